@@ -1,0 +1,64 @@
+-- name: CaptureByUID :one
+SELECT id, device_id, changed FROM captures WHERE uid = @uid;
+
+-- name: InsertContent :exec
+INSERT INTO contents (sha256, size, encoding, latin1, body)
+VALUES (@sha256, @size, @encoding, sqlc.narg('latin1'), @body)
+ON CONFLICT (sha256) DO NOTHING;
+
+-- name: LockDevice :one
+-- The device of that name, created where there is none. The update that changes nothing holds the row until the end of the
+-- transaction, so that one capture of a device at a time decides what changed.
+INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captures, changes,
+                     source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
+VALUES (@site, @name, @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
+ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
+RETURNING id, named_by, owner, last_seen, last_uid;
+
+-- name: YieldName :execrows
+-- A name that is only a file's gives way to the same name from a configuration.
+UPDATE devices SET name = @new_name
+ WHERE devices.id = @id
+   AND NOT EXISTS (SELECT 1 FROM devices AS other WHERE other.site = devices.site AND other.name = @new_name);
+
+-- name: InsertCapture :one
+INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
+                      device_id, kind, sha256, fingerprint, rules, changed, complete)
+VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @mode, @options, @duration_us,
+        @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete)
+ON CONFLICT (uid) DO NOTHING
+RETURNING id;
+
+-- name: BaseFingerprint :one
+-- What a capture is compared with: the last complete one before it, of the same device and kind.
+SELECT fingerprint FROM captures
+ WHERE device_id = @device_id AND kind = @kind AND complete
+   AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT 1;
+
+-- name: Followers :many
+-- The captures after one, oldest first: those up to the next complete one are compared with it.
+SELECT id, uid, received_at, fingerprint, changed, complete FROM captures
+ WHERE device_id = @device_id AND kind = @kind
+   AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
+ ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
+
+-- name: SetChanged :exec
+UPDATE captures SET changed = @changed WHERE id = @id;
+
+-- name: CountCapture :exec
+UPDATE devices
+   SET captures = captures + 1,
+       changes = changes + @new_changes,
+       first_seen = CASE WHEN @received_at < first_seen THEN @received_at ELSE first_seen END,
+       last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed),
+                              last_change),
+       named_by = @named_by,
+       owner = @owner
+ WHERE devices.id = @id;
+
+-- name: AdvanceDevice :exec
+UPDATE devices
+   SET source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
+       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid
+ WHERE id = @id;

@@ -1,0 +1,7 @@
+DROP VIEW backups;
+DROP VIEW changes;
+DROP VIEW capture_log;
+DROP TABLE captures;
+DROP TABLE devices;
+DROP TABLE contents;
+ALTER TABLE IF EXISTS backups_py3tftpsql RENAME TO backups;

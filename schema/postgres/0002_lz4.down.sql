@@ -1,0 +1,1 @@
+ALTER TABLE contents ALTER COLUMN body SET COMPRESSION default;

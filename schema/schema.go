@@ -1,0 +1,131 @@
+// Package schema holds the migrations of both engines and runs them with golang-migrate, whose own program works on the
+// same folders: schema/postgres and schema/sqlite.
+package schema
+
+import (
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
+	pgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	"github.com/golang-migrate/migrate/v4/database/sqlite"
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+)
+
+//go:embed postgres/*.sql sqlite/*.sql
+var files embed.FS
+
+// Engine names a database engine and the folder of its migrations.
+type Engine string
+
+// The engines.
+const (
+	Postgres Engine = "postgres"
+	SQLite   Engine = "sqlite"
+)
+
+// A DirtyError says that a migration failed half way and that nobody has looked at it since.
+type DirtyError struct{ Version uint }
+
+func (e DirtyError) Error() string {
+	return fmt.Sprintf("the schema is dirty: migration %d failed half way", e.Version)
+}
+
+// Latest returns the number of the newest migration that this program has.
+func (e Engine) Latest() uint {
+	var latest uint
+	entries, err := fs.ReadDir(files, string(e))
+	if err != nil {
+		panic(err) // the folders are embedded
+	}
+	for _, f := range entries {
+		number, _, _ := strings.Cut(f.Name(), "_")
+		if n, err := strconv.ParseUint(number, 10, 32); err == nil {
+			latest = max(latest, uint(n))
+		}
+	}
+	return latest
+}
+
+// A Migrator runs migrations over one database.
+type Migrator struct {
+	m *migrate.Migrate
+}
+
+// New returns a Migrator for db, which it closes with Close. It creates golang-migrate's table schema_migrations where
+// there is none.
+func New(db *sql.DB, e Engine) (*Migrator, error) {
+	src, err := iofs.New(files, string(e))
+	if err != nil {
+		return nil, err
+	}
+	var driver database.Driver
+	if e == Postgres {
+		driver, err = pgx.WithInstance(db, &pgx.Config{})
+	} else {
+		driver, err = sqlite.WithInstance(db, &sqlite.Config{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := migrate.NewWithInstance("iofs", src, string(e), driver)
+	if err != nil {
+		return nil, err
+	}
+	return &Migrator{m}, nil
+}
+
+// Up applies what is missing; nothing missing is no error. A schema newer than this program is left as it is.
+func (m *Migrator) Up(e Engine) error {
+	version, dirty, err := m.Version()
+	if err != nil {
+		return err
+	}
+	if dirty {
+		return DirtyError{version}
+	}
+	if version > e.Latest() {
+		return nil
+	}
+	return explain(m.m.Up())
+}
+
+// Down takes back the last n migrations.
+func (m *Migrator) Down(n int) error {
+	return explain(m.m.Steps(-n))
+}
+
+// Force says that the schema is at this version, whatever was left half way; it runs nothing.
+func (m *Migrator) Force(version int) error { return m.m.Force(version) }
+
+// Version returns the number of the last migration applied, 0 where there is none.
+func (m *Migrator) Version() (version uint, dirty bool, err error) {
+	version, dirty, err = m.m.Version()
+	if errors.Is(err, migrate.ErrNilVersion) {
+		err = nil
+	}
+	return version, dirty, err
+}
+
+// Close closes the database.
+func (m *Migrator) Close() error {
+	err, err2 := m.m.Close()
+	return errors.Join(err, err2)
+}
+
+func explain(err error) error {
+	var dirty migrate.ErrDirty
+	switch {
+	case errors.Is(err, migrate.ErrNoChange):
+		return nil
+	case errors.As(err, &dirty):
+		return DirtyError{uint(dirty.Version)}
+	}
+	return err
+}

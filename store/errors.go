@@ -1,0 +1,85 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/tftpsql/tftpsql/schema"
+)
+
+// Class says what kind of trouble an Error is, and so what helps.
+type Class int
+
+// The classes.
+const (
+	Transient Class = iota // gone by itself: the same again may succeed
+	Config                 // an operator must mend a setting, a permission or the database
+	Full                   // no room left
+	Permanent              // this capture can never be stored
+	Usage                  // a malformed URL or reference
+	NotFound               // nothing of that name
+
+	conflict // lost against another transaction: again at once
+	noTable  // the schema is not there
+)
+
+// ErrNotFound is wrapped by errors of class NotFound.
+var ErrNotFound = errors.New("not found")
+
+// An Error is trouble with the database: what was tried, what kind of trouble it is, and what the operator should do.
+type Error struct {
+	Op    string
+	Class Class
+	Hint  string // what to do; empty where nothing helps but to look at Err
+	Err   error
+}
+
+func (e *Error) Error() string {
+	if e.Hint == "" {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("%v: %s", e.Err, e.Hint)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of an error of this package, Transient for any other.
+func ClassOf(err error) Class {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	return Transient
+}
+
+func usage(hint string, err error) error {
+	return &Error{Op: "open", Class: Usage, Hint: hint, Err: err}
+}
+
+// explain makes an Error of what the engine returned.
+func (s *Store) explain(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	var dirty schema.DirtyError
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return &Error{Op: op, Class: NotFound, Err: ErrNotFound}
+	case errors.As(err, &dirty):
+		return &Error{Op: op, Class: Config, Err: err, Hint: fmt.Sprintf(
+			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.engine, dirty.Version, dirty.Version-1)}
+	}
+	class, hint := s.db.classify(err)
+	switch class {
+	case conflict:
+		class = Transient
+	case noTable:
+		class, hint = Config, "run: tftpsql migrate up"
+	}
+	return &Error{Op: op, Class: class, Hint: hint, Err: err}
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+const (
+	// postgresWriters is how many transactions write at once: enough to keep a server busy while others wait for its disk,
+	// few enough that what waits meanwhile goes together.
+	postgresWriters = 4
+
+	// connectTimeout bounds a connection attempt where the URL doesn't: a device waits about 5 s before it repeats.
+	connectTimeout = 4 * time.Second
+
+	// lockTimeout bounds how long a migration waits for another worker's.
+	lockTimeout = "15s"
+)
+
+type postgres struct {
+	pool   *pgxpool.Pool
+	direct *pgx.ConnConfig // where migrations run
+	log    *slog.Logger
+}
+
+func openPostgres(url string, o Options) (engine, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(err))
+	}
+	direct := config.ConnConfig.Copy()
+	if o.DirectURL != "" {
+		if direct, err = pgx.ParseConfig(o.DirectURL); err != nil {
+			return nil, usage("look at DATABASE_DIRECT_URL: the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(err))
+		}
+	}
+	if !strings.Contains(url, "connect_timeout") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = postgresWriters + 4 // and some for reading
+	}
+	direct.ConnectTimeout = config.ConnConfig.ConnectTimeout
+	direct.RuntimeParams["lock_timeout"] = lockTimeout
+	direct.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.Severity == "NOTICE" && n.Code == "00000" { // RAISE NOTICE in a migration; "already exists, skipping" has a code
+			o.Logger.Info(n.Message)
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, usage("look at DATABASE_URL", withoutSecrets(err))
+	}
+	return &postgres{pool, direct, o.Logger}, nil
+}
+
+// withoutSecrets keeps the reason of a malformed URL and not the URL, which holds a password.
+func withoutSecrets(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		if cause := errors.Unwrap(parse); cause != nil {
+			return cause
+		}
+	}
+	return errors.New("malformed database URL")
+}
+
+func (p *postgres) read() queries.Querier { return queries.New(p.pool) }
+
+func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		q := queries.New(tx)
+		if err := q.RequireDurableCommit(ctx); err != nil {
+			return err
+		}
+		return fn(q)
+	})
+}
+
+func (p *postgres) writers() int { return postgresWriters }
+
+func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
+
+func (p *postgres) close() error {
+	p.pool.Close()
+	return nil
+}
+
+func (p *postgres) migrations() (*sql.DB, error) {
+	db := stdlib.OpenDB(*p.direct)
+	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	defer cancel()
+	var encoding string
+	conn, err := db.Conn(ctx)
+	if err == nil {
+		err = conn.Raw(func(c any) error {
+			encoding = c.(*stdlib.Conn).Conn().PgConn().ParameterStatus("server_encoding")
+			return nil
+		})
+		err = errors.Join(err, conn.Close())
+	}
+	if err == nil && encoding != "UTF8" {
+		err = &Error{Op: "migrate", Class: Config, Hint: "create it with: CREATE DATABASE tftpsql ENCODING 'UTF8' TEMPLATE template0",
+			Err: errors.New("the database's encoding is " + encoding + " and can't hold every name that a device may send")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// classify reads SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html). Where the connection broke it is
+// unknown whether the transaction was committed; the UIDs make another try harmless.
+func (p *postgres) classify(err error) (Class, string) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return Transient, "look whether PostgreSQL runs and can be reached"
+	}
+	switch pg.Code {
+	case "40001", "40P01", "23503", "23505": // serialization, deadlock, content just pruned, name just taken
+		return conflict, ""
+	case "42P01":
+		return noTable, ""
+	case "53100":
+		return Full, "make room on the database server's disk"
+	case "25006":
+		p.pool.Reset() // after a failover the pool holds connections to what is a standby now
+		return Transient, "PostgreSQL is read-only: after a failover this passes; else look at default_transaction_read_only"
+	case "28000", "28P01", "3D000":
+		return Config, "look at user, password and database in DATABASE_URL"
+	case "42501":
+		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables"
+	case "55P03":
+		return Transient, "another migration runs: try again when it has ended"
+	case "08P01":
+		if strings.Contains(pg.Message, "unsupported startup parameter") {
+			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to PostgreSQL's own address"
+		}
+	case "57P03":
+		return Transient, "PostgreSQL is starting or stopping"
+	}
+	switch pg.Code[:2] {
+	case "22", "23", "0A":
+		return Permanent, ""
+	case "42":
+		return Config, "the schema is not this program's: look at tftpsql migrate version"
+	}
+	return Transient, ""
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"encoding/hex"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// An AmbiguousError says that a reference names more than one device. Candidates are references that name each of them.
+type AmbiguousError struct {
+	Ref        string
+	Candidates []string
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%q is ambiguous: it may be %s", e.Ref, strings.Join(e.Candidates, ", "))
+}
+
+var (
+	uid       = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	backwards = regexp.MustCompile(`^(.+)~([0-9]{1,9})$`)
+)
+
+// Device finds the device that ref names: SITE/NAME, /NAME for a device without site, or a NAME that only one site has.
+func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
+	found, err := s.candidates(ctx, ref)
+	if err != nil {
+		return Device{}, err
+	}
+	switch len(found) {
+	case 0:
+		return Device{}, &Error{Op: "find device", Class: NotFound, Hint: "tftpsql devices lists them",
+			Err: fmt.Errorf("no device %q: %w", ref, ErrNotFound)}
+	case 1:
+		return found[0], nil
+	}
+	e := &AmbiguousError{Ref: ref}
+	for _, d := range found {
+		e.Candidates = append(e.Candidates, d.Ref())
+	}
+	return Device{}, &Error{Op: "find device", Class: Usage, Err: e}
+}
+
+// candidates returns the devices that ref names with its site; where there are none, those of that name in any site.
+func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
+	q := s.db.read()
+	var found []Device
+	for i := range len(ref) { // a site and a name may hold slashes themselves
+		if ref[i] != '/' {
+			continue
+		}
+		d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: ref[:i], Name: ref[i+1:]})
+		err = s.explain("find device", err)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, devices([]queries.Device{d})...)
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	rows, err := q.DevicesByName(ctx, ref)
+	return devices(rows), s.explain("find device", err)
+}
+
+// Resolve finds the capture that ref names: @ID, a uid, or a device as for Device, whose newest capture is meant, or with
+// ~N at its end the newest capture of the N-th changed version back.
+func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
+	q := s.db.read()
+	var row queries.CaptureLog
+	var err error
+	if id, ok := strings.CutPrefix(ref, "@"); ok {
+		n, parseErr := strconv.ParseInt(id, 10, 64)
+		if parseErr != nil {
+			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%q is no capture's number: @ is followed by digits", ref)}
+		}
+		row, err = q.CaptureRecord(ctx, n)
+	} else if lower := strings.ToLower(ref); uid.MatchString(lower) {
+		row, err = q.CaptureRecordByUID(ctx, lower)
+	} else {
+		return s.resolveDevice(ctx, ref)
+	}
+	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
+		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log lists them", Err: fmt.Errorf("no capture %s: %w", ref, ErrNotFound)}
+	}
+	return record(row), err
+}
+
+func (s *Store) resolveDevice(ctx context.Context, ref string) (Record, error) {
+	d, err := s.Device(ctx, ref)
+	back := int64(0)
+	if m := backwards.FindStringSubmatch(ref); m != nil && errors.Is(err, ErrNotFound) {
+		back, _ = strconv.ParseInt(m[2], 10, 64) // nine digits
+		d, err = s.Device(ctx, m[1])
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	newest, err := s.Log(ctx, &d, 1)
+	if err != nil {
+		return Record{}, err
+	}
+	if len(newest) == 0 {
+		return Record{}, &Error{Op: "find capture", Class: NotFound, Err: fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)}
+	}
+	r := newest[0]
+	if back == 0 {
+		return r, nil
+	}
+	older, err := s.Before(ctx, r, back)
+	if errors.Is(err, ErrNotFound) {
+		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log " + d.Ref() + " lists them",
+			Err: fmt.Errorf("%s has not changed so often: no %s: %w", d.Ref(), ref, ErrNotFound)}
+	}
+	return older, err
+}
+
+// Before returns the newest capture of the n-th changed version before the one that r belongs to, of the same device and
+// kind; ErrNotFound where there was none.
+func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
+	q := s.db.read()
+	start, err := q.VersionStart(ctx, queries.VersionStartParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID, VersionsBack: n - 1})
+	if err != nil {
+		return Record{}, s.explain("find version", err)
+	}
+	row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: start.ReceivedAt, UID: start.UID})
+	return record(row), s.explain("find version", err)
+}
+
+func (s *Store) body(ctx context.Context, sha256 string) ([]byte, error) {
+	sum, err := hex.DecodeString(sha256)
+	if err != nil {
+		return nil, err
+	}
+	return s.db.read().Body(ctx, sum)
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+
+	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/queries/sqlite"
+)
+
+// sqliteReaders is how many connections read at once; reading never waits for the one that writes.
+const sqliteReaders = 4
+
+type sqliteFile struct {
+	path   string
+	writer *sql.DB // one connection: SQLite has one writer at a time
+	reader *sql.DB
+	lock   *flock.Flock // nil for commands beside a server
+}
+
+func openSQLite(path string, o Options) (engine, error) {
+	if path == "" {
+		return nil, usage("the form is sqlite:PATH", errors.New("no path"))
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, usage("the form is sqlite:PATH", err)
+	}
+	f := &sqliteFile{path: abs}
+	if o.Own {
+		err = f.own()
+	} else if _, err = os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
+		err = &Error{Op: "open", Class: Config, Err: fmt.Errorf("no database at %s", abs),
+			Hint: "tftpsql serve makes one; --database or DATABASE_URL says where another is"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Times are written so that SQLite's own functions read them; busy_timeout is set first of all, by the driver.
+	const dsn = "?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)"
+	file := "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + dsn
+	f.reader, err = sql.Open("sqlite", file+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	f.reader.SetMaxOpenConns(sqliteReaders)
+	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut.
+	f.writer, err = sql.Open("sqlite", file+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		return nil, err
+	}
+	f.writer.SetMaxOpenConns(1)
+	if o.Own {
+		// Opened for writing first: a new file gets its journal mode before anybody reads it.
+		if err := f.writer.Ping(); err != nil {
+			class, hint := f.classify(err)
+			return nil, errors.Join(&Error{Op: "open", Class: class, Hint: hint, Err: fmt.Errorf("%s: %w", abs, err)}, f.close())
+		}
+	}
+	return f, nil
+}
+
+// own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
+// same permissions.
+func (f *sqliteFile) own() error {
+	hint := "DATABASE_URL or --database says where the database is; the folder must exist and be writable"
+	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0o600))
+	locked, err := f.lock.TryLock()
+	if err != nil {
+		return &Error{Op: "open", Class: Config, Err: err, Hint: hint}
+	}
+	if !locked {
+		return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s is in use by another tftpsql", f.path),
+			Hint: "stop that one, or give this one a database of its own"}
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		return errors.Join(&Error{Op: "open", Class: Config, Err: err, Hint: hint}, f.lock.Close())
+	}
+	return nil
+}
+
+func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
+
+func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) (err error) {
+	tx, err := f.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if rollback := tx.Rollback(); err == nil && !errors.Is(rollback, sql.ErrTxDone) {
+			err = rollback
+		}
+	}()
+	if err := fn(sqliteQuerier{sqlite.New(tx)}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (f *sqliteFile) writers() int { return 1 }
+
+func (f *sqliteFile) ping(ctx context.Context) error { return f.reader.PingContext(ctx) }
+
+func (f *sqliteFile) close() error {
+	err := errors.Join(f.reader.Close(), f.writer.Close())
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Close())
+	}
+	return err
+}
+
+// migrations opens the file once more, since golang-migrate closes what it is given.
+func (f *sqliteFile) migrations() (*sql.DB, error) {
+	if f.lock == nil {
+		return nil, errors.New("a migration needs the database for itself")
+	}
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath()+
+		"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)")
+}
+
+// classify reads SQLite's primary result codes (https://www.sqlite.org/rescode.html).
+func (f *sqliteFile) classify(err error) (Class, string) {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return Transient, ""
+	}
+	switch e.Code() & 0xff {
+	case codes.SQLITE_FULL:
+		return Full, "make room on the disk that holds " + f.path
+	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
+		return Transient, "another program holds " + f.path + ": end its transaction"
+	case codes.SQLITE_CONSTRAINT, codes.SQLITE_TOOBIG, codes.SQLITE_MISMATCH:
+		return Permanent, ""
+	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
+		return Config, f.path + " is damaged or no SQLite database: keep a copy, and restore a backup or start with a new path"
+	case codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_PERM, codes.SQLITE_AUTH:
+		return Config, "make " + f.path + " and its folder writable for this user"
+	case codes.SQLITE_IOERR:
+		return Transient, "look at the disk that holds " + f.path
+	case codes.SQLITE_ERROR:
+		return noTable, "" // the statements are checked against the schema: what can be wrong is the schema
+	}
+	return Transient, ""
+}

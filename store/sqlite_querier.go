@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+
+	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/queries/sqlite"
+)
+
+// sqliteQuerier makes SQLite's queries those of package queries: the same text gives the same fields, so every method is a
+// conversion. What SQLite needs no query for has a method that does nothing.
+type sqliteQuerier struct{ q *sqlite.Queries }
+
+var _ queries.Querier = sqliteQuerier{}
+
+func rows[From, To any](list []From, err error, convert func(From) To) ([]To, error) {
+	out := make([]To, len(list))
+	for i, r := range list {
+		out[i] = convert(r)
+	}
+	return out, err
+}
+
+func (s sqliteQuerier) AdvanceDevice(ctx context.Context, arg queries.AdvanceDeviceParams) error {
+	return s.q.AdvanceDevice(ctx, sqlite.AdvanceDeviceParams(arg))
+}
+
+func (s sqliteQuerier) BaseFingerprint(ctx context.Context, arg queries.BaseFingerprintParams) ([]byte, error) {
+	return s.q.BaseFingerprint(ctx, sqlite.BaseFingerprintParams(arg))
+}
+
+func (s sqliteQuerier) Body(ctx context.Context, sha256 []byte) ([]byte, error) {
+	return s.q.Body(ctx, sha256)
+}
+
+func (s sqliteQuerier) CaptureByUID(ctx context.Context, uid string) (queries.CaptureByUIDRow, error) {
+	r, err := s.q.CaptureByUID(ctx, uid)
+	return queries.CaptureByUIDRow(r), err
+}
+
+func (s sqliteQuerier) CaptureRecord(ctx context.Context, id int64) (queries.CaptureLog, error) {
+	r, err := s.q.CaptureRecord(ctx, id)
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) CaptureRecordByUID(ctx context.Context, uid string) (queries.CaptureLog, error) {
+	r, err := s.q.CaptureRecordByUID(ctx, uid)
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) Captures(ctx context.Context, n int64) ([]queries.CaptureLog, error) {
+	r, err := s.q.Captures(ctx, n)
+	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
+}
+
+func (s sqliteQuerier) CountCapture(ctx context.Context, arg queries.CountCaptureParams) error {
+	return s.q.CountCapture(ctx, sqlite.CountCaptureParams(arg))
+}
+
+func (s sqliteQuerier) DeviceBySiteName(ctx context.Context, arg queries.DeviceBySiteNameParams) (queries.Device, error) {
+	r, err := s.q.DeviceBySiteName(ctx, sqlite.DeviceBySiteNameParams(arg))
+	return queries.Device(r), err
+}
+
+func (s sqliteQuerier) DeviceCaptures(ctx context.Context, arg queries.DeviceCapturesParams) ([]queries.CaptureLog, error) {
+	r, err := s.q.DeviceCaptures(ctx, sqlite.DeviceCapturesParams(arg))
+	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
+}
+
+func (s sqliteQuerier) Devices(ctx context.Context) ([]queries.Device, error) {
+	r, err := s.q.Devices(ctx)
+	return rows(r, err, func(r sqlite.Device) queries.Device { return queries.Device(r) })
+}
+
+func (s sqliteQuerier) DevicesByName(ctx context.Context, name string) ([]queries.Device, error) {
+	r, err := s.q.DevicesByName(ctx, name)
+	return rows(r, err, func(r sqlite.Device) queries.Device { return queries.Device(r) })
+}
+
+func (s sqliteQuerier) Followers(ctx context.Context, arg queries.FollowersParams) ([]queries.FollowersRow, error) {
+	r, err := s.q.Followers(ctx, sqlite.FollowersParams(arg))
+	return rows(r, err, func(r sqlite.FollowersRow) queries.FollowersRow { return queries.FollowersRow(r) })
+}
+
+func (s sqliteQuerier) InsertCapture(ctx context.Context, arg queries.InsertCaptureParams) (int64, error) {
+	return s.q.InsertCapture(ctx, sqlite.InsertCaptureParams(arg))
+}
+
+func (s sqliteQuerier) InsertContent(ctx context.Context, arg queries.InsertContentParams) error {
+	return s.q.InsertContent(ctx, sqlite.InsertContentParams(arg))
+}
+
+func (s sqliteQuerier) LockDevice(ctx context.Context, arg queries.LockDeviceParams) (queries.LockDeviceRow, error) {
+	r, err := s.q.LockDevice(ctx, sqlite.LockDeviceParams(arg))
+	return queries.LockDeviceRow(r), err
+}
+
+func (s sqliteQuerier) NewestBefore(ctx context.Context, arg queries.NewestBeforeParams) (queries.CaptureLog, error) {
+	r, err := s.q.NewestBefore(ctx, sqlite.NewestBeforeParams(arg))
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestFromSourceParams) ([]byte, error) {
+	return s.q.NewestFromSource(ctx, sqlite.NewestFromSourceParams(arg))
+}
+
+// RequireDurableCommit does nothing: synchronous(FULL) is set when the file is opened.
+func (s sqliteQuerier) RequireDurableCommit(context.Context) error { return nil }
+
+func (s sqliteQuerier) SchemaVersion(ctx context.Context) (queries.SchemaMigration, error) {
+	r, err := s.q.SchemaVersion(ctx)
+	return queries.SchemaMigration(r), err
+}
+
+func (s sqliteQuerier) SetChanged(ctx context.Context, arg queries.SetChangedParams) error {
+	return s.q.SetChanged(ctx, sqlite.SetChangedParams(arg))
+}
+
+func (s sqliteQuerier) SourceDevices(ctx context.Context, source string) (queries.SourceDevicesRow, error) {
+	r, err := s.q.SourceDevices(ctx, source)
+	return queries.SourceDevicesRow(r), err
+}
+
+func (s sqliteQuerier) SourceSeen(ctx context.Context, arg queries.SourceSeenParams) (int64, error) {
+	return s.q.SourceSeen(ctx, sqlite.SourceSeenParams(arg))
+}
+
+func (s sqliteQuerier) VersionStart(ctx context.Context, arg queries.VersionStartParams) (queries.CaptureLog, error) {
+	r, err := s.q.VersionStart(ctx, sqlite.VersionStartParams(arg))
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) YieldName(ctx context.Context, arg queries.YieldNameParams) (int64, error) {
+	return s.q.YieldName(ctx, sqlite.YieldNameParams(arg))
+}

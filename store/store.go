@@ -1,0 +1,318 @@
+// Package store is the one door to the database. It keeps captures, on PostgreSQL or in an SQLite file, and answers what
+// is asked of them; no driver, no SQL type and no generated type leaves it.
+//
+// Both engines run the same SQL text (package queries) through one implementation. What the engines differ in (opening,
+// transactions, the meaning of their errors) is in postgres.go and sqlite.go.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/schema"
+)
+
+// Where a device's name is from.
+const (
+	NamedByConfig   = "config"
+	NamedByFilename = "filename"
+	NamedBySource   = "source"
+)
+
+// A Capture is one upload on its way into the database. Texts must be valid UTF-8 without NUL.
+type Capture struct {
+	UID        string    // names the transfer: two captures with one UID are stored once
+	ReceivedAt time.Time // arrival of the last block, kept to the microsecond
+	Source     string    // address it came from
+	SourcePort uint16
+	Local      string // address it came to
+	Filename   string
+	Mode       string
+	Options    string // as negotiated: "blksize=1428 windowsize=4"
+	Duration   time.Duration
+
+	Site, Name, NamedBy                       string
+	Platform, Model, OSVersion, Build, Serial string
+	Kind                                      string
+	Complete                                  bool
+
+	Body []byte
+}
+
+// Stored says what became of a Capture.
+type Stored struct {
+	ID      int64
+	Site    string
+	Device  string // the name it was filed under
+	Changed bool
+	Known   bool // the UID was stored before: nothing was written
+}
+
+// A Device is what is known of a device; everything from Source on is from its newest capture.
+type Device struct {
+	ID                                        int64
+	Site, Name, NamedBy                       string
+	FirstSeen, LastSeen, LastChange           time.Time
+	Captures, Changes                         int64
+	Source                                    string
+	Platform, Model, OSVersion, Build, Serial string
+	Complete                                  bool
+}
+
+// Ref returns the reference that names the device among all sites.
+func (d Device) Ref() string { return d.Site + "/" + d.Name }
+
+// A Record is a stored capture without its body.
+type Record struct {
+	ID               int64
+	UID              string
+	ReceivedAt       time.Time
+	Site, Device     string
+	Platform, Kind   string
+	Source, Filename string
+	Mode             string
+	Size             int64
+	SHA256           string // hexadecimal
+	Changed          bool
+	Complete         bool
+
+	deviceID int64
+}
+
+// Options are what Open wants to know besides the URL.
+type Options struct {
+	// DirectURL is where migrations run on PostgreSQL; empty for the database's own URL.
+	DirectURL string
+	// Own takes the lock that one process at a time holds on an SQLite file, and creates the file where there is none.
+	// Commands beside a server leave it out.
+	Own bool
+	// Logger gets what an operator should know; nil for none.
+	Logger *slog.Logger
+}
+
+// Store is a database of captures. Its methods may be called at once from many goroutines.
+type Store struct {
+	db      engine
+	log     *slog.Logger
+	engine  schema.Engine
+	queue   chan *write
+	writers sync.WaitGroup // the writers; Close ends them by closing quit
+	quit    chan struct{}
+	closed  sync.Once
+	commit  atomic.Int64 // time of the last commit that succeeded, Unix nanoseconds
+}
+
+// engine is what differs between the databases.
+type engine interface {
+	// read returns the queries outside a transaction.
+	read() queries.Querier
+	// tx runs fn in a transaction; nil means committed and durable.
+	tx(ctx context.Context, fn func(queries.Querier) error) error
+	// classify says what an error of the engine means.
+	classify(err error) (Class, string)
+	// migrations opens the database for golang-migrate.
+	migrations() (*sql.DB, error)
+	// writers is how many transactions are worth having at once.
+	writers() int
+	ping(ctx context.Context) error
+	close() error
+}
+
+// Open opens the database at url, "postgres://..." or "sqlite:PATH". An SQLite file is opened at once; PostgreSQL is first
+// spoken to when it is needed, so that a worker can start before its database.
+func Open(url string, o Options) (*Store, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{log: o.Logger, queue: make(chan *write, maxBatchRows), quit: make(chan struct{})}
+	var err error
+	scheme, rest, _ := strings.Cut(url, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		s.engine = schema.Postgres
+		s.db, err = openPostgres(url, o)
+	case "sqlite":
+		s.engine = schema.SQLite
+		s.db, err = openSQLite(rest, o)
+	default:
+		err = usage("a database URL begins with postgres:// or sqlite:", fmt.Errorf("scheme %q", scheme))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for range s.db.writers() {
+		s.writers.Go(s.write)
+	}
+	return s, nil
+}
+
+// Close ends the store. Captures that wait are stored first.
+func (s *Store) Close() error {
+	var err error
+	s.closed.Do(func() {
+		close(s.quit)
+		s.writers.Wait()
+		err = s.db.close()
+	})
+	return err
+}
+
+// Ping asks the database for a sign of life.
+func (s *Store) Ping(ctx context.Context) error { return s.explain("ping", s.db.ping(ctx)) }
+
+// Migrate brings the schema up to date. Where it is current nothing is locked and nothing is created. A schema newer than
+// this program is served, with a warning.
+func (s *Store) Migrate(ctx context.Context) error {
+	version, dirty, err := s.SchemaVersion(ctx)
+	latest := s.engine.Latest()
+	switch {
+	case err != nil:
+		return err
+	case dirty:
+		return s.explain("migrate", schema.DirtyError{Version: version})
+	case version > latest:
+		s.log.Warn("the database's schema is newer than this program: upgrade it", "schema", version, "known", latest)
+		return nil
+	case version == latest:
+		return nil
+	}
+	if err := s.migrator(func(m *schema.Migrator) error { return m.Up(s.engine) }); err != nil {
+		return err
+	}
+	after, dirty, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if dirty || after < latest {
+		return s.explain("migrate", fmt.Errorf("the schema is at version %d after migrating to %d", after, latest))
+	}
+	s.log.Info("schema migrated", "from", version, "to", after)
+	return nil
+}
+
+// MigrateDown takes back the last n migrations, and with the first of them every capture.
+func (s *Store) MigrateDown(n int) error {
+	return s.migrator(func(m *schema.Migrator) error { return m.Down(n) })
+}
+
+// MigrateForce says that the schema is at this version and not dirty; it runs nothing.
+func (s *Store) MigrateForce(version int) error {
+	return s.migrator(func(m *schema.Migrator) error { return m.Force(version) })
+}
+
+func (s *Store) migrator(do func(*schema.Migrator) error) error {
+	db, err := s.db.migrations()
+	if err != nil {
+		return s.explain("migrate", err)
+	}
+	m, err := schema.New(db, s.engine)
+	if err != nil {
+		return s.explain("migrate", errors.Join(err, db.Close()))
+	}
+	return s.explain("migrate", errors.Join(do(m), m.Close()))
+}
+
+// SchemaVersion returns the number of the last migration applied, 0 where there is none, and whether it failed half way.
+func (s *Store) SchemaVersion(ctx context.Context) (version uint, dirty bool, err error) {
+	row, err := s.db.read().SchemaVersion(ctx)
+	if class, _ := s.db.classify(err); errors.Is(err, sql.ErrNoRows) || class == noTable {
+		return 0, false, nil
+	}
+	return uint(row.Version), row.Dirty, s.explain("read schema version", err)
+}
+
+// LatestSchema returns the version that this program migrates to.
+func (s *Store) LatestSchema() uint { return s.engine.Latest() }
+
+// CheckSchema returns an error that says what to do unless the schema is one that this program can read.
+func (s *Store) CheckSchema(ctx context.Context) error {
+	version, dirty, err := s.SchemaVersion(ctx)
+	switch {
+	case err != nil:
+		return err
+	case dirty:
+		return s.explain("check schema", schema.DirtyError{Version: version})
+	case version < s.engine.Latest():
+		return &Error{Op: "check schema", Class: Config, Hint: "run: tftpsql migrate up",
+			Err: fmt.Errorf("the database's schema is at version %d and this program needs %d", version, s.engine.Latest())}
+	}
+	return nil
+}
+
+// Devices returns every device, by site and name.
+func (s *Store) Devices(ctx context.Context) ([]Device, error) {
+	rows, err := s.db.read().Devices(ctx)
+	return devices(rows), s.explain("list devices", err)
+}
+
+// Log returns the newest captures of a device, newest first, n at most; of all devices where d is nil, and all of them
+// where n is 0.
+func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
+	limit := int64(n)
+	if n == 0 {
+		limit = 1<<63 - 1
+	}
+	var rows []queries.CaptureLog
+	var err error
+	if d == nil {
+		rows, err = s.db.read().Captures(ctx, limit)
+	} else {
+		rows, err = s.db.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, N: limit})
+	}
+	records := make([]Record, len(rows))
+	for i, r := range rows {
+		records[i] = record(r)
+	}
+	return records, s.explain("list captures", err)
+}
+
+// Content returns the bytes that r's device sent.
+func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
+	body, err := s.body(ctx, r.SHA256)
+	return body, s.explain("read content", err)
+}
+
+// NewestFrom returns what was last sent under this file name from this source, and whether everything from the source
+// belongs to one device. It returns ErrNotFound where nothing was.
+func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body []byte, oneDevice bool, err error) {
+	q := s.db.read()
+	sum, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source, Filename: filename})
+	if err != nil {
+		return nil, false, s.explain("find capture", err)
+	}
+	span, err := q.SourceDevices(ctx, source)
+	if err != nil {
+		return nil, false, s.explain("find capture", err)
+	}
+	body, err = q.Body(ctx, sum)
+	return body, span.Lowest == span.Highest, s.explain("read content", err)
+}
+
+func devices(rows []queries.Device) []Device {
+	list := make([]Device, len(rows))
+	for i, r := range rows {
+		list[i] = Device{
+			ID: r.ID, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy,
+			FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(), LastChange: r.LastChange.UTC(),
+			Captures: r.Captures, Changes: r.Changes, Source: r.Source, Platform: r.Platform, Model: r.Model,
+			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete,
+		}
+	}
+	return list
+}
+
+func record(r queries.CaptureLog) Record {
+	return Record{
+		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Site: r.Site, Device: r.Device, Platform: r.Platform,
+		Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode, Size: r.Size, SHA256: r.SHA256,
+		Changed: r.Changed, Complete: r.Complete, deviceID: r.DeviceID,
+	}
+}

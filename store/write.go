@@ -1,0 +1,374 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+const (
+	// A transaction takes what waits, and this much at most: enough that its fixed cost no longer shows (from 16 rows on),
+	// little enough that nobody waits long for a neighbour.
+	maxBatchRows  = 64
+	maxBatchBytes = 16 << 20
+
+	// A capture is given up when nothing has been committed for patience, and a second more for each slowBytes of its own
+	// size, and after maxPatience in any case: a device that repeats its last block hears nothing meanwhile, and gives up
+	// itself after 20 s or so.
+	patience    = 5 * time.Second
+	slowBytes   = 16 << 20
+	maxPatience = 20 * time.Second
+
+	// Followers are read in pages; more than one is rare (late captures of a device that sends torn files).
+	followersPage = 32
+)
+
+// errNotInTime is why a capture was given up that the database has not stored in time.
+var errNotInTime = errors.New("the database has not committed in time")
+
+// write is a capture in the queue.
+type write struct {
+	c       *Capture
+	sum     [sha256.Size]byte
+	done    chan result // holds one
+	dropped atomic.Bool // nobody waits any more
+}
+
+type result struct {
+	stored Stored
+	err    error
+}
+
+// Put stores a capture. A nil error means that it is durable. The same UID again changes nothing, so that a Put whose end
+// is unknown may be repeated.
+//
+// An error of class Transient or Config leaves open whether the capture was stored: the database may have committed and
+// not been able to say so.
+func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
+	c.ReceivedAt = c.ReceivedAt.UTC().Truncate(time.Microsecond)
+	w := &write{c: &c, sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
+	start := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	queue := s.queue
+	for {
+		select {
+		case queue <- w:
+			queue = nil
+		case r := <-w.done:
+			return r.stored, s.explain("store capture", r.err)
+		case <-s.quit:
+			if queue != nil {
+				return Stored{}, s.explain("store capture", errors.New("the store is closed"))
+			}
+			r := <-w.done // a writer has it, and ends it before the store closes
+			return r.stored, s.explain("store capture", r.err)
+		case <-ctx.Done():
+			w.dropped.Store(true)
+			return Stored{}, s.explain("store capture", ctx.Err())
+		case <-timer.C:
+			left := time.Until(s.deadline(start, len(c.Body)))
+			if left <= 0 {
+				w.dropped.Store(true)
+				return Stored{}, &Error{Op: "store capture", Class: Transient, Err: errNotInTime,
+					Hint: "look at the database: it is stalled, or slower than what arrives"}
+			}
+			timer.Reset(left)
+		}
+	}
+}
+
+// deadline is when a capture is given up that waits since start.
+func (s *Store) deadline(start time.Time, size int) time.Time {
+	from := start
+	if last := time.Unix(0, s.commit.Load()); last.After(start) {
+		from = last
+	}
+	d := from.Add(patience + time.Duration(size/slowBytes)*time.Second)
+	if last := start.Add(maxPatience); d.After(last) {
+		return last
+	}
+	return d
+}
+
+// write is a writer: it takes what waits and stores it in one transaction, until the store closes.
+func (s *Store) write() {
+	for {
+		var first *write
+		select {
+		case first = <-s.queue:
+		case <-s.quit:
+			select {
+			case first = <-s.queue:
+			default:
+				return
+			}
+		}
+		batch, size := []*write{first}, len(first.c.Body)
+	gather:
+		for len(batch) < maxBatchRows && size < maxBatchBytes {
+			select {
+			case w := <-s.queue:
+				batch, size = append(batch, w), size+len(w.c.Body)
+			default:
+				break gather
+			}
+		}
+		batch = slices.DeleteFunc(batch, func(w *write) bool {
+			if w.dropped.Load() {
+				w.done <- result{err: errNotInTime}
+				return true
+			}
+			return false
+		})
+		s.storeBatch(batch)
+	}
+}
+
+// storeBatch stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
+// it fails alone.
+func (s *Store) storeBatch(batch []*write) {
+	if len(batch) == 0 {
+		return
+	}
+	results, err := s.commitBatch(batch)
+	if err != nil && len(batch) > 1 {
+		if class, _ := s.db.classify(err); class == Permanent {
+			for _, w := range batch {
+				s.storeBatch([]*write{w})
+			}
+			return
+		}
+	}
+	for i, w := range batch {
+		if err != nil {
+			w.done <- result{err: err}
+		} else {
+			w.done <- result{stored: results[i]}
+		}
+	}
+}
+
+// commitBatch tries a transaction up to three times: once more at once after a conflict with another transaction, or where
+// a pooled connection turned out to be dead. The UIDs make that harmless.
+func (s *Store) commitBatch(batch []*write) (results []Stored, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
+	defer cancel()
+	for range 3 {
+		results, err = s.transact(ctx, batch)
+		if err == nil {
+			s.commit.Store(time.Now().UnixNano())
+			return results, nil
+		}
+		if class, _ := s.db.classify(err); class != conflict && class != Transient || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
+// so that two workers take their locks in one order.
+func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) {
+	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
+	for i := range batch {
+		byHash[i], byDevice[i] = i, i
+	}
+	slices.SortFunc(byHash, func(a, b int) int { return bytes.Compare(batch[a].sum[:], batch[b].sum[:]) })
+	slices.SortFunc(byDevice, func(a, b int) int {
+		x, y := batch[a].c, batch[b].c
+		return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Name, y.Name), x.ReceivedAt.Compare(y.ReceivedAt), cmp.Compare(x.UID, y.UID))
+	})
+	results := make([]Stored, len(batch))
+	err := s.db.tx(ctx, func(q queries.Querier) error {
+		for n, i := range byHash {
+			if n > 0 && batch[byHash[n-1]].sum == batch[i].sum {
+				continue
+			}
+			if err := insertContent(ctx, q, batch[i]); err != nil {
+				return err
+			}
+		}
+		for _, i := range byDevice {
+			var err error
+			if results[i], err = put(ctx, q, batch[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return results, err
+}
+
+func insertContent(ctx context.Context, q queries.Querier, w *write) error {
+	p := queries.InsertContentParams{SHA256: w.sum[:], Size: int64(len(w.c.Body)), Body: w.c.Body, Encoding: "binary"}
+	if p.Body == nil {
+		p.Body = []byte{} // an empty file is not NULL
+	}
+	if bytes.IndexByte(w.c.Body, 0) < 0 {
+		p.Encoding = "utf-8"
+		if !utf8.Valid(w.c.Body) {
+			p.Encoding = "latin-1"
+			text := latin1(w.c.Body)
+			p.Latin1 = &text
+		}
+	}
+	return q.InsertContent(ctx, p)
+}
+
+func latin1(b []byte) string {
+	runes := make([]rune, len(b))
+	for i, c := range b {
+		runes[i] = rune(c)
+	}
+	return string(runes)
+}
+
+// put stores one capture whose content is there, and sets what follows from it.
+func put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
+	c := w.c
+	if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
+		return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed, Known: true}, nil
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return Stored{}, err
+	}
+	d, name, err := lockDevice(ctx, q, c)
+	if err != nil {
+		return Stored{}, err
+	}
+	changed, err := differs(ctx, q, d.ID, w)
+	if err != nil {
+		return Stored{}, err
+	}
+	stored := Stored{Site: c.Site, Device: name, Changed: changed}
+	stored.ID, err = q.InsertCapture(ctx, queries.InsertCaptureParams{
+		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
+		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
+		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: w.sum[:], Rules: 0, Changed: changed, Complete: c.Complete,
+	})
+	if errors.Is(err, sql.ErrNoRows) { // another worker stored it while this one waited for the device
+		known, err := q.CaptureByUID(ctx, c.UID)
+		stored.ID, stored.Changed, stored.Known = known.ID, known.Changed, true
+		return stored, err
+	}
+	if err != nil {
+		return Stored{}, err
+	}
+	changes, err := compareFollowers(ctx, q, d.ID, w)
+	if err != nil {
+		return Stored{}, err
+	}
+	if changed {
+		changes++
+	}
+	return stored, updateDevice(ctx, q, d, c, changes)
+}
+
+// lockDevice returns the device that c belongs to, created where there is none, and the name it has.
+//
+// A name from a configuration is the device's. A name from a file or an address belongs to the source that used it first,
+// unless that is a source from which the device of that name has been seen; another source's captures go to NAME@SOURCE.
+func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.LockDeviceRow, string, error) {
+	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source, Seen: c.ReceivedAt}
+	if c.NamedBy != NamedByConfig {
+		p.Owner = c.Source
+	}
+	d, err := q.LockDevice(ctx, p)
+	if err != nil || d.Owner == c.Source {
+		return d, p.Name, err
+	}
+	if c.NamedBy == NamedByConfig {
+		if d.Owner == "" {
+			return d, p.Name, nil
+		}
+		n, err := q.YieldName(ctx, queries.YieldNameParams{ID: d.ID, NewName: c.Name + "@" + d.Owner})
+		if err != nil || n == 0 { // that name is taken too: the two share a device
+			return d, p.Name, err
+		}
+		d, err = q.LockDevice(ctx, p)
+		return d, p.Name, err
+	}
+	if d.Owner == "" {
+		seen, err := q.SourceSeen(ctx, queries.SourceSeenParams{Source: c.Source, DeviceID: d.ID})
+		if err != nil || seen > 0 {
+			return d, p.Name, err
+		}
+	}
+	p.Name += "@" + c.Source
+	d, err = q.LockDevice(ctx, p)
+	return d, p.Name, err
+}
+
+// differs reports whether a capture is a change: its fingerprint is not that of the last complete capture before it.
+func differs(ctx context.Context, q queries.Querier, device int64, w *write) (bool, error) {
+	base, err := q.BaseFingerprint(ctx, queries.BaseFingerprintParams{
+		DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return !bytes.Equal(base, w.sum[:]), err
+}
+
+// compareFollowers compares the captures that follow one with it, up to the next complete one, and returns by how much the
+// number of changes grew. Only a complete capture is a base of comparison.
+func compareFollowers(ctx context.Context, q queries.Querier, device int64, w *write) (grown int64, err error) {
+	if !w.c.Complete {
+		return 0, nil
+	}
+	at, uid := w.c.ReceivedAt, w.c.UID
+	for {
+		page, err := q.Followers(ctx, queries.FollowersParams{
+			DeviceID: device, Kind: w.c.Kind, ReceivedAt: at, UID: uid, N: followersPage})
+		if err != nil {
+			return grown, err
+		}
+		for _, f := range page {
+			changed := !bytes.Equal(f.Fingerprint, w.sum[:])
+			if changed != f.Changed {
+				if err := q.SetChanged(ctx, queries.SetChangedParams{Changed: changed, ID: f.ID}); err != nil {
+					return grown, err
+				}
+				if changed {
+					grown++
+				} else {
+					grown--
+				}
+			}
+			if f.Complete {
+				return grown, nil
+			}
+		}
+		if len(page) < followersPage {
+			return grown, nil
+		}
+		last := page[len(page)-1]
+		at, uid = last.ReceivedAt, last.UID
+	}
+}
+
+// updateDevice counts a capture, and takes over what it says where it is the newest.
+func updateDevice(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, changes int64) error {
+	p := queries.CountCaptureParams{ID: d.ID, NewChanges: changes, ReceivedAt: c.ReceivedAt, NamedBy: d.NamedBy, Owner: d.Owner}
+	if c.NamedBy == NamedByConfig {
+		p.NamedBy, p.Owner = NamedByConfig, ""
+	}
+	if err := q.CountCapture(ctx, p); err != nil {
+		return err
+	}
+	if cmp.Or(c.ReceivedAt.Compare(d.LastSeen), cmp.Compare(c.UID, d.LastUID)) < 0 {
+		return nil
+	}
+	return q.AdvanceDevice(ctx, queries.AdvanceDeviceParams{
+		ID: d.ID, Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Build: c.Build,
+		Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID,
+	})
+}
