@@ -1,0 +1,217 @@
+package tftp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// engine is every transfer of one socket, as a state machine without IO: datagrams, the ends of the handler's calls and the
+// time go in; datagrams, calls of the handler, ends of transfers and the next deadline come out. The time is an argument,
+// counted from any moment. One goroutine owns an engine.
+//
+// What happens in which state stands in the tables of states.go.
+type engine struct {
+	limits     Limits
+	ackTimeout time.Duration
+	timeout    time.Duration
+	accept     func(*Request) error
+	option     func(r *Request, name, value string) (answer string, ok bool)
+	reads      bool      // the handler serves reads
+	epoch      time.Time // of the times that go in
+
+	peers   map[netip.AddrPort]*transfer // by the peer's TID: with one port that is all there is to tell transfers apart
+	calls   map[uint64]*transfer         // those whose handler runs, by id; a transfer may be here and no longer in peers
+	timers  timers
+	lastID  uint64
+	memory  int64 // bytes held for bodies, in both directions
+	ready   queue // transfers that have something to send
+	strays  []stray
+	errors  allowance // of ERROR packets to peers without a transfer
+	closing bool      // no new requests
+
+	begun []call    // handler calls to make, until taken
+	ended []Outcome // transfers that ended, until taken
+}
+
+// call is a call of the handler to be made.
+type call struct {
+	id  uint64
+	req *Request
+}
+
+// stray is an ERROR for a peer that has no transfer.
+type stray struct {
+	to    netip.AddrPort
+	local netip.Addr
+	err   *Error
+}
+
+// datagram is one to send. local is the address that it leaves from; the zero value for any.
+type datagram struct {
+	to    netip.AddrPort
+	local netip.Addr
+	b     []byte
+}
+
+// input is what happened to a transfer.
+type input struct {
+	local netip.Addr
+	raw   []byte // the datagram, valid during the call
+	block uint16 // of DATA and ACK
+	body  []byte // of a read that succeeded
+	err   error  // of a handler that failed
+}
+
+func newEngine(l Limits) *engine {
+	return &engine{
+		limits: l.withDefaults(),
+		peers:  make(map[netip.AddrPort]*transfer),
+		calls:  make(map[uint64]*transfer),
+		errors: allowance{rate: 200}, // ERRORs a second: a few bytes each, and enough for every honest mistake
+	}
+}
+
+// packet takes a datagram that came from a peer to the address local.
+func (e *engine) packet(now time.Duration, from netip.AddrPort, local netip.Addr, b []byte) {
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	op, block := header(b)
+	t := e.peers[from]
+	in := input{local: local, raw: b, block: block}
+	switch op {
+	case opRRQ, opWRQ:
+		e.dispatch(now, t, from, onRequest, in)
+	case opDATA:
+		e.dispatch(now, t, from, onData, in)
+	case opACK:
+		e.dispatch(now, t, from, onACK, in)
+	case opERROR:
+		e.dispatch(now, t, from, onERROR, in)
+	case 0: // too short to be anything
+	default:
+		e.dispatch(now, t, from, onOther, in)
+	}
+}
+
+// completed takes the end of the handler's call id.
+func (e *engine) completed(now time.Duration, id uint64, body []byte, err error) {
+	t := e.calls[id]
+	if t == nil {
+		return
+	}
+	delete(e.calls, id)
+	ev := onDone
+	if err != nil {
+		ev = onFailed
+	}
+	e.dispatch(now, t, t.peer, ev, input{body: body, err: err})
+}
+
+// tick lets time pass.
+func (e *engine) tick(now time.Duration) {
+	for {
+		t := e.timers.expired(now)
+		if t == nil {
+			return
+		}
+		switch {
+		case now >= t.giveUp:
+			e.dispatch(now, t, t.peer, onSilence, input{})
+		default:
+			e.dispatch(now, t, t.peer, onTimer, input{})
+		}
+	}
+}
+
+// deadline is when tick wants to be called next; ok is false where nothing waits.
+func (e *engine) deadline() (at time.Duration, ok bool) { return e.timers.first() }
+
+// send returns the next datagram to send, written into buf, which must have room for the largest packet that was
+// negotiated. Transfers take turns, datagram by datagram.
+func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
+	if last := len(e.strays) - 1; last >= 0 {
+		s := e.strays[last]
+		e.strays = e.strays[:last]
+		return datagram{s.to, s.local, appendERROR(buf[:0], s.err)}, true
+	}
+	for t := e.ready.pop(); t != nil; t = e.ready.pop() {
+		t.queued = false
+		b := t.packet(now, buf[:0])
+		if b == nil {
+			continue
+		}
+		if t.tx != nil && t.tx.pending() && t.state == sending {
+			e.wantSend(t)
+		}
+		return datagram{t.peer, t.local, b}, true
+	}
+	return datagram{}, false
+}
+
+// wantsToSend reports whether send has something.
+func (e *engine) wantsToSend() bool { return len(e.strays) > 0 || !e.ready.empty() }
+
+func (e *engine) wantSend(t *transfer) {
+	if !t.queued {
+		t.queued = true
+		e.ready.push(t)
+	}
+}
+
+// drain ends the acceptance of requests. Receipts linger for a moment only.
+func (e *engine) drain(now time.Duration) {
+	e.closing = true
+	for _, t := range e.peers {
+		if t.state == lingering {
+			t.giveUp = min(t.giveUp, now+lingerClosing)
+			e.timers.set(t, t.wake())
+		}
+	}
+}
+
+// abort ends what is under way with an ERROR, but for the commits, which go on.
+func (e *engine) abort() {
+	for _, t := range e.peers {
+		if t.state == receiving || t.state == sending || t.state == loading {
+			e.end(t, errShutdown)
+			e.fail(t, errShutdown)
+			e.finish(t)
+		}
+	}
+}
+
+// idle reports whether nothing is under way: no transfer, no receipt that lingers, no call of the handler.
+func (e *engine) idle() bool { return len(e.peers) == 0 && len(e.calls) == 0 }
+
+// refuse tells a peer without a transfer that it won't have one.
+func (e *engine) refuse(now time.Duration, to netip.AddrPort, local netip.Addr, err *Error) {
+	if !answerable(to) || len(e.strays) == maxStrays || !e.errors.take(now) {
+		return
+	}
+	e.strays = append(e.strays, stray{to, local, err})
+}
+
+// maxStrays bounds the ERRORs that wait to be sent.
+const maxStrays = 256
+
+// answerable reports whether an answer to a source may be sent at all: never to a group, and not to port 0.
+func answerable(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.Port() != 0 && ip.IsValid() && !ip.IsMulticast() && !ip.IsUnspecified() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// allowance bounds how often something is done: rate times a second, and as often at once.
+type allowance struct {
+	rate  float64
+	used  float64
+	since time.Duration
+}
+
+func (a *allowance) take(now time.Duration) bool {
+	a.used = max(0, a.used-a.rate*(now-a.since).Seconds())
+	a.since = now
+	if a.used+1 > a.rate {
+		return false
+	}
+	a.used++
+	return true
+}

@@ -1,0 +1,65 @@
+package tftp
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrorCode is the number of an ERROR packet (RFC 1350, section 5; RFC 2347 for 8).
+type ErrorCode uint16
+
+// Error codes.
+const (
+	CodeUndefined  ErrorCode = 0 // not defined, see the message
+	CodeNotFound   ErrorCode = 1 // file not found
+	CodeAccess     ErrorCode = 2 // access violation
+	CodeFull       ErrorCode = 3 // disk full or allocation exceeded
+	CodeIllegal    ErrorCode = 4 // illegal TFTP operation
+	CodeUnknownTID ErrorCode = 5 // unknown transfer ID
+	CodeExists     ErrorCode = 6 // file already exists
+	CodeNoUser     ErrorCode = 7 // no such user
+	CodeOptions    ErrorCode = 8 // option negotiation failed
+)
+
+// An Error is trouble that the peer is told, or was told by the peer. A [Handler] that returns one has its Code and Message
+// sent as they are; Err is the cause, which goes to the log and never to the peer.
+type Error struct {
+	Code    ErrorCode
+	Message string // NetASCII without control characters (RFC 1350, section 5), cut at 507 bytes on the wire
+	Err     error  // the cause; may be nil
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s (TFTP error %d)", e.Message, e.Code)
+	}
+	return fmt.Sprintf("%s (TFTP error %d): %v", e.Message, e.Code, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errors with fixed phrases that the engine sends by itself.
+var (
+	errMalformed  = &Error{Code: CodeIllegal, Message: "malformed request"}
+	errMode       = &Error{Code: CodeIllegal, Message: "unknown mode: use octet or netascii"}
+	errName       = &Error{Code: CodeIllegal, Message: "file name too long"}
+	errOperation  = &Error{Code: CodeIllegal, Message: "illegal TFTP operation"}
+	errUnknownTID = &Error{Code: CodeUnknownTID, Message: "unknown transfer ID"}
+	errTooLarge   = &Error{Code: CodeFull, Message: "too large"}
+	errMemory     = &Error{Code: CodeFull, Message: "storage full", Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
+	errBusy       = &Error{Code: CodeUndefined, Message: "server busy, try again", Err: errors.New("too many transfers: raise Limits.Transfers")}
+	errNoReading  = &Error{Code: CodeAccess, Message: "not allowed", Err: errors.New("the handler does not serve reads")}
+	errSilent     = &Error{Code: CodeUndefined, Message: "timed out"}
+	errLate       = &Error{Code: CodeUndefined, Message: "storage unavailable, try again", Err: errors.New("the handler did not return in time")}
+	errShutdown   = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
+)
+
+// wire returns what the peer is told of err: an *Error as it is, anything else as an internal error, since causes are not
+// the peer's business.
+func wire(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Code: CodeUndefined, Message: "internal error", Err: err}
+}

@@ -1,0 +1,173 @@
+package tftp
+
+// receiver is the half of a transfer that takes DATA (RFC 1350, section 2; RFC 7440, section 4): a server's upload, a
+// client's download. It decides what is kept and when there is an ACK; who sends it, and whether the last one waits for a
+// commit, is its owner's business.
+type receiver struct {
+	blksize int
+	window  int // blocks a peer sends before it waits for an ACK
+
+	next    uint64 // the block awaited, counted from 1 and not wrapped
+	unacked int    // blocks kept since the last ACK
+	hushed  bool   // a gap or a repeat was answered: silence until there is progress, or the timer
+
+	netascii bool
+	decoder  netasciiDecoder
+	body     buffer
+	wire     int64 // bytes received, as sent
+}
+
+// verdict is what a DATA packet means.
+type verdict uint8
+
+const (
+	ignored verdict = iota // nothing is to be done
+	kept                   // progress, and no ACK yet
+	ackDue                 // progress, and an ACK of last() is due
+	again                  // no progress, but an ACK of last() is due
+	final                  // the last block: the body is whole
+)
+
+func newReceiver(t terms, mode Mode) *receiver {
+	return &receiver{blksize: t.blksize, window: t.windowsize, next: 1, netascii: mode == Netascii}
+}
+
+// last is the last block received in order, which is what an ACK names.
+func (r *receiver) last() uint64 { return r.next - 1 }
+
+// wants reports whether block n, with this many bytes of data, would be progress. A block longer than negotiated is none:
+// it is from another transfer, or damaged.
+func (r *receiver) wants(n uint16, size int) bool { return n == uint16(r.next) && size <= r.blksize }
+
+// data takes a DATA packet. Block numbers are compared modulo 65536, so a file may have any number of them.
+func (r *receiver) data(n uint16, b []byte) verdict {
+	if !r.wants(n, len(b)) {
+		return r.repeat(n, len(b))
+	}
+	r.next++
+	r.hushed = false
+	r.unacked++
+	r.wire += int64(len(b))
+	if r.netascii {
+		r.body.decode(&r.decoder, b)
+	} else {
+		r.body.write(b)
+	}
+	switch {
+	case len(b) < r.blksize:
+		if r.netascii {
+			r.body.flush(&r.decoder)
+		}
+		return final
+	case r.unacked >= r.window:
+		return ackDue
+	}
+	return kept
+}
+
+// repeat answers DATA that is not the next. In lock-step only a repeat of the last block gets its ACK again, since that ACK
+// may be lost. In a window a gap or a repeat gets one ACK of the last block in order, which makes the peer start again
+// after it; more would make it do so once for each packet still under way.
+func (r *receiver) repeat(n uint16, size int) verdict {
+	if size > r.blksize {
+		return ignored
+	}
+	if r.window == 1 {
+		if n == uint16(r.last()) && r.last() > 0 {
+			return again
+		}
+		return ignored
+	}
+	if r.hushed {
+		return ignored
+	}
+	r.hushed = true
+	return again
+}
+
+// acked notes that an ACK leaves: the peer starts a new window after it.
+func (r *receiver) acked() { r.unacked = 0 }
+
+// timeout notes that the timer makes the last ACK leave again.
+func (r *receiver) timeout() { r.hushed = false }
+
+// buffer holds a body while it grows, in chunks, so that growing copies nothing and wastes an eighth at most.
+type buffer struct {
+	chunks [][]byte
+	size   int64 // bytes held
+	room   int64 // bytes allocated
+}
+
+const (
+	minChunk = 4 << 10 // bytes: below, a chunk's own cost shows
+	maxChunk = 1 << 20 // bytes: above, nothing is gained
+)
+
+// need is how much more memory n bytes will take at most.
+func (b *buffer) need(n int) int64 {
+	if last := len(b.chunks) - 1; last >= 0 && cap(b.chunks[last])-len(b.chunks[last]) >= n {
+		return 0
+	}
+	return int64(b.chunk(n))
+}
+
+func (b *buffer) chunk(n int) int {
+	return max(n, minChunk, min(maxChunk, int(b.size/8)))
+}
+
+// tail returns a chunk that has room for n bytes.
+func (b *buffer) tail(n int) *[]byte {
+	last := len(b.chunks) - 1
+	if last < 0 || cap(b.chunks[last])-len(b.chunks[last]) < n {
+		c := make([]byte, 0, b.chunk(n))
+		b.chunks = append(b.chunks, c)
+		b.room += int64(cap(c))
+		last++
+	}
+	return &b.chunks[last]
+}
+
+func (b *buffer) write(p []byte) {
+	if last := len(b.chunks) - 1; last >= 0 { // fill the last chunk to its end first
+		c := &b.chunks[last]
+		n := min(len(p), cap(*c)-len(*c))
+		*c = append(*c, p[:n]...)
+		b.size += int64(n)
+		p = p[n:]
+	}
+	if len(p) > 0 {
+		c := b.tail(len(p))
+		*c = append(*c, p...)
+		b.size += int64(len(p))
+	}
+}
+
+// decode writes what netascii p stands for: as many bytes at most, and the CR that waits.
+func (b *buffer) decode(d *netasciiDecoder, p []byte) {
+	c := b.tail(len(p) + 1)
+	was := len(*c)
+	*c = d.decode(*c, p)
+	b.size += int64(len(*c) - was)
+}
+
+func (b *buffer) flush(d *netasciiDecoder) {
+	c := b.tail(1)
+	was := len(*c)
+	*c = d.flush(*c)
+	b.size += int64(len(*c) - was)
+}
+
+// take returns the whole body and empties the buffer.
+func (b *buffer) take() []byte {
+	body := []byte{}
+	if len(b.chunks) == 1 {
+		body = b.chunks[0]
+	} else if len(b.chunks) > 1 {
+		body = make([]byte, 0, b.size)
+		for _, c := range b.chunks {
+			body = append(body, c...)
+		}
+	}
+	*b = buffer{}
+	return body
+}

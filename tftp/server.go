@@ -1,0 +1,442 @@
+// Package tftp is the Trivial File Transfer Protocol, server and client: RFC 1350 without mail mode, the options of RFC
+// 2347, 2348, 2349 and 7440, and block numbers that roll over, so that files may have any size.
+//
+// A [Server] runs every transfer over the one port that requests come to. That is what NAT, containers and load balancers
+// let through; what it gives up is the server's half of the transfer ID (RFC 1350, section 4), so packets of an old transfer
+// that are still under way when a client uses the same port again can't always be told apart.
+//
+// An upload is acknowledged when its [Handler] has returned nil, and not before: the last ACK is a receipt.
+package tftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Op is what a request asks for.
+type Op uint16
+
+// The operations.
+const (
+	OpRead  Op = Op(opRRQ)
+	OpWrite Op = Op(opWRQ)
+)
+
+func (o Op) String() string {
+	if o == OpRead {
+		return "read"
+	}
+	return "write"
+}
+
+// Mode is how a file's bytes stand on the wire (RFC 1350, section 1).
+type Mode string
+
+// The modes. Handlers and clients see plain bytes in both: the package translates.
+const (
+	Octet    Mode = "octet"
+	Netascii Mode = "netascii"
+)
+
+// A Request is what a peer asks for.
+type Request struct {
+	Op         Op
+	Filename   string // the bytes as sent: any but NUL, 512 at most
+	Mode       Mode
+	Options    []Option       // as asked for
+	Negotiated []Option       // as agreed on
+	Peer       netip.AddrPort // an IPv4 address is never in IPv6 form
+	Local      netip.Addr     // the address that was asked; the zero Addr where the system doesn't tell
+	Received   time.Time      // arrival of the request
+	Completed  time.Time      // arrival of an upload's last block
+	Body       []byte         // an upload's content; the handler may keep it
+
+	mu    sync.Mutex // guards attrs: a handler may still run when its transfer's end is logged
+	attrs []slog.Attr
+}
+
+// Annotate adds attributes to the log line of the transfer's end.
+func (r *Request) Annotate(attrs ...slog.Attr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attrs = append(r.attrs, attrs...)
+}
+
+// A Handler takes uploads. ServeTFTP is called when all of a file has arrived, in a goroutine of its own. Returning nil is
+// the promise that the file is durable: the peer gets its receipt then. An [*Error] is sent to the peer as it is, any other
+// error as "internal error". ctx ends when the server no longer waits for the answer.
+type Handler interface {
+	ServeTFTP(ctx context.Context, r *Request) error
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, r *Request) error
+
+// ServeTFTP calls f.
+func (f HandlerFunc) ServeTFTP(ctx context.Context, r *Request) error { return f(ctx, r) }
+
+// A ReadHandler is a Handler that serves downloads too. ReadTFTP returns the whole file, which must not change afterwards.
+// Errors go to the peer as those of ServeTFTP.
+type ReadHandler interface {
+	Handler
+	ReadTFTP(ctx context.Context, r *Request) ([]byte, error)
+}
+
+// Limits bound what peers can make a server hold and do. A zero field has the default that stands beside it.
+type Limits struct {
+	MaxBlksize    int   // bytes; 65464 (RFC 2348). What is granted at most
+	MaxWindowsize int   // blocks; 65535 (RFC 7440). What is granted at most
+	MaxSize       int64 // bytes of one upload; 64 MiB. Far above every configuration, far below memory
+	Memory        int64 // bytes of all bodies in flight, both directions; 1 GiB
+	Transfers     int   // at once; 20,000. Each costs about 1 KiB besides its body
+}
+
+func (l Limits) withDefaults() Limits {
+	def := func(v *int, d int) {
+		if *v <= 0 || *v > d {
+			*v = d
+		}
+	}
+	def(&l.MaxBlksize, MaxBlksize)
+	def(&l.MaxWindowsize, MaxWindowsize)
+	if l.MaxBlksize < minBlksize {
+		l.MaxBlksize = minBlksize
+	}
+	if l.MaxSize <= 0 {
+		l.MaxSize = 64 << 20
+	}
+	if l.Memory <= 0 {
+		l.Memory = 1 << 30
+	}
+	if l.Transfers <= 0 {
+		l.Transfers = 20000
+	}
+	return l
+}
+
+// An Outcome is how a transfer ended.
+type Outcome struct {
+	Request *Request
+	Err     error // nil where the peer has got its receipt, or all of the file
+	Bytes   int64 // received or acknowledged
+	Repeats int   // packets sent more than once
+	Refused bool  // it never began
+}
+
+// A PeerError is an ERROR that the peer sent.
+type PeerError struct {
+	Code    ErrorCode
+	Message string // as it came: it may hold any bytes
+}
+
+func (e *PeerError) Error() string {
+	return fmt.Sprintf("the peer says %q (TFTP error %d)", e.Message, e.Code)
+}
+
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("tftp: server closed")
+
+// A Server serves TFTP. Its fields are set before Serve and not changed afterwards.
+type Server struct {
+	// Handler takes uploads, and downloads if it is a ReadHandler.
+	Handler Handler
+
+	// Accept is asked before anything is kept of a request; its error refuses it. It runs between packets and must not
+	// wait. Nil accepts all.
+	Accept func(r *Request) error
+
+	// Option answers options that the package doesn't know: the value for the OACK, or false to leave the option out. It
+	// runs between packets and must not wait.
+	Option func(r *Request, name, value string) (answer string, ok bool)
+
+	Limits Limits
+
+	// AckTimeout is how long an unanswered packet waits for its first repeat where no timeout was negotiated; 0.5 s if 0.
+	AckTimeout time.Duration
+
+	// Timeout is how long a transfer may be without progress, and how long the handler is waited for; 25 s if 0. A
+	// negotiated timeout makes it five times that at least.
+	Timeout time.Duration
+
+	// Logger gets a line for each transfer that ended; nil for none.
+	Logger *slog.Logger
+
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	serving []*serving
+}
+
+const (
+	defaultAckTimeout = 500 * time.Millisecond // as py3tftp
+	defaultTimeout    = 25 * time.Second       // devices pause for 4 s, curl may for 17 s
+)
+
+// serving is a server at work on one socket. Its goroutine, the loop, owns the engine.
+type serving struct {
+	s      *Server
+	conn   conn
+	engine *engine
+	epoch  time.Time
+	done   chan struct{} // closed when the loop has ended
+
+	draining, aborting, closing atomic.Bool
+
+	mu   sync.Mutex // guards ends
+	ends []handled
+}
+
+// handled is the end of a handler's call.
+type handled struct {
+	id   uint64
+	body []byte
+	err  error
+}
+
+// ListenAndServe listens on the UDP address addr ("host:port") and serves.
+func (s *Server) ListenAndServe(addr string) error {
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
+	}
+	return s.Serve(c)
+}
+
+// Serve serves on c, which it closes, until Shutdown or Close, and returns ErrServerClosed then. It returns another error
+// where c fails.
+func (s *Server) Serve(c net.PacketConn) error {
+	epoch := time.Now()
+	e := newEngine(s.Limits)
+	e.epoch, e.accept, e.option = epoch, s.Accept, s.Option
+	e.ackTimeout, e.timeout = s.AckTimeout, s.Timeout
+	if e.ackTimeout <= 0 {
+		e.ackTimeout = defaultAckTimeout
+	}
+	if e.timeout <= 0 {
+		e.timeout = defaultTimeout
+	}
+	_, e.reads = s.Handler.(ReadHandler)
+	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{})}
+	defer close(sv.done)
+	defer sv.conn.Close()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.serving = append(s.serving, sv)
+	s.mu.Unlock()
+	return sv.loop()
+}
+
+// Shutdown stops taking requests and lets what is under way go on until ctx ends; then running transfers are told that the
+// server shuts down. Handlers that run are waited for in any case, and receipts stay to be repeated for a second.
+func (s *Server) Shutdown(ctx context.Context) error {
+	all := s.stop(func(sv *serving) { sv.draining.Store(true) })
+	for _, sv := range all {
+		select {
+		case <-sv.done:
+			continue
+		case <-ctx.Done():
+		}
+		sv.aborting.Store(true)
+		sv.wake()
+	}
+	for _, sv := range all {
+		<-sv.done
+	}
+	return ctx.Err()
+}
+
+// Close ends the server at once. Peers hear nothing.
+func (s *Server) Close() error {
+	for _, sv := range s.stop(func(sv *serving) { sv.closing.Store(true) }) {
+		<-sv.done
+	}
+	return nil
+}
+
+func (s *Server) stop(how func(*serving)) []*serving {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, sv := range s.serving {
+		how(sv)
+		sv.wake()
+	}
+	return s.serving
+}
+
+// wake makes the loop look at what others left for it.
+func (sv *serving) wake() { _ = sv.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+const (
+	// burst is how many datagrams leave before the socket is read again, so that ACKs and other peers are heard in the
+	// middle of a large window.
+	burst = 64
+	// glance is how long the socket is read when more is to be sent.
+	glance = 50 * time.Microsecond
+	// maxReadErrors is how many reads in a row may fail before the socket is given up: single errors are about a datagram.
+	maxReadErrors = 100
+)
+
+// loop reads, feeds the engine, writes and sleeps until the next deadline.
+func (sv *serving) loop() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := sv.engine
+	in, out := make([]byte, maxDatagram), make([]byte, maxDatagram)
+	draining, aborting, readErrors := false, false, 0
+	for {
+		// The deadline is set before the flags and ends are looked at: a wake-up that comes in between is not lost.
+		if err := sv.conn.SetReadDeadline(sv.deadline()); err != nil {
+			return err
+		}
+		now := time.Since(sv.epoch)
+		if sv.closing.Load() {
+			return ErrServerClosed
+		}
+		if sv.draining.Load() && !draining {
+			draining = true
+			e.drain(now)
+			continue
+		}
+		if sv.aborting.Load() && !aborting {
+			aborting = true
+			e.abort()
+			sv.flush(ctx, out)
+			continue
+		}
+		if sv.takeEnds(now) {
+			sv.flush(ctx, out)
+			continue // the deadline may have moved
+		}
+		if draining && e.idle() && !e.wantsToSend() {
+			return ErrServerClosed
+		}
+		n, from, local, err := sv.conn.read(in)
+		now = time.Since(sv.epoch)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			readErrors = 0
+			e.packet(now, from, local, in[:n])
+		case errors.As(err, &timeout) && timeout.Timeout():
+		case errors.Is(err, net.ErrClosed) || readErrors == maxReadErrors:
+			return err
+		default:
+			readErrors++
+		}
+		e.tick(now)
+		sv.flush(ctx, out)
+	}
+}
+
+// deadline is when the loop has to look at the engine again.
+func (sv *serving) deadline() time.Time {
+	if sv.engine.wantsToSend() {
+		return time.Now().Add(glance)
+	}
+	if at, ok := sv.engine.deadline(); ok {
+		return sv.epoch.Add(at)
+	}
+	return time.Time{}
+}
+
+// flush carries out what the engine wants, a burst at most of what it sends.
+func (sv *serving) flush(ctx context.Context, buf []byte) {
+	e := sv.engine
+	for range burst {
+		d, ok := e.send(time.Since(sv.epoch), buf)
+		if !ok {
+			break
+		}
+		sv.conn.write(d.b, d.to, d.local)
+	}
+	for _, c := range e.begun {
+		go sv.handle(ctx, c) // ends when the handler returns; its end wakes the loop
+	}
+	clear(e.begun)
+	e.begun = e.begun[:0]
+	for _, o := range e.ended {
+		sv.s.logOutcome(o)
+	}
+	clear(e.ended)
+	e.ended = e.ended[:0]
+}
+
+// handle runs the handler. A handler that panics has failed, and takes nothing else with it.
+func (sv *serving) handle(ctx context.Context, c call) {
+	ctx, cancel := context.WithTimeout(ctx, sv.engine.timeout)
+	defer cancel()
+	end := handled{id: c.id, err: errors.New("the handler panicked")}
+	defer func() {
+		if p := recover(); p != nil {
+			end.err = fmt.Errorf("the handler panicked: %v", p)
+		}
+		sv.mu.Lock()
+		sv.ends = append(sv.ends, end)
+		sv.mu.Unlock()
+		sv.wake()
+	}()
+	if c.req.Op == OpRead {
+		end.body, end.err = sv.s.Handler.(ReadHandler).ReadTFTP(ctx, c.req)
+	} else {
+		end.err = sv.s.Handler.ServeTFTP(ctx, c.req)
+	}
+}
+
+func (sv *serving) takeEnds(now time.Duration) (any bool) {
+	sv.mu.Lock()
+	ends := sv.ends
+	sv.ends = nil
+	sv.mu.Unlock()
+	for _, h := range ends {
+		sv.engine.completed(now, h.id, h.body, h.err)
+	}
+	return len(ends) > 0
+}
+
+// logOutcome writes the one line of a transfer that ended. Reads and writes that went well are routine; what the operator
+// may have to mend is a warning.
+func (s *Server) logOutcome(o Outcome) {
+	if s.Logger == nil {
+		return
+	}
+	r := o.Request
+	level, message := slog.LevelInfo, "received"
+	switch {
+	case o.Refused:
+		level, message = slog.LevelWarn, "refused"
+	case o.Err != nil:
+		level, message = slog.LevelWarn, "failed"
+	case r.Op == OpRead:
+		message = "sent"
+	}
+	attrs := []slog.Attr{
+		slog.String("op", r.Op.String()),
+		slog.String("peer", r.Peer.String()),
+		slog.String("file", r.Filename),
+		slog.Int64("bytes", o.Bytes),
+		slog.Duration("took", time.Since(r.Received).Round(time.Microsecond)),
+	}
+	if len(r.Negotiated) > 0 {
+		attrs = append(attrs, slog.String("options", formatOptions(r.Negotiated)))
+	}
+	if o.Repeats > 0 {
+		attrs = append(attrs, slog.Int("repeats", o.Repeats))
+	}
+	r.mu.Lock()
+	attrs = append(attrs, r.attrs...)
+	r.mu.Unlock()
+	if o.Err != nil {
+		attrs = append(attrs, slog.Any("err", o.Err))
+	}
+	s.Logger.LogAttrs(context.Background(), level, message, attrs...)
+}
