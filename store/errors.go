@@ -14,7 +14,8 @@ type Class int
 // The classes.
 const (
 	Transient Class = iota // gone by itself: the same again may succeed
-	Config                 // an operator must mend a setting, a permission or the database
+	Login                  // the database refuses the user, the password or the database's name
+	Config                 // an operator must mend a setting, a permission or the schema
 	Full                   // no room left
 	Permanent              // this capture can never be stored
 	Usage                  // a malformed URL or reference

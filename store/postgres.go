@@ -138,7 +138,7 @@ func (p *postgres) classify(err error) (Class, string) {
 		p.pool.Reset() // after a failover the pool holds connections to what is a standby now
 		return Transient, "PostgreSQL is read-only: after a failover this passes; else look at default_transaction_read_only"
 	case "28000", "28P01", "3D000":
-		return Config, "look at user, password and database in DATABASE_URL"
+		return Login, "look at user, password and database in DATABASE_URL"
 	case "42501":
 		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables"
 	case "55P03":

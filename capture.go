@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// capturer is the tftp.Handler: an upload becomes a capture, a read gets what the same address sent.
+type capturer struct {
+	store *store.Store
+	sites Sites
+	read  Read
+}
+
+// ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
+func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
+	uid, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	c := h.capture(r)
+	c.UID = uid.String()
+	stored, err := h.store.Put(ctx, c)
+	if err != nil {
+		return refusal(err)
+	}
+	r.Annotate(
+		slog.String("device", store.Device{Site: stored.Site, Name: stored.Device}.Ref()),
+		slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed), slog.Bool("complete", c.Complete))
+	return nil
+}
+
+// capture says what an upload is.
+func (h *capturer) capture(r *tftp.Request) store.Capture {
+	source := device.Source(r.Peer.Addr())
+	id := device.Identify(r.Body)
+	site, stem := device.FromFilename(r.Filename)
+	if s, ok := h.sites.Of(r.Peer.Addr()); ok {
+		site = device.Text(s)
+	}
+	name, by := id.Name, store.NamedByConfig
+	if name == "" {
+		name, by = stem, store.NamedByFilename
+	}
+	if name == "" {
+		name, by = source, store.NamedBySource
+	}
+	c := store.Capture{
+		ReceivedAt: r.Completed, Source: source, SourcePort: r.Peer.Port(), Filename: device.Text(r.Filename),
+		Mode: string(r.Mode), Options: device.Text(optionText(r.Negotiated)), Duration: r.Completed.Sub(r.Received),
+		Site: site, Name: name, NamedBy: by, Platform: id.Platform, Model: id.Model, OSVersion: id.OSVersion,
+		Build: id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete, Body: r.Body,
+	}
+	if r.Local.IsValid() {
+		c.Local = device.Source(r.Local)
+	}
+	return c
+}
+
+func optionText(options []tftp.Option) string {
+	words := make([]string, len(options))
+	for i, o := range options {
+		words[i] = o.Name + "=" + o.Value
+	}
+	return strings.Join(words, " ")
+}
+
+// refusal is what the device is told when its upload is not stored; the log gets the cause and what to do.
+func refusal(err error) error {
+	if store.ClassOf(err) == store.Full {
+		return &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: err}
+	}
+	return &tftp.Error{Code: tftp.CodeUndefined, Message: "storage unavailable, try again", Err: err}
+}
+
+// ReadTFTP returns the newest file of that name from the asker's own address, and only while everything from there belongs
+// to one device: behind NAT one customer's firewall could otherwise fetch another's. Loopback is this machine's own.
+func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error) {
+	if h.read == "none" {
+		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: errors.New("reading is off: TFTP_READ=none")}
+	}
+	source := device.Source(r.Peer.Addr())
+	body, oneDevice, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: fmt.Errorf("nothing of that name came from %s", source)}
+	case err != nil:
+		return nil, refusal(err)
+	case !oneDevice && !r.Peer.Addr().IsLoopback():
+		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
+			"several devices send from %s, so what came from there is not given back; fetch it with tftpsql show and hand it over another way", source)}
+	}
+	return body, nil
+}
+
+// accept admits sources, before anything is kept of a request.
+func accept(allow Allow) func(*tftp.Request) error {
+	return func(r *tftp.Request) error {
+		addr := r.Peer.Addr()
+		if allow.Contains(addr) {
+			return nil
+		}
+		return &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
+			"%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s", addr, strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ","))}
+	}
+}

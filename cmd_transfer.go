@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// transferFlags are what put and get ask the server for.
+func transferFlags(cmd *cobra.Command) *tftp.Client {
+	c := &tftp.Client{Blksize: 1428}
+	cmd.Flags().IntVar(&c.Blksize, "blksize", c.Blksize, "block size to ask for, bytes, 8 to 65464; 0 to ask for nothing")
+	cmd.Flags().IntVar(&c.Windowsize, "windowsize", 0, "window size to ask for, blocks, 1 to 65535; 0 to ask for nothing")
+	return c
+}
+
+func (a *app) putCommand() *cobra.Command {
+	var c *tftp.Client
+	cmd := &cobra.Command{
+		Use: "put FILE HOST[:PORT] [NAME]", Short: "Send a file to a TFTP server, as a device does; FILE - is standard input", Args: args(2, 3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := filepath.Base(args[0])
+			if len(args) == 3 {
+				name = args[2]
+			} else if args[0] == "-" {
+				return usageError{errors.New("standard input has no name: say tftpsql put - HOST[:PORT] NAME")}
+			}
+			read := os.ReadFile
+			if args[0] == "-" {
+				read = func(string) ([]byte, error) { return io.ReadAll(os.Stdin) }
+			}
+			body, err := read(args[0])
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			if err := c.Put(cmd.Context(), withPort(args[1]), name, body); err != nil {
+				return fmt.Errorf("%s to %s: %w", name, withPort(args[1]), err)
+			}
+			fmt.Fprintf(a.err, "sent %d bytes to %s as %q in %v\n", len(body), withPort(args[1]), name, time.Since(start).Round(time.Millisecond))
+			return nil
+		},
+	}
+	c = transferFlags(cmd)
+	return cmd
+}
+
+func (a *app) getCommand() *cobra.Command {
+	var c *tftp.Client
+	var file string
+	var force bool
+	cmd := &cobra.Command{
+		Use: "get HOST[:PORT] NAME", Short: "Fetch a file from a TFTP server", Args: args(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if file == "" {
+				file = filepath.Base(strings.ReplaceAll(args[1], `\`, "/"))
+			}
+			if _, err := os.Lstat(file); file != "-" && err == nil && !force {
+				return fmt.Errorf("%s is there already: say -f to overwrite it, or -o FILE", file)
+			}
+			start := time.Now()
+			body, err := c.Get(cmd.Context(), withPort(args[0]), args[1])
+			if err != nil {
+				return fmt.Errorf("%s from %s: %w", args[1], withPort(args[0]), err)
+			}
+			if file == "-" {
+				_, err = a.screen().Write(body)
+				return err
+			}
+			if err := writeFile(file, body, force); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "fetched %d bytes from %s into %s in %v\n", len(body), withPort(args[0]), file, time.Since(start).Round(time.Millisecond))
+			return nil
+		},
+	}
+	c = transferFlags(cmd)
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file, - for standard output; the last part of NAME if not given")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "overwrite the file")
+	return cmd
+}
+
+// writeFile writes a file that must not be there unless force is set.
+func writeFile(name string, body []byte, force bool) error {
+	how := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if force {
+		how = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(name, how, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there already: say -f to overwrite it, or -o FILE", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	return errors.Join(err, f.Close())
+}
+
+// withPort adds TFTP's port where none is given.
+func withPort(host string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), "69")
+}

@@ -1,0 +1,163 @@
+// Command tftpsql keeps what network devices push by TFTP in an SQL database: a device hears "OK" when its configuration is
+// durable, and not before. Without arguments it is the server; README.md says the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// version is set by the linker in releases.
+var version = ""
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// usageError is a mistake in how the program was called: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitStatus is a status to exit with, without a word: diff's 1.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// app is what the commands share.
+type app struct {
+	config    Config
+	configErr error // what was wrong with the environment
+	out, err  io.Writer
+}
+
+// run is the program: arguments and environment in, exit status out. 0 is success, 1 a failure, 2 a mistake in the call.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	a.config, a.configErr = loadConfig(environ)
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintf(stderr, "tftpsql: %s\n", message(err))
+	if cmd.Name() == "diff" || isUsage(err) {
+		return 2
+	}
+	return 1
+}
+
+func isUsage(err error) bool {
+	var usage usageError
+	return errors.As(err, &usage) || store.ClassOf(err) == store.Usage
+}
+
+// message is an error in one line, with the candidates of an ambiguous reference below it.
+func message(err error) string {
+	var ambiguous *store.AmbiguousError
+	if errors.As(err, &ambiguous) {
+		return fmt.Sprintf("%q is ambiguous; it may be\n  %s", ambiguous.Ref, strings.Join(ambiguous.Candidates, "\n  "))
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tftpsql",
+		Short: "Keeps what network devices push by TFTP in an SQL database",
+		Long: `tftpsql keeps what network devices push by TFTP in an SQL database. A device hears "OK" when its configuration is
+durable, and not before. Without a command it serves.
+
+A capture is named by a REF: @ID or a uid, or a device for its newest one: NAME, SITE/NAME, or /NAME for a device without
+site. NAME~1 is the newest capture of the version before the last change, NAME~2 of the one before that.`,
+		Version:                    programVersion(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		RunE:                       a.serve,
+	}
+	root.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q", args[0])
+		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+			text += "; did you mean " + strings.Join(like, " or ") + "?"
+		}
+		return usageError{errors.New(text + " (tftpsql --help lists the commands)")}
+	}
+	root.SetVersionTemplate("tftpsql {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	everywhere := func(s setting) bool { return s.field == "Database" }
+	a.config.flags(root.PersistentFlags(), everywhere)
+	serve := &cobra.Command{Use: "serve", Short: "Serve TFTP; what tftpsql does without a command", Args: noArgs, RunE: a.serve}
+	for _, c := range []*cobra.Command{root, serve} {
+		a.config.flags(c.Flags(), func(s setting) bool { return !everywhere(s) })
+		c.Flags().BoolVarP(&a.config.verbose, "verbose", "v", false, "log at level debug")
+		c.Flags().SortFlags = false
+	}
+	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
+		a.putCommand(), a.getCommand(), &cobra.Command{
+			Use: "version", Short: "Print the version", Args: noArgs,
+			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
+		})
+	return root
+}
+
+// noArgs and args are cobra's checks of the number of arguments, as usage errors.
+func noArgs(cmd *cobra.Command, given []string) error { return args(0, 0)(cmd, given) }
+
+func args(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if len(given) >= least && len(given) <= most {
+			return nil
+		}
+		return usageError{fmt.Errorf("usage: tftpsql %s", strings.TrimPrefix(cmd.UseLine(), "tftpsql "))}
+	}
+}
+
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// open opens the database for a command beside the server.
+func (a *app) open(ctx context.Context) (*store.Store, error) {
+	if a.configErr != nil {
+		return nil, usageError{a.configErr}
+	}
+	s, err := store.Open(a.config.Database, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// serve is the server: configuration, store, listener, until ctx ends.
+func (a *app) serve(cmd *cobra.Command, _ []string) error {
+	c := a.config
+	if err := a.configErr; err != nil {
+		return usageError{err}
+	}
+	if err := c.check(); err != nil {
+		return usageError{err}
+	}
+	log, closeLog, err := c.logger(a.err)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	if err := prepare(ctx, s, c.Migrate); err != nil {
+		if !passing(err) {
+			return err
+		}
+		log.Error("the database is away: uploads get error 0 until it is back", "database", masked(c.Database), "err", err)
+		go prepareLater(ctx, cancel, s, c.Migrate, log) // ends with ctx
+	}
+	socket, err := c.listen()
+	if err != nil {
+		return err
+	}
+	server := &tftp.Server{
+		Handler: &capturer{s, c.Sites, c.Read}, Accept: accept(c.Allow),
+		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), Memory: int64(c.Memory)},
+		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(socket) }() // ends by Shutdown, or when the socket fails
+	log.Info("listening", "address", socket.LocalAddr(), "database", masked(c.Database), "allow", c.Allow.String(),
+		"read", c.Read.String(), "version", programVersion())
+	select {
+	case err := <-served:
+		return fmt.Errorf("the socket failed: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping: no new requests, running transfers may end", "drain", c.Drain.String())
+	drain, stop := context.WithTimeout(context.Background(), time.Duration(c.Drain))
+	defer stop()
+	_ = server.Shutdown(drain) // what was cut off has had its own line
+	if err := <-served; !errors.Is(err, tftp.ErrServerClosed) {
+		return err
+	}
+	log.Info("stopped")
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// prepare brings the schema up to date, or checks that it is.
+func prepare(ctx context.Context, s *store.Store, m Migrate) error {
+	if m == "off" {
+		return s.CheckSchema(ctx)
+	}
+	return s.Migrate(ctx)
+}
+
+// passing reports whether an error may pass while the program runs: the database is away, or doesn't let it in yet.
+func passing(err error) bool {
+	class := store.ClassOf(err)
+	return class == store.Transient || class == store.Login
+}
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// prepareLater tries again until the database is there; what can't pass ends the server.
+func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.Store, m Migrate, log *slog.Logger) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		err := prepare(ctx, s, m)
+		switch {
+		case err == nil:
+			log.Info("the database is there: uploads are stored")
+			return
+		case !passing(err):
+			cancel(err)
+			return
+		}
+		log.Warn("the database is still away", "err", err)
+	}
+}
+
+// listen opens the UDP socket. An IPv4 address means IPv4 alone; no address means both families.
+func (c *Config) listen() (net.PacketConn, error) {
+	network := "udp"
+	if addr, err := netip.ParseAddr(c.Host); err == nil && addr.Is4() {
+		network = "udp4"
+	}
+	host := strings.Trim(c.Host, "[]")
+	socket, err := net.ListenPacket(network, net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: another program listens there; stop it, or choose another port with --port", err)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%w: ports below 1024 need a privilege (setcap cap_net_bind_service=+ep on the program), or choose another with --port", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w: this machine has no such address; look at TFTP_HOST or --host", err)
+	}
+	return socket, err
+}
+
+// logger makes the log that the settings ask for.
+func (c *Config) logger(stderr io.Writer) (log *slog.Logger, closeLog func(), err error) {
+	w, closeLog := stderr, func() {}
+	if c.LogFile != "" {
+		f, err := os.OpenFile(c.LogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, fmt.Errorf("LOG_FILE: %w", err)
+		}
+		w, closeLog = f, func() { _ = f.Close() }
+	}
+	o := &slog.HandlerOptions{Level: slog.Level(c.LogLevel)}
+	if c.verbose {
+		o.Level = slog.LevelDebug
+	}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o)), closeLog, nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), closeLog, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// setting is a field of Config with what its tags say.
+type setting struct {
+	field     string
+	env       string
+	flags     []string // the flag's name, and its other names
+	shorthand string
+	desc      string
+	index     int
+}
+
+// settings are Config's fields, in order. A tag flag:"port,p,old-name" is name, shorthand and other names.
+func settings() []setting {
+	var list []setting
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Tag.Get("env") == "" {
+			continue
+		}
+		s := setting{field: f.Name, env: f.Tag.Get("env"), desc: f.Tag.Get("desc"), index: i}
+		if tag := strings.Split(f.Tag.Get("flag"), ","); tag[0] != "" {
+			s.flags = tag[:1]
+			if len(tag) > 1 {
+				s.shorthand = tag[1]
+				s.flags = append(s.flags[:1:1], tag[2:]...)
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// value returns the setting of c as what pflag sets.
+func (s setting) value(c *Config) pflag.Value {
+	return &flagValue{reflect.ValueOf(c).Elem().Field(s.index)}
+}
+
+// flagValue sets a field of Config by the same rules as a variable of the environment does.
+type flagValue struct{ v reflect.Value }
+
+func (f *flagValue) String() string {
+	if f == nil || !f.v.IsValid() {
+		return ""
+	}
+	return fmt.Sprint(f.v.Interface())
+}
+
+func (f *flagValue) Set(text string) error {
+	p := f.v.Addr().Interface()
+	switch p := p.(type) {
+	case encoding.TextUnmarshaler:
+		return p.UnmarshalText([]byte(text))
+	case *string:
+		*p = text
+	case *uint16:
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			return fmt.Errorf("%q is no port: 0 to 65535", text)
+		}
+		*p = uint16(n)
+	default:
+		panic(fmt.Sprintf("a setting of type %T", p))
+	}
+	return nil
+}
+
+func (f *flagValue) Type() string {
+	switch f.v.Interface().(type) {
+	case Duration:
+		return "time"
+	case Size:
+		return "size"
+	case uint16, Count:
+		return "number"
+	case Migrate, Read:
+		return "word"
+	}
+	return "text"
+}
+
+func postgresURL(user, password, host, database string) string {
+	u := url.URL{Scheme: "postgres", Host: host, Path: "/" + database}
+	switch {
+	case password != "":
+		u.User = url.UserPassword(user, password)
+	case user != "":
+		u.User = url.User(user)
+	}
+	return u.String()
+}
+
+// masked returns a database URL without its password.
+func masked(database string) string {
+	u, err := url.Parse(database)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		if strings.HasPrefix(database, "sqlite:") {
+			return database
+		}
+		return "a malformed URL"
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "xxxxx")
+		u.RawQuery = q.Encode()
+	}
+	return u.Redacted()
+}
