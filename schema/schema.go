@@ -96,9 +96,14 @@ func (m *Migrator) Up(e Engine) error {
 	return explain(m.m.Up())
 }
 
-// Down takes back the last n migrations.
+// Down takes back the last n migrations, or all where there are fewer.
 func (m *Migrator) Down(n int) error {
-	return explain(m.m.Steps(-n))
+	err := m.m.Steps(-n)
+	var short migrate.ErrShortLimit
+	if errors.As(err, &short) {
+		return nil
+	}
+	return explain(err)
 }
 
 // Force says that the schema is at this version, whatever was left half way; it runs nothing.

@@ -1,0 +1,153 @@
+// Package pgtest starts a PostgreSQL server of a test's own, real and thrown away afterwards. Where PostgreSQL isn't
+// installed tests skip, unless CI is set: then they fail.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Server is a running PostgreSQL.
+type Server struct {
+	dir, bin string
+	options  string
+}
+
+var (
+	shared    *Server
+	sharedErr error
+	once      sync.Once
+	databases atomic.Int64
+)
+
+// Main runs the tests of a package and stops the shared server afterwards. TestMain calls it.
+func Main(m *testing.M) int {
+	defer func() {
+		if shared != nil {
+			shared.Remove()
+		}
+	}()
+	return m.Run()
+}
+
+// Database creates an empty database on the server that the package's tests share, and returns its URL.
+func Database(t testing.TB) string {
+	t.Helper()
+	once.Do(func() { shared, sharedErr = Start("-c fsync=off") })
+	if sharedErr != nil {
+		Missing(t, sharedErr)
+	}
+	return shared.Create(t)
+}
+
+// Missing skips a test because a program is not there; where CI is set it fails it.
+func Missing(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%v (make deps installs what the tests need)", err)
+	}
+	t.Skipf("%v (make deps installs what the tests need)", err)
+}
+
+// Start initialises a cluster in a temporary folder and starts it on a Unix socket there. As root it runs as another user,
+// since PostgreSQL refuses to run as root.
+func Start(options string) (*Server, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, bin: bin, options: options}
+	if err := s.own(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := s.run("initdb", "--no-sync", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C"); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := s.Up(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+// Up starts the server and returns when it takes connections.
+func (s *Server) Up() error {
+	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o",
+		fmt.Sprintf("-k %s -c listen_addresses='' -c max_connections=200 %s", s.dir, s.options), "start")
+}
+
+// Down stops the server: "fast", or "immediate", which is what a crash looks like.
+func (s *Server) Down(mode string) error {
+	return s.run("pg_ctl", "-D", s.data(), "-w", "-m", mode, "stop")
+}
+
+// Remove stops the server and deletes everything.
+func (s *Server) Remove() {
+	_ = s.Down("immediate") // it may be down already
+	_ = os.RemoveAll(s.dir)
+}
+
+// URL returns the URL of a database on the server.
+func (s *Server) URL(database string) string {
+	return "postgres:///" + database + "?user=postgres&host=" + url.QueryEscape(s.dir)
+}
+
+// Create makes an empty database with a name of its own and returns its URL.
+func (s *Server) Create(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("test%d", databases.Add(1))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return s.URL(name)
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+func (s *Server) run(program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd.Dir = s.dir
+	s.as(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		return fmt.Errorf("%s: %w\n%s\n%s", program, err, out, log)
+	}
+	return nil
+}
+
+// binaries returns the folder of PostgreSQL's programs: the newest that Debian has, or the one on the path.
+func binaries() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) > 0 {
+		slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
+		return filepath.Dir(found[len(found)-1]), nil
+	}
+	path, err := exec.LookPath("initdb")
+	if err != nil {
+		return "", errors.New("PostgreSQL is not installed")
+	}
+	return filepath.Dir(path), nil
+}

@@ -1,0 +1,618 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/store"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// engines are what the conformance suite runs on: a URL of an empty database each.
+var engines = map[string]func(testing.TB) string{
+	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") },
+	"postgres": pgtest.Database,
+}
+
+// conform runs a test on every engine, with an empty, migrated store.
+func conform(t *testing.T, test func(t *testing.T, s *store.Store)) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t, url(t)))
+		})
+	}
+}
+
+func open(t testing.TB, url string) *store.Store {
+	t.Helper()
+	s, err := store.Open(url, store.Options{Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var day = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
+
+// capture is a plausible capture number n, received n minutes after day.
+func capture(n int, name, body string) store.Capture {
+	return store.Capture{
+		UID: fmt.Sprintf("01a20702-0000-7000-8000-%012x", n), ReceivedAt: day.Add(time.Duration(n) * time.Minute),
+		Source: "192.0.2.1", SourcePort: 49152, Local: "192.0.2.100", Filename: name + ".conf", Mode: "octet",
+		Options: "blksize=1428", Duration: 1500 * time.Microsecond, Name: name, NamedBy: store.NamedByConfig,
+		Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Kind: "full",
+		Complete: true, Body: []byte(body),
+	}
+}
+
+func put(t testing.TB, s *store.Store, c store.Capture) store.Stored {
+	t.Helper()
+	r, err := s.Put(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestPutKeepsEveryByte(t *testing.T) {
+	bodies := map[string]string{
+		"text": "config system global\n", "empty": "", "nul": "a\x00b", "latin-1": "caf\xe9 \xa0\xff\x01\n", "all": string(allBytes()),
+		"utf-16": "\xff\xfec\x00o\x00", "gzip": "\x1f\x8b\x08\x00", "utf-8": "größe ☃ \U0001f600", "large": strings.Repeat("set x y\n", 1<<19),
+	}
+	conform(t, func(t *testing.T, s *store.Store) {
+		n := 0
+		for name, body := range bodies {
+			n++
+			put(t, s, capture(n, name, body))
+			r, err := s.Resolve(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Content(t.Context(), r)
+			if err != nil || string(got) != body {
+				t.Errorf("%s: %d bytes came back of %d, err %v", name, len(got), len(body), err)
+			}
+			sum := sha256.Sum256([]byte(body))
+			if r.SHA256 != hex.EncodeToString(sum[:]) || r.Size != int64(len(body)) {
+				t.Errorf("%s: record says %s, %d bytes", name, r.SHA256, r.Size)
+			}
+		}
+	})
+}
+
+func allBytes() []byte {
+	b := make([]byte, 256)
+	for i := range b {
+		b[i] = byte(255 - i)
+	}
+	return b
+}
+
+func TestRecords(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		c := capture(1, "fw1", "x\n")
+		c.Site, c.Filename = "acme", `sub\\dir/fw1 \xff.conf`
+		c.ReceivedAt = time.Date(2026, 11, 23, 5, 6, 7, 123456789, time.FixedZone("", 3600))
+		stored := put(t, s, c)
+		if !stored.Changed || stored.Known || stored.Device != "fw1" || stored.Site != "acme" {
+			t.Errorf("stored %+v", stored)
+		}
+		r, err := s.Resolve(t.Context(), fmt.Sprintf("@%d", stored.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := time.Date(2026, 11, 23, 4, 6, 7, 123456000, time.UTC)
+		if !r.ReceivedAt.Equal(want) || r.ReceivedAt.Location() != time.UTC {
+			t.Errorf("received at %v, want %v", r.ReceivedAt, want)
+		}
+		if r.UID != c.UID || r.Site != "acme" || r.Device != "fw1" || r.Platform != "fortinet" || r.Kind != "full" || r.Source != c.Source ||
+			r.Filename != c.Filename || r.Mode != "octet" || r.Size != 2 || !r.Changed || !r.Complete {
+			t.Errorf("record %+v", r)
+		}
+		devices, err := s.Devices(t.Context())
+		if err != nil || len(devices) != 1 {
+			t.Fatal(devices, err)
+		}
+		d := devices[0]
+		d.ID = 0
+		if d != (store.Device{Site: "acme", Name: "fw1", NamedBy: "config", FirstSeen: want, LastSeen: want, LastChange: want, Captures: 1,
+			Changes: 1, Source: c.Source, Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Complete: true}) {
+			t.Errorf("device %+v", d)
+		}
+	})
+}
+
+func TestUIDIsStoredOnce(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		first := put(t, s, capture(1, "fw1", "a"))
+		again := put(t, s, capture(1, "fw1", "a"))
+		if !again.Known || again.ID != first.ID || !again.Changed {
+			t.Errorf("again: %+v, first %+v", again, first)
+		}
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, err := s.Put(t.Context(), capture(2, "fw1", "b")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		log, err := s.Log(t.Context(), nil, 0)
+		if err != nil || len(log) != 2 {
+			t.Errorf("%d captures, err %v", len(log), err)
+		}
+		devices, _ := s.Devices(t.Context())
+		if devices[0].Captures != 2 || devices[0].Changes != 2 {
+			t.Errorf("device %+v", devices[0])
+		}
+	})
+}
+
+func TestChanged(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		torn := capture(5, "fw1", "b, to")
+		torn.Complete = false
+		vdom := capture(6, "fw1", "v")
+		vdom.Kind = "vdom:root"
+		for i, step := range []struct {
+			c    store.Capture
+			want bool
+			why  string
+		}{
+			{capture(1, "fw1", "a"), true, "the first"},
+			{capture(2, "fw1", "a"), false, "the same"},
+			{capture(3, "fw1", "b"), true, "another"},
+			{capture(4, "fw2", "b"), true, "the first of another device"},
+			{torn, true, "torn, and other than the last"},
+			{vdom, true, "the first of its kind"},
+			{capture(7, "fw1", "b"), false, "as the last complete one: a torn one is no base"},
+			{capture(8, "fw1", "a"), true, "back to what was before"},
+		} {
+			if got := put(t, s, step.c); got.Changed != step.want {
+				t.Errorf("%d (%s): changed = %v", i, step.why, got.Changed)
+			}
+		}
+	})
+}
+
+// TestOrderDoesNotMatter delivers the same captures in many orders, some twice: the tables must come out the same.
+func TestOrderDoesNotMatter(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(6) {
+				r := rand.New(rand.NewPCG(seed, 7))
+				captures := randomCaptures(r, 40)
+				want := deliver(t, url(t), captures)
+				for range 3 {
+					shuffled := append([]store.Capture(nil), captures...)
+					shuffled = append(shuffled, captures[:10]...)
+					r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+					if got := deliver(t, url(t), shuffled); !reflect.DeepEqual(got, want) {
+						t.Fatalf("seed %d: another order, other tables:\n%s\nwant\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+					}
+				}
+			}
+		})
+	}
+}
+
+func randomCaptures(r *rand.Rand, n int) []store.Capture {
+	list := make([]store.Capture, n)
+	for i := range list {
+		c := capture(i, fmt.Sprintf("fw%d", r.IntN(3)), string(rune('a'+r.IntN(3))))
+		c.ReceivedAt = day.Add(time.Duration(r.IntN(n/2)) * time.Minute) // some at the same moment
+		c.Complete = r.IntN(4) > 0
+		c.Kind = []string{"full", "vdom:root"}[r.IntN(2)]
+		c.OSVersion = fmt.Sprint("7.4.", i)
+		if r.IntN(3) == 0 {
+			c.NamedBy = store.NamedByFilename // from the same source as the configurations
+		}
+		list[i] = c
+	}
+	return list
+}
+
+// deliver stores captures and returns what the tables say, without what depends on the order by right: the numbers.
+func deliver(t *testing.T, url string, captures []store.Capture) (lines []string) {
+	t.Helper()
+	s := open(t, url)
+	for _, c := range captures {
+		put(t, s, c)
+	}
+	devices, err := s.Devices(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		log, err := s.Log(t.Context(), &d, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.ID = 0
+		lines = append(lines, fmt.Sprintf("%+v", d))
+		for _, r := range log {
+			lines = append(lines, fmt.Sprintln(r.UID, r.ReceivedAt, r.Device, r.Kind, r.SHA256[:6], r.Changed, r.Complete))
+		}
+	}
+	return lines
+}
+
+func TestNames(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		n := 0
+		from := func(source, name, by string) string {
+			n++
+			c := capture(n, name, fmt.Sprint(n))
+			c.Source, c.NamedBy = source, by
+			return put(t, s, c).Device
+		}
+		for _, step := range []struct{ source, name, by, want string }{
+			{"192.0.2.1", "core", store.NamedByFilename, "core"},
+			{"192.0.2.2", "core", store.NamedByFilename, "core@192.0.2.2"}, // the name belongs to the first
+			{"192.0.2.1", "core", store.NamedByFilename, "core"},
+			{"192.0.2.3", "core", store.NamedByConfig, "core"}, // a configuration says it: the file's name gives way
+			{"192.0.2.1", "core", store.NamedByFilename, "core@192.0.2.1"},
+			{"192.0.2.3", "core", store.NamedByFilename, "core"}, // seen from there, so it is that device's backup
+			{"192.0.2.4", "core", store.NamedByConfig, "core"},   // a device may move
+			{"192.0.2.5", "edge", store.NamedByFilename, "edge"},
+			{"192.0.2.5", "edge", store.NamedByConfig, "edge"},
+			{"192.0.2.6", "192.0.2.6", store.NamedBySource, "192.0.2.6"},
+		} {
+			if got := from(step.source, step.name, step.by); got != step.want {
+				t.Errorf("%+v went to %s", step, got)
+			}
+		}
+		devices, err := s.Devices(t.Context())
+		var names []string
+		for _, d := range devices {
+			names = append(names, d.Name+" "+d.NamedBy)
+		}
+		want := "[192.0.2.6 source core config core@192.0.2.1 filename core@192.0.2.2 filename edge config]"
+		if got := fmt.Sprint(names); err != nil || got != want {
+			t.Errorf("devices %s, err %v, want %s", got, err, want)
+		}
+	})
+}
+
+func TestReferences(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		n := 0
+		add := func(site, name, body string) store.Stored {
+			n++
+			c := capture(n, name, body)
+			c.Site = site
+			return put(t, s, c)
+		}
+		add("", "fw1", "one")
+		add("", "fw1", "one")
+		add("", "fw1", "two")
+		add("", "fw1", "two")
+		last := add("", "fw1", "three")
+		add("acme", "core", "acme's")
+		add("globex", "core", "globex's")
+		add("", "core~1", "a name that looks like a version")
+		add("acme", "x/y", "a name with a slash")
+		for ref, want := range map[string]string{
+			"fw1": "three", "/fw1": "three", "fw1~0": "three", "fw1~1": "two", "fw1~2": "one", "acme/core": "acme's", "globex/core~0": "globex's",
+			"core~1": "a name that looks like a version", "acme/x/y": "a name with a slash", "x/y": "a name with a slash",
+			fmt.Sprintf("@%d", last.ID): "three", strings.ToUpper(capture(1, "", "").UID): "one",
+		} {
+			r, err := s.Resolve(t.Context(), ref)
+			if err != nil {
+				t.Errorf("%s: %v", ref, err)
+				continue
+			}
+			if body, err := s.Content(t.Context(), r); string(body) != want || err != nil {
+				t.Errorf("%s is %q, want %q, err %v", ref, body, want, err)
+			}
+		}
+		if r, _ := s.Resolve(t.Context(), "fw1~1"); !r.ReceivedAt.Equal(day.Add(4 * time.Minute)) {
+			t.Errorf("fw1~1 is of %v: not the newest capture of that version", r.ReceivedAt)
+		}
+		for ref, class := range map[string]store.Class{
+			"none": store.NotFound, "fw1~3": store.NotFound, "@999": store.NotFound, "@x": store.Usage, "core": store.Usage,
+			"01a20702-0000-7000-8000-ffffffffffff": store.NotFound, "": store.NotFound, "nosite/fw1": store.NotFound,
+		} {
+			if _, err := s.Resolve(t.Context(), ref); err == nil || store.ClassOf(err) != class {
+				t.Errorf("%q: err %v", ref, err)
+			}
+		}
+		var ambiguous *store.AmbiguousError
+		if _, err := s.Resolve(t.Context(), "core"); !errors.As(err, &ambiguous) || fmt.Sprint(ambiguous.Candidates) != "[acme/core globex/core]" {
+			t.Errorf("core: %v", err)
+		}
+		r, _ := s.Resolve(t.Context(), "@3")
+		before, err := s.Before(t.Context(), r, 1)
+		if err != nil || before.ID != 2 {
+			t.Errorf("before @3 is %d, err %v", before.ID, err)
+		}
+	})
+}
+
+func TestNewestFrom(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		put(t, s, capture(2, "fw1", "new"))
+		put(t, s, capture(1, "fw1", "old"))
+		body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf")
+		if string(body) != "new" || !one || err != nil {
+			t.Errorf("%q, one device %v, err %v", body, one, err)
+		}
+		for _, ask := range [][2]string{{"192.0.2.2", "fw1.conf"}, {"192.0.2.1", "fw2.conf"}} {
+			if _, _, err := s.NewestFrom(t.Context(), ask[0], ask[1]); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%v: err %v", ask, err)
+			}
+		}
+		put(t, s, capture(3, "fw2", "other"))
+		if _, one, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); one {
+			t.Error("two devices send from there, and it says one")
+		}
+	})
+}
+
+func TestLog(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		for i := range 60 {
+			put(t, s, capture(i, fmt.Sprintf("fw%d", i%2), "x"))
+		}
+		d, err := s.Device(t.Context(), "fw1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ask := range []struct {
+			d    *store.Device
+			n    int
+			want int
+		}{{nil, 50, 50}, {nil, 0, 60}, {&d, 0, 30}, {&d, 7, 7}} {
+			log, err := s.Log(t.Context(), ask.d, ask.n)
+			if err != nil || len(log) != ask.want {
+				t.Errorf("%+v: %d captures, err %v", ask, len(log), err)
+			}
+			for i := 1; i < len(log); i++ {
+				if log[i].ReceivedAt.After(log[i-1].ReceivedAt) {
+					t.Errorf("%v stands before %v", log[i-1].ReceivedAt, log[i].ReceivedAt)
+				}
+			}
+		}
+	})
+}
+
+// TestManyAtOnce stores captures of crossed devices and contents from two stores over one database: what waits goes
+// together, deadlocks are tried again, and nothing gets lost.
+func TestManyAtOnce(t *testing.T) {
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.Database(t)
+		stores := []*store.Store{open(t, url), open(t, url)}
+		many(t, stores)
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		many(t, []*store.Store{open(t, engines["sqlite"](t))})
+	})
+}
+
+func many(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	const n = 400
+	var all sync.WaitGroup
+	for i := range n {
+		c := capture(i, fmt.Sprintf("fw%d", i*7%13), strings.Repeat(fmt.Sprint(i*5%17), 1000))
+		all.Go(func() {
+			if _, err := stores[i%len(stores)].Put(context.Background(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	log, err := stores[0].Log(t.Context(), nil, 0)
+	if err != nil || len(log) != n {
+		t.Errorf("%d captures of %d, err %v", len(log), n, err)
+	}
+	devices, _ := stores[0].Devices(t.Context())
+	var captures int64
+	for _, d := range devices {
+		captures += d.Captures
+	}
+	if captures != n {
+		t.Errorf("the devices count %d captures of %d", captures, n)
+	}
+}
+
+// TestPoisonedRowFailsAlone puts one capture that the database must refuse among good ones.
+func TestPoisonedRowFailsAlone(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		var all sync.WaitGroup
+		for i := range 40 {
+			c := capture(i, fmt.Sprint("fw", i), fmt.Sprint(i))
+			if i == 20 {
+				c.Name = "" // the table's CHECK refuses it
+			}
+			all.Go(func() {
+				_, err := s.Put(context.Background(), c)
+				if (err != nil) != (i == 20) {
+					t.Errorf("capture %d: err %v", i, err)
+				}
+				if err != nil && store.ClassOf(err) != store.Permanent {
+					t.Errorf("class %v of %v", store.ClassOf(err), err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+func TestSQLiteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?%#.db")
+	s := open(t, "sqlite:"+path)
+	put(t, s, capture(1, "fw1", "x"))
+	for _, suffix := range []string{"", "-wal", ".lock"} {
+		info, err := os.Stat(path + suffix)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, err %v", suffix, info.Mode(), err)
+		}
+	}
+	if _, err := store.Open("sqlite:"+path, store.Options{Own: true}); err == nil || !strings.Contains(err.Error(), "in use by another tftpsql") {
+		t.Errorf("a second owner: %v", err)
+	}
+	beside, err := store.Open("sqlite:"+path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	if err := beside.CheckSchema(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if log, err := beside.Log(t.Context(), nil, 0); len(log) != 1 || err != nil {
+		t.Errorf("beside the owner: %v, err %v", log, err)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	damaged := filepath.Join(dir, "damaged.db")
+	if err := os.WriteFile(damaged, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url   string
+		own   bool
+		class store.Class
+		says  string
+	}{
+		{"mysql://x", true, store.Usage, "begins with postgres:// or sqlite:"},
+		{"", true, store.Usage, "begins with postgres:// or sqlite:"},
+		{"sqlite:", true, store.Usage, "sqlite:PATH"},
+		{"postgres://u:secret@[broken", true, store.Usage, "the form is postgres://"},
+		{"sqlite:" + filepath.Join(dir, "none.db"), false, store.Config, "no database at " + filepath.Join(dir, "none.db")},
+		{"sqlite:" + filepath.Join(dir, "no", "folder.db"), true, store.Config, "folder must exist"},
+		{"sqlite:" + damaged, true, store.Config, "damaged"},
+	} {
+		s, err := store.Open(c.url, store.Options{Own: c.own})
+		if err == nil {
+			t.Errorf("%s: opened", c.url)
+			s.Close()
+			continue
+		}
+		if store.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: class %v, %v", c.url, store.ClassOf(err), err)
+		}
+	}
+	if b, err := os.ReadFile(damaged); err != nil || !bytes.HasPrefix(b, []byte("no database")) {
+		t.Errorf("the damaged file was overwritten, err %v", err)
+	}
+}
+
+// TestDatabaseAway stops PostgreSQL under a store: no capture is said to be stored, and it goes on when the server is back.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	server, err := pgtest.Start("")
+	if err != nil {
+		pgtest.Missing(t, err)
+	}
+	t.Cleanup(server.Remove)
+	s := open(t, server.Create(t))
+	put(t, s, capture(1, "fw1", "a"))
+	if err := server.Down("immediate"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), capture(2, "fw1", "b")); store.ClassOf(err) != store.Transient || err == nil {
+		t.Errorf("while it is away: %v", err)
+	}
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if r := put(t, s, capture(2, "fw1", "b")); !r.Changed {
+		t.Errorf("when it is back: %+v", r)
+	}
+	log, err := s.Log(t.Context(), nil, 0)
+	if err != nil || len(log) != 2 {
+		t.Errorf("%d captures, err %v", len(log), err)
+	}
+}
+
+func TestMigrations(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, url(t))
+			ctx := t.Context()
+			put(t, s, capture(1, "fw1", "a"))
+			version := func(want uint, wantDirty bool) {
+				t.Helper()
+				if v, dirty, err := s.SchemaVersion(ctx); v != want || dirty != wantDirty || err != nil {
+					t.Errorf("version %d, dirty %v, err %v; want %d, %v", v, dirty, err, want, wantDirty)
+				}
+			}
+			version(s.LatestSchema(), false)
+			if err := s.MigrateDown(int(s.LatestSchema()) + 3); err != nil {
+				t.Fatal(err)
+			}
+			version(0, false)
+			if err := s.CheckSchema(ctx); err == nil || !strings.Contains(err.Error(), "tftpsql migrate up") {
+				t.Errorf("without schema: %v", err)
+			}
+			if _, err := s.Put(ctx, capture(2, "fw1", "a")); err == nil || !strings.Contains(err.Error(), "tftpsql migrate up") {
+				t.Errorf("Put without schema: %v", err)
+			}
+			if err := errors.Join(s.Migrate(ctx), s.Migrate(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			version(s.LatestSchema(), false)
+			if err := s.MigrateForce(int(s.LatestSchema()) + 7); err != nil { // as a newer program would have left it
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Migrate(ctx), s.CheckSchema(ctx)); err != nil {
+				t.Errorf("a newer schema is served: %v", err)
+			}
+			put(t, s, capture(3, "fw1", "a"))
+		})
+	}
+}
+
+// TestTwoMigrateAtOnce starts workers at once on an empty PostgreSQL.
+func TestTwoMigrateAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	var all sync.WaitGroup
+	for range 4 {
+		s, err := store.Open(url, store.Options{Own: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		all.Go(func() {
+			if err := s.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if v, dirty, err := open(t, url).SchemaVersion(t.Context()); v == 0 || dirty || err != nil {
+		t.Errorf("version %d, dirty %v, err %v", v, dirty, err)
+	}
+}
