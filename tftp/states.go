@@ -67,7 +67,7 @@ var rules = [numStates][numEvents]rule{
 	},
 	lingering: {
 		onRequest: {"starts anew", (*engine).replace},
-		onData:    {"the last block again: repeat the ACK or ERROR", (*engine).repeatReceipt},
+		onData:    {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last block 0: ACK", (*engine).repeatReceipt},
 		onSilence: {"gone", (*engine).forget},
 		onDone:    {"logged", (*engine).logged},
 		onFailed:  {"logged", (*engine).logged},
@@ -375,7 +375,16 @@ func (e *engine) linger(now time.Duration, t *transfer) {
 	e.release(t)
 }
 
+// repeatReceipt answers the last block again.
+//
+// A file whose last block has number 0, after a roll-over, makes tftp-hpa and curl send an empty block 1 behind it: both
+// count blocks to see whether they are at the first. They take the file for failed unless that is acknowledged too, and
+// it holds nothing.
 func (e *engine) repeatReceipt(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+	if t.endBlock == 0 && in.block == 1 && len(in.raw) == headerSize && opcode(t.reply[1]) == opACK {
+		t.endBlock = 1
+		t.reply = appendACK(nil, 1)
+	}
 	if in.block == t.endBlock {
 		t.replying = true
 		e.wantSend(t)

@@ -1,0 +1,130 @@
+package tftp
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// upload gets an engine ready for DATA 1 of an upload from peer A.
+func upload(tb testing.TB, l Limits, blksize string) (*engine, []byte) {
+	tb.Helper()
+	e := newEngine(l)
+	e.ackTimeout, e.timeout = defaultAckTimeout, defaultTimeout
+	buf := make([]byte, maxDatagram)
+	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00blksize\x00"+blksize+"\x00"))
+	for {
+		if _, ok := e.send(0, buf); !ok {
+			return e, buf
+		}
+	}
+}
+
+// step is one DATA packet and its ACK.
+func step(e *engine, now time.Duration, packet, buf []byte, n uint16) bool {
+	packet[2], packet[3] = byte(n>>8), byte(n)
+	e.packet(now, testPeers["A"], netip.Addr{}, packet)
+	e.tick(now)
+	d, ok := e.send(now, buf)
+	return ok && bytes.Equal(d.b, []byte{0, 4, byte(n >> 8), byte(n)})
+}
+
+// TestNoAllocation: DATA in, ACK out, and nothing is allocated but the chunks that hold the body.
+func TestNoAllocation(t *testing.T) {
+	e, buf := upload(t, Limits{}, "8")
+	packet := append([]byte{0, 3, 0, 0}, "12345678"...)
+	n := uint16(0)
+	block := func() {
+		n++
+		if !step(e, time.Duration(n)*time.Millisecond, packet, buf, n) {
+			t.Errorf("block %d was not acknowledged", n)
+		}
+	}
+	block() // makes the first chunk
+	for range 200 { // one by one, since AllocsPerRun rounds a mean down
+		if got := testing.AllocsPerRun(1, block); got != 0 {
+			t.Fatalf("block %d: %v allocations", n, got)
+		}
+	}
+}
+
+func BenchmarkDataToACK(b *testing.B) {
+	e, buf := upload(b, Limits{MaxSize: 1 << 62, Memory: 1 << 62}, "512")
+	packet := append([]byte{0, 3, 0, 0}, make([]byte, 512)...)
+	t := e.peers[testPeers["A"]]
+	b.ReportAllocs()
+	b.SetBytes(512)
+	for n := range b.N {
+		if !step(e, time.Duration(n)*time.Microsecond, packet, buf, uint16(n+1)) {
+			b.Fatal("no ACK of block", n+1)
+		}
+		if t.rx.body.size > 256<<10 { // B/op is the body's own memory, of files of this size
+			t.rx.body = buffer{}
+		}
+	}
+}
+
+// TestBodyMemory: a body costs an eighth more than it holds at most, and a little.
+func TestBodyMemory(t *testing.T) {
+	for _, block := range []int{8, 512, 1428, 65464} {
+		var b buffer
+		for b.size < 3<<20 {
+			b.write(make([]byte, block))
+			if b.room > b.size+b.size/8+int64(max(minChunk, block)) {
+				t.Fatalf("blocks of %d: %d bytes take %d", block, b.size, b.room)
+			}
+		}
+		if got := b.take(); len(got) < 3<<20 || b.room != 0 {
+			t.Error(len(got), b.room)
+		}
+	}
+}
+
+// TestNothingStays: after any datagrams whatsoever, and time, the engine is as empty as at first.
+func TestNothingStays(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	e := newEngine(Limits{})
+	e.ackTimeout, e.timeout, e.reads = defaultAckTimeout, defaultTimeout, true
+	buf := make([]byte, maxDatagram)
+	now := time.Duration(0)
+	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
+	for range 200000 {
+		b := make([]byte, r.IntN(30))
+		for i := range b {
+			b[i] = byte(r.IntN(256))
+		}
+		if len(b) > 3 && r.IntN(4) > 0 {
+			b[0], b[1], b[2] = 0, byte(r.IntN(7)), 0
+			b[3] = byte(r.IntN(4))
+			if b[1] < 3 {
+				b = append(b[:2], "f\x00octet\x00windowsize\x003\x00"[:r.IntN(22)]...)
+			}
+		}
+		now += time.Duration(r.IntN(20)) * time.Millisecond
+		e.packet(now, testPeers[names[r.IntN(len(names))]], netip.Addr{}, b)
+		e.tick(now)
+		for ok := true; ok; {
+			_, ok = e.send(now, buf)
+		}
+		for _, c := range e.begun {
+			if r.IntN(3) > 0 {
+				e.completed(now, c.id, []byte("body"), nil)
+			} else {
+				e.completed(now, c.id, nil, errTooLarge)
+			}
+		}
+		e.begun, e.ended = nil, nil
+	}
+	for at, ok := e.deadline(); ok; at, ok = e.deadline() {
+		now = max(now, at)
+		e.tick(now)
+		for more := true; more; {
+			_, more = e.send(now, buf)
+		}
+	}
+	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || len(e.calls) != 0 || e.wantsToSend() {
+		t.Errorf("%d transfers, %d calls, %d bytes, %d timers stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap))
+	}
+}
