@@ -155,10 +155,7 @@ func shortRefs(devices []store.Device) map[int64]string {
 }
 
 // table prints rows in columns. What devices say is printable already (device.Text).
-type table struct {
-	w    *tabwriter.Writer
-	rows int
-}
+type table struct{ w *tabwriter.Writer }
 
 func (a *app) table(columns ...string) *table {
 	t := &table{w: tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)}

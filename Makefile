@@ -1,0 +1,45 @@
+# make shows the targets. make deps test is all that a fresh Debian machine with Go needs.
+.DEFAULT_GOAL := help
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+TOOL := CGO_ENABLED=0 go tool -modfile=tools.mod
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+.PHONY: run
+run: ## start the server with defaults
+	go run .
+
+.PHONY: deps
+deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients, a C compiler for -race
+	$(SUDO) apt-get update -q
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
+		postgresql tftp-hpa atftp curl busybox gcc libc6-dev
+
+.PHONY: test
+test: check ## everything, with the race detector
+	go test -race ./...
+
+.PHONY: check
+check: ## formatting, vet, staticcheck, go.mod, generated code and queries on both engines, other systems
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	go mod tidy -diff
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	TFTPSQL_CHECK=1 go test -count=1 ./queries
+	for os in darwin windows; do GOOS=$$os CGO_ENABLED=0 go vet ./... && \
+		d=$$(mktemp -d) && GOOS=$$os CGO_ENABLED=0 go test -c -o $$d/ ./... && rm -r $$d || exit 1; done
+
+.PHONY: generate
+generate: ## make the code of queries/ from its SQL
+	$(TOOL) sqlc generate
+
+.PHONY: fuzz
+fuzz: ## fuzz each target for FUZZTIME (1m)
+	go test ./device -run '^$$' -fuzz FuzzIdentify -fuzztime $(or $(FUZZTIME),1m)
+	go test ./device -run '^$$' -fuzz FuzzFromFilename -fuzztime $(or $(FUZZTIME),1m)
+
+.PHONY: bench
+bench: ## the engine's benchmarks
+	go test ./tftp -run '^$$' -bench . -benchmem
