@@ -42,7 +42,7 @@ func TestNoAllocation(t *testing.T) {
 			t.Errorf("block %d was not acknowledged", n)
 		}
 	}
-	block() // makes the first chunk
+	block()         // makes the first chunk
 	for range 200 { // one by one, since AllocsPerRun rounds a mean down
 		if got := testing.AllocsPerRun(1, block); got != 0 {
 			t.Fatalf("block %d: %v allocations", n, got)

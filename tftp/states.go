@@ -66,7 +66,7 @@ var rules = [numStates][numEvents]rule{
 		onFailed:  {"ERROR -> lingering", (*engine).notStored},
 	},
 	lingering: {
-		onRequest: {"starts anew", (*engine).replace},
+		onRequest: {"starts anew; the same bytes again may be a late repeat: the receipt is kept beside it, and the same body is not given to the handler twice", (*engine).requestLingering},
 		onData:    {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last block 0: ACK", (*engine).repeatReceipt},
 		onSilence: {"gone", (*engine).forget},
 		onDone:    {"logged", (*engine).logged},
@@ -80,7 +80,7 @@ var rules = [numStates][numEvents]rule{
 		onFailed:  {"ERROR -> gone", (*engine).notLoaded},
 	},
 	sending: {
-		onRequest: {"same bytes: repeat the first reply while it is unanswered; other: it replaces this", (*engine).requestSending},
+		onRequest: {"same bytes: repeat an unanswered OACK, and leave DATA to the timer, since the address may be forged; other: it replaces this", (*engine).requestSending},
 		onACK:     {"progress: the next window; inside the window: it starts there; never sent: ignore; the last block's: gone", (*engine).ack},
 		onERROR:   {"gone", (*engine).peerFailed},
 		onTimer:   {"send again from the last ACK, one block only while the peer has never answered, back off", (*engine).resend},
@@ -235,6 +235,9 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 			return
 		}
 	}
+	if e.repeatEarlier(t, in) {
+		return
+	}
 	held := t.rx.body.room
 	v := t.rx.data(in.block, b)
 	e.hold(t, t.rx.body.room-held)
@@ -282,6 +285,11 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.endBlock = block
 	t.acking = false
 	t.req.Body = t.rx.body.take()
+	t.sum = sumOf(t.req.Body)
+	if t.earlier != nil && t.earlier.sum == t.sum {
+		e.sendReceipt(now, t)
+		return
+	}
 	t.req.Completed = e.epoch.Add(now)
 	e.hold(t, int64(len(t.req.Body))-t.budget)
 	t.rx = nil
@@ -320,6 +328,28 @@ func (e *engine) replace(now time.Duration, t *transfer, from netip.AddrPort, in
 	e.begin(now, nil, from, in)
 }
 
+// requestLingering begins another transfer. The same request again is mostly that, from a client that takes one port for
+// all, but it may also be a repeat that the network held back: then the client still waits for its receipt, or has gone.
+func (e *engine) requestLingering(now time.Duration, t *transfer, from netip.AddrPort, in input) {
+	receipt := t.receipt
+	same := receipt.stored && string(in.raw) == t.request
+	e.replace(now, t, from, in)
+	if again := e.peers[from]; same && again != nil && again != t {
+		again.earlier = &receipt
+	}
+}
+
+// repeatEarlier answers the last block of an earlier transfer, whose client still waits for its receipt, while this one has
+// not begun to receive. Where that block is the first, and so the one that is awaited, this transfer takes it.
+func (e *engine) repeatEarlier(t *transfer, in input) bool {
+	if t.earlier == nil || t.rx.last() != 0 || in.block != t.earlier.endBlock || t.rx.wants(in.block, len(in.raw)-headerSize) {
+		return false
+	}
+	t.repeating = true
+	e.wantSend(t)
+	return true
+}
+
 var (
 	errReplaced = errors.New("the peer began another transfer")
 	errNoReport = errors.New("done, but the peer had gone")
@@ -330,7 +360,13 @@ func (e *engine) peerFailed(_ time.Duration, t *transfer, _ netip.AddrPort, in i
 	e.finish(t)
 }
 
-func (e *engine) silent(_ time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+	if t.earlier != nil && t.rx.last() == 0 && now < t.earlier.until { // it was a late repeat: the receipt lingers on
+		t.receipt, t.earlier = *t.earlier, nil
+		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
+		e.release(t)
+		return
+	}
 	e.end(t, errSilent)
 	e.fail(t, errSilent)
 	e.finish(t)
@@ -352,7 +388,11 @@ func (e *engine) late(now time.Duration, t *transfer, _ netip.AddrPort, _ input)
 // stored sends the receipt.
 func (e *engine) stored(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	e.end(t, nil)
-	t.reply = appendACK(nil, uint64(t.endBlock))
+	e.sendReceipt(now, t)
+}
+
+func (e *engine) sendReceipt(now time.Duration, t *transfer) {
+	t.reply, t.stored = appendACK(nil, uint64(t.endBlock)), true
 	t.replying = true
 	e.wantSend(t)
 	e.linger(now, t)
@@ -372,6 +412,7 @@ func (e *engine) linger(now time.Duration, t *transfer) {
 	if e.closing {
 		t.giveUp = now + lingerClosing
 	}
+	t.until, t.earlier = t.giveUp, nil
 	e.release(t)
 }
 
@@ -443,12 +484,8 @@ func (e *engine) requestSending(now time.Duration, t *transfer, from netip.AddrP
 	switch {
 	case string(in.raw) != t.request:
 		e.replace(now, t, from, in)
-	case t.opening:
+	case t.opening: // an OACK is no larger than what asks for it
 		t.replying = true
-		t.repeats++
-		e.wantSend(t)
-	case !t.tx.answered:
-		t.tx.timeout()
 		t.repeats++
 		e.wantSend(t)
 	}

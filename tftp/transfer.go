@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"hash/crc32"
 	"net/netip"
 	"time"
 )
@@ -19,11 +20,12 @@ type transfer struct {
 	tx     *sender
 	budget int64 // bytes that count against the engine's memory
 
-	reply    []byte // an OACK or ERROR, kept since it may have to leave again
-	replying bool   // reply is to be sent
-	acking   bool   // an ACK of rx.last() is to be sent
-	opening  bool   // a read: the OACK is not confirmed yet
-	endBlock uint16 // number of the last block that came: its repeat gets the receipt again
+	replying  bool // reply is to be sent
+	acking    bool // an ACK of rx.last() is to be sent
+	repeating bool // the earlier receipt's reply is to be sent
+	opening   bool // a read: the OACK is not confirmed yet
+	receipt
+	earlier *receipt // of the same request from the same port, a moment ago
 
 	rto      rto
 	sentAt   time.Duration // when the packet left whose answer measures the round trip; 0 for none
@@ -33,6 +35,27 @@ type transfer struct {
 	timerPos int           // position among the timers, -1 for none
 	queued   bool          // in engine.ready
 	repeats  int           // packets sent again
+}
+
+// receipt is what a peer can hear again.
+type receipt struct {
+	reply    []byte        // the OACK at first, the last ACK or an ERROR in the end
+	endBlock uint16        // number of the last block that came: its repeat gets the reply again
+	sum      bodySum       // of the body that was stored
+	stored   bool          // reply is the last ACK
+	until    time.Duration // when it is forgotten
+}
+
+// bodySum tells bodies of one peer apart. Two polynomials make 64 bits; who forges a sum only fools itself.
+type bodySum struct {
+	size int
+	a, b uint32
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sumOf(body []byte) bodySum {
+	return bodySum{len(body), crc32.ChecksumIEEE(body), crc32.Checksum(body, castagnoli)}
 }
 
 // never is later than any deadline.
@@ -46,6 +69,12 @@ func (t *transfer) packet(now time.Duration, b []byte) []byte {
 	case t.replying:
 		t.replying = false
 		return append(b, t.reply...)
+	case t.repeating:
+		t.repeating = false
+		if t.earlier == nil {
+			return t.packet(now, b)
+		}
+		return append(b, t.earlier.reply...)
 	case t.acking:
 		t.acking = false
 		return appendACK(b, t.rx.last())
