@@ -1,0 +1,146 @@
+package tftp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte("\x00\x02fw1\x00octet\x00blksize\x001428\x00tsize\x000\x00"))
+	f.Add([]byte("\x00\x01\x00NETASCII\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < headerSize { // what header lets through
+			return
+		}
+		r, err := parseRequest(b)
+		if (r == nil) == (err == nil) {
+			t.Fatal(r, err)
+		}
+		if r == nil {
+			return
+		}
+		e := newEngine(Limits{})
+		answer, terms := e.negotiate(r, 1000)
+		if terms.blksize < minBlksize || terms.blksize > MaxBlksize || terms.windowsize < 1 || terms.windowsize > MaxWindowsize ||
+			terms.interval < 0 || terms.interval > maxInterval*time.Second || terms.tsize < -1 {
+			t.Errorf("%+v", terms)
+		}
+		for _, o := range answer { // only what was asked for, in digits, once
+			if asked, ok := lookup(r.Options, o.Name); !ok || strings.Trim(o.Value+asked, "0123456789") != "" {
+				t.Errorf("%v answers %q", o, asked)
+			}
+		}
+		oack := appendOACK(nil, answer)
+		if back, ok := parseOACK(oack); !ok || formatOptions(back) != formatOptions(answer) {
+			t.Errorf("%v comes back as %v", answer, back)
+		}
+		again, err := parseRequest(appendRequest(nil, r))
+		if err != nil || again.Filename != r.Filename || again.Mode != r.Mode || formatOptions(again.Options) != formatOptions(r.Options) {
+			t.Errorf("%+v comes back as %+v, %v", r, again, err)
+		}
+	})
+}
+
+func FuzzOACK(f *testing.F) {
+	f.Add([]byte("\x00\x06blksize\x008\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < headerSize {
+			return
+		}
+		options, ok := parseOACK(b)
+		i := newInitiator(0, &Request{Op: OpRead, Filename: "x", Mode: Octet, Options: []Option{{"blksize", "1428"}, {"windowsize", "8"}, {"timeout", "3"}, {"tsize", "0"}}},
+			nil, serverPeers["P"], &Client{})
+		terms, err := i.agreed(options)
+		if ok && err == nil && (terms.blksize < 8 || terms.blksize > 1428 || terms.windowsize < 1 || terms.windowsize > 8 || terms.interval != 0 && terms.interval != 3*time.Second) {
+			t.Errorf("%q is taken as %+v", b, terms)
+		}
+	})
+}
+
+// FuzzNetascii encodes and decodes in blocks of any size: the same bytes come back. Decoding anything loses nothing but the
+// second byte of a pair.
+func FuzzNetascii(f *testing.F) {
+	f.Add([]byte("a\r\nb\r\x00c\r"), 1)
+	f.Fuzz(func(t *testing.T, b []byte, block int) {
+		block = block&0x3f + 1
+		decode := func(b []byte) []byte {
+			var d netasciiDecoder
+			var out []byte
+			for start := 0; start < len(b); start += block {
+				out = d.decode(out, b[start:min(start+block, len(b))])
+			}
+			return d.flush(out)
+		}
+		if got := decode(encodeNetascii(b)); !bytes.Equal(got, b) {
+			t.Errorf("%q comes back as %q", b, got)
+		}
+		want := len(b) - strings.Count(string(b), "\r\n") - strings.Count(string(b), "\r\x00")
+		if got := decode(b); len(got) != want {
+			t.Errorf("%q is decoded to %d bytes, want %d", b, len(got), want)
+		}
+	})
+}
+
+// FuzzEngine takes bytes for a sequence of peers, packets and pauses: no panic, and in the end nothing stays.
+func FuzzEngine(f *testing.F) {
+	f.Add([]byte("\x00\x10\x00\x02f\x00octet\x00\x00\x05\x00\x03\x00\x01x"))
+	f.Add([]byte("\x01\x1b\x00\x01f\x00netascii\x00windowsize\x003\x00\x01\x04\x00\x04\x00\x00"))
+	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		e := newEngine(Limits{MaxSize: 2000, Memory: 20000, Transfers: 4})
+		e.ackTimeout, e.timeout, e.reads = defaultAckTimeout, defaultTimeout, true
+		buf := make([]byte, maxDatagram)
+		now, sent := time.Duration(0), 0
+		settle := func(fate byte) {
+			e.tick(now)
+			for {
+				d, ok := e.send(now, buf)
+				if !ok {
+					break
+				}
+				if sent++; len(d.b) < headerSize || d.to.Port() == 0 || sent > 1_000_000 {
+					t.Fatalf("%x to %v, %d sent", d.b, d.to, sent)
+				}
+			}
+			calls := e.begun
+			e.begun, e.ended = nil, nil
+			for _, c := range calls {
+				switch {
+				case fate&0x40 != 0:
+					e.completed(now, c.id, nil, errTooLarge)
+				case fate&0x20 == 0:
+					e.completed(now, c.id, bytes.Repeat([]byte("r\n"), int(fate)), nil)
+				default:
+					defer e.completed(now, c.id, nil, nil) // never in time
+				}
+			}
+		}
+		for len(script) >= 2 { // peer and fate, size, packet; then as many 16 ms as the packet's first byte
+			who, size := script[0], int(script[1])
+			script = script[2:]
+			size = min(size, len(script))
+			packet := script[:size]
+			script = script[size:]
+			e.packet(now, testPeers[names[int(who&0xf)%len(names)]], netip.MustParseAddr("192.0.2.100"), packet)
+			settle(who)
+			if size > 2 {
+				now += time.Duration(binary.BigEndian.Uint16(packet[1:])&0xff) * 16 * time.Millisecond
+			}
+		}
+		for at, ok := e.deadline(); ok; at, ok = e.deadline() {
+			now = max(now, at)
+			settle(0)
+		}
+		for id := range e.calls {
+			e.completed(now, id, nil, nil)
+		}
+		settle(0)
+		if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 {
+			t.Errorf("%d transfers, %d calls, %d bytes, %d timers stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap))
+		}
+	})
+}
