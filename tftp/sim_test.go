@@ -81,7 +81,6 @@ type world struct {
 	crashes       int
 	storeFails    float64
 	storeDelay    time.Duration
-	epochOfEngine time.Duration
 	unsaid        map[string]bool // bodies that the store has kept, and said that it had not
 	buf           []byte
 	acknowledged  map[string]int // bodies whose clients have seen the receipt, with the server that they began with
@@ -101,7 +100,6 @@ type pendingCall struct {
 	generation int
 	id         uint64
 	req        *Request
-	body       []byte
 	fate       string // "stored", "failed", "stored, unsaid"
 }
 
