@@ -61,29 +61,29 @@ type world struct {
 	trace func(format string, args ...any)
 
 	// the network
-	delay         time.Duration // a packet takes this long at most
-	drop, double  float64
-	wire          []flight
-	sequence      int
-	serverAddr    netip.AddrPort
-	stormEnd      time.Duration
-	toSilent      map[netip.AddrPort]int // bytes sent to addresses that never answer
-	silentAsked   map[netip.AddrPort]int // bytes of their requests
-	engine        *engine
-	generation    int // of the server: a crash makes the next one
-	pending       []pendingCall
-	stored        []string          // bodies, in the order of their commits
-	newest        map[string]string // by file name
-	sentBodies    map[string]bool
-	clients       []*simClient
-	uploads       int
-	receipts      int
-	crashes       int
-	storeFails    float64
-	storeDelay    time.Duration
-	unsaid        map[string]bool // bodies that the store has kept, and said that it had not
-	buf           []byte
-	acknowledged  map[string]int // bodies whose clients have seen the receipt, with the server that they began with
+	delay        time.Duration // a packet takes this long at most
+	drop, double float64
+	wire         []flight
+	sequence     int
+	serverAddr   netip.AddrPort
+	stormEnd     time.Duration
+	toSilent     map[netip.AddrPort]int // bytes sent to addresses that never answer
+	silentAsked  map[netip.AddrPort]int // bytes of their requests
+	engine       *engine
+	generation   int // of the server: a crash makes the next one
+	pending      []pendingCall
+	stored       []string          // bodies, in the order of their commits
+	newest       map[string]string // by file name
+	sentBodies   map[string]bool
+	clients      []*simClient
+	uploads      int
+	receipts     int
+	crashes      int
+	storeFails   float64
+	storeDelay   time.Duration
+	unsaid       map[string]bool // bodies that the store has kept, and said that it had not
+	buf          []byte
+	acknowledged map[string]int // bodies whose clients have seen the receipt, with the server that they began with
 }
 
 // flight is a datagram under way.
