@@ -11,11 +11,14 @@ help: ## show this
 run: ## start the server with defaults
 	go run .
 
+# The two TFTP servers can't be installed together and would start by themselves, so they are only unpacked, into .deps.
 .PHONY: deps
-deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients, a C compiler for -race
+deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql tftp-hpa atftp curl busybox gcc libc6-dev
+		postgresql tftp-hpa atftp curl busybox gcc libc6-dev libwrap0 libpcre2-8-0
+	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd && \
+		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
 .PHONY: test
 test: check ## everything, with the race detector

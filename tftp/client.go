@@ -66,7 +66,7 @@ func (c *Client) mode() Mode {
 }
 
 // options are what is asked for. A size costs nothing, so it goes with any other option; alone it would only trouble
-// servers that know none.
+// servers that know none, and with netascii tftpd-hpa refuses it.
 func (c *Client) options(op Op, size int64) ([]Option, error) {
 	var options []Option
 	add := func(name string, v, least, most int64) error {
@@ -83,7 +83,7 @@ func (c *Client) options(op Op, size int64) ([]Option, error) {
 		add("blksize", int64(c.Blksize), minBlksize, MaxBlksize),
 		add("windowsize", int64(c.Windowsize), 1, MaxWindowsize),
 		add("timeout", int64(c.Timeout/time.Second), 1, maxInterval))
-	if len(options) > 0 {
+	if len(options) > 0 && c.mode() != Netascii {
 		if op == OpRead {
 			size = 0
 		}
