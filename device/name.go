@@ -7,13 +7,6 @@ import (
 	"strings"
 )
 
-// Where a device's name is from.
-const (
-	ByConfig   = "config"   // the configuration says it
-	ByFilename = "filename" // the stem of the name under which it was sent
-	BySource   = "source"   // the address it was sent from
-)
-
 // extensions are dropped from a file name to get its stem; what is not listed may be part of a host name (fw1.example.net).
 var extensions = map[string]bool{
 	".conf": true, ".cfg": true, ".config": true, ".txt": true, ".text": true, ".log": true, ".bak": true, ".backup": true,
@@ -57,7 +50,8 @@ func FromFilename(name string) (site, stem string) {
 		return "", ""
 	}
 	last := len(elements) - 1
-	return value(strings.Join(elements[:last], "/")), value(trimStem(elements[last]))
+	// What begins with - or @ would be taken for a flag or a number where a person types it.
+	return strings.TrimLeft(value(strings.Join(elements[:last], "/")), "-@~"), value(trimStem(elements[last]))
 }
 
 func trimStem(s string) string {

@@ -42,7 +42,7 @@ func TestVet(t *testing.T) {
 	needTools(t)
 	file, url := filepath.Join(t.TempDir(), "vet.db"), pgtest.Database(t)
 	for _, u := range []string{"sqlite:" + file, url} {
-		s, err := store.Open(u, store.Options{Own: true})
+		s, err := store.Open(u, store.Options{Own: true, Create: true})
 		if err != nil {
 			t.Fatal(err)
 		}

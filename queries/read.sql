@@ -36,16 +36,17 @@ SELECT * FROM capture_log WHERE id = @id;
 SELECT * FROM capture_log WHERE uid = @uid;
 
 -- name: NewestBefore :one
--- The newest capture of a device and kind that is older than the one at (received_at, uid).
+-- The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 SELECT * FROM capture_log
- WHERE device_id = @device_id AND kind = @kind
+ WHERE device_id = @device_id AND kind = @kind AND complete
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: VersionStart :one
--- The capture that began the version which the one at (received_at, uid) belongs to, or a version before it.
+-- The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
+-- is no version.
 SELECT * FROM capture_log
- WHERE device_id = @device_id AND kind = @kind AND changed
+ WHERE device_id = @device_id AND kind = @kind AND changed AND complete
    AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(@versions_back AS bigint);
 

@@ -13,7 +13,7 @@ INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captu
                      source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
 VALUES (@site, @name, @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, named_by, owner, last_seen, last_uid;
+RETURNING id, named_by, owner, platform, last_seen, last_uid;
 
 -- name: YieldName :execrows
 -- A name that is only a file's gives way to the same name from a configuration.

@@ -261,7 +261,7 @@ INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captu
                      source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
 VALUES ($1, $2, $3, $4, $5, $5, 0, 0, $6, '', '', '', '', '', FALSE, $5, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, named_by, owner, last_seen, last_uid
+RETURNING id, named_by, owner, platform, last_seen, last_uid
 `
 
 type LockDeviceParams struct {
@@ -277,6 +277,7 @@ type LockDeviceRow struct {
 	ID       int64
 	NamedBy  string
 	Owner    string
+	Platform string
 	LastSeen time.Time
 	LastUID  string
 }
@@ -297,6 +298,7 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 		&i.ID,
 		&i.NamedBy,
 		&i.Owner,
+		&i.Platform,
 		&i.LastSeen,
 		&i.LastUID,
 	)

@@ -106,8 +106,13 @@ func (m *Migrator) Down(n int) error {
 	return explain(err)
 }
 
-// Force says that the schema is at this version, whatever was left half way; it runs nothing.
-func (m *Migrator) Force(version int) error { return m.m.Force(version) }
+// Force says that the schema is at this version, whatever was left half way; it runs nothing. Version 0 is no migration.
+func (m *Migrator) Force(version int) error {
+	if version == 0 {
+		version = database.NilVersion
+	}
+	return m.m.Force(version)
+}
 
 // Version returns the number of the last migration applied, 0 where there is none.
 func (m *Migrator) Version() (version uint, dirty bool, err error) {
@@ -126,11 +131,16 @@ func (m *Migrator) Close() error {
 
 func explain(err error) error {
 	var dirty migrate.ErrDirty
+	var failed database.Error
 	switch {
 	case errors.Is(err, migrate.ErrNoChange):
 		return nil
 	case errors.As(err, &dirty):
-		return DirtyError{uint(dirty.Version)}
+		return DirtyError{uint(max(dirty.Version, 0))}
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no migration to take back, or one that this program doesn't have")
+	case errors.As(err, &failed) && failed.OrigErr != nil: // it would print the whole migration
+		return failed.OrigErr
 	}
 	return err
 }

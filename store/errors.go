@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tftpsql/tftpsql/schema"
 )
@@ -37,10 +38,11 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	text := strings.Join(strings.Fields(e.Err.Error()), " ") // drivers break their errors over lines
 	if e.Hint == "" {
-		return e.Err.Error()
+		return text
 	}
-	return fmt.Sprintf("%v: %s", e.Err, e.Hint)
+	return text + ": " + e.Hint
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -73,7 +75,7 @@ func (s *Store) explain(op string, err error) error {
 		return &Error{Op: op, Class: NotFound, Err: ErrNotFound}
 	case errors.As(err, &dirty):
 		return &Error{Op: op, Class: Config, Err: err, Hint: fmt.Sprintf(
-			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.engine, dirty.Version, dirty.Version-1)}
+			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.engine, dirty.Version, max(dirty.Version, 1)-1)}
 	}
 	class, hint := s.db.classify(err)
 	switch class {

@@ -24,7 +24,7 @@ const (
 	// connectTimeout bounds a connection attempt where the URL doesn't: a device waits about 5 s before it repeats.
 	connectTimeout = 4 * time.Second
 
-	// lockTimeout bounds how long a migration waits for another worker's.
+	// lockTimeout bounds how long a migration waits for another worker's, or for a table that somebody reads.
 	lockTimeout = "15s"
 )
 
@@ -90,7 +90,22 @@ func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error
 
 func (p *postgres) writers() int { return postgresWriters }
 
-func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
+func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
+
+func (p *postgres) keepsLatin1() bool { return false }
+
+// exclusive holds an advisory lock on a connection of its own. lock_timeout bounds the wait for it.
+func (p *postgres) exclusive(ctx context.Context, fn func() error) error {
+	conn, err := pgx.ConnectConfig(ctx, p.direct)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) // which gives the lock back
+	if err := queries.New(conn).LockMigrations(ctx); err != nil {
+		return err
+	}
+	return fn()
+}
 
 func (p *postgres) close() error {
 	p.pool.Close()
@@ -142,7 +157,7 @@ func (p *postgres) classify(err error) (Class, string) {
 	case "42501":
 		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables"
 	case "55P03":
-		return Transient, "another migration runs: try again when it has ended"
+		return Transient, "another session holds a table that the migration needs, or migrates itself: look at pg_stat_activity and end it"
 	case "08P01":
 		if strings.Contains(pg.Message, "unsupported startup parameter") {
 			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to PostgreSQL's own address"
@@ -151,7 +166,7 @@ func (p *postgres) classify(err error) (Class, string) {
 		return Transient, "PostgreSQL is starting or stopping"
 	}
 	switch pg.Code[:2] {
-	case "22", "23", "0A":
+	case "22", "23", "0A", "54":
 		return Permanent, ""
 	case "42":
 		return Config, "the schema is not this program's: look at tftpsql migrate version"

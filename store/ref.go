@@ -79,10 +79,10 @@ func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
 	q := s.db.read()
 	var row queries.CaptureLog
 	var err error
-	if id, ok := strings.CutPrefix(ref, "@"); ok {
+	if id, ok := strings.CutPrefix(ref, "@"); ok && !strings.Contains(id, "/") {
 		n, parseErr := strconv.ParseInt(id, 10, 64)
 		if parseErr != nil {
-			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%q is no capture's number: @ is followed by digits", ref)}
+			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%q is no capture's number: @ is followed by digits, and ~N goes with a device's name", ref)}
 		}
 		row, err = q.CaptureRecord(ctx, n)
 	} else if IsUID(ref) {
@@ -129,6 +129,13 @@ func (s *Store) resolveDevice(ctx context.Context, ref string) (Record, error) {
 // kind; ErrNotFound where there was none.
 func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	q := s.db.read()
+	if !r.Complete { // it is no version: the one before it is the last whole one
+		row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
+		if err != nil || n == 1 {
+			return record(row), s.explain("find version", err)
+		}
+		r, n = record(row), n-1
+	}
 	start, err := q.VersionStart(ctx, queries.VersionStartParams{
 		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID, VersionsBack: n - 1})
 	if err != nil {

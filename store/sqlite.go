@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 	driver "modernc.org/sqlite"
@@ -22,6 +22,7 @@ import (
 const sqliteReaders = 4
 
 type sqliteFile struct {
+	opened os.FileInfo // to see whether the path still names the file
 	path   string
 	writer *sql.DB // one connection: SQLite has one writer at a time
 	reader *sql.DB
@@ -32,18 +33,23 @@ func openSQLite(path string, o Options) (engine, error) {
 	if path == "" {
 		return nil, usage("the form is sqlite:PATH", errors.New("no path"))
 	}
+	path = strings.TrimPrefix(path, "//") // sqlite://PATH, as migrate's own program has it
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, usage("the form is sqlite:PATH", err)
 	}
 	f := &sqliteFile{path: abs}
 	if o.Own {
-		err = f.own()
-	} else if _, err = os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
+		if err := f.own(o.Create); err != nil {
+			return nil, err
+		}
+	}
+	if f.opened, err = os.Stat(abs); err != nil {
 		err = &Error{Op: "open", Class: Config, Err: fmt.Errorf("no database at %s", abs),
 			Hint: "tftpsql serve makes one; --database or DATABASE_URL says where another is"}
-	}
-	if err != nil {
+		if f.lock != nil {
+			err = errors.Join(err, f.lock.Close(), os.Remove(abs+".lock"))
+		}
 		return nil, err
 	}
 	// Times are written so that SQLite's own functions read them; busy_timeout is set first of all, by the driver.
@@ -72,7 +78,7 @@ func openSQLite(path string, o Options) (engine, error) {
 
 // own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
 // same permissions.
-func (f *sqliteFile) own() error {
+func (f *sqliteFile) own(create bool) error {
 	hint := "DATABASE_URL or --database says where the database is; the folder must exist and be writable"
 	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0o600))
 	locked, err := f.lock.TryLock()
@@ -82,6 +88,9 @@ func (f *sqliteFile) own() error {
 	if !locked {
 		return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s is in use by another tftpsql", f.path),
 			Hint: "stop that one, or give this one a database of its own"}
+	}
+	if !create {
+		return nil
 	}
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
@@ -96,6 +105,11 @@ func (f *sqliteFile) own() error {
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
 
 func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) (err error) {
+	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.opened) {
+		// What is written to a file without name is gone when the program ends.
+		return &Error{Op: "write", Class: Config, Err: fmt.Errorf("%s was moved or deleted while it was in use", f.path),
+			Hint: "put it back, or start tftpsql anew"}
+	}
 	tx, err := f.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -113,7 +127,12 @@ func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) (er
 
 func (f *sqliteFile) writers() int { return 1 }
 
-func (f *sqliteFile) ping(ctx context.Context) error { return f.reader.PingContext(ctx) }
+// exclusive needs no more than the lock that the owner of the file holds.
+func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { return fn() }
+
+func (f *sqliteFile) atomicMigrations() bool { return false }
+
+func (f *sqliteFile) keepsLatin1() bool { return true }
 
 func (f *sqliteFile) close() error {
 	err := errors.Join(f.reader.Close(), f.writer.Close())
@@ -148,7 +167,7 @@ func (f *sqliteFile) classify(err error) (Class, string) {
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
 		return Config, f.path + " is damaged or no SQLite database: keep a copy, and restore a backup or start with a new path"
 	case codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_PERM, codes.SQLITE_AUTH:
-		return Config, "make " + f.path + " and its folder writable for this user"
+		return Config, "look at the rights on " + f.path + " and its folder: the database is its owner's alone, so run this as the same user"
 	case codes.SQLITE_IOERR:
 		return Transient, "look at the disk that holds " + f.path
 	case codes.SQLITE_ERROR:

@@ -104,6 +104,9 @@ func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestF
 	return s.q.NewestFromSource(ctx, sqlite.NewestFromSourceParams(arg))
 }
 
+// LockMigrations does nothing: the file's own lock is held.
+func (s sqliteQuerier) LockMigrations(context.Context) error { return nil }
+
 // RequireDurableCommit does nothing: synchronous(FULL) is set when the file is opened.
 func (s sqliteQuerier) RequireDurableCommit(context.Context) error { return nil }
 

@@ -91,9 +91,10 @@ type Record struct {
 type Options struct {
 	// DirectURL is where migrations run on PostgreSQL; empty for the database's own URL.
 	DirectURL string
-	// Own takes the lock that one process at a time holds on an SQLite file, and creates the file where there is none.
-	// Commands beside a server leave it out.
+	// Own takes the lock that one process at a time holds on an SQLite file. Commands beside a server leave it out.
 	Own bool
+	// Create makes an SQLite file where there is none. It needs Own.
+	Create bool
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -105,7 +106,8 @@ type Store struct {
 	engine  schema.Engine
 	queue   chan *write
 	writers sync.WaitGroup // the writers; Close ends them by closing quit
-	quit    chan struct{}
+	quit    chan struct{}  // closed when the store is to end
+	ended   chan struct{}  // closed when no writer is left
 	closed  sync.Once
 	commit  atomic.Int64 // time of the last commit that succeeded, Unix nanoseconds
 }
@@ -122,8 +124,13 @@ type engine interface {
 	migrations() (*sql.DB, error)
 	// writers is how many transactions are worth having at once.
 	writers() int
-	ping(ctx context.Context) error
 	close() error
+	// exclusive runs fn while nobody else looks after the schema.
+	exclusive(ctx context.Context, fn func() error) error
+	// atomicMigrations reports whether a migration that failed has left nothing behind.
+	atomicMigrations() bool
+	// keepsLatin1 reports whether Latin-1 bodies are stored as text too.
+	keepsLatin1() bool
 }
 
 // Open opens the database at url, "postgres://..." or "sqlite:PATH". An SQLite file is opened at once; PostgreSQL is first
@@ -132,7 +139,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, queue: make(chan *write, maxBatchRows), quit: make(chan struct{})}
+	s := &Store{log: o.Logger, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
@@ -143,7 +150,7 @@ func Open(url string, o Options) (*Store, error) {
 		s.engine = schema.SQLite
 		s.db, err = openSQLite(rest, o)
 	default:
-		err = usage("a database URL begins with postgres:// or sqlite:", fmt.Errorf("scheme %q", scheme))
+		err = usage("it begins with postgres:// or sqlite:", errors.New("malformed database URL")) // which may hold a password
 	}
 	if err != nil {
 		return nil, err
@@ -160,13 +167,11 @@ func (s *Store) Close() error {
 	s.closed.Do(func() {
 		close(s.quit)
 		s.writers.Wait()
+		close(s.ended)
 		err = s.db.close()
 	})
 	return err
 }
-
-// Ping asks the database for a sign of life.
-func (s *Store) Ping(ctx context.Context) error { return s.explain("ping", s.db.ping(ctx)) }
 
 // Migrate brings the schema up to date. Where it is current nothing is locked and nothing is created. A schema newer than
 // this program is served, with a warning.
@@ -176,25 +181,48 @@ func (s *Store) Migrate(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case dirty:
-		return s.explain("migrate", schema.DirtyError{Version: version})
-	case version > latest:
+	case !dirty && version > latest:
 		s.log.Warn("the database's schema is newer than this program: upgrade it", "schema", version, "known", latest)
 		return nil
-	case version == latest:
+	case !dirty && version == latest:
 		return nil
 	}
-	if err := s.migrator(func(m *schema.Migrator) error { return m.Up(s.engine) }); err != nil {
+	return s.explain("migrate", s.db.exclusive(ctx, func() error { return s.migrate(ctx) }))
+}
+
+// migrate migrates while nobody else does. What another worker had half done is done by now.
+func (s *Store) migrate(ctx context.Context) error {
+	before, dirty, err := s.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if dirty {
+		return schema.DirtyError{Version: before}
+	}
+	err = s.migrator(func(m *schema.Migrator) error {
+		err := m.Up(s.engine)
+		var refused interface{ SQLState() string }
+		if errors.As(err, &refused) && s.db.atomicMigrations() {
+			// The server refused a statement and so has rolled back the whole file: the version before it is clean.
+			if version, dirty, versionErr := m.Version(); versionErr == nil && dirty {
+				err = errors.Join(err, m.Force(int(version)-1))
+			}
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	after, dirty, err := s.SchemaVersion(ctx)
 	if err != nil {
 		return err
 	}
-	if dirty || after < latest {
-		return s.explain("migrate", fmt.Errorf("the schema is at version %d after migrating to %d", after, latest))
+	if latest := s.engine.Latest(); dirty || after < latest {
+		return fmt.Errorf("the schema is at version %d after migrating to %d", after, latest)
 	}
-	s.log.Info("schema migrated", "from", version, "to", after)
+	if after > before {
+		s.log.Info("schema migrated", "from", before, "to", after)
+	}
 	return nil
 }
 
@@ -226,7 +254,7 @@ func (s *Store) SchemaVersion(ctx context.Context) (version uint, dirty bool, er
 	if class, _ := s.db.classify(err); errors.Is(err, sql.ErrNoRows) || class == noTable {
 		return 0, false, nil
 	}
-	return uint(row.Version), row.Dirty, s.explain("read schema version", err)
+	return uint(max(row.Version, 0)), row.Dirty, s.explain("read schema version", err)
 }
 
 // LatestSchema returns the version that this program migrates to.
@@ -235,9 +263,15 @@ func (s *Store) LatestSchema() uint { return s.engine.Latest() }
 // CheckSchema returns an error that says what to do unless the schema is one that this program can read.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	version, dirty, err := s.SchemaVersion(ctx)
+	if err == nil && dirty { // it is while another worker migrates: wait for that
+		err = s.db.exclusive(ctx, func() error {
+			version, dirty, err = s.SchemaVersion(ctx)
+			return err
+		})
+	}
 	switch {
 	case err != nil:
-		return err
+		return s.explain("check schema", err)
 	case dirty:
 		return s.explain("check schema", schema.DirtyError{Version: version})
 	case version < s.engine.Latest():

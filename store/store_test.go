@@ -40,7 +40,7 @@ func conform(t *testing.T, test func(t *testing.T, s *store.Store)) {
 
 func open(t testing.TB, url string) *store.Store {
 	t.Helper()
-	s, err := store.Open(url, store.Options{Own: true})
+	s, err := store.Open(url, store.Options{Own: true, Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -476,7 +476,7 @@ func TestSQLiteFile(t *testing.T) {
 			t.Errorf("%s: mode %v, err %v", suffix, info.Mode(), err)
 		}
 	}
-	if _, err := store.Open("sqlite:"+path, store.Options{Own: true}); err == nil || !strings.Contains(err.Error(), "in use by another tftpsql") {
+	if _, err := store.Open("sqlite:"+path, store.Options{Own: true, Create: true}); err == nil || !strings.Contains(err.Error(), "in use by another tftpsql") {
 		t.Errorf("a second owner: %v", err)
 	}
 	beside, err := store.Open("sqlite:"+path, store.Options{})
@@ -600,7 +600,7 @@ func TestTwoMigrateAtOnce(t *testing.T) {
 	url := pgtest.Database(t)
 	var all sync.WaitGroup
 	for range 4 {
-		s, err := store.Open(url, store.Options{Own: true})
+		s, err := store.Open(url, store.Options{Own: true, Create: true})
 		if err != nil {
 			t.Fatal(err)
 		}

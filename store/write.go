@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -28,19 +29,25 @@ const (
 	slowBytes   = 16 << 20
 	maxPatience = 20 * time.Second
 
+	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
+	retryPause = 100 * time.Millisecond
+
 	// Followers are read in pages; more than one is rare (late captures of a device that sends torn files).
 	followersPage = 32
 )
 
 // errNotInTime is why a capture was given up that the database has not stored in time.
-var errNotInTime = errors.New("the database has not committed in time")
+var (
+	errNotInTime = errors.New("the database has not committed in time")
+	errClosed    = errors.New("the store is closed")
+)
 
 // write is a capture in the queue.
 type write struct {
-	c       *Capture
+	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
+	c       *Capture                // the writer's, while it stores it
 	sum     [sha256.Size]byte
 	done    chan result // holds one
-	dropped atomic.Bool // nobody waits any more
 }
 
 type result struct {
@@ -55,7 +62,14 @@ type result struct {
 // not been able to say so.
 func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 	c.ReceivedAt = c.ReceivedAt.UTC().Truncate(time.Microsecond)
-	w := &write{c: &c, sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
+	size := len(c.Body)
+	w := &write{sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
+	w.waiting.Store(&c)
+	select {
+	case <-s.quit:
+		return Stored{}, s.explain("store capture", errClosed)
+	default:
+	}
 	start := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -66,19 +80,20 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 			queue = nil
 		case r := <-w.done:
 			return r.stored, s.explain("store capture", r.err)
-		case <-s.quit:
-			if queue != nil {
-				return Stored{}, s.explain("store capture", errors.New("the store is closed"))
+		case <-s.ended:
+			select {
+			case r := <-w.done:
+				return r.stored, s.explain("store capture", r.err)
+			default: // it came into the queue when no writer was left
+				return Stored{}, s.explain("store capture", errClosed)
 			}
-			r := <-w.done // a writer has it, and ends it before the store closes
-			return r.stored, s.explain("store capture", r.err)
 		case <-ctx.Done():
-			w.dropped.Store(true)
+			w.waiting.Store(nil)
 			return Stored{}, s.explain("store capture", ctx.Err())
 		case <-timer.C:
-			left := time.Until(s.deadline(start, len(c.Body)))
+			left := time.Until(s.deadline(start, size))
 			if left <= 0 {
-				w.dropped.Store(true)
+				w.waiting.Store(nil)
 				return Stored{}, &Error{Op: "store capture", Class: Transient, Err: errNotInTime,
 					Hint: "look at the database: it is stalled, or slower than what arrives"}
 			}
@@ -113,23 +128,23 @@ func (s *Store) write() {
 				return
 			}
 		}
-		batch, size := []*write{first}, len(first.c.Body)
+		var batch []*write
+		size := 0
+		take := func(w *write) {
+			if w.c = w.waiting.Load(); w.c != nil {
+				batch, size = append(batch, w), size+len(w.c.Body)
+			}
+		}
+		take(first)
 	gather:
 		for len(batch) < maxBatchRows && size < maxBatchBytes {
 			select {
 			case w := <-s.queue:
-				batch, size = append(batch, w), size+len(w.c.Body)
+				take(w)
 			default:
 				break gather
 			}
 		}
-		batch = slices.DeleteFunc(batch, func(w *write) bool {
-			if w.dropped.Load() {
-				w.done <- result{err: errNotInTime}
-				return true
-			}
-			return false
-		})
 		s.storeBatch(batch)
 	}
 }
@@ -150,6 +165,8 @@ func (s *Store) storeBatch(batch []*write) {
 		}
 	}
 	for i, w := range batch {
+		w.waiting.Store(nil)
+		w.c = nil
 		if err != nil {
 			w.done <- result{err: err}
 		} else {
@@ -158,12 +175,15 @@ func (s *Store) storeBatch(batch []*write) {
 	}
 }
 
-// commitBatch tries a transaction up to three times: once more at once after a conflict with another transaction, or where
-// a pooled connection turned out to be dead. The UIDs make that harmless.
+// commitBatch tries a transaction up to three times: again at once after a conflict with another transaction, and after a
+// moment where a pooled connection turned out to be dead. The UIDs make that harmless.
 func (s *Store) commitBatch(batch []*write) (results []Stored, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
 	defer cancel()
-	for range 3 {
+	for try := range 3 {
+		if class, _ := s.db.classify(err); err != nil && class == Transient {
+			time.Sleep(time.Duration(try) * retryPause)
+		}
 		results, err = s.transact(ctx, batch)
 		if err == nil {
 			s.commit.Store(time.Now().UnixNano())
@@ -194,7 +214,7 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 			if n > 0 && batch[byHash[n-1]].sum == batch[i].sum {
 				continue
 			}
-			if err := insertContent(ctx, q, batch[i]); err != nil {
+			if err := s.insertContent(ctx, q, batch[i]); err != nil {
 				return err
 			}
 		}
@@ -209,7 +229,7 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 	return results, err
 }
 
-func insertContent(ctx context.Context, q queries.Querier, w *write) error {
+func (s *Store) insertContent(ctx context.Context, q queries.Querier, w *write) error {
 	p := queries.InsertContentParams{SHA256: w.sum[:], Size: int64(len(w.c.Body)), Body: w.c.Body, Encoding: "binary"}
 	if p.Body == nil {
 		p.Body = []byte{} // an empty file is not NULL
@@ -218,19 +238,26 @@ func insertContent(ctx context.Context, q queries.Querier, w *write) error {
 		p.Encoding = "utf-8"
 		if !utf8.Valid(w.c.Body) {
 			p.Encoding = "latin-1"
-			text := latin1(w.c.Body)
-			p.Latin1 = &text
+			if s.db.keepsLatin1() {
+				text := latin1(w.c.Body)
+				p.Latin1 = &text
+			}
 		}
 	}
 	return q.InsertContent(ctx, p)
 }
 
 func latin1(b []byte) string {
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c)
+	size := len(b)
+	for _, c := range b {
+		size += int(c >> 7) // each from 0x80 on takes two bytes
 	}
-	return string(runes)
+	var text strings.Builder
+	text.Grow(size)
+	for _, c := range b {
+		text.WriteRune(rune(c))
+	}
+	return text.String()
 }
 
 // put stores one capture whose content is there, and sets what follows from it.
@@ -275,19 +302,21 @@ func put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
 
 // lockDevice returns the device that c belongs to, created where there is none, and the name it has.
 //
-// A name from a configuration is the device's. A name from a file or an address belongs to the source that used it first,
-// unless that is a source from which the device of that name has been seen; another source's captures go to NAME@SOURCE.
+// A name from a configuration is the device's. A name from a file or an address belongs to the source that used it first;
+// another source's captures go to NAME@SOURCE. Under the name of a configuration a file is filed only if its platform is
+// known and the device was seen from there, as an encrypted backup is: anything else under that name would pass for the
+// device's newest configuration.
 func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.LockDeviceRow, string, error) {
 	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source, Seen: c.ReceivedAt}
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
 	d, err := q.LockDevice(ctx, p)
-	if err != nil || d.Owner == c.Source {
+	if err != nil {
 		return d, p.Name, err
 	}
 	if c.NamedBy == NamedByConfig {
-		if d.Owner == "" {
+		if d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
 			return d, p.Name, nil
 		}
 		n, err := q.YieldName(ctx, queries.YieldNameParams{ID: d.ID, NewName: c.Name + "@" + d.Owner})
@@ -297,7 +326,10 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		d, err = q.LockDevice(ctx, p)
 		return d, p.Name, err
 	}
-	if d.Owner == "" {
+	if d.Owner == c.Source {
+		return d, p.Name, nil
+	}
+	if d.Owner == "" && c.Platform != "" {
 		seen, err := q.SourceSeen(ctx, queries.SourceSeenParams{Source: c.Source, DeviceID: d.ID})
 		if err != nil || seen > 0 {
 			return d, p.Name, err

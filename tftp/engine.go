@@ -11,23 +11,28 @@ import (
 //
 // What happens in which state stands in the tables of states.go.
 type engine struct {
-	limits     Limits
-	ackTimeout time.Duration
-	timeout    time.Duration
-	accept     func(*Request) error
-	option     func(r *Request, name, value string) (answer string, ok bool)
-	reads      bool      // the handler serves reads
-	epoch      time.Time // of the times that go in
+	limits         Limits
+	ackTimeout     time.Duration
+	timeout        time.Duration
+	handlerTimeout time.Duration
+	accept         func(*Request) error
+	option         func(r *Request, name, value string) (answer string, ok bool)
+	reads          bool      // the handler serves reads
+	epoch          time.Time // of the times that go in
 
-	peers   map[netip.AddrPort]*transfer // by the peer's TID: with one port that is all there is to tell transfers apart
-	calls   map[uint64]*transfer         // those whose handler runs, by id; a transfer may be here and no longer in peers
-	timers  timers
-	lastID  uint64
-	memory  int64 // bytes held for bodies, in both directions
-	ready   queue // transfers that have something to send
-	strays  []stray
-	errors  allowance // of ERROR packets to peers without a transfer
-	closing bool      // no new requests
+	peers    map[netip.AddrPort]*transfer // by the peer's TID: with one port that is all there is to tell transfers apart
+	sources  map[netip.Addr]int           // transfers of each source
+	calls    map[uint64]*transfer         // those whose handler runs, by id; a transfer may be here and no longer in peers
+	unproven chain                        // transfers whose peer has not answered yet
+	loads    queue                        // reads that wait for their handler
+	loading  int                          // reads whose handler runs
+	timers   timers
+	lastID   uint64
+	memory   int64 // bytes held for bodies, in both directions
+	ready    queue // transfers that have something to send
+	strays   []stray
+	errors   allowance // of ERROR packets to peers without a transfer
+	closing  bool      // no new requests
 
 	begun []call    // handler calls to make, until taken
 	ended []Outcome // transfers that ended, until taken
@@ -64,10 +69,11 @@ type input struct {
 
 func newEngine(l Limits) *engine {
 	return &engine{
-		limits: l.withDefaults(),
-		peers:  make(map[netip.AddrPort]*transfer),
-		calls:  make(map[uint64]*transfer),
-		errors: allowance{rate: 200}, // ERRORs a second: a few bytes each, and enough for every honest mistake
+		limits:  l.withDefaults(),
+		peers:   make(map[netip.AddrPort]*transfer),
+		sources: make(map[netip.Addr]int),
+		calls:   make(map[uint64]*transfer),
+		errors:  allowance{rate: 200}, // ERRORs a second: a few bytes each, and enough for every honest mistake
 	}
 }
 
@@ -99,11 +105,15 @@ func (e *engine) completed(now time.Duration, id uint64, body []byte, err error)
 		return
 	}
 	delete(e.calls, id)
+	if t.req.Op == OpRead {
+		e.loading--
+	}
 	ev := onDone
 	if err != nil {
 		ev = onFailed
 	}
 	e.dispatch(now, t, t.peer, ev, input{body: body, err: err})
+	e.load()
 }
 
 // tick lets time pass.

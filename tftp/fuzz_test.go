@@ -92,12 +92,12 @@ func FuzzEngine(f *testing.F) {
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		e := newEngine(Limits{MaxSize: 2000, Memory: 20000, Transfers: 4})
-		e.ackTimeout, e.timeout, e.reads = defaultAckTimeout, defaultTimeout, true
+		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 		buf := make([]byte, maxDatagram)
 		now, sent := time.Duration(0), 0
 		settle := func(fate byte) {
 			e.tick(now)
-			for {
+			for fate&0x10 == 0 {
 				d, ok := e.send(now, buf)
 				if !ok {
 					break

@@ -21,6 +21,8 @@ const (
 	headerSize  = 4       // opcode and block number of DATA and ACK
 	maxMessage  = 512 - 5 // of an ERROR, so that it fits what every peer can take: opcode, code, message, NUL
 	maxName     = 512     // bytes of a file name; RFC 1350 sets no bound, RFC 2347 has requests of 512 bytes
+	maxRequest  = 2048    // bytes of a request: the longest name, and options several times as long as RFC 2347 allows
+	maxOptions  = 16      // of a request; there are seven that anybody sends
 	maxDatagram = 65535   // larger than any UDP payload, so that nothing arrives cut short
 )
 
@@ -39,7 +41,7 @@ func parseRequest(b []byte) (*Request, *Error) {
 	name, rest, ok := bytes.Cut(b[2:], []byte{0})
 	mode, rest, ok2 := bytes.Cut(rest, []byte{0})
 	switch {
-	case !ok || !ok2:
+	case !ok || !ok2 || len(b) > maxRequest:
 		return nil, errMalformed
 	case len(name) > maxName:
 		return nil, errName
@@ -53,7 +55,7 @@ func parseRequest(b []byte) (*Request, *Error) {
 	default: // mail among them, which RFC 1350 section 1 calls obsolete
 		return nil, errMode
 	}
-	for {
+	for len(r.Options) < maxOptions {
 		var option, value []byte
 		option, rest, ok = bytes.Cut(rest, []byte{0})
 		value, rest, ok2 = bytes.Cut(rest, []byte{0})
@@ -64,6 +66,7 @@ func parseRequest(b []byte) (*Request, *Error) {
 			r.Options = append(r.Options, Option{name, string(value)})
 		}
 	}
+	return r, nil
 }
 
 // fold returns s in lower case: modes and option names are compared in any case (RFC 1350 section 5, RFC 2347).

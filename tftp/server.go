@@ -95,7 +95,7 @@ type Limits struct {
 	MaxWindowsize int   // blocks; 65535 (RFC 7440). What is granted at most
 	MaxSize       int64 // bytes of one upload; 64 MiB. Far above every configuration, far below memory
 	Memory        int64 // bytes of all bodies in flight, both directions; 1 GiB
-	Transfers     int   // at once; 20,000. Each costs about 1 KiB besides its body
+	Transfers     int   // at once; 20,000, half of them from one source. Each costs 1 to 4 KiB besides its body
 }
 
 func (l Limits) withDefaults() Limits {
@@ -128,6 +128,7 @@ type Outcome struct {
 	Bytes   int64 // received or acknowledged
 	Repeats int   // packets sent more than once
 	Refused bool  // it never began
+	Again   bool  // the handler has ended after the transfer: its end was reported before
 }
 
 // A PeerError is an ERROR that the peer sent.
@@ -161,9 +162,13 @@ type Server struct {
 	// AckTimeout is how long an unanswered packet waits for its first repeat where no timeout was negotiated; 0.5 s if 0.
 	AckTimeout time.Duration
 
-	// Timeout is how long a transfer may be without progress, and how long the handler is waited for; 25 s if 0. A
-	// negotiated timeout makes it five times that at least.
+	// Timeout is how long a transfer may be without progress; 25 s if 0. A negotiated timeout makes it five times that at
+	// least.
 	Timeout time.Duration
+
+	// HandlerTimeout is how long the handler is waited for; 25 s if 0. A peer that waits for its receipt gives up itself
+	// then, so more has little use.
+	HandlerTimeout time.Duration
 
 	// Logger gets a line for each transfer that ended; nil for none.
 	Logger *slog.Logger
@@ -220,6 +225,9 @@ func (s *Server) Serve(c net.PacketConn) error {
 	}
 	if e.timeout <= 0 {
 		e.timeout = defaultTimeout
+	}
+	if e.handlerTimeout = s.HandlerTimeout; e.handlerTimeout <= 0 {
+		e.handlerTimeout = defaultTimeout
 	}
 	_, e.reads = s.Handler.(ReadHandler)
 	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{})}
@@ -373,7 +381,7 @@ func (sv *serving) flush(ctx context.Context, buf []byte) {
 
 // handle runs the handler. A handler that panics has failed, and takes nothing else with it.
 func (sv *serving) handle(ctx context.Context, c call) {
-	ctx, cancel := context.WithTimeout(ctx, sv.engine.timeout)
+	ctx, cancel := context.WithTimeout(ctx, sv.engine.handlerTimeout)
 	defer cancel()
 	end := handled{id: c.id, err: errors.New("the handler panicked")}
 	defer func() {
@@ -412,6 +420,8 @@ func (s *Server) logOutcome(o Outcome) {
 	r := o.Request
 	level, message := slog.LevelInfo, "received"
 	switch {
+	case o.Again:
+		level, message = slog.LevelDebug, "ended later"
 	case o.Refused:
 		level, message = slog.LevelWarn, "refused"
 	case o.Err != nil:

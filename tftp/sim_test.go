@@ -144,7 +144,7 @@ func newWorld(seed uint64) *world {
 
 func (w *world) newEngine() *engine {
 	e := newEngine(Limits{MaxSize: 4096, Memory: 16384, Transfers: 6})
-	e.ackTimeout, e.timeout, e.reads = defaultAckTimeout, defaultTimeout, true
+	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 	return e
 }
 
@@ -476,7 +476,7 @@ func (w *world) final() error {
 		}
 	}
 	e := w.engine
-	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.wantsToSend() || len(w.wire) != 0 {
+	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.wantsToSend() || len(w.wire) != 0 || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
 		return fmt.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d packets stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap), len(w.wire))
 	}
 	times := map[string]int{}

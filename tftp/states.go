@@ -135,14 +135,16 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	}
 	e.lastID++
 	t := &transfer{
-		id: e.lastID, peer: from, local: in.local, request: string(in.raw), req: r, started: now, timerPos: -1,
+		id: e.lastID, peer: from, local: in.local, request: sumOf(in.raw), req: r, started: now, timerPos: -1,
 		repeatAt: never, giveUp: now + e.timeout,
 		rto: rto{first: e.ackTimeout, least: e.ackTimeout},
 	}
 	if r.Op == OpRead {
 		t.state = loading
-		e.peers[from] = t
-		e.call(t)
+		t.giveUp = now + e.handlerTimeout
+		e.enter(t)
+		e.loads.push(t)
+		e.load()
 		e.timers.set(t, t.wake())
 		return
 	}
@@ -158,7 +160,7 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	if len(answer) > 0 {
 		t.reply = appendOACK(nil, answer)
 	}
-	e.peers[from] = t
+	e.enter(t)
 	t.giveUp = now + max(halfOpen, 3*t.rto.fixed)
 	e.sendReply(now, t)
 	e.timers.set(t, t.wake())
@@ -174,12 +176,53 @@ func (e *engine) admit(r *Request) *Error {
 	switch {
 	case r.Op == OpRead && !e.reads:
 		return errNoReading
-	case len(e.peers) >= e.limits.Transfers:
+	case e.sources[r.Peer.Addr()] >= max(1, e.limits.Transfers/2):
+		return errBusy
+	case len(e.peers) >= e.limits.Transfers && !e.makeRoom():
 		return errBusy
 	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9: // what is under way shall have room to end
 		return errMemory
 	}
 	return nil
+}
+
+// enter makes t the transfer of its peer.
+func (e *engine) enter(t *transfer) {
+	e.peers[t.peer] = t
+	e.sources[t.peer.Addr()]++
+	e.unproven.push(t)
+	if e.unproven.size > max(1, e.limits.Transfers/2) {
+		e.makeRoom()
+	}
+}
+
+// makeRoom drops the oldest transfer whose peer has never answered, and reports whether there was one.
+func (e *engine) makeRoom() bool {
+	t := e.unproven.first
+	if t == nil {
+		return false
+	}
+	e.end(t, errCrowded)
+	t.replying = false
+	e.finish(t)
+	return true
+}
+
+// load calls the handler of the next read that waits, while there is memory for a file of the largest size. One may always
+// run, however small the memory is.
+func (e *engine) load() {
+	for e.loading == 0 || e.memory+e.limits.MaxSize <= e.limits.Memory {
+		t := e.loads.pop()
+		if t == nil {
+			return
+		}
+		if t.state != loading { // it has gone meanwhile
+			continue
+		}
+		e.loading++
+		e.hold(t, e.limits.MaxSize)
+		e.call(t)
+	}
 }
 
 func (e *engine) refuseRequest(now time.Duration, r *Request, err *Error) {
@@ -212,7 +255,7 @@ func (e *engine) sendReply(now time.Duration, t *transfer) {
 }
 
 func (e *engine) requestReceiving(now time.Duration, t *transfer, from netip.AddrPort, in input) {
-	if string(in.raw) != t.request {
+	if sumOf(in.raw) != t.request {
 		e.replace(now, t, from, in)
 		return
 	}
@@ -256,6 +299,7 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 	if t.sentAt != 0 && t.rto.tries == 0 {
 		t.rto.measured(now - t.sentAt)
 	}
+	e.unproven.remove(t)
 	t.sentAt = 0
 	t.rto.tries = 0
 	t.giveUp = now + max(e.timeout, silentIntervals*t.rto.fixed)
@@ -294,7 +338,7 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	e.hold(t, int64(len(t.req.Body))-t.budget)
 	t.rx = nil
 	t.repeatAt = never
-	t.giveUp = now + e.timeout
+	t.giveUp = now + e.handlerTimeout
 	e.call(t)
 }
 
@@ -311,7 +355,7 @@ func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _
 }
 
 func (e *engine) requestCalling(now time.Duration, t *transfer, from netip.AddrPort, in input) {
-	if string(in.raw) != t.request {
+	if sumOf(in.raw) != t.request {
 		e.replace(now, t, from, in)
 	}
 }
@@ -324,6 +368,7 @@ func (e *engine) replace(now time.Duration, t *transfer, from netip.AddrPort, in
 	if t.state == receiving || t.state == sending {
 		e.end(t, errReplaced)
 	}
+	t.replying = false
 	e.finish(t)
 	e.begin(now, nil, from, in)
 }
@@ -332,7 +377,7 @@ func (e *engine) replace(now time.Duration, t *transfer, from netip.AddrPort, in
 // all, but it may also be a repeat that the network held back: then the client still waits for its receipt, or has gone.
 func (e *engine) requestLingering(now time.Duration, t *transfer, from netip.AddrPort, in input) {
 	receipt := t.receipt
-	same := receipt.stored && string(in.raw) == t.request
+	same := receipt.stored && sumOf(in.raw) == t.request
 	e.replace(now, t, from, in)
 	if again := e.peers[from]; same && again != nil && again != t {
 		again.earlier = &receipt
@@ -353,15 +398,18 @@ func (e *engine) repeatEarlier(t *transfer, in input) bool {
 var (
 	errReplaced = errors.New("the peer began another transfer")
 	errNoReport = errors.New("done, but the peer had gone")
+	errCrowded  = errors.New("dropped for another: too many transfers, and this peer had never answered")
 )
 
 func (e *engine) peerFailed(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	e.end(t, parseERROR(in.raw))
+	t.replying = false
 	e.finish(t)
 }
 
 func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	if t.earlier != nil && t.rx.last() == 0 && now < t.earlier.until { // it was a late repeat: the receipt lingers on
+		e.unproven.remove(t)
 		t.receipt, t.earlier = *t.earlier, nil
 		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
 		e.release(t)
@@ -372,7 +420,12 @@ func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ inpu
 	e.finish(t)
 }
 
-func (e *engine) leaveAlone(_ time.Duration, t *transfer, _ netip.AddrPort, _ input) { e.finish(t) }
+func (e *engine) leaveAlone(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+	if e.calls[t.id] != t { // a read that waits for memory
+		e.end(t, parseERROR(in.raw))
+	}
+	e.finish(t)
+}
 
 // late gives up waiting for the handler.
 func (e *engine) late(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
@@ -407,6 +460,7 @@ func (e *engine) notStored(now time.Duration, t *transfer, _ netip.AddrPort, in 
 // linger keeps what the peer must be able to hear again, and lets go of the rest.
 func (e *engine) linger(now time.Duration, t *transfer) {
 	t.state = lingering
+	e.unproven.remove(t)
 	t.repeatAt = never
 	t.giveUp = now + max(lingerTime, 2*t.rto.fixed)
 	if e.closing {
@@ -450,6 +504,7 @@ func (e *engine) logged(_ time.Duration, t *transfer, _ netip.AddrPort, in input
 // loaded starts to send what the handler has read.
 func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	body := in.body
+	e.hold(t, -t.budget)
 	if t.req.Mode == Netascii {
 		body = encodeNetascii(body)
 	}
@@ -482,7 +537,7 @@ func (e *engine) notLoaded(_ time.Duration, t *transfer, _ netip.AddrPort, in in
 
 func (e *engine) requestSending(now time.Duration, t *transfer, from netip.AddrPort, in input) {
 	switch {
-	case string(in.raw) != t.request:
+	case sumOf(in.raw) != t.request:
 		e.replace(now, t, from, in)
 	case t.opening: // an OACK is no larger than what asks for it
 		t.replying = true
@@ -499,12 +554,16 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 			return
 		}
 		t.opening, t.replying, t.tx.answered = false, false, true
+		e.unproven.remove(t)
 		progress = true
 		if t.rto.tries == 0 {
 			rtt = now - t.sentAt
 		}
 	} else {
 		progress, rtt = t.tx.ack(in.block, now)
+		if progress {
+			e.unproven.remove(t)
+		}
 	}
 	if t.tx.done() {
 		e.end(t, nil)
@@ -546,13 +605,14 @@ func (e *engine) fail(t *transfer, err *Error) {
 
 // end notes how a transfer ended.
 func (e *engine) end(t *transfer, err error) {
-	o := Outcome{Request: t.req, Err: err, Repeats: t.repeats}
+	o := Outcome{Request: t.req, Err: err, Repeats: t.repeats, Again: t.told}
+	t.told = true
 	switch {
 	case t.rx != nil:
 		o.Bytes = t.rx.wire
 	case t.tx != nil:
 		o.Bytes = t.tx.sent()
-	default:
+	case t.req.Op == OpWrite:
 		o.Bytes = t.budget
 	}
 	e.ended = append(e.ended, o)
@@ -562,6 +622,12 @@ func (e *engine) end(t *transfer, err error) {
 func (e *engine) finish(t *transfer) {
 	if e.peers[t.peer] == t {
 		delete(e.peers, t.peer)
+		e.unproven.remove(t)
+		if source := t.peer.Addr(); e.sources[source] > 1 {
+			e.sources[source]--
+		} else {
+			delete(e.sources, source)
+		}
 	}
 	e.timers.remove(t)
 	if e.calls[t.id] == t {
@@ -584,5 +650,6 @@ func (e *engine) release(t *transfer) {
 		return
 	}
 	e.hold(t, -t.budget)
+	t.acking, t.repeating = false, false
 	t.rx, t.tx, t.req = nil, nil, nil
 }

@@ -12,13 +12,16 @@ type transfer struct {
 	peer    netip.AddrPort
 	local   netip.Addr // the address that was asked: answers leave from it
 	state   state
-	request string // the request as it came: the same bytes again are a repeat
+	request checksum // of the request as it came: the same bytes again are a repeat
 	req     *Request
 	started time.Duration
 
-	rx     *receiver
-	tx     *sender
-	budget int64 // bytes that count against the engine's memory
+	rx            *receiver
+	tx            *sender
+	budget        int64 // bytes that count against the engine's memory
+	told          bool  // its end was reported
+	waits         bool  // in engine.unproven, between before and after
+	before, after *transfer
 
 	replying  bool // reply is to be sent
 	acking    bool // an ACK of rx.last() is to be sent
@@ -41,21 +44,21 @@ type transfer struct {
 type receipt struct {
 	reply    []byte        // the OACK at first, the last ACK or an ERROR in the end
 	endBlock uint16        // number of the last block that came: its repeat gets the reply again
-	sum      bodySum       // of the body that was stored
+	sum      checksum      // of the body that was stored
 	stored   bool          // reply is the last ACK
 	until    time.Duration // when it is forgotten
 }
 
-// bodySum tells bodies of one peer apart. Two polynomials make 64 bits; who forges a sum only fools itself.
-type bodySum struct {
+// checksum tells what one peer sends apart. Two polynomials make 64 bits; who forges one only fools itself.
+type checksum struct {
 	size int
 	a, b uint32
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func sumOf(body []byte) bodySum {
-	return bodySum{len(body), crc32.ChecksumIEEE(body), crc32.Checksum(body, castagnoli)}
+func sumOf(b []byte) checksum {
+	return checksum{len(b), crc32.ChecksumIEEE(b), crc32.Checksum(b, castagnoli)}
 }
 
 // never is later than any deadline.
@@ -114,6 +117,42 @@ func (q *queue) pop() *transfer {
 		q.list, q.head = q.list[:0], 0
 	}
 	return t
+}
+
+// chain is a list of transfers, oldest first, from which any can be removed.
+type chain struct {
+	first, last *transfer
+	size        int
+}
+
+func (c *chain) push(t *transfer) {
+	t.waits, t.before, t.after = true, c.last, nil
+	if c.last != nil {
+		c.last.after = t
+	} else {
+		c.first = t
+	}
+	c.last = t
+	c.size++
+}
+
+// remove does nothing where t is not in the chain.
+func (c *chain) remove(t *transfer) {
+	if !t.waits {
+		return
+	}
+	if t.before != nil {
+		t.before.after = t.after
+	} else {
+		c.first = t.after
+	}
+	if t.after != nil {
+		t.after.before = t.before
+	} else {
+		c.last = t.before
+	}
+	t.waits, t.before, t.after = false, nil, nil
+	c.size--
 }
 
 // timers are the transfers by the time of their next deadline: a heap. A deadline that moves later, which every packet

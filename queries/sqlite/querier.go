@@ -29,7 +29,7 @@ type Querier interface {
 	// The device of that name, created where there is none. The update that changes nothing holds the row until the end of the
 	// transaction, so that one capture of a device at a time decides what changed.
 	LockDevice(ctx context.Context, arg LockDeviceParams) (LockDeviceRow, error)
-	// The newest capture of a device and kind that is older than the one at (received_at, uid).
+	// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 	NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error)
 	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) ([]byte, error)
 	SchemaVersion(ctx context.Context) (SchemaMigration, error)
@@ -38,7 +38,8 @@ type Querier interface {
 	SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error)
 	// Whether a device ever sent from this source.
 	SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error)
-	// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it.
+	// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
+	// is no version.
 	VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error)
 	// A name that is only a file's gives way to the same name from a configuration.
 	YieldName(ctx context.Context, arg YieldNameParams) (int64, error)

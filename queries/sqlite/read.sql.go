@@ -295,7 +295,7 @@ func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, err
 
 const newestBefore = `-- name: NewestBefore :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log
- WHERE device_id = ?1 AND kind = ?2
+ WHERE device_id = ?1 AND kind = ?2 AND complete
    AND (received_at < ?3 OR (received_at = ?3 AND uid < ?4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
@@ -307,7 +307,7 @@ type NewestBeforeParams struct {
 	UID        string
 }
 
-// The newest capture of a device and kind that is older than the one at (received_at, uid).
+// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error) {
 	row := q.db.QueryRowContext(ctx, newestBefore,
 		arg.DeviceID,
@@ -401,7 +401,7 @@ func (q *Queries) SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, 
 
 const versionStart = `-- name: VersionStart :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log
- WHERE device_id = ?1 AND kind = ?2 AND changed
+ WHERE device_id = ?1 AND kind = ?2 AND changed AND complete
    AND (received_at < ?3 OR (received_at = ?3 AND uid <= ?4))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(?5 AS bigint)
 `
@@ -414,7 +414,8 @@ type VersionStartParams struct {
 	VersionsBack int64
 }
 
-// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it.
+// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
+// is no version.
 func (q *Queries) VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error) {
 	row := q.db.QueryRowContext(ctx, versionStart,
 		arg.DeviceID,

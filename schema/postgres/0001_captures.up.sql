@@ -11,12 +11,12 @@ END
 $$;
 
 -- One row a body, however often it was sent. encoding says what the bytes are: utf-8, latin-1 or binary (they hold NUL).
--- latin1 is the body as text where it is Latin-1, since SQLite has no function that decodes it.
+-- latin1 is for SQLite, which has no function that decodes Latin-1; here it stays NULL.
 CREATE TABLE contents (
   sha256   bytea  PRIMARY KEY CHECK (octet_length(sha256) = 32),
   size     bigint NOT NULL,
   encoding text   COLLATE "C" NOT NULL CHECK (encoding IN ('utf-8', 'latin-1', 'binary')),
-  latin1   text   COLLATE "C" CHECK ((latin1 IS NOT NULL) = (encoding = 'latin-1')),
+  latin1   text   COLLATE "C" CHECK (latin1 IS NULL),
   body     bytea  NOT NULL
 );
 
@@ -90,5 +90,19 @@ CREATE VIEW changes AS
 CREATE VIEW backups AS
   SELECT c.id, c.uid, d.site, d.name AS hostname, c.received_at, c.source, c.filename, c.kind, c.complete, c.changed,
          t.size, encode(c.sha256, 'hex')::text AS sha256,
-         (CASE t.encoding WHEN 'utf-8' THEN convert_from(t.body, 'UTF8') WHEN 'latin-1' THEN t.latin1 END)::text AS config
+         (CASE t.encoding WHEN 'utf-8' THEN convert_from(t.body, 'UTF8') WHEN 'latin-1' THEN convert_from(t.body, 'LATIN1') END)::text AS config
     FROM captures c JOIN devices d ON d.id = c.device_id JOIN contents t ON t.sha256 = c.sha256;
+
+-- Who could read py3tftpsql's table can read the view.
+DO $$
+DECLARE
+  reader text;
+BEGIN
+  FOR reader IN SELECT CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(grantee) END
+                  FROM information_schema.role_table_grants
+                 WHERE table_schema = current_schema() AND table_name = 'backups_py3tftpsql' AND privilege_type = 'SELECT'
+  LOOP
+    EXECUTE 'GRANT SELECT ON backups TO ' || reader;
+  END LOOP;
+END
+$$;
