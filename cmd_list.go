@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -72,10 +71,9 @@ func (a *app) devicesCommand() *cobra.Command {
 				}
 				return a.printJSON(list)
 			}
-			refs := shortRefs(devices)
 			t := a.table("DEVICE", "PLATFORM", "MODEL", "VERSION", "LAST SEEN", "LAST CHANGE", "CAPTURES", "CHANGES", "COMPLETE", "SOURCE")
 			for _, d := range devices {
-				t.row(refs[d.ID], d.Platform, d.Model, d.OSVersion, local(d.LastSeen), local(d.LastChange), d.Captures, d.Changes, yes(d.Complete), d.Source)
+				t.row(d.Ref(), d.Platform, d.Model, d.OSVersion, local(d.LastSeen), local(d.LastChange), d.Captures, d.Changes, yes(d.Complete), d.Source)
 			}
 			return t.print()
 		},
@@ -118,7 +116,7 @@ func (a *app) logCommand() *cobra.Command {
 			t := a.table("REF", "RECEIVED", "DEVICE", "KIND", "SIZE", "CHANGED", "COMPLETE", "SOURCE", "FILE", "SHA256")
 			for _, r := range records {
 				t.row(fmt.Sprintf("@%d", r.ID), local(r.ReceivedAt), store.Device{Site: r.Site, Name: r.Device}.Ref(), r.Kind, r.Size,
-					yes(r.Changed), yes(r.Complete), r.Source, r.Filename, r.SHA256[:12])
+					yes(r.Changed), yes(r.Complete), r.Source, short(r.Filename), r.SHA256[:12])
 			}
 			return t.print()
 		},
@@ -133,25 +131,6 @@ func (a *app) printJSON(list any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(list)
-}
-
-// plain are names that are a reference by themselves: not @ID, no uid, no site in front, no ~N behind, and no flag.
-var plain = regexp.MustCompile(`^[^@/~-][^/~]*$`)
-
-// shortRefs returns the shortest reference that names each device.
-func shortRefs(devices []store.Device) map[int64]string {
-	names := make(map[string]int)
-	for _, d := range devices {
-		names[d.Name]++
-	}
-	refs := make(map[int64]string, len(devices))
-	for _, d := range devices {
-		refs[d.ID] = d.Ref()
-		if names[d.Name] == 1 && plain.MatchString(d.Name) && !store.IsUID(d.Name) {
-			refs[d.ID] = d.Name
-		}
-	}
-	return refs
 }
 
 // table prints rows in columns. What devices say is printable already (device.Text).
@@ -178,7 +157,17 @@ func (t *table) row(cells ...any) {
 
 func (t *table) print() error { return t.w.Flush() }
 
-func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+// local is a time as people here write it, with its zone.
+func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
+
+// short keeps a table's columns in sight; --json has the whole text.
+func short(s string) string {
+	const most = 48
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
 
 func yes(b bool) string {
 	if b {

@@ -24,7 +24,7 @@ schema/postgres and schema/sqlite.`,
 	var yes bool
 	down := &cobra.Command{
 		Use: "down [N]", Short: "Take back the last N migrations, 1 if not given", Args: args(0, 1),
-		RunE: a.withDatabase(func(ctx context.Context, s *store.Store, args []string) error {
+		RunE: a.withDatabase(false, func(ctx context.Context, s *store.Store, args []string) error {
 			n := 1
 			if len(args) == 1 {
 				var err error
@@ -36,9 +36,16 @@ schema/postgres and schema/sqlite.`,
 			if err != nil {
 				return err
 			}
+			if version == 0 && !dirty {
+				return errors.New("there is no migration to take back")
+			}
 			if uint(n) >= version && !dirty && !yes {
-				if captures, err := s.Log(ctx, nil, 1); err != nil || len(captures) > 0 {
-					return errors.Join(err, usageError{errors.New("this deletes every capture: say --yes if that is meant")})
+				captures, err := s.Log(ctx, nil, 1)
+				if err != nil {
+					return err
+				}
+				if len(captures) > 0 {
+					return usageError{errors.New("this deletes every capture: say --yes if that is meant")}
 				}
 			}
 			if err := s.MigrateDown(n); err != nil {
@@ -47,10 +54,10 @@ schema/postgres and schema/sqlite.`,
 			return a.printVersion(ctx, s)
 		}),
 	}
-	down.Flags().BoolVar(&yes, "yes", false, "delete what the migrations hold")
+	down.Flags().BoolVar(&yes, "yes", false, "really delete every capture, where the first migration is taken back")
 	cmd.AddCommand(
 		&cobra.Command{Use: "up", Short: "Apply what is missing", Args: noArgs,
-			RunE: a.withDatabase(func(ctx context.Context, s *store.Store, _ []string) error {
+			RunE: a.withDatabase(true, func(ctx context.Context, s *store.Store, _ []string) error {
 				if err := s.Migrate(ctx); err != nil {
 					return err
 				}
@@ -59,9 +66,6 @@ schema/postgres and schema/sqlite.`,
 		down,
 		&cobra.Command{Use: "version", Short: "Print the schema's version", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				if a.configErr != nil {
-					return usageError{a.configErr}
-				}
 				s, err := store.Open(a.config.Database, store.Options{})
 				if err != nil {
 					return err
@@ -70,7 +74,7 @@ schema/postgres and schema/sqlite.`,
 				return a.printVersion(cmd.Context(), s)
 			}},
 		&cobra.Command{Use: "force VERSION", Short: "Say that the schema is at VERSION and whole; runs nothing", Args: args(1, 1),
-			RunE: a.withDatabase(func(ctx context.Context, s *store.Store, args []string) error {
+			RunE: a.withDatabase(false, func(ctx context.Context, s *store.Store, args []string) error {
 				n, err := strconv.Atoi(args[0])
 				if err != nil || n < 0 || n > int(s.LatestSchema()) {
 					return usageError{fmt.Errorf("%q is no version: 0 to %d", args[0], s.LatestSchema())}
@@ -83,8 +87,8 @@ schema/postgres and schema/sqlite.`,
 	return cmd
 }
 
-// withDatabase runs a command on a database that no server uses meanwhile.
-func (a *app) withDatabase(do func(ctx context.Context, s *store.Store, args []string) error) func(*cobra.Command, []string) error {
+// withDatabase runs a command on a database, an SQLite file alone: while no server has it.
+func (a *app) withDatabase(create bool, do func(ctx context.Context, s *store.Store, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if a.configErr != nil {
 			return usageError{a.configErr}
@@ -94,7 +98,7 @@ func (a *app) withDatabase(do func(ctx context.Context, s *store.Store, args []s
 			return err
 		}
 		defer closeLog()
-		s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Own: true, Logger: log})
+		s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Own: true, Create: create, Logger: log})
 		if err != nil {
 			return err
 		}

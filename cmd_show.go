@@ -20,7 +20,7 @@ import (
 func (a *app) showCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use: "show REF", Short: "Print a capture, byte for byte", Args: args(1, 1),
+		Use: "show REF", Short: "Print a capture, byte for byte", Args: args(1, 1), Long: "Print a capture, byte for byte.\n\n" + aboutREF,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.open(cmd.Context())
 			if err != nil {
@@ -35,14 +35,14 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if file != "" {
+			if file != "" && file != "-" {
 				return os.WriteFile(file, body, 0o600)
 			}
 			_, err = a.screen().Write(body)
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file, over what it holds; - for standard output")
 	return cmd
 }
 
@@ -51,7 +51,9 @@ func (a *app) diffCommand() *cobra.Command {
 		Use:   "diff REF [REF]",
 		Short: "Show what changed: in a version against the one before it, or from one capture to another",
 		Long: `Show what changed. With one REF: that version against the changed version before it. With two: from the first to the
-second. Exit status 0 means no difference, 1 a difference, 2 trouble.`,
+second. Exit status 0 means no difference, 1 a difference, 2 trouble.
+
+` + aboutREF,
 		Args: args(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.open(cmd.Context())

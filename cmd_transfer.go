@@ -27,8 +27,12 @@ func transferFlags(cmd *cobra.Command) *tftp.Client {
 func (a *app) putCommand() *cobra.Command {
 	var c *tftp.Client
 	cmd := &cobra.Command{
-		Use: "put FILE HOST[:PORT] [NAME]", Short: "Send a file to a TFTP server, as a device does; FILE - is standard input", Args: args(2, 3),
+		Use: "put FILE HOST[:PORT] [NAME]", Short: "Send a file to a TFTP server, as a device does", Args: args(2, 3),
+		Long: "Send a file to a TFTP server, as a device does. PORT is 69 if not given; FILE - is standard input.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkHost(args[1]); err != nil {
+				return err
+			}
 			name := filepath.Base(args[0])
 			if len(args) == 3 {
 				name = args[2]
@@ -61,7 +65,11 @@ func (a *app) getCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "get HOST[:PORT] NAME", Short: "Fetch a file from a TFTP server", Args: args(2, 2),
+		Long: "Fetch a file from a TFTP server. PORT is 69 if not given.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkHost(args[0]); err != nil {
+				return err
+			}
 			if file == "" {
 				file = filepath.Base(strings.ReplaceAll(args[1], `\`, "/"))
 			}
@@ -105,6 +113,13 @@ func writeFile(name string, body []byte, force bool) error {
 	}
 	_, err = f.Write(body)
 	return errors.Join(err, f.Close())
+}
+
+func checkHost(host string) error {
+	if strings.Contains(host, "/") {
+		return usageError{fmt.Errorf("%q is no HOST[:PORT]: write 192.0.2.10:9069", host)}
+	}
+	return nil
 }
 
 // withPort adds TFTP's port where none is given.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -26,7 +28,7 @@ type Config struct {
 	DirectDatabase string   `env:"DATABASE_DIRECT_URL" desc:"PostgreSQL's own address for migrations, where DATABASE_URL goes through PgBouncer"`
 	Migrate        Migrate  `env:"MIGRATE" flag:"migrate" desc:"auto brings the schema up to date at start; off only checks it"`
 	Host           string   `env:"TFTP_HOST" flag:"host" desc:"address to listen on; empty for all, IPv4 and IPv6"`
-	Port           uint16   `env:"TFTP_PORT" flag:"port,p" desc:"UDP port; devices speak to 69, which needs a privilege"`
+	Port           Port     `env:"TFTP_PORT" flag:"port,p" desc:"UDP port; devices speak to 69, which needs a privilege"`
 	AckTimeout     Duration `env:"TFTP_ACK_TIMEOUT" flag:"ack-timeout" desc:"first repeat of an unanswered packet; a bare number is seconds"`
 	Timeout        Duration `env:"TFTP_TIMEOUT" flag:"timeout,,conn-timeout" desc:"silence after which a transfer is given up"`
 	Drain          Duration `env:"TFTP_DRAIN" flag:"drain" desc:"how long running transfers go on after SIGTERM"`
@@ -57,13 +59,14 @@ func (s seedDatabase) url() string {
 	if s.Host == "" && s.Name == "" {
 		return ""
 	}
-	host := s.Host
-	if host == "" {
+	host := strings.Trim(s.Host, "[]")
+	switch {
+	case host == "":
 		host = "localhost"
+	case strings.HasPrefix(host, "/"): // the folder of a Unix socket
+		return postgresURL(s.User, s.Password, "", s.Name) + "?host=" + url.QueryEscape(host) + "&port=" + url.QueryEscape(cmp.Or(s.Port, "5432"))
 	}
-	if s.Port != "" {
-		host = net.JoinHostPort(strings.Trim(host, "[]"), s.Port)
-	}
+	host = net.JoinHostPort(host, cmp.Or(s.Port, "5432"))
 	return postgresURL(s.User, s.Password, host, s.Name)
 }
 
@@ -71,7 +74,7 @@ func defaultConfig() Config {
 	return Config{
 		Database: "sqlite:tftpsql.db", Migrate: "auto", Port: 9069,
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second), Drain: Duration(8 * time.Second),
-		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: Size(defaultMemory()),
+		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).withRoom()),
 		Allow: defaultAllow(), Read: "own", LogLevel: Level(slog.LevelInfo), LogFormat: "text",
 	}
 }
@@ -122,15 +125,15 @@ func configError(err error) error {
 func (c *Config) check() error {
 	switch {
 	case c.MaxBlksize < 8 || c.MaxBlksize > tftp.MaxBlksize:
-		return fmt.Errorf("TFTP_MAX_BLKSIZE is %d: it must be 8 to %d", c.MaxBlksize, tftp.MaxBlksize)
+		return fmt.Errorf("TFTP_MAX_BLKSIZE (--max-blksize) is %d: it must be 8 to %d", c.MaxBlksize, tftp.MaxBlksize)
 	case c.MaxWindowsize < 1 || c.MaxWindowsize > tftp.MaxWindowsize:
-		return fmt.Errorf("TFTP_MAX_WINDOWSIZE is %d: it must be 1 to %d", c.MaxWindowsize, tftp.MaxWindowsize)
+		return fmt.Errorf("TFTP_MAX_WINDOWSIZE (--max-windowsize) is %d: it must be 1 to %d", c.MaxWindowsize, tftp.MaxWindowsize)
 	case c.AckTimeout <= 0:
-		return errors.New("TFTP_ACK_TIMEOUT must be more than 0")
-	case c.Timeout <= 0:
-		return errors.New("TFTP_TIMEOUT must be more than 0")
-	case c.Memory < c.MaxSize:
-		return fmt.Errorf("TFTP_MEMORY is %s: it must hold one upload of TFTP_MAX_SIZE, %s", c.Memory, c.MaxSize)
+		return errors.New("TFTP_ACK_TIMEOUT (--ack-timeout) must be more than 0")
+	case c.Timeout <= c.AckTimeout:
+		return fmt.Errorf("TFTP_TIMEOUT (--timeout) is %s: it must be more than TFTP_ACK_TIMEOUT, %s", c.Timeout, c.AckTimeout)
+	case c.Memory < c.MaxSize.withRoom():
+		return fmt.Errorf("TFTP_MEMORY (--memory) is %s: one upload of TFTP_MAX_SIZE takes up to %s", c.Memory, c.MaxSize.withRoom())
 	}
 	return nil
 }
@@ -199,6 +202,9 @@ func (s *Size) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%q is no size: write 65536, 64KiB, 64MiB or 1GiB", text)
 }
 
+// withRoom is the memory that a body of this size takes at most while it grows.
+func (s Size) withRoom() Size { return s + s/8 + 1<<20 }
+
 func (s Size) String() string {
 	for i := 2; i >= 0; i-- {
 		if u := units[i]; s > 0 && int64(s)%u.size == 0 {
@@ -207,6 +213,21 @@ func (s Size) String() string {
 	}
 	return strconv.FormatInt(int64(s), 10)
 }
+
+// Port is a UDP port.
+type Port uint16
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Port) UnmarshalText(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 10, 16)
+	if err != nil {
+		return fmt.Errorf("%q is no port: 0 to 65535, 0 for any that is free", b)
+	}
+	*p = Port(n)
+	return nil
+}
+
+func (p Port) String() string { return strconv.Itoa(int(p)) }
 
 // Count is a number without unit.
 type Count int
@@ -345,7 +366,7 @@ func (s *Sites) UnmarshalText(b []byte) error {
 		}
 		name, prefix, ok := strings.Cut(pair, "=")
 		name, prefix = strings.Trim(strings.TrimSpace(name), "/"), strings.TrimSpace(prefix)
-		if !ok || name == "" {
+		if !ok || name == "" || strings.ContainsAny(name[:1], "-@~") {
 			return fmt.Errorf("%q is no site: write acme=203.0.113.0/29", pair)
 		}
 		p, err := parsePrefix(prefix)

@@ -74,12 +74,19 @@ func isUsage(err error) bool {
 
 // message is an error in one line, with the candidates of an ambiguous reference below it.
 func message(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
 	var ambiguous *store.AmbiguousError
 	if errors.As(err, &ambiguous) {
 		return fmt.Sprintf("%q is ambiguous; it may be\n  %s", ambiguous.Ref, strings.Join(ambiguous.Candidates, "\n  "))
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
+
+const aboutREF = `A capture is named by a REF: @ID or a uid, or a device for its newest one: NAME, SITE/NAME, or /NAME for a device without
+site. NAME~1 is the newest capture of the version before the last change, NAME~2 of the one before that; versions are of
+the newest capture's KIND, and whole.`
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
@@ -88,8 +95,7 @@ func (a *app) command() *cobra.Command {
 		Long: `tftpsql keeps what network devices push by TFTP in an SQL database. A device hears "OK" when its configuration is
 durable, and not before. Without a command it serves.
 
-A capture is named by a REF: @ID or a uid, or a device for its newest one: NAME, SITE/NAME, or /NAME for a device without
-site. NAME~1 is the newest capture of the version before the last change, NAME~2 of the one before that.`,
+` + aboutREF,
 		Version:                    programVersion(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -147,11 +153,8 @@ func programVersion() string {
 	return "devel"
 }
 
-// open opens the database for a command beside the server.
+// open opens the database for a command beside the server. What may be wrong with the server's settings is not its concern.
 func (a *app) open(ctx context.Context) (*store.Store, error) {
-	if a.configErr != nil {
-		return nil, usageError{a.configErr}
-	}
 	s, err := store.Open(a.config.Database, store.Options{})
 	if err != nil {
 		return nil, err

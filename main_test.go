@@ -237,7 +237,7 @@ func TestDefaults(t *testing.T) {
 	if info, err := os.Stat("tftpsql.db"); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("tftpsql.db: %v, %v", info, err)
 	}
-	if code, _, errs := do(t, nil); code != 1 || !strings.Contains(errs, "in use by another tftpsql") {
+	if code, _, errs := do(t, nil, "-p", "0"); code != 1 || !strings.Contains(errs, "in use by another tftpsql") {
 		t.Errorf("a second server: %d %s", code, errs)
 	}
 	cancel()
@@ -471,6 +471,10 @@ func TestExitStatus(t *testing.T) {
 	p.put(t, "globex/core.conf", "c")
 	busy := strings.TrimPrefix(p.addr, "127.0.0.1:")
 	here := []string{"DATABASE_URL=" + url}
+	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
+	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "1 of 1") {
+		t.Errorf("migrate up: %d %s %s", status, out, errs)
+	}
 	for _, c := range []struct {
 		args    []string
 		environ []string
@@ -493,7 +497,18 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"log", "-n", "-1"}, here, 2, "invalid argument"},
 		{[]string{"migrate"}, here, 2, "up, down, version or force"},
 		{[]string{"migrate", "sideways"}, here, 2, "up, down, version or force"},
-		{[]string{"migrate", "force", "99"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "new.db")}, 2, "is no version"},
+		{[]string{"migrate", "force", "99"}, idle, 2, "is no version"},
+		{[]string{"migrate", "force", "0"}, idle, 0, ""},
+		{[]string{"migrate", "force", "1"}, idle, 0, ""},
+		{[]string{"migrate", "down", "x"}, idle, 2, "is no number"},
+		{[]string{"migrate", "down"}, idle, 0, ""},
+		{[]string{"migrate", "down"}, idle, 1, "no migration to take back"},
+		{[]string{"migrate", "version"}, idle, 0, ""},
+		{[]string{"migrate", "force", "1"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "none.db")}, 1, "no database at"},
+		{[]string{"devices"}, []string{"DATABASE_URL=" + url, "TFTP_PORT=x"}, 0, ""},
+		{[]string{"put", "x", "tftp://127.0.0.1/x"}, nil, 2, "write 192.0.2.10:9069"},
+		{nil, []string{"TFTP_ACK_TIMEOUT=30"}, 2, "TFTP_TIMEOUT"},
+		{nil, []string{"DATABASE_URL=host=db password=hunter2"}, 2, "postgres:// or sqlite:"},
 		{[]string{"migrate", "version"}, here, 0, ""},
 		{[]string{"migrate", "up"}, here, 1, "in use by another tftpsql"},
 		{[]string{"devices"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "none.db")}, 1, "no database at " + filepath.Join(dir, "none.db")},

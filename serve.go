@@ -34,23 +34,32 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer closeLog()
-	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Logger: log})
+	if err = a.serveWith(cmd.Context(), c, log); err != nil && c.LogFile != "" {
+		log.Error("stopped", "err", err)
+	}
+	return err
+}
+
+// serveWith listens before it touches the database, so that a port in use leaves nothing behind.
+func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
+	socket, err := c.listen()
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Logger: log})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	ctx, cancel := context.WithCancelCause(cmd.Context())
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := prepare(ctx, s, c.Migrate); err != nil {
-		if !passing(err) {
+		if !passing(err) || strings.HasPrefix(c.Database, "sqlite:") {
 			return err
 		}
-		log.Error("the database is away: uploads get error 0 until it is back", "database", masked(c.Database), "err", err)
-		go prepareLater(ctx, cancel, s, c.Migrate, log) // ends with ctx
-	}
-	socket, err := c.listen()
-	if err != nil {
-		return err
+		log.Error("the database can't be used: uploads get error 0 until it can", "database", masked(c.Database), "err", err)
+		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
 	}
 	server := &tftp.Server{
 		Handler: &capturer{s, c.Sites, c.Read}, Accept: accept(c.Allow),
@@ -59,7 +68,7 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(socket) }() // ends by Shutdown, or when the socket fails
-	log.Info("listening", "address", socket.LocalAddr(), "database", masked(c.Database), "allow", c.Allow.String(),
+	log.Info("listening", "address", socket.LocalAddr().String(), "database", masked(c.Database), "allow", c.Allow.String(),
 		"read", c.Read.String(), "version", programVersion())
 	select {
 	case err := <-served:
@@ -100,23 +109,23 @@ const (
 )
 
 // prepareLater tries again until the database is there; what can't pass ends the server.
-func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.Store, m Migrate, log *slog.Logger) {
+func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.Store, c Config, log *slog.Logger) {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
-		err := prepare(ctx, s, m)
+		err := prepare(ctx, s, c.Migrate)
 		switch {
 		case err == nil:
-			log.Info("the database is there: uploads are stored")
+			log.Info("the database is there: uploads are stored", "database", masked(c.Database))
 			return
 		case !passing(err):
 			cancel(err)
 			return
 		}
-		log.Warn("the database is still away", "err", err)
+		log.Warn("the database still can't be used", "err", err)
 	}
 }
 
@@ -135,8 +144,10 @@ func (c *Config) listen() (net.PacketConn, error) {
 		return nil, fmt.Errorf("%w: ports below 1024 need a privilege (setcap cap_net_bind_service=+ep on the program), or choose another with --port", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, fmt.Errorf("%w: this machine has no such address; look at TFTP_HOST or --host", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: look at TFTP_HOST or --host", err)
 	}
-	return socket, err
+	return socket, nil
 }
 
 // logger makes the log that the settings ask for.
@@ -145,7 +156,7 @@ func (c *Config) logger(stderr io.Writer) (log *slog.Logger, closeLog func(), er
 	if c.LogFile != "" {
 		f, err := os.OpenFile(c.LogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
-			return nil, nil, fmt.Errorf("LOG_FILE: %w", err)
+			return nil, nil, fmt.Errorf("LOG_FILE (--file-log): %w", err)
 		}
 		w, closeLog = f, func() { _ = f.Close() }
 	}

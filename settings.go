@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -65,12 +64,6 @@ func (f *flagValue) Set(text string) error {
 		return p.UnmarshalText([]byte(text))
 	case *string:
 		*p = text
-	case *uint16:
-		n, err := strconv.ParseUint(text, 10, 16)
-		if err != nil {
-			return fmt.Errorf("%q is no port: 0 to 65535", text)
-		}
-		*p = uint16(n)
 	default:
 		panic(fmt.Sprintf("a setting of type %T", p))
 	}
@@ -83,7 +76,7 @@ func (f *flagValue) Type() string {
 		return "time"
 	case Size:
 		return "size"
-	case uint16, Count:
+	case Port, Count:
 		return "number"
 	case Migrate, Read:
 		return "word"
@@ -111,9 +104,12 @@ func masked(database string) string {
 		}
 		return "a malformed URL"
 	}
-	if q := u.Query(); q.Has("password") {
-		q.Set("password", "xxxxx")
-		u.RawQuery = q.Encode()
+	q := u.Query()
+	for key := range q {
+		if strings.Contains(key, "password") {
+			q.Set(key, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
 	}
 	return u.Redacted()
 }

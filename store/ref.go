@@ -85,7 +85,7 @@ func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
 			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%q is no capture's number: @ is followed by digits, and ~N goes with a device's name", ref)}
 		}
 		row, err = q.CaptureRecord(ctx, n)
-	} else if IsUID(ref) {
+	} else if uid.MatchString(strings.ToLower(ref)) {
 		row, err = q.CaptureRecordByUID(ctx, strings.ToLower(ref))
 	} else {
 		return s.resolveDevice(ctx, ref)
@@ -153,6 +153,3 @@ func (s *Store) body(ctx context.Context, sha256 string) ([]byte, error) {
 	}
 	return s.db.read().Body(ctx, sum)
 }
-
-// IsUID reports whether a text has the form of a uid.
-func IsUID(s string) bool { return uid.MatchString(strings.ToLower(s)) }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tftpsql/tftpsql/pgtest"
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -269,6 +271,9 @@ func TestNames(t *testing.T) {
 			n++
 			c := capture(n, name, fmt.Sprint(n))
 			c.Source, c.NamedBy = source, by
+			if by == "junk" {
+				c.NamedBy, c.Platform, c.Model, c.Kind = store.NamedByFilename, "", "", "other"
+			}
 			return put(t, s, c).Device
 		}
 		for _, step := range []struct{ source, name, by, want string }{
@@ -279,6 +284,7 @@ func TestNames(t *testing.T) {
 			{"192.0.2.1", "core", store.NamedByFilename, "core@192.0.2.1"},
 			{"192.0.2.3", "core", store.NamedByFilename, "core"}, // seen from there, so it is that device's backup
 			{"192.0.2.4", "core", store.NamedByConfig, "core"},   // a device may move
+			{"192.0.2.4", "core", "junk", "core@192.0.2.4"},      // of no known platform: it must not pass for core's configuration
 			{"192.0.2.5", "edge", store.NamedByFilename, "edge"},
 			{"192.0.2.5", "edge", store.NamedByConfig, "edge"},
 			{"192.0.2.6", "192.0.2.6", store.NamedBySource, "192.0.2.6"},
@@ -292,7 +298,7 @@ func TestNames(t *testing.T) {
 		for _, d := range devices {
 			names = append(names, d.Name+" "+d.NamedBy)
 		}
-		want := "[192.0.2.6 source core config core@192.0.2.1 filename core@192.0.2.2 filename edge config]"
+		want := "[192.0.2.6 source core config core@192.0.2.1 filename core@192.0.2.2 filename core@192.0.2.4 filename edge config]"
 		if got := fmt.Sprint(names); err != nil || got != want {
 			t.Errorf("devices %s, err %v, want %s", got, err, want)
 		}
@@ -352,6 +358,79 @@ func TestReferences(t *testing.T) {
 			t.Errorf("before @3 is %d, err %v", before.ID, err)
 		}
 	})
+}
+
+// TestTornIsNoVersion: a torn capture is never what another is compared with.
+func TestTornIsNoVersion(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		n := 0
+		add := func(body string, complete bool) store.Record {
+			t.Helper()
+			n++
+			c := capture(n, "fw1", body)
+			c.Complete = complete
+			r, err := s.Resolve(t.Context(), fmt.Sprint("@", put(t, s, c).ID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		before := func(r store.Record, n int64, want string) {
+			t.Helper()
+			b, err := s.Before(t.Context(), r, n)
+			got, _ := s.Content(t.Context(), b)
+			if err != nil && want == "" {
+				return
+			}
+			if err != nil || string(got) != want {
+				t.Errorf("%d before @%d is %q, %v; want %q", n, r.ID, got, err, want)
+			}
+		}
+		add("one", true)
+		torn := add("on", false)
+		same := add("one", true)
+		two := add("two", true)
+		tornTwo := add("tw", false)
+		again := add("one", true)
+		before(torn, 1, "one")
+		before(same, 1, "")
+		before(two, 1, "one")
+		before(tornTwo, 1, "two")
+		before(tornTwo, 2, "one")
+		before(again, 1, "two")
+		before(again, 2, "one")
+	})
+}
+
+func TestPutAfterClose(t *testing.T) {
+	s, err := store.Open(engines["sqlite"](t), store.Options{Own: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), capture(1, "fw1", "x")); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Error(err)
+	}
+}
+
+// TestDeletedFile: what is written to a deleted file is not durable.
+func TestDeletedFile(t *testing.T) {
+	url := engines["sqlite"](t)
+	s := open(t, url)
+	put(t, s, capture(1, "fw1", "x"))
+	path := strings.TrimPrefix(url, "sqlite:")
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Skip(err) // a system that doesn't let go of open files
+	}
+	if _, err := s.Put(t.Context(), capture(2, "fw1", "y")); store.ClassOf(err) != store.Config || err == nil {
+		t.Error(err)
+	}
+	if err := os.Rename(path+".moved", path); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, capture(2, "fw1", "y"))
 }
 
 func TestNewestFrom(t *testing.T) {
@@ -599,14 +678,15 @@ func TestTwoMigrateAtOnce(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
 	var all sync.WaitGroup
-	for range 4 {
+	for n := range 6 {
 		s, err := store.Open(url, store.Options{Own: true, Create: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
 		all.Go(func() {
-			if err := s.Migrate(t.Context()); err != nil {
+			time.Sleep(time.Duration(n) * 7 * time.Millisecond) // some come while another is in the middle
+			if err := errors.Join(s.Migrate(t.Context()), s.CheckSchema(t.Context())); err != nil {
 				t.Error(err)
 			}
 		})
@@ -614,5 +694,43 @@ func TestTwoMigrateAtOnce(t *testing.T) {
 	all.Wait()
 	if v, dirty, err := open(t, url).SchemaVersion(t.Context()); v == 0 || dirty || err != nil {
 		t.Errorf("version %d, dirty %v, err %v", v, dirty, err)
+	}
+}
+
+// TestMigrationBlocked: py3tftpsql's table is being read when the worker starts. The migration gives up in time, leaves a
+// clean schema behind, and succeeds later; readers of the table can read the view.
+func TestMigrationBlocked(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	ctx := t.Context()
+	reader, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close(ctx)
+	role := fmt.Sprint("reader_", os.Getpid())
+	if _, err := reader.Exec(ctx, "CREATE TABLE backups (hostname text, config text); CREATE ROLE "+role+"; GRANT SELECT ON backups TO "+role+
+		"; BEGIN; SELECT * FROM backups"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(url, store.Options{Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(ctx); store.ClassOf(err) != store.Transient || !strings.Contains(fmt.Sprint(err), "pg_stat_activity") {
+		t.Errorf("while the table is read: %v", err)
+	}
+	if v, dirty, err := s.SchemaVersion(ctx); v != 0 || dirty || err != nil {
+		t.Errorf("version %d, dirty %v, %v", v, dirty, err)
+	}
+	if _, err := reader.Exec(ctx, "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec(ctx, "SET ROLE "+role+"; SELECT config FROM backups"); err != nil {
+		t.Errorf("a reader of the table can't read the view: %v", err)
 	}
 }
