@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -76,18 +77,40 @@ func optionText(options []tftp.Option) string {
 
 // refusal is what the device is told when its upload is not stored; the log gets the cause and what to do.
 func refusal(err error) error {
-	if store.ClassOf(err) == store.Full {
+	switch store.ClassOf(err) {
+	case store.Exists:
+		return &tftp.Error{Code: tftp.CodeExists, Message: "file already exists", Err: err}
+	case store.Full:
 		return &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: err}
 	}
 	return &tftp.Error{Code: tftp.CodeUndefined, Message: "storage unavailable, try again", Err: err}
 }
 
-// ReadTFTP returns the newest file of that name from the asker's own address, and only while everything from there belongs
-// to one device: behind NAT one customer's firewall could otherwise fetch another's. Loopback is this machine's own.
+// ReadTFTP returns what was published under that name, or what the asker sent itself, as the policy has it.
 func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	if h.read == "none" {
 		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: errors.New("reading is off: TFTP_READ=none")}
 	}
+	body, err := h.store.FetchPublished(ctx, publishedName(r.Filename), r.Peer.Addr(), time.Now())
+	switch {
+	case errors.Is(err, store.ErrNotAllowed):
+		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: err}
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, refusal(err)
+	case err == nil:
+		return body, nil
+	case h.read == "published":
+		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: errors.New("nothing is published under that name")}
+	}
+	return h.own(ctx, r)
+}
+
+// publishedName is a name as it is published: devices put slashes in front as they like.
+func publishedName(name string) string { return device.Text(strings.TrimLeft(name, "/")) }
+
+// own returns the newest file of that name from the asker's own address, and only while everything from there belongs to
+// one device: behind NAT one customer's firewall could otherwise fetch another's. Loopback is this machine's own.
+func (h *capturer) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	source := device.Source(r.Peer.Addr())
 	body, oneDevice, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename))
 	switch {
@@ -97,7 +120,7 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 		return nil, refusal(err)
 	case !oneDevice && !r.Peer.Addr().IsLoopback():
 		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
-			"several devices send from %s, so what came from there is not given back; fetch it with tftpsql show and hand it over another way", source)}
+			"several devices send from %s, so what came from there is not given back; hand it over with tftpsql publish", source)}
 	}
 	return body, nil
 }

@@ -38,7 +38,8 @@ type Config struct {
 	Memory         Size     `env:"TFTP_MEMORY" flag:"memory" desc:"all bodies in flight together; half of the memory (of the cgroup) if unset"`
 	Allow          Allow    `env:"TFTP_ALLOW" flag:"allow" desc:"who is served, besides loopback: prefixes, addresses, private, any"`
 	Sites          Sites    `env:"TFTP_SITES" flag:"sites" desc:"sites by source: acme=203.0.113.0/29,globex=10.2.0.0/16"`
-	Read           Read     `env:"TFTP_READ" flag:"read" desc:"what may be fetched: none, or own (what the same address sent)"`
+	Read           Read     `env:"TFTP_READ" flag:"read" desc:"what may be fetched: none, published, or own (that, and what the same address sent)"`
+	WriteOnce      Switch   `env:"TFTP_WRITE_ONCE" flag:"write-once" desc:"refuse a file name that was stored before with other bytes, as py3tftp does; not for backups"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" desc:"append the log to this file instead of stderr"`
 	LogLevel       Level    `env:"LOG_LEVEL" desc:"debug, info, warn or error; -v is debug"`
 	LogFormat      Format   `env:"LOG_FORMAT" desc:"text or json"`
@@ -148,6 +149,9 @@ func (c *Config) flags(f *pflag.FlagSet, which func(setting) bool) {
 			v := s.value(c)
 			if i == 0 {
 				f.VarP(v, name, s.shorthand, s.desc+" ["+s.env+"]")
+				if _, ok := v.v.Interface().(Switch); ok {
+					f.Lookup(name).NoOptDefVal = "true"
+				}
 				continue
 			}
 			f.Var(v, name, s.desc)
@@ -256,7 +260,7 @@ type (
 func (m *Migrate) UnmarshalText(b []byte) error { return oneOf(m, b, "auto", "off") }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (r *Read) UnmarshalText(b []byte) error { return oneOf(r, b, "none", "own") }
+func (r *Read) UnmarshalText(b []byte) error { return oneOf(r, b, "none", "published", "own") }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (f *Format) UnmarshalText(b []byte) error { return oneOf(f, b, "text", "json") }
@@ -268,6 +272,21 @@ func oneOf[T ~string](to *T, b []byte, words ...string) error {
 	*to = T(b)
 	return nil
 }
+
+// Switch is true or false.
+type Switch bool
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Switch) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseBool(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is none of true, false", b)
+	}
+	*s = Switch(v)
+	return nil
+}
+
+func (s Switch) String() string { return strconv.FormatBool(bool(s)) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (l *Level) UnmarshalText(b []byte) error {

@@ -124,7 +124,7 @@ durable, and not before. Without a command it serves.
 		c.Flags().SortFlags = false
 	}
 	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
-		a.putCommand(), a.getCommand(), &cobra.Command{
+		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
 		})

@@ -47,7 +47,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	defer socket.Close()
-	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Logger: log})
+	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, WriteOnce: bool(c.WriteOnce), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // setting is a field of Config with what its tags say.
@@ -43,7 +41,7 @@ func settings() []setting {
 }
 
 // value returns the setting of c as what pflag sets.
-func (s setting) value(c *Config) pflag.Value {
+func (s setting) value(c *Config) *flagValue {
 	return &flagValue{reflect.ValueOf(c).Elem().Field(s.index)}
 }
 
@@ -80,6 +78,8 @@ func (f *flagValue) Type() string {
 		return "number"
 	case Migrate, Read:
 		return "word"
+	case Switch:
+		return "bool"
 	}
 	return "text"
 }

@@ -6,6 +6,7 @@ package queries
 
 import (
 	"context"
+	"time"
 )
 
 type Querier interface {
@@ -22,6 +23,10 @@ type Querier interface {
 	DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) ([]CaptureLog, error)
 	Devices(ctx context.Context) ([]Device, error)
 	DevicesByName(ctx context.Context, name string) ([]Device, error)
+	DropExpired(ctx context.Context, now time.Time) error
+	// Notes that a source fetches a published file; no row where it was to be fetched once and was.
+	Fetch(ctx context.Context, arg FetchParams) (int64, error)
+	FirstOfName(ctx context.Context, filename string) ([]byte, error)
 	// The captures after one, oldest first: those up to the next complete one are compared with it.
 	Followers(ctx context.Context, arg FollowersParams) ([]FollowersRow, error)
 	InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error)
@@ -32,9 +37,14 @@ type Querier interface {
 	// Only PostgreSQL: one worker at a time looks at the schema and changes it, until it closes its connection. SQLite's file has
 	// a lock for all its life.
 	LockMigrations(ctx context.Context) error
+	// Only PostgreSQL: with write-once, one upload of a name at a time looks whether it exists. SQLite has one writer anyway.
+	LockName(ctx context.Context, filename string) error
 	// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 	NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error)
 	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) ([]byte, error)
+	Publish(ctx context.Context, arg PublishParams) error
+	Published(ctx context.Context, now time.Time) ([]PublishedRow, error)
+	PublishedFile(ctx context.Context, arg PublishedFileParams) (PublishedFileRow, error)
 	// Only PostgreSQL: a server or role set to synchronous_commit = off would say "committed" before it is durable.
 	RequireDurableCommit(ctx context.Context) error
 	SchemaVersion(ctx context.Context) (SchemaMigration, error)
@@ -43,6 +53,7 @@ type Querier interface {
 	SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error)
 	// Whether a device ever sent from this source.
 	SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error)
+	Unpublish(ctx context.Context, name string) (int64, error)
 	// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
 	// is no version.
 	VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error)

@@ -1,6 +1,9 @@
 -- name: CaptureByUID :one
 SELECT id, device_id, changed FROM captures WHERE uid = @uid;
 
+-- name: FirstOfName :one
+SELECT sha256 FROM captures WHERE filename = @filename ORDER BY received_at, uid LIMIT 1;
+
 -- name: InsertContent :exec
 INSERT INTO contents (sha256, size, encoding, latin1, body)
 VALUES (@sha256, @size, @encoding, sqlc.narg('latin1'), @body)

@@ -121,6 +121,17 @@ func (q *Queries) CountCapture(ctx context.Context, arg CountCaptureParams) erro
 	return err
 }
 
+const firstOfName = `-- name: FirstOfName :one
+SELECT sha256 FROM captures WHERE filename = $1 ORDER BY received_at, uid LIMIT 1
+`
+
+func (q *Queries) FirstOfName(ctx context.Context, filename string) ([]byte, error) {
+	row := q.db.QueryRow(ctx, firstOfName, filename)
+	var sha256 []byte
+	err := row.Scan(&sha256)
+	return sha256, err
+}
+
 const followers = `-- name: Followers :many
 SELECT id, uid, received_at, fingerprint, changed, complete FROM captures
  WHERE device_id = $1 AND kind = $2

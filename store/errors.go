@@ -19,6 +19,7 @@ const (
 	Config                 // an operator must mend a setting, a permission or the schema
 	Full                   // no room left
 	Permanent              // this capture can never be stored
+	Exists                 // write-once: the name was stored with other bytes
 	Usage                  // a malformed URL or reference
 	NotFound               // nothing of that name
 
@@ -58,6 +59,16 @@ func ClassOf(err error) Class {
 
 func usage(hint string, err error) error {
 	return &Error{Op: "open", Class: Usage, Hint: hint, Err: err}
+}
+
+// class says what kind of trouble an error is, of the engine's or of this package.
+func (s *Store) class(err error) Class {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	class, _ := s.db.classify(err)
+	return class
 }
 
 // explain makes an Error of what the engine returned.

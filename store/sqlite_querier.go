@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
 	"github.com/tftpsql/tftpsql/queries/sqlite"
@@ -104,6 +105,9 @@ func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestF
 	return s.q.NewestFromSource(ctx, sqlite.NewestFromSourceParams(arg))
 }
 
+// LockName does nothing: there is one writer.
+func (s sqliteQuerier) LockName(context.Context, string) error { return nil }
+
 // LockMigrations does nothing: the file's own lock is held.
 func (s sqliteQuerier) LockMigrations(context.Context) error { return nil }
 
@@ -135,4 +139,34 @@ func (s sqliteQuerier) VersionStart(ctx context.Context, arg queries.VersionStar
 
 func (s sqliteQuerier) YieldName(ctx context.Context, arg queries.YieldNameParams) (int64, error) {
 	return s.q.YieldName(ctx, sqlite.YieldNameParams(arg))
+}
+
+func (s sqliteQuerier) FirstOfName(ctx context.Context, filename string) ([]byte, error) {
+	return s.q.FirstOfName(ctx, filename)
+}
+
+func (s sqliteQuerier) Publish(ctx context.Context, arg queries.PublishParams) error {
+	return s.q.Publish(ctx, sqlite.PublishParams(arg))
+}
+
+func (s sqliteQuerier) Published(ctx context.Context, now time.Time) ([]queries.PublishedRow, error) {
+	r, err := s.q.Published(ctx, now)
+	return rows(r, err, func(r sqlite.PublishedRow) queries.PublishedRow { return queries.PublishedRow(r) })
+}
+
+func (s sqliteQuerier) PublishedFile(ctx context.Context, arg queries.PublishedFileParams) (queries.PublishedFileRow, error) {
+	r, err := s.q.PublishedFile(ctx, sqlite.PublishedFileParams(arg))
+	return queries.PublishedFileRow(r), err
+}
+
+func (s sqliteQuerier) Fetch(ctx context.Context, arg queries.FetchParams) (int64, error) {
+	return s.q.Fetch(ctx, sqlite.FetchParams(arg))
+}
+
+func (s sqliteQuerier) Unpublish(ctx context.Context, name string) (int64, error) {
+	return s.q.Unpublish(ctx, name)
+}
+
+func (s sqliteQuerier) DropExpired(ctx context.Context, now time.Time) error {
+	return s.q.DropExpired(ctx, now)
 }

@@ -95,6 +95,8 @@ type Options struct {
 	Own bool
 	// Create makes an SQLite file where there is none. It needs Own.
 	Create bool
+	// WriteOnce refuses a capture whose file name was stored before with other bytes.
+	WriteOnce bool
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -106,6 +108,7 @@ type Store struct {
 	engine  schema.Engine
 	queue   chan *write
 	writers sync.WaitGroup // the writers; Close ends them by closing quit
+	once    bool           // Options.WriteOnce
 	quit    chan struct{}  // closed when the store is to end
 	ended   chan struct{}  // closed when no writer is left
 	closed  sync.Once
@@ -139,7 +142,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{log: o.Logger, once: o.WriteOnce, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {

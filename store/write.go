@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -61,7 +62,7 @@ type result struct {
 // An error of class Transient or Config leaves open whether the capture was stored: the database may have committed and
 // not been able to say so.
 func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
-	c.ReceivedAt = c.ReceivedAt.UTC().Truncate(time.Microsecond)
+	c.ReceivedAt = stamp(c.ReceivedAt)
 	size := len(c.Body)
 	w := &write{sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
 	w.waiting.Store(&c)
@@ -157,7 +158,7 @@ func (s *Store) storeBatch(batch []*write) {
 	}
 	results, err := s.commitBatch(batch)
 	if err != nil && len(batch) > 1 {
-		if class, _ := s.db.classify(err); class == Permanent {
+		if class := s.class(err); class == Permanent || class == Exists {
 			for _, w := range batch {
 				s.storeBatch([]*write{w})
 			}
@@ -181,7 +182,7 @@ func (s *Store) commitBatch(batch []*write) (results []Stored, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
 	defer cancel()
 	for try := range 3 {
-		if class, _ := s.db.classify(err); err != nil && class == Transient {
+		if err != nil && s.class(err) == Transient {
 			time.Sleep(time.Duration(try) * retryPause)
 		}
 		results, err = s.transact(ctx, batch)
@@ -189,7 +190,7 @@ func (s *Store) commitBatch(batch []*write) (results []Stored, err error) {
 			s.commit.Store(time.Now().UnixNano())
 			return results, nil
 		}
-		if class, _ := s.db.classify(err); class != conflict && class != Transient || ctx.Err() != nil {
+		if class := s.class(err); class != conflict && class != Transient || ctx.Err() != nil {
 			break
 		}
 	}
@@ -214,13 +215,13 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 			if n > 0 && batch[byHash[n-1]].sum == batch[i].sum {
 				continue
 			}
-			if err := s.insertContent(ctx, q, batch[i]); err != nil {
+			if err := s.insertContent(ctx, q, batch[i].sum, batch[i].c.Body); err != nil {
 				return err
 			}
 		}
 		for _, i := range byDevice {
 			var err error
-			if results[i], err = put(ctx, q, batch[i]); err != nil {
+			if results[i], err = s.put(ctx, q, batch[i]); err != nil {
 				return err
 			}
 		}
@@ -229,17 +230,17 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 	return results, err
 }
 
-func (s *Store) insertContent(ctx context.Context, q queries.Querier, w *write) error {
-	p := queries.InsertContentParams{SHA256: w.sum[:], Size: int64(len(w.c.Body)), Body: w.c.Body, Encoding: "binary"}
-	if p.Body == nil {
+func (s *Store) insertContent(ctx context.Context, q queries.Querier, sum [sha256.Size]byte, body []byte) error {
+	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body, Encoding: "binary"}
+	if body == nil {
 		p.Body = []byte{} // an empty file is not NULL
 	}
-	if bytes.IndexByte(w.c.Body, 0) < 0 {
+	if bytes.IndexByte(body, 0) < 0 {
 		p.Encoding = "utf-8"
-		if !utf8.Valid(w.c.Body) {
+		if !utf8.Valid(body) {
 			p.Encoding = "latin-1"
 			if s.db.keepsLatin1() {
-				text := latin1(w.c.Body)
+				text := latin1(body)
 				p.Latin1 = &text
 			}
 		}
@@ -261,12 +262,17 @@ func latin1(b []byte) string {
 }
 
 // put stores one capture whose content is there, and sets what follows from it.
-func put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
+func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
 	c := w.c
 	if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
 		return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed, Known: true}, nil
 	} else if !errors.Is(err, sql.ErrNoRows) {
 		return Stored{}, err
+	}
+	if s.once {
+		if err := onlyOnce(ctx, q, w); err != nil {
+			return Stored{}, err
+		}
 	}
 	d, name, err := lockDevice(ctx, q, c)
 	if err != nil {
@@ -298,6 +304,22 @@ func put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
 		changes++
 	}
 	return stored, updateDevice(ctx, q, d, c, changes)
+}
+
+// onlyOnce returns an error where the file name was stored before with other bytes.
+func onlyOnce(ctx context.Context, q queries.Querier, w *write) error {
+	if err := q.LockName(ctx, w.c.Filename); err != nil {
+		return err
+	}
+	first, err := q.FirstOfName(ctx, w.c.Filename)
+	if err == nil && !bytes.Equal(first, w.sum[:]) {
+		return &Error{Op: "store capture", Class: Exists, Err: fmt.Errorf("%s was stored before with other bytes", w.c.Filename),
+			Hint: "send it under another name, or turn TFTP_WRITE_ONCE off"}
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 // lockDevice returns the device that c belongs to, created where there is none, and the name it has.

@@ -71,7 +71,7 @@ CREATE INDEX captures_device ON captures (device_id, received_at, uid);
 CREATE INDEX captures_kind ON captures (device_id, kind, received_at, uid);
 CREATE INDEX captures_changed ON captures (device_id, received_at) WHERE changed;
 CREATE INDEX captures_source ON captures (source, device_id);
-CREATE INDEX captures_filename ON captures (source, filename, received_at, uid);
+CREATE INDEX captures_filename ON captures (filename, source, received_at, uid);
 CREATE INDEX captures_content ON captures (sha256);
 
 -- What tftpsql log prints: a row a capture, without its body.

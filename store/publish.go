@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// A Publication is a file that may be fetched by TFTP under a name of its own.
+type Publication struct {
+	Name        string
+	Description string       // what it is, for people
+	Allowed     netip.Prefix // who may fetch it; the zero value for everybody who is served
+	Once        bool         // by the first source that asks, and no other
+	PublishedAt time.Time
+	ExpiresAt   time.Time // the zero value for never
+	Fetches     int64
+	Size        int64
+}
+
+const (
+	// onceGrace is how long the source that fetched a file once may fetch it again: a device repeats a transfer that broke.
+	onceGrace = 5 * time.Minute
+)
+
+// never is how an expiry is stored that never comes.
+var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// Publish makes a capture fetchable under p.Name; what had that name before no longer is.
+func (s *Store) Publish(ctx context.Context, p Publication, r Record) error {
+	sum, err := hex.DecodeString(r.SHA256)
+	if err != nil {
+		return err
+	}
+	return s.publish(ctx, p, [sha256.Size]byte(sum), nil)
+}
+
+// PublishFile makes a file fetchable that no device has sent.
+func (s *Store) PublishFile(ctx context.Context, p Publication, body []byte) error {
+	return s.publish(ctx, p, sha256.Sum256(body), body)
+}
+
+func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byte, body []byte) error {
+	allowed := ""
+	if p.Allowed.IsValid() {
+		allowed = p.Allowed.String()
+	}
+	if p.ExpiresAt.IsZero() {
+		p.ExpiresAt = never
+	}
+	return s.explain("publish", s.db.tx(ctx, func(q queries.Querier) error {
+		if body != nil {
+			if err := s.insertContent(ctx, q, sum, body); err != nil {
+				return err
+			}
+		}
+		if err := q.DropExpired(ctx, stamp(p.PublishedAt)); err != nil {
+			return err
+		}
+		return q.Publish(ctx, queries.PublishParams{Name: p.Name, SHA256: sum[:], Description: p.Description, Allowed: allowed, Once: p.Once,
+			PublishedAt: stamp(p.PublishedAt), ExpiresAt: stamp(p.ExpiresAt)})
+	}))
+}
+
+// Published returns what is fetchable now, by name.
+func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, error) {
+	rows, err := s.db.read().Published(ctx, stamp(now))
+	list := make([]Publication, len(rows))
+	for i, r := range rows {
+		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once, PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, Size: r.Size}
+		list[i].Allowed, _ = netip.ParsePrefix(r.Allowed) // empty for everybody
+		if at := r.ExpiresAt.UTC(); !at.Equal(never) {
+			list[i].ExpiresAt = at
+		}
+	}
+	return list, s.explain("list published files", err)
+}
+
+// Unpublish ends a publication.
+func (s *Store) Unpublish(ctx context.Context, name string) error {
+	return s.explain("unpublish", s.db.tx(ctx, func(q queries.Querier) error {
+		n, err := q.Unpublish(ctx, name)
+		if err == nil && n == 0 {
+			return &Error{Op: "unpublish", Class: NotFound, Hint: "tftpsql publish --list lists them", Err: fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
+		}
+		return err
+	}))
+}
+
+// ErrNotAllowed is what FetchPublished returns to a source that may not have the file.
+var ErrNotAllowed = errors.New("published for others")
+
+// FetchPublished returns a published file to a source, and notes that it was fetched. It returns ErrNotFound where nothing
+// of that name is published now.
+func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Addr, now time.Time) ([]byte, error) {
+	now = stamp(now)
+	file, err := s.db.read().PublishedFile(ctx, queries.PublishedFileParams{Name: name, Now: now})
+	if err != nil {
+		return nil, s.explain("find published file", err)
+	}
+	if p, err := netip.ParsePrefix(file.Allowed); err == nil && !p.Contains(source.Unmap().WithZone("")) {
+		return nil, ErrNotAllowed
+	}
+	err = s.db.tx(ctx, func(q queries.Querier) error {
+		n, err := q.Fetch(ctx, queries.FetchParams{Name: name, Source: source.Unmap().String(), Now: now, Since: stamp(now.Add(-onceGrace))})
+		if err == nil && n == 0 {
+			return ErrNotAllowed
+		}
+		return err
+	})
+	if errors.Is(err, ErrNotAllowed) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, s.explain("fetch published file", err)
+	}
+	body, err := s.db.read().Body(ctx, file.SHA256)
+	return body, s.explain("read content", err)
+}
+
+// stamp is a time as both engines keep it.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
