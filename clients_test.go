@@ -17,6 +17,7 @@ import (
 type realClient struct {
 	program  string
 	put, get func(host, port, local, remote string) []string
+	netascii bool // it translates line ends, so it is given text
 }
 
 var realClients = map[string]realClient{
@@ -65,6 +66,24 @@ var realClients = map[string]realClient{
 			return []string{"--option", "blksize 1428", "--option", "tsize", "--option", "windowsize 8", "--get", "--local-file", local, "--remote-file", remote, host, port}
 		},
 	},
+	"tftp-hpa-netascii": {
+		program: "tftp", netascii: true,
+		put: func(host, port, local, remote string) []string {
+			return []string{"-m", "ascii", host, port, "-c", "put", local, remote}
+		},
+		get: func(host, port, local, remote string) []string {
+			return []string{"-m", "ascii", host, port, "-c", "get", remote, local}
+		},
+	},
+	"atftp-netascii": {
+		program: "atftp", netascii: true,
+		put: func(host, port, local, remote string) []string {
+			return []string{"--option", "mode netascii", "--put", "--local-file", local, "--remote-file", remote, host, port}
+		},
+		get: func(host, port, local, remote string) []string {
+			return []string{"--option", "mode netascii", "--get", "--local-file", local, "--remote-file", remote, host, port}
+		},
+	},
 	"busybox": {
 		program: "busybox",
 		put: func(host, port, local, remote string) []string {
@@ -89,12 +108,17 @@ func TestRealClients(t *testing.T) {
 				pgtest.Missing(t, err)
 			}
 			for _, size := range []int{0, 1, 511, 512, 513, 1428, 1 << 20, 65535*512 + 1} {
-				if size > 1<<24 && (testing.Short() || name == "curl-blksize" || name == "atftp-options" || onPostgres && name != "curl") {
+				if size > 1<<24 && (testing.Short() || name == "curl-blksize" || name == "atftp-options" || c.netascii || onPostgres && name != "curl") {
 					continue // blocks of 512 bytes roll over, which is what the size is for; that takes some seconds
 				}
 				dir := t.TempDir()
 				local, back, remote := filepath.Join(dir, "local"), filepath.Join(dir, "back"), fmt.Sprintf("%s-size%d", name, size)
 				body := randomBytes(size)
+				if c.netascii {
+					for i, b := range body {
+						body[i] = "abc\n"[b%4]
+					}
+				}
 				if err := os.WriteFile(local, body, 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/tftpsql/tftpsql/tftp"
 )
@@ -21,7 +22,71 @@ func transferFlags(cmd *cobra.Command) *tftp.Client {
 	c := &tftp.Client{Blksize: 1428}
 	cmd.Flags().IntVar(&c.Blksize, "blksize", c.Blksize, "block size to ask for, bytes, 8 to 65464; 0 to ask for nothing")
 	cmd.Flags().IntVar(&c.Windowsize, "windowsize", 0, "window size to ask for, blocks, 1 to 65535; 0 to ask for nothing")
+	cmd.Flags().StringVar((*string)(&c.Mode), "mode", string(tftp.Octet), "octet, or netascii, which translates line ends")
 	return c
+}
+
+func checkMode(c *tftp.Client) error {
+	if c.Mode != tftp.Octet && c.Mode != tftp.Netascii {
+		return usageError{fmt.Errorf("--mode %s: it is octet or netascii", c.Mode)}
+	}
+	return nil
+}
+
+// progressBar shows how far a transfer is where w is a terminal, and nothing elsewhere: bytes, rate, time left. It returns
+// what ends the line.
+func progressBar(c *tftp.Client, w io.Writer) (end func()) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func() {}
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		width = 80
+	}
+	start, shown := time.Now(), time.Time{}
+	c.Progress = func(done, total int64) {
+		if now := time.Now(); now.Sub(shown) > drawEvery || done == total {
+			shown = now
+			fmt.Fprintf(w, "\r%s\x1b[K", progressLine(done, total, now.Sub(start), width))
+		}
+	}
+	return func() { fmt.Fprint(w, "\r\x1b[K") }
+}
+
+// drawEvery is how often a progress bar moves: as often as an eye sees, which costs nothing beside the transfer.
+const drawEvery = 100 * time.Millisecond
+
+// progressLine is a line of a progress bar, which fits a terminal of that width.
+func progressLine(done, total int64, took time.Duration, width int) string {
+	rate := float64(done) / max(took.Seconds(), 1e-3)
+	if total < 0 {
+		return fmt.Sprintf("%s, %s/s", bytesText(float64(done)), bytesText(rate))
+	}
+	part, left := 1.0, "-"
+	if total > 0 {
+		part = float64(done) / float64(total)
+	}
+	if rate > 0 {
+		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
+	}
+	text := fmt.Sprintf(" %3.0f%% %s of %s, %s/s, %s left", 100*part, bytesText(float64(done)), bytesText(float64(total)), bytesText(rate), left)
+	cells := min(30, width-len(text)-3)
+	if cells < 5 {
+		return strings.TrimSpace(text)
+	}
+	full := int(part * float64(cells))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "]" + text
+}
+
+func bytesText(n float64) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < 1024 {
+			return fmt.Sprintf("%.4g %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%.4g GiB", n)
 }
 
 func (a *app) putCommand() *cobra.Command {
@@ -30,7 +95,7 @@ func (a *app) putCommand() *cobra.Command {
 		Use: "put FILE HOST[:PORT] [NAME]", Short: "Send a file to a TFTP server, as a device does", Args: args(2, 3),
 		Long: "Send a file to a TFTP server, as a device does. PORT is 69 if not given; FILE - is standard input.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkHost(args[1]); err != nil {
+			if err := errors.Join(checkHost(args[1]), checkMode(c)); err != nil {
 				return err
 			}
 			name := filepath.Base(args[0])
@@ -47,8 +112,10 @@ func (a *app) putCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			start := time.Now()
-			if err := c.Put(cmd.Context(), withPort(args[1]), name, body); err != nil {
+			start, end := time.Now(), progressBar(c, a.err)
+			err = c.Put(cmd.Context(), withPort(args[1]), name, body)
+			end()
+			if err != nil {
 				return fmt.Errorf("%s to %s: %w", name, withPort(args[1]), err)
 			}
 			fmt.Fprintf(a.err, "sent %d bytes to %s as %q in %v\n", len(body), withPort(args[1]), name, time.Since(start).Round(time.Millisecond))
@@ -67,7 +134,7 @@ func (a *app) getCommand() *cobra.Command {
 		Use: "get HOST[:PORT] NAME", Short: "Fetch a file from a TFTP server", Args: args(2, 2),
 		Long: "Fetch a file from a TFTP server. PORT is 69 if not given.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkHost(args[0]); err != nil {
+			if err := errors.Join(checkHost(args[0]), checkMode(c)); err != nil {
 				return err
 			}
 			if file == "" {
@@ -76,8 +143,9 @@ func (a *app) getCommand() *cobra.Command {
 			if _, err := os.Lstat(file); file != "-" && err == nil && !force {
 				return fmt.Errorf("%s is there already: say -f to overwrite it, or -o FILE", file)
 			}
-			start := time.Now()
+			start, end := time.Now(), progressBar(c, a.err)
 			body, err := c.Get(cmd.Context(), withPort(args[0]), args[1])
+			end()
 			if err != nil {
 				return fmt.Errorf("%s from %s: %w", args[1], withPort(args[0]), err)
 			}

@@ -475,7 +475,7 @@ func TestExitStatus(t *testing.T) {
 	busy := strings.TrimPrefix(p.addr, "127.0.0.1:")
 	here := []string{"DATABASE_URL=" + url}
 	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
-	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "1 of 1") {
+	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "2 of 2") {
 		t.Errorf("migrate up: %d %s %s", status, out, errs)
 	}
 	for _, c := range []struct {
@@ -531,6 +531,8 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"--host", "192.0.2.1", "-p", "0"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "other.db")}, 1, "no such address"},
 		{[]string{"--file-log", filepath.Join(dir, "no", "log")}, here, 1, "LOG_FILE"},
 		{[]string{"put", filepath.Join(dir, "none"), p.addr}, nil, 1, "no such file"},
+		{[]string{"put", "x", p.addr, "--mode", "mail"}, nil, 2, "octet or netascii"},
+		{[]string{"put", "x", p.addr, "--blksize", "7"}, nil, 1, "no such file"},
 		{[]string{"put", "-", p.addr}, nil, 2, "standard input has no name"},
 		{[]string{"get", p.addr, "none", "-o", filepath.Join(dir, "none")}, nil, 1, `"file not found" (TFTP error 1)`},
 		{[]string{"get", p.addr, "fw1.conf", "-o", filepath.Join(dir, "test.db")}, nil, 1, "say -f to overwrite it"},
@@ -573,12 +575,37 @@ func TestPutAndGet(t *testing.T) {
 	if b, err := os.ReadFile(back); err != nil || string(b) != body {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
+	p.must(t, "put", "--mode", "netascii", file, p.addr, "net/ascii.conf")
+	if got := p.must(t, "show", "net/fw1"); got != body {
+		t.Error("net/fw1 differs")
+	}
+	if got := p.must(t, "get", "--mode", "netascii", p.addr, "net/ascii.conf", "-o", "-"); got != body {
+		t.Error("fetched in netascii it differs")
+	}
 	if got := p.must(t, "get", p.addr, "y.conf", "-o", "-"); got != body {
 		t.Error("get to standard output differs")
 	}
 	p.must(t, "show", "/fw1", "-o", filepath.Join(dir, "shown"))
 	if b, err := os.ReadFile(filepath.Join(dir, "shown")); err != nil || string(b) != body {
 		t.Errorf("show -o: %d bytes, %v", len(b), err)
+	}
+}
+
+func TestProgressLine(t *testing.T) {
+	for _, c := range []struct {
+		done, total int64
+		width       int
+		want        string
+	}{
+		{0, 1000, 80, "[..............................]   0% 0 B of 1000 B, 0 B/s, - left"},
+		{512 << 10, 1 << 20, 100, "[###############...............]  50% 512 KiB of 1 MiB, 256 KiB/s, 2s left"},
+		{1 << 20, 1 << 20, 45, "100% 1 MiB of 1 MiB, 512 KiB/s, 0s left"},
+		{0, 0, 80, "[##############################] 100% 0 B of 0 B, 0 B/s, - left"},
+		{5000, -1, 80, "4.883 KiB, 2.441 KiB/s"},
+	} {
+		if got := progressLine(c.done, c.total, 2*time.Second, c.width); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
 	}
 }
 

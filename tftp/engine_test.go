@@ -103,7 +103,7 @@ func TestNothingStays(t *testing.T) {
 	buf := make([]byte, maxDatagram)
 	now := time.Duration(0)
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
-	for range 200000 {
+	for range 1_000_000 {
 		b := make([]byte, r.IntN(30))
 		for i := range b {
 			b[i] = byte(r.IntN(256))
@@ -130,14 +130,16 @@ func TestNothingStays(t *testing.T) {
 		}
 		e.begun, e.ended = nil, nil
 	}
-	for at, ok := e.deadline(); ok; at, ok = e.deadline() {
-		now = max(now, at)
-		e.tick(now)
+	for at, ok := e.deadline(); ok || e.wantsToSend(); at, ok = e.deadline() {
+		if now = max(now, at); ok {
+			e.tick(now)
+		}
 		for more := true; more; {
 			_, more = e.send(now, buf)
 		}
 	}
 	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || len(e.calls) != 0 || e.wantsToSend() || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
-		t.Errorf("%d transfers, %d calls, %d bytes, %d timers stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap))
+		t.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d sources, %d unproven, %d loading stay, to send: %v", len(e.peers), len(e.calls), e.memory,
+			len(e.timers.heap), len(e.sources), e.unproven.size, e.loading, e.wantsToSend())
 	}
 }
