@@ -16,7 +16,7 @@ run: ## start the server with defaults
 deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql tftp-hpa atftp curl busybox gcc libc6-dev libwrap0 libpcre2-8-0
+		postgresql tftp-hpa atftp curl busybox gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
@@ -38,10 +38,14 @@ check: ## formatting, vet, staticcheck, go.mod, generated code and queries on bo
 generate: ## make the code of queries/ from its SQL
 	$(TOOL) sqlc generate
 
+.PHONY: sim
+sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
+	go test ./tftp -run TestSimulation -v -seeds $(or $(SEEDS),10000)
+
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)
-	go test ./device -run '^$$' -fuzz FuzzIdentify -fuzztime $(or $(FUZZTIME),1m)
-	go test ./device -run '^$$' -fuzz FuzzFromFilename -fuzztime $(or $(FUZZTIME),1m)
+	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzFromFilename; do \
+		go test ./$${f%/*} -run '^$$' -fuzz "$${f#*/}\$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 1s || exit 1; done
 
 .PHONY: bench
 bench: ## the engine's benchmarks

@@ -107,7 +107,7 @@ func TestRealClients(t *testing.T) {
 			if err != nil {
 				pgtest.Missing(t, err)
 			}
-			for _, size := range []int{0, 1, 511, 512, 513, 1428, 1 << 20, 65535*512 + 1} {
+			for _, size := range []int{0, 1, 511, 512, 513, 1427, 1428, 1429, 1 << 20, 65535*512 + 1} {
 				if size > 1<<24 && (testing.Short() || name == "curl-blksize" || name == "atftp-options" || c.netascii || onPostgres && name != "curl") {
 					continue // blocks of 512 bytes roll over, which is what the size is for; that takes some seconds
 				}

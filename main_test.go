@@ -26,6 +26,10 @@ import (
 const childVariable = "TFTPSQL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if to := os.Getenv(broadcastVariable); to != "" {
+		broadcast(to)
+		os.Exit(0)
+	}
 	if os.Getenv(childVariable) != "" {
 		main()
 	}

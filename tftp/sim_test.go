@@ -79,6 +79,7 @@ type world struct {
 	uploads      int
 	receipts     int
 	crashes      int
+	calm         bool // the server doesn't crash
 	storeFails   float64
 	storeDelay   time.Duration
 	unsaid       map[string]bool // bodies that the store has kept, and said that it had not
@@ -107,6 +108,7 @@ type pendingCall struct {
 type simClient struct {
 	addr    netip.AddrPort
 	habit   string
+	options []Option // instead of random ones
 	start   time.Duration
 	begun   bool
 	i       *initiator
@@ -119,6 +121,31 @@ type simClient struct {
 	retries int
 
 	generation int // of the server that it began with
+}
+
+// TestRollOverWithLoss sends and fetches a file of more blocks than there are numbers, in windows, through a network that
+// drops, doubles and reorders all the way, so across the roll-over too.
+func TestRollOverWithLoss(t *testing.T) {
+	for seed, options := range [][]Option{
+		{{"blksize", "8"}, {"windowsize", "64"}}, {{"blksize", "8"}, {"windowsize", "7"}}, {{"blksize", "8"}},
+	} {
+		w := newWorld(uint64(seed))
+		w.engine.limits.MaxSize, w.engine.limits.Memory = 1<<20, 1<<22
+		w.drop, w.double, w.delay, w.stormEnd = 0.001, 0.01, 5*time.Millisecond, 100*time.Hour
+		w.storeFails, w.storeDelay = 0, 5*time.Millisecond
+		w.calm = true
+		body := string(pattern(66000*8 + 3))
+		w.clients = []*simClient{
+			{addr: testPeers["A"], habit: "put", name: "big", body: body, options: options},
+			{addr: testPeers["B"], habit: "get", name: "big", options: options, start: 50 * time.Hour},
+		}
+		if err := w.run(); err != nil {
+			t.Errorf("%v: %v", options, err)
+		}
+		if w.receipts != 1 || string(w.clients[1].i.body) != body {
+			t.Errorf("%v: %d receipts, %d bytes fetched of %d, %v", options, w.receipts, len(w.clients[1].i.body), len(body), w.clients[1].i.err)
+		}
+	}
 }
 
 func newWorld(seed uint64) *world {
@@ -178,7 +205,9 @@ func (w *world) begin(c *simClient) {
 	if c.habit == "get" || c.habit == "refuses-oack" || c.habit == "silent" && r.IntN(2) == 0 {
 		req.Op = OpRead
 	}
-	if r.IntN(3) > 0 || c.habit == "refuses-oack" {
+	if c.options != nil {
+		req.Options = c.options
+	} else if r.IntN(3) > 0 || c.habit == "refuses-oack" {
 		add := func(name string, value int) { req.Options = append(req.Options, Option{name, fmt.Sprint(value)}) }
 		if r.IntN(2) == 0 || c.habit == "refuses-oack" {
 			add("blksize", 8+r.IntN(60))
@@ -193,7 +222,7 @@ func (w *world) begin(c *simClient) {
 			add("tsize", len(c.body)*int(req.Op-OpRead))
 		}
 	}
-	if r.IntN(8) == 0 && req.Op == OpWrite {
+	if c.options == nil && r.IntN(8) == 0 && req.Op == OpWrite {
 		req.Mode = Netascii
 	}
 	body := []byte(c.body)
@@ -254,7 +283,7 @@ func (w *world) run() error {
 		}
 		what()
 		w.flushServer()
-		if w.storm() && w.r.IntN(1500) == 0 {
+		if w.storm() && !w.calm && w.r.IntN(1500) == 0 {
 			w.crash()
 		}
 		if err := w.invariants(); err != nil {
