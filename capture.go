@@ -20,6 +20,7 @@ type capturer struct {
 	store *store.Store
 	sites Sites
 	read  Read
+	log   *slog.Logger
 }
 
 // ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
@@ -103,6 +104,23 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: errors.New("nothing is published under that name")}
 	}
 	return h.own(ctx, r)
+}
+
+// fetchNoteTimeout bounds the note that a published file was fetched.
+const fetchNoteTimeout = 10 * time.Second
+
+// ended notes that a file was fetched, if it was a published one.
+func (h *capturer) ended(o tftp.Outcome) {
+	if o.Request.Op != tftp.OpRead || o.Err != nil {
+		return
+	}
+	go func() { // ends by its timeout
+		ctx, cancel := context.WithTimeout(context.Background(), fetchNoteTimeout)
+		defer cancel()
+		if err := h.store.Fetched(ctx, publishedName(o.Request.Filename), o.Request.Peer.Addr(), time.Now()); err != nil {
+			h.log.Warn("a fetch could not be noted", "file", o.Request.Filename, "err", err)
+		}
+	}()
 }
 
 // publishedName is a name as it is published: devices put slashes in front as they like.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ command prints the line to type on the device. The server must not run with TFTP
 			}
 			if chosen != 1 {
 				return usageError{errors.New("publish what? a REF, --file PATH, or --list to see what is published")}
+			}
+			if name := strings.TrimLeft(as, "/"); as != "" && (name == "" || len(name) > 512 || publishedName(as) != name) {
+				return usageError{fmt.Errorf("--as %q: a name has 1 to 512 printable characters and no backslash", as)}
 			}
 			p := store.Publication{Name: publishedName(as), Once: once, PublishedAt: time.Now()}
 			if lasts > 0 {
@@ -83,7 +87,7 @@ command prints the line to type on the device. The server must not run with TFTP
 	cmd.Flags().StringVar(&as, "as", "", "the name to publish under; one that nobody can guess if not given")
 	cmd.Flags().Var(&flagDuration{&lasts}, "for", "how long; 0 for until unpublish")
 	cmd.Flags().StringVar(&to, "to", "", "who may fetch it: a prefix or an address; everybody who is served if not given")
-	cmd.Flags().BoolVar(&once, "once", false, "for the first address that fetches it alone")
+	cmd.Flags().BoolVar(&once, "once", false, "for the first address that gets it alone")
 	cmd.Flags().StringVar(&file, "file", "", "publish this file, up to 256 MiB, instead of a version")
 	cmd.Flags().BoolVar(&list, "list", false, "list what is published")
 	return cmd

@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,10 @@ func transferFlags(cmd *cobra.Command) *tftp.Client {
 	return c
 }
 
-func checkMode(c *tftp.Client) error {
+func checkClient(c *tftp.Client) error {
+	if c.Blksize != 0 && (c.Blksize < 8 || c.Blksize > tftp.MaxBlksize) || c.Windowsize < 0 || c.Windowsize > tftp.MaxWindowsize {
+		return usageError{fmt.Errorf("--blksize is 8 to %d, --windowsize 1 to %d", tftp.MaxBlksize, tftp.MaxWindowsize)}
+	}
 	if c.Mode != tftp.Octet && c.Mode != tftp.Netascii {
 		return usageError{fmt.Errorf("--mode %s: it is octet or netascii", c.Mode)}
 	}
@@ -95,7 +100,7 @@ func (a *app) putCommand() *cobra.Command {
 		Use: "put FILE HOST[:PORT] [NAME]", Short: "Send a file to a TFTP server, as a device does", Args: args(2, 3),
 		Long: "Send a file to a TFTP server, as a device does. PORT is 69 if not given; FILE - is standard input.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(checkHost(args[1]), checkMode(c)); err != nil {
+			if err := errors.Join(checkHost(args[1]), checkClient(c)); err != nil {
 				return err
 			}
 			name := filepath.Base(args[0])
@@ -134,8 +139,11 @@ func (a *app) getCommand() *cobra.Command {
 		Use: "get HOST[:PORT] NAME", Short: "Fetch a file from a TFTP server", Args: args(2, 2),
 		Long: "Fetch a file from a TFTP server. PORT is 69 if not given.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(checkHost(args[0]), checkMode(c)); err != nil {
+			if err := errors.Join(checkHost(args[0]), checkClient(c)); err != nil {
 				return err
+			}
+			if args[1] == "" {
+				return usageError{errors.New("usage: tftpsql get HOST[:PORT] NAME")}
 			}
 			if file == "" {
 				file = filepath.Base(strings.ReplaceAll(args[1], `\`, "/"))
@@ -143,6 +151,9 @@ func (a *app) getCommand() *cobra.Command {
 			if _, err := os.Lstat(file); file != "-" && err == nil && !force {
 				return fmt.Errorf("%s is there already: say -f to overwrite it, or -o FILE", file)
 			}
+			var stays sync.WaitGroup // to repeat the last ACK; the file is written meanwhile
+			defer stays.Wait()
+			c.Dallying = &stays
 			start, end := time.Now(), progressBar(c, a.err)
 			body, err := c.Get(cmd.Context(), withPort(args[0]), args[1])
 			end()
@@ -186,6 +197,11 @@ func writeFile(name string, body []byte, force bool) error {
 func checkHost(host string) error {
 	if strings.Contains(host, "/") {
 		return usageError{fmt.Errorf("%q is no HOST[:PORT]: write 192.0.2.10:9069", host)}
+	}
+	if _, port, err := net.SplitHostPort(withPort(host)); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return usageError{fmt.Errorf("%q: the port is a number, 1 to 65535", host)}
+		}
 	}
 	return nil
 }

@@ -536,7 +536,12 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"--file-log", filepath.Join(dir, "no", "log")}, here, 1, "LOG_FILE"},
 		{[]string{"put", filepath.Join(dir, "none"), p.addr}, nil, 1, "no such file"},
 		{[]string{"put", "x", p.addr, "--mode", "mail"}, nil, 2, "octet or netascii"},
-		{[]string{"put", "x", p.addr, "--blksize", "7"}, nil, 1, "no such file"},
+		{[]string{"put", "x", p.addr, "--blksize", "7"}, nil, 2, "--blksize is 8 to 65464"},
+		{[]string{"put", "x", p.addr, "--windowsize", "65536"}, nil, 2, "--windowsize 1 to 65535"},
+		{[]string{"put", "x", "127.0.0.1:x"}, nil, 2, "the port is a number"},
+		{[]string{"get", p.addr, ""}, nil, 2, "usage"},
+		{[]string{"publish", "fw1", "--as", "a\\b"}, here, 2, "no backslash"},
+		{[]string{"publish", "fw1", "--as", "/"}, here, 2, "no backslash"},
 		{[]string{"put", "-", p.addr}, nil, 2, "standard input has no name"},
 		{[]string{"get", p.addr, "none", "-o", filepath.Join(dir, "none")}, nil, 1, `"file not found" (TFTP error 1)`},
 		{[]string{"get", p.addr, "fw1.conf", "-o", filepath.Join(dir, "test.db")}, nil, 1, "say -f to overwrite it"},
@@ -570,7 +575,7 @@ func TestPutAndGet(t *testing.T) {
 	}
 	p.must(t, "put", file, p.addr)
 	p.must(t, "put", file, p.addr, "acme/x.conf", "--blksize", "0")
-	p.must(t, "put", "--windowsize", "8", file, p.addr, "y.conf")
+	p.must(t, "put", "--windowsize", "65535", file, p.addr, "y.conf")
 	if got := p.must(t, "show", "acme/fw1"); got != body {
 		t.Error("acme/fw1 differs")
 	}

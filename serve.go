@@ -61,9 +61,10 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		log.Error("the database can't be used: uploads get error 0 until it can", "database", masked(c.Database), "err", err)
 		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
 	}
+	handler := &capturer{s, c.Sites, c.Read, log}
 	server := &tftp.Server{
-		Handler: &capturer{s, c.Sites, c.Read}, Accept: accept(c.Allow),
-		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), Memory: int64(c.Memory)},
+		Handler: handler, Accept: accept(c.Allow), Ended: handler.ended,
+		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},
 		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
 	}
 	served := make(chan error, 1)

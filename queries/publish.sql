@@ -12,12 +12,14 @@ SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p
  WHERE p.expires_at > @now ORDER BY p.name;
 
 -- name: PublishedFile :one
-SELECT sha256, allowed FROM published WHERE name = @name AND expires_at > @now;
+SELECT sha256, allowed, once, fetched_by, fetched_at FROM published WHERE name = @name AND expires_at > @now;
 
--- name: Fetch :execrows
--- Notes that a source fetches a published file; no row where it was to be fetched once and was.
-UPDATE published SET fetches = fetches + 1, fetched_by = @source, fetched_at = @now
- WHERE name = @name AND (NOT once OR fetched_by = '' OR (fetched_by = @source AND fetched_at > @since));
+-- name: Fetched :exec
+-- Notes that a source has fetched a published file, and who was the first.
+UPDATE published SET fetches = fetches + 1,
+       fetched_at = CASE WHEN fetched_by = '' THEN @now ELSE fetched_at END,
+       fetched_by = CASE WHEN fetched_by = '' THEN @source ELSE fetched_by END
+ WHERE name = @name;
 
 -- name: Unpublish :execrows
 DELETE FROM published WHERE name = @name;

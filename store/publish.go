@@ -17,7 +17,7 @@ type Publication struct {
 	Name        string
 	Description string       // what it is, for people
 	Allowed     netip.Prefix // who may fetch it; the zero value for everybody who is served
-	Once        bool         // by the first source that asks, and no other
+	Once        bool         // by the first source that gets it, and no other
 	PublishedAt time.Time
 	ExpiresAt   time.Time // the zero value for never
 	Fetches     int64
@@ -96,8 +96,8 @@ func (s *Store) Unpublish(ctx context.Context, name string) error {
 // ErrNotAllowed is what FetchPublished returns to a source that may not have the file.
 var ErrNotAllowed = errors.New("published for others")
 
-// FetchPublished returns a published file to a source, and notes that it was fetched. It returns ErrNotFound where nothing
-// of that name is published now.
+// FetchPublished returns a published file to a source, and ErrNotFound where nothing of that name is published now. A file
+// that is published once is spent when a source has got it (see Fetched), not when it asks: the asker may be forged.
 func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Addr, now time.Time) ([]byte, error) {
 	now = stamp(now)
 	file, err := s.db.read().PublishedFile(ctx, queries.PublishedFileParams{Name: name, Now: now})
@@ -107,21 +107,18 @@ func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Ad
 	if p, err := netip.ParsePrefix(file.Allowed); err == nil && !p.Contains(source.Unmap().WithZone("")) {
 		return nil, ErrNotAllowed
 	}
-	err = s.db.tx(ctx, func(q queries.Querier) error {
-		n, err := q.Fetch(ctx, queries.FetchParams{Name: name, Source: source.Unmap().String(), Now: now, Since: stamp(now.Add(-onceGrace))})
-		if err == nil && n == 0 {
-			return ErrNotAllowed
-		}
-		return err
-	})
-	if errors.Is(err, ErrNotAllowed) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, s.explain("fetch published file", err)
+	if file.Once && file.FetchedBy != "" && (file.FetchedBy != source.Unmap().String() || now.Sub(file.FetchedAt) > onceGrace) {
+		return nil, ErrNotAllowed
 	}
 	body, err := s.db.read().Body(ctx, file.SHA256)
 	return body, s.explain("read content", err)
+}
+
+// Fetched notes that a source has got all of a published file.
+func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now time.Time) error {
+	return s.explain("note a fetch", s.db.tx(ctx, func(q queries.Querier) error {
+		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(), Now: stamp(now)})
+	}))
 }
 
 // stamp is a time as both engines keep it.

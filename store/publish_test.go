@@ -25,17 +25,20 @@ func TestPublish(t *testing.T) {
 			t.Fatal(err)
 		}
 		now, here, there := day, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:198.51.100.1")
-		fetch := func(name string, from netip.Addr, at time.Time, want string, wantErr error) {
-			t.Helper()
-			body, err := s.FetchPublished(ctx, name, from, at)
-			if string(body) != want || !errors.Is(err, wantErr) {
-				t.Errorf("%s for %v: %q, %v; want %q, %v", name, from, body, err, want, wantErr)
-			}
-		}
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
 				t.Fatal(err)
+			}
+		}
+		fetch := func(name string, from netip.Addr, at time.Time, want string, wantErr error) {
+			t.Helper()
+			body, err := s.FetchPublished(ctx, name, from, at)
+			if err == nil {
+				must(s.Fetched(ctx, name, from, at))
+			}
+			if string(body) != want || !errors.Is(err, wantErr) {
+				t.Errorf("%s for %v: %q, %v; want %q, %v", name, from, body, err, want, wantErr)
 			}
 		}
 		must(s.Publish(ctx, store.Publication{Name: "hour", Description: "fw1", PublishedAt: now, ExpiresAt: now.Add(time.Hour)}, r))
@@ -48,10 +51,14 @@ func TestPublish(t *testing.T) {
 		fetch("ever", there, now.Add(1e6*time.Hour), "one", nil)
 		fetch("for", here, now, "", store.ErrNotAllowed)
 		fetch("for", there, now, "one", nil)
+		if body, err := s.FetchPublished(ctx, "once", there, now); string(body) != "one" || err != nil { // asked for, and never got
+			t.Error(err)
+		}
 		fetch("once", here, now, "one", nil)
 		fetch("once", there, now, "", store.ErrNotAllowed)
 		fetch("once", here, now.Add(time.Minute), "one", nil) // the same device again, after a broken transfer
-		fetch("once", here, now.Add(time.Hour), "", store.ErrNotAllowed)
+		fetch("once", here, now.Add(4*time.Minute), "one", nil)
+		fetch("once", here, now.Add(6*time.Minute), "", store.ErrNotAllowed)
 		fetch("file", here, now, "an image\x00", nil)
 		fetch("none", here, now, "", store.ErrNotFound)
 		must(s.PublishFile(ctx, store.Publication{Name: "file", PublishedAt: now}, []byte("another")))

@@ -159,8 +159,8 @@ func (s sqliteQuerier) PublishedFile(ctx context.Context, arg queries.PublishedF
 	return queries.PublishedFileRow(r), err
 }
 
-func (s sqliteQuerier) Fetch(ctx context.Context, arg queries.FetchParams) (int64, error) {
-	return s.q.Fetch(ctx, sqlite.FetchParams(arg))
+func (s sqliteQuerier) Fetched(ctx context.Context, arg queries.FetchedParams) error {
+	return s.q.Fetched(ctx, sqlite.FetchedParams(arg))
 }
 
 func (s sqliteQuerier) Unpublish(ctx context.Context, name string) (int64, error) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,10 @@ type Client struct {
 
 	// Patience is how long the server may be silent, 30 s if 0: a server that stores before it acknowledges may need 20.
 	Patience time.Duration
+
+	// Dallying, where set, counts the reads that stay for 2 s after Get has returned, in case the server asks for the last
+	// ACK again (RFC 1350, section 6). A program that ends should wait for it.
+	Dallying *sync.WaitGroup
 
 	// Progress is told how many bytes have arrived at the other end, or here, and how many there are, -1 where the server
 	// hasn't said. It is called between packets.
@@ -117,7 +122,11 @@ func (c *Client) run(ctx context.Context, addr string, r *Request, body []byte) 
 	if s.i.phase == over {
 		return s.i.body, s.conn.Close()
 	}
-	go s.dally() // ends after dallyTime
+	if c.Dallying != nil {
+		c.Dallying.Go(s.dally)
+	} else {
+		go s.dally() // ends after dallyTime
+	}
 	return s.i.body, nil
 }
 

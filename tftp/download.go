@@ -8,7 +8,7 @@ import (
 // load calls the handler of the next read that waits, while there is memory for a file of the largest size. One may always
 // run, however small the memory is.
 func (e *engine) load() {
-	for e.loading == 0 || e.memory+e.limits.MaxSize <= e.limits.Memory {
+	for e.loading == 0 || e.memory+e.limits.MaxRead <= e.limits.Memory {
 		t := e.loads.pop()
 		if t == nil {
 			return
@@ -17,7 +17,7 @@ func (e *engine) load() {
 			continue
 		}
 		e.loading++
-		e.hold(t, e.limits.MaxSize)
+		e.hold(t, e.limits.MaxRead)
 		e.call(t)
 	}
 }
@@ -26,14 +26,18 @@ func (e *engine) load() {
 func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	body := in.body
 	e.hold(t, -t.budget)
+	size := int64(len(body))
 	if t.req.Mode == Netascii {
-		body = encodeNetascii(body)
+		size *= 2 // at most
 	}
-	if e.memory+int64(len(body)) > e.limits.Memory {
+	if e.memory+size > e.limits.Memory {
 		e.end(t, errMemory)
 		e.fail(t, errMemory)
 		e.finish(t)
 		return
+	}
+	if t.req.Mode == Netascii {
+		body = encodeNetascii(body)
 	}
 	e.hold(t, int64(len(body)))
 	answer, agreed := e.negotiate(t.req, int64(len(body)))
@@ -75,7 +79,7 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 			return
 		}
 		t.opening, t.replying, t.tx.answered = false, false, true
-		e.unproven.remove(t)
+		e.prove(t)
 		progress = true
 		if t.rto.tries == 0 {
 			rtt = now - t.sentAt
@@ -83,7 +87,7 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 	} else {
 		progress, rtt = t.tx.ack(in.block, now)
 		if progress {
-			e.unproven.remove(t)
+			e.prove(t)
 		}
 	}
 	if t.tx.done() {
@@ -108,6 +112,10 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 func (e *engine) resend(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	t.rto.tries++
 	t.repeats++
+	if t.waits && !t.opening && t.rto.tries > 1 { // DATA goes twice to who has never answered, since the address may be forged
+		t.repeatAt = never
+		return
+	}
 	if t.opening {
 		t.replying = true
 	} else {

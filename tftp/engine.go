@@ -21,7 +21,7 @@ type engine struct {
 	epoch          time.Time // of the times that go in
 
 	peers    map[netip.AddrPort]*transfer // by the peer's TID: with one port that is all there is to tell transfers apart
-	sources  map[netip.Addr]int           // transfers of each source
+	sources  map[netip.Addr]source        // transfers of each source
 	calls    map[uint64]*transfer         // those whose handler runs, by id; a transfer may be here and no longer in peers
 	unproven chain                        // transfers whose peer has not answered yet
 	loads    queue                        // reads that wait for their handler
@@ -37,6 +37,9 @@ type engine struct {
 	begun []call    // handler calls to make, until taken
 	ended []Outcome // transfers that ended, until taken
 }
+
+// source counts the transfers of one address: all, those whose peers have never answered, and the reads among these.
+type source struct{ all, unproven, reads int }
 
 // call is a call of the handler to be made.
 type call struct {
@@ -71,7 +74,7 @@ func newEngine(l Limits) *engine {
 	return &engine{
 		limits:  l.withDefaults(),
 		peers:   make(map[netip.AddrPort]*transfer),
-		sources: make(map[netip.Addr]int),
+		sources: make(map[netip.Addr]source),
 		calls:   make(map[uint64]*transfer),
 		errors:  allowance{rate: 200}, // ERRORs a second: a few bytes each, and enough for every honest mistake
 	}

@@ -143,3 +143,93 @@ func TestNothingStays(t *testing.T) {
 			len(e.timers.heap), len(e.sources), e.unproven.size, e.loading, e.wantsToSend())
 	}
 }
+
+// TestSenderIgnoresOldACKs: in the largest window an ACK from before looks like one far ahead.
+func TestSenderIgnoresOldACKs(t *testing.T) {
+	s := newSender(terms{blksize: 8, windowsize: 60000}, make([]byte, 8*200000))
+	drain := func() {
+		for s.pending() {
+			s.append(nil, 0)
+		}
+	}
+	drain()
+	if progress, _ := s.ack(60000, 0); !progress || s.acked != 60000 {
+		t.Fatal("the window's ACK was not taken", s.acked)
+	}
+	drain()
+	for _, old := range []uint16{59999, 59000, 25000} {
+		if progress, _ := s.ack(old, 0); progress {
+			t.Errorf("ACK %d was taken for %d", old, s.acked)
+			break
+		}
+	}
+	if progress, _ := s.ack(60100, 0); !progress || s.acked != 60100 {
+		t.Error("an ACK inside the window was not taken", s.acked)
+	}
+}
+
+// TestReadsWaitForMemory: reads run their handler while a largest file fits, one at least, and the others wait.
+func TestReadsWaitForMemory(t *testing.T) {
+	for memory, want := range map[int64]int{1000: 1, 2500: 2, 10000: 4} {
+		e := newEngine(Limits{MaxSize: 1000, MaxRead: 1000, Memory: memory})
+		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+		for _, p := range []string{"A", "B", "C", "H"} {
+			e.packet(0, testPeers[p], netip.Addr{}, []byte("\x00\x01f\x00octet\x00"))
+		}
+		if len(e.begun) != want {
+			t.Errorf("memory of %d: %d handlers run, want %d", memory, len(e.begun), want)
+		}
+		for n := 0; n < len(e.begun); n++ { // each that ends lets another begin
+			e.completed(0, e.begun[n].id, nil, errTooLarge)
+		}
+		if len(e.begun) != 4 || e.memory != 0 || e.loading != 0 {
+			t.Errorf("memory of %d: %d handlers ran, %d bytes, %d loading", memory, len(e.begun), e.memory, e.loading)
+		}
+	}
+}
+
+// TestOneSourceCrowdsOutNobody: requests of one address, never followed up, leave another's alone.
+func TestOneSourceCrowdsOutNobody(t *testing.T) {
+	e := newEngine(Limits{Transfers: 100})
+	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00"))
+	for port := range uint16(1000) {
+		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{}, []byte("\x00\x02flood\x00octet\x00"))
+	}
+	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x03\x00\x01x"))
+	if len(e.begun) != 1 || e.begun[0].req.Filename != "fw1" {
+		t.Errorf("%d uploads reached the handler", len(e.begun))
+	}
+}
+
+// TestReflection: what forged requests make a server send to their victim is bounded, whatever their number.
+func TestReflection(t *testing.T) {
+	e := newEngine(Limits{})
+	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	buf := make([]byte, maxDatagram)
+	asked, sent, now := 0, 0, time.Duration(0)
+	settle := func() {
+		for _, c := range e.begun {
+			e.completed(now, c.id, make([]byte, 100000), nil)
+		}
+		e.begun, e.ended = nil, nil
+		for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
+			sent += len(d.b)
+		}
+	}
+	request := []byte("\x00\x01fw1.conf\x00octet\x00")
+	for port := range uint16(20000) {
+		asked += len(request)
+		e.packet(now, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{}, request)
+		settle()
+	}
+	for at, ok := e.deadline(); ok; at, ok = e.deadline() {
+		now = max(now, at)
+		e.tick(now)
+		settle()
+	}
+	t.Logf("%d bytes asked, %d sent", asked, sent)
+	if sent > 2*unprovenReads*(headerSize+defaultBlksize) {
+		t.Errorf("%d bytes went to one address that never answered", sent)
+	}
+}

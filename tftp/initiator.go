@@ -114,7 +114,10 @@ func (i *initiator) oack(now time.Duration, from netip.AddrPort, b []byte) {
 	}
 	options, ok := parseOACK(b)
 	agreed, err := i.agreed(options)
-	if !ok || err != nil {
+	if !ok {
+		err = errors.New("it is malformed")
+	}
+	if err != nil {
 		i.peer = from
 		i.tell(&Error{Code: CodeOptions, Message: "option negotiation failed"})
 		i.end(fmt.Errorf("the server's answer to the options is wrong: %w", err))
@@ -138,7 +141,7 @@ func (i *initiator) agreed(options []Option) (terms, error) {
 		most, least := uint64(1<<63-1), uint64(0)
 		switch o.Name {
 		case "blksize", "windowsize":
-			most, _ = number(asked, MaxBlksize)
+			most, _ = number(asked, MaxWindowsize)
 			least = 1
 			if o.Name == "blksize" {
 				least = minBlksize
@@ -194,7 +197,7 @@ func (i *initiator) progress(now time.Duration) {
 func (i *initiator) data(now time.Duration, from netip.AddrPort, block uint16, b []byte) {
 	switch i.phase {
 	case requesting:
-		if block != 1 {
+		if block != 1 || len(b) > defaultBlksize {
 			return
 		}
 		i.begin(now, from, defaultTerms())

@@ -59,8 +59,8 @@ func (s *sender) append(b []byte, now time.Duration) []byte {
 func (s *sender) ack(n uint16, now time.Duration) (progress bool, rtt time.Duration) {
 	ahead := uint64(n - uint16(s.acked))
 	switch {
-	case ahead > s.high-s.acked:
-		return false, 0
+	case ahead > s.high-s.acked, ahead > 1<<15 && s.acked+ahead != s.until:
+		return false, 0 // of windows over 32768 only the end is taken: an old ACK would look like one ahead
 	case ahead == 0:
 		if s.window > 1 && !s.rewound && s.high > s.acked {
 			s.rewind()

@@ -94,6 +94,7 @@ type Limits struct {
 	MaxBlksize    int   // bytes; 65464 (RFC 2348). What is granted at most
 	MaxWindowsize int   // blocks; 65535 (RFC 7440). What is granted at most
 	MaxSize       int64 // bytes of one upload; 64 MiB. Far above every configuration, far below memory
+	MaxRead       int64 // bytes of one file that is served; MaxSize. What a running ReadTFTP is taken to need
 	Memory        int64 // bytes of all bodies in flight, both directions; 1 GiB
 	Transfers     int   // at once; 20,000, half of them from one source. Each costs 1 to 4 KiB besides its body
 }
@@ -111,6 +112,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxSize <= 0 {
 		l.MaxSize = 64 << 20
+	}
+	if l.MaxRead <= 0 {
+		l.MaxRead = l.MaxSize
 	}
 	if l.Memory <= 0 {
 		l.Memory = 1 << 30
@@ -169,6 +173,9 @@ type Server struct {
 	// HandlerTimeout is how long the handler is waited for; 25 s if 0. A peer that waits for its receipt gives up itself
 	// then, so more has little use.
 	HandlerTimeout time.Duration
+
+	// Ended is told how each transfer ended. It runs between packets and must not wait. Nil for none.
+	Ended func(Outcome)
 
 	// Logger gets a line for each transfer that ended; nil for none.
 	Logger *slog.Logger
@@ -373,6 +380,9 @@ func (sv *serving) flush(ctx context.Context, buf []byte) {
 	clear(e.begun)
 	e.begun = e.begun[:0]
 	for _, o := range e.ended {
+		if sv.s.Ended != nil {
+			sv.s.Ended(o)
+		}
 		sv.s.logOutcome(o)
 	}
 	clear(e.ended)

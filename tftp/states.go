@@ -101,6 +101,9 @@ const (
 	lingerTime = 12 * time.Second
 	// While the server shuts down receipts linger for this long.
 	lingerClosing = time.Second
+	// Reads of one address whose peers have never answered, at once: each sends up to two blocks to an address that may be
+	// forged, so this is half a megabyte at most for a victim to bear, three seconds long.
+	unprovenReads = 500
 	// A negotiated interval makes silence as long as this many of it.
 	silentIntervals = 5
 )
@@ -129,6 +132,9 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 		return
 	}
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
+	if r.Op == OpRead && e.sources[from.Addr()].reads >= unprovenReads {
+		return // as if lost: an honest client asks again
+	}
 	if refusal = e.admit(r); refusal != nil {
 		e.refuseRequest(now, r, refusal)
 		return
@@ -166,6 +172,17 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	e.timers.set(t, t.wake())
 }
 
+// admissible reports whether a request would be admitted.
+func (e *engine) admissible(now time.Duration, from netip.AddrPort, in input) bool {
+	r, refusal := parseRequest(in.raw)
+	if r == nil {
+		return false
+	}
+	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
+	refusal = e.admit(r)
+	return refusal == nil
+}
+
 // admit returns why a request is refused, or nil.
 func (e *engine) admit(r *Request) *Error {
 	if e.accept != nil {
@@ -173,10 +190,11 @@ func (e *engine) admit(r *Request) *Error {
 			return wire(err)
 		}
 	}
+	source := e.sources[r.Peer.Addr()]
 	switch {
 	case r.Op == OpRead && !e.reads:
 		return errNoReading
-	case e.sources[r.Peer.Addr()] >= max(1, e.limits.Transfers/2):
+	case source.all >= max(1, e.limits.Transfers/2), source.unproven >= max(1, e.limits.Transfers*3/8):
 		return errBusy
 	case len(e.peers) >= e.limits.Transfers && !e.makeRoom():
 		return errBusy
@@ -189,11 +207,31 @@ func (e *engine) admit(r *Request) *Error {
 // enter makes t the transfer of its peer.
 func (e *engine) enter(t *transfer) {
 	e.peers[t.peer] = t
-	e.sources[t.peer.Addr()]++
+	source := e.sources[t.peer.Addr()]
+	source.all++
+	source.unproven++
+	if t.req.Op == OpRead {
+		source.reads++
+	}
+	e.sources[t.peer.Addr()] = source
 	e.unproven.push(t)
 	if e.unproven.size > max(1, e.limits.Transfers/2) {
 		e.makeRoom()
 	}
+}
+
+// prove notes that a peer has answered, or no longer has to.
+func (e *engine) prove(t *transfer) {
+	if !t.waits {
+		return
+	}
+	e.unproven.remove(t)
+	source := e.sources[t.peer.Addr()]
+	source.unproven--
+	if t.req.Op == OpRead {
+		source.reads--
+	}
+	e.sources[t.peer.Addr()] = source
 }
 
 // makeRoom drops the oldest transfer whose peer has never answered, and reports whether there was one.
@@ -306,11 +344,12 @@ func (e *engine) end(t *transfer, err error) {
 func (e *engine) finish(t *transfer) {
 	if e.peers[t.peer] == t {
 		delete(e.peers, t.peer)
-		e.unproven.remove(t)
-		if source := t.peer.Addr(); e.sources[source] > 1 {
-			e.sources[source]--
+		e.prove(t)
+		source := e.sources[t.peer.Addr()]
+		if source.all--; source.all > 0 {
+			e.sources[t.peer.Addr()] = source
 		} else {
-			delete(e.sources, source)
+			delete(e.sources, t.peer.Addr())
 		}
 	}
 	e.timers.remove(t)

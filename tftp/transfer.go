@@ -20,6 +20,7 @@ type transfer struct {
 	tx            *sender
 	budget        int64 // bytes that count against the engine's memory
 	told          bool  // its end was reported
+	advanced      bool  // the peer has sent more after an ACK of this transfer
 	waits         bool  // in engine.unproven, between before and after
 	before, after *transfer
 

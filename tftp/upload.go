@@ -63,13 +63,14 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 	if t.sentAt != 0 && t.rto.tries == 0 {
 		t.rto.measured(now - t.sentAt)
 	}
-	e.unproven.remove(t)
+	e.prove(t)
 	t.sentAt = 0
 	t.rto.tries = 0
 	t.giveUp = now + max(e.timeout, silentIntervals*t.rto.fixed)
 	t.repeatAt = now + t.rto.interval()
 	switch v {
 	case ackDue:
+		t.advanced = true
 		e.sendReply(now, t)
 	case final:
 		e.commit(now, t, in.block)
@@ -94,7 +95,8 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.acking = false
 	t.req.Body = t.rx.body.take()
 	t.sum = sumOf(t.req.Body)
-	if t.earlier != nil && t.earlier.sum == t.sum {
+	if t.earlier != nil && !t.advanced && t.earlier.sum == t.sum { // all in one window: a repeat held back by the network
+		e.end(t, nil)
 		e.sendReceipt(now, t)
 		return
 	}
@@ -118,6 +120,9 @@ func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _
 func (e *engine) requestLingering(now time.Duration, t *transfer, from netip.AddrPort, in input) {
 	receipt := t.receipt
 	same := receipt.stored && sumOf(in.raw) == t.request
+	if same && !e.admissible(now, from, in) {
+		return // a client that waits for its receipt would take the refusal for it
+	}
 	e.replace(now, t, from, in)
 	if again := e.peers[from]; same && again != nil && again != t {
 		again.earlier = &receipt
@@ -125,9 +130,12 @@ func (e *engine) requestLingering(now time.Duration, t *transfer, from netip.Add
 }
 
 // repeatEarlier answers the last block of an earlier transfer, whose client still waits for its receipt, while this one has
-// not begun to receive. Where that block is the first, and so the one that is awaited, this transfer takes it.
+// not begun to receive.
 func (e *engine) repeatEarlier(t *transfer, in input) bool {
-	if t.earlier == nil || t.rx.last() != 0 || in.block != t.earlier.endBlock || t.rx.wants(in.block, len(in.raw)-headerSize) {
+	if t.earlier == nil || t.rx.last() != 0 || in.block != t.earlier.endBlock {
+		return false
+	}
+	if in.block > 0 && int(in.block) <= t.rx.window { // this transfer's own first window may hold it
 		return false
 	}
 	t.repeating = true
@@ -137,14 +145,16 @@ func (e *engine) repeatEarlier(t *transfer, in input) bool {
 
 func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	if t.earlier != nil && t.rx.last() == 0 && now < t.earlier.until { // it was a late repeat: the receipt lingers on
-		e.unproven.remove(t)
+		e.prove(t)
 		t.receipt, t.earlier = *t.earlier, nil
 		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
 		e.release(t)
 		return
 	}
 	e.end(t, errSilent)
-	e.fail(t, errSilent)
+	if !t.waits { // who has never answered may not be who asked
+		e.fail(t, errSilent)
+	}
 	e.finish(t)
 }
 
@@ -181,7 +191,7 @@ func (e *engine) notStored(now time.Duration, t *transfer, _ netip.AddrPort, in 
 // linger keeps what the peer must be able to hear again, and lets go of the rest.
 func (e *engine) linger(now time.Duration, t *transfer) {
 	t.state = lingering
-	e.unproven.remove(t)
+	e.prove(t)
 	t.repeatAt = never
 	t.giveUp = now + max(lingerTime, 2*t.rto.fixed)
 	if e.closing {

@@ -19,30 +19,23 @@ func (q *Queries) DropExpired(ctx context.Context, now time.Time) error {
 	return err
 }
 
-const fetch = `-- name: Fetch :execrows
-UPDATE published SET fetches = fetches + 1, fetched_by = ?1, fetched_at = ?2
- WHERE name = ?3 AND (NOT once OR fetched_by = '' OR (fetched_by = ?1 AND fetched_at > ?4))
+const fetched = `-- name: Fetched :exec
+UPDATE published SET fetches = fetches + 1,
+       fetched_at = CASE WHEN fetched_by = '' THEN ?1 ELSE fetched_at END,
+       fetched_by = CASE WHEN fetched_by = '' THEN ?2 ELSE fetched_by END
+ WHERE name = ?3
 `
 
-type FetchParams struct {
-	Source string
+type FetchedParams struct {
 	Now    time.Time
+	Source string
 	Name   string
-	Since  time.Time
 }
 
-// Notes that a source fetches a published file; no row where it was to be fetched once and was.
-func (q *Queries) Fetch(ctx context.Context, arg FetchParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, fetch,
-		arg.Source,
-		arg.Now,
-		arg.Name,
-		arg.Since,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+// Notes that a source has fetched a published file, and who was the first.
+func (q *Queries) Fetched(ctx context.Context, arg FetchedParams) error {
+	_, err := q.db.ExecContext(ctx, fetched, arg.Now, arg.Source, arg.Name)
+	return err
 }
 
 const publish = `-- name: Publish :exec
@@ -127,7 +120,7 @@ func (q *Queries) Published(ctx context.Context, now time.Time) ([]PublishedRow,
 }
 
 const publishedFile = `-- name: PublishedFile :one
-SELECT sha256, allowed FROM published WHERE name = ?1 AND expires_at > ?2
+SELECT sha256, allowed, once, fetched_by, fetched_at FROM published WHERE name = ?1 AND expires_at > ?2
 `
 
 type PublishedFileParams struct {
@@ -136,14 +129,23 @@ type PublishedFileParams struct {
 }
 
 type PublishedFileRow struct {
-	SHA256  []byte
-	Allowed string
+	SHA256    []byte
+	Allowed   string
+	Once      bool
+	FetchedBy string
+	FetchedAt time.Time
 }
 
 func (q *Queries) PublishedFile(ctx context.Context, arg PublishedFileParams) (PublishedFileRow, error) {
 	row := q.db.QueryRowContext(ctx, publishedFile, arg.Name, arg.Now)
 	var i PublishedFileRow
-	err := row.Scan(&i.SHA256, &i.Allowed)
+	err := row.Scan(
+		&i.SHA256,
+		&i.Allowed,
+		&i.Once,
+		&i.FetchedBy,
+		&i.FetchedAt,
+	)
 	return i, err
 }
 

@@ -24,8 +24,8 @@ type Querier interface {
 	Devices(ctx context.Context) ([]Device, error)
 	DevicesByName(ctx context.Context, name string) ([]Device, error)
 	DropExpired(ctx context.Context, now time.Time) error
-	// Notes that a source fetches a published file; no row where it was to be fetched once and was.
-	Fetch(ctx context.Context, arg FetchParams) (int64, error)
+	// Notes that a source has fetched a published file, and who was the first.
+	Fetched(ctx context.Context, arg FetchedParams) error
 	FirstOfName(ctx context.Context, filename string) ([]byte, error)
 	// The captures after one, oldest first: those up to the next complete one are compared with it.
 	Followers(ctx context.Context, arg FollowersParams) ([]FollowersRow, error)
