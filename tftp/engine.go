@@ -12,6 +12,7 @@ import (
 // What happens in which state stands in the tables of states.go.
 type engine struct {
 	limits         Limits
+	port           uint16 // its own
 	ackTimeout     time.Duration
 	timeout        time.Duration
 	handlerTimeout time.Duration
@@ -83,6 +84,9 @@ func newEngine(l Limits) *engine {
 // packet takes a datagram that came from a peer to the address local.
 func (e *engine) packet(now time.Duration, from netip.AddrPort, local netip.Addr, b []byte) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	if from == netip.AddrPortFrom(local, e.port) {
+		return // forged: it would talk to itself
+	}
 	op, block := header(b)
 	t := e.peers[from]
 	in := input{local: local, raw: b, block: block}

@@ -237,6 +237,7 @@ func (s *Server) Serve(c net.PacketConn) error {
 		e.handlerTimeout = defaultTimeout
 	}
 	_, e.reads = s.Handler.(ReadHandler)
+	e.port = addrPort(c.LocalAddr()).Port()
 	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{})}
 	defer close(sv.done)
 	defer sv.conn.Close()

@@ -174,13 +174,12 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 
 // admissible reports whether a request would be admitted.
 func (e *engine) admissible(now time.Duration, from netip.AddrPort, in input) bool {
-	r, refusal := parseRequest(in.raw)
+	r, _ := parseRequest(in.raw)
 	if r == nil {
 		return false
 	}
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
-	refusal = e.admit(r)
-	return refusal == nil
+	return e.admit(r) == nil
 }
 
 // admit returns why a request is refused, or nil.

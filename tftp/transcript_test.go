@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the transcripts' answers anew")
 // A transcript is a conversation with the engine, one text file a rule of an RFC. Lines that go in:
 //
 //	set NAME VALUE          a limit or time of the engine, before the first packet
-//	> PACKET                from 192.0.2.1:1024; "B> PACKET" from another peer (A to H; A2 is A's other port)
+//	> PACKET                from 192.0.2.1:1024; "B> PACKET" from another peer (A to I; A2 is A's other port)
 //	! stored | failed TEXT | error CODE TEXT | read SIZE     the end of the oldest handler call
 //	+ DURATION              time passes
 //	drain | abort           as Shutdown does
@@ -78,6 +78,7 @@ var testPeers = map[string]netip.AddrPort{
 	"D": netip.MustParseAddrPort("[::ffff:192.0.2.1]:1024"), // A in IPv6 form
 	"G": netip.MustParseAddrPort("192.0.2.7:1024"), "H": netip.MustParseAddrPort("192.0.2.8:1024"),
 	"D2": netip.MustParseAddrPort("[::ffff:192.0.2.1]:1026"),
+	"I":  netip.MustParseAddrPort("192.0.2.100:69"), // the server itself
 	"E":  netip.MustParseAddrPort("192.0.2.5:0"), "F": netip.MustParseAddrPort("224.0.0.1:69"),
 }
 
@@ -87,6 +88,7 @@ var isAnswer = regexp.MustCompile(`^([0-9.]+m?s )?([A-Z]?2?< |= )`)
 func play(t *testing.T, script string) string {
 	t.Helper()
 	c := &conversation{e: newEngine(Limits{}), buf: make([]byte, maxDatagram)}
+	c.e.port = 69
 	c.e.ackTimeout, c.e.timeout, c.e.handlerTimeout, c.e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
