@@ -105,7 +105,7 @@ func publishFile(cmd *cobra.Command, s *store.Store, p *store.Publication, file 
 		return err
 	}
 	if info.Size() > maxPublished {
-		return fmt.Errorf("%s has %s: at most %s can be published", file, Size(info.Size()), Size(maxPublished))
+		return fmt.Errorf("%s has %d bytes: at most %s can be published", file, info.Size(), Size(maxPublished))
 	}
 	body, err := os.ReadFile(file)
 	if err != nil {
