@@ -211,6 +211,25 @@ func TestRandomDatagrams(t *testing.T) {
 	}
 }
 
+// TestICMP: clients that go away make the system send "port unreachable" for what the server sends them; others don't notice.
+func TestICMP(t *testing.T) {
+	m := &memory{files: map[string][]byte{"big": random(100000)}}
+	addr := start(t, &tftp.Server{Handler: m}, "udp4", "127.0.0.1:0")
+	for range 50 {
+		c, err := net.Dial("udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Write([]byte("\x00\x01big\x00octet\x00"))
+		if err := errors.Join(err, c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (&tftp.Client{Blksize: 1428}).Get(t.Context(), addr, "big"); err != nil || !bytes.Equal(got, random(100000)) {
+			t.Fatal(len(got), err)
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	release := make(chan struct{})
 	addr := start(t, &tftp.Server{Handler: tftp.HandlerFunc(func(context.Context, *tftp.Request) error {
