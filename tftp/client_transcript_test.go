@@ -3,8 +3,6 @@ package tftp
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,28 +12,7 @@ import (
 // TestClientTranscripts plays conversations with a client; see TestTranscripts. They begin with "put SIZE" or "get MAX",
 // the request's options behind it ("blksize=8 windowsize=2 netascii"); the server is at port 69 and answers from port 2000 of
 // the same address ("> PACKET"), "X> PACKET" comes from another port of it, "Y> PACKET" from another host.
-func TestClientTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/client/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := playClient(t, string(want))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(want) {
-				t.Errorf("%s: the conversation went otherwise:\n%s", file, difference(string(want), got))
-			}
-		})
-	}
-}
+func TestClientTranscripts(t *testing.T) { playAll(t, "testdata/client", playClient) }
 
 var serverPeers = map[string]netip.AddrPort{
 	"": netip.MustParseAddrPort("192.0.2.69:2000"), "P": netip.MustParseAddrPort("192.0.2.69:69"),

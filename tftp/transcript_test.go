@@ -29,8 +29,12 @@ var update = flag.Bool("update", false, "write the transcripts' answers anew")
 //
 // The engine's answers stand below each: "< PACKET" (B< for peer B) with the time in front where time passes, "= call ..."
 // for a call of the handler, "= end ..." for the end of a transfer, and "= idle" where nothing is left.
-func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/server/*.txt")
+func TestTranscripts(t *testing.T) { playAll(t, "testdata/server", play) }
+
+// playAll plays every transcript of a folder and compares the answers with what stands there.
+func playAll(t *testing.T, folder string, play func(t *testing.T, script string) string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no transcripts", err)
 	}
