@@ -49,6 +49,7 @@ var (
 	errMemory     = &Error{Code: CodeFull, Message: "storage full", Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
 	errBusy       = &Error{Code: CodeUndefined, Message: "server busy, try again", Err: errors.New("too many transfers: raise Limits.Transfers")}
 	errNoReading  = &Error{Code: CodeAccess, Message: "not allowed", Err: errors.New("the handler does not serve reads")}
+	errAltered    = &Error{Code: CodeUndefined, Message: "a block came twice with different data"}
 	errSilent     = &Error{Code: CodeUndefined, Message: "timed out"}
 	errLate       = &Error{Code: CodeUndefined, Message: "storage unavailable, try again", Err: errors.New("the handler did not return in time")}
 	errShutdown   = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}

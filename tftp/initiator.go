@@ -215,6 +215,10 @@ func (i *initiator) data(now time.Duration, from netip.AddrPort, block uint16, b
 	switch i.rx.data(block, b) {
 	case ignored:
 		return
+	case altered:
+		i.tell(errAltered)
+		i.end(errAltered)
+		return
 	case again:
 		i.acking = true
 		i.rx.acked()

@@ -1,5 +1,7 @@
 package tftp
 
+import "bytes"
+
 // receiver is the half of a transfer that takes DATA (RFC 1350, section 2; RFC 7440, section 4): a server's upload, a
 // client's download. It decides what is kept and when there is an ACK; who sends it, and whether the last one waits for a
 // commit, is its owner's business.
@@ -26,6 +28,7 @@ const (
 	ackDue                 // progress, and an ACK of last() is due
 	again                  // no progress, but an ACK of last() is due
 	final                  // the last block: the body is whole
+	altered                // the last block again, with other bytes: one of the two is wrong
 )
 
 func newReceiver(t terms, mode Mode) *receiver {
@@ -42,7 +45,7 @@ func (r *receiver) wants(n uint16, size int) bool { return n == uint16(r.next) &
 // data takes a DATA packet. Block numbers are compared modulo 65536, so a file may have any number of them.
 func (r *receiver) data(n uint16, b []byte) verdict {
 	if !r.wants(n, len(b)) {
-		return r.repeat(n, len(b))
+		return r.repeat(n, b)
 	}
 	r.next++
 	r.hushed = false
@@ -68,15 +71,21 @@ func (r *receiver) data(n uint16, b []byte) verdict {
 // repeat answers DATA that is not the next. In lock-step only a repeat of the last block gets its ACK again, since that ACK
 // may be lost. In a window a gap or a repeat gets one ACK of the last block in order, which makes the peer start again
 // after it; more would make it do so once for each packet still under way.
-func (r *receiver) repeat(n uint16, size int) verdict {
-	if size > r.blksize {
+//
+// A repeat is the same packet (RFC 1350, section 2). curl, when it hears a second OACK, sends its second block as block 1,
+// and would leave a hole in the file that nobody sees.
+func (r *receiver) repeat(n uint16, b []byte) verdict {
+	if len(b) > r.blksize {
 		return ignored
 	}
 	if r.window == 1 {
-		if n == uint16(r.last()) && r.last() > 0 {
-			return again
+		switch {
+		case n != uint16(r.last()) || r.last() == 0:
+			return ignored
+		case !r.netascii && !r.body.endsWith(b):
+			return altered
 		}
-		return ignored
+		return again
 	}
 	if r.hushed {
 		return ignored
@@ -140,6 +149,19 @@ func (b *buffer) write(p []byte) {
 		*c = append(*c, p...)
 		b.size += int64(len(p))
 	}
+}
+
+// endsWith reports whether p is what was written last.
+func (b *buffer) endsWith(p []byte) bool {
+	for i := len(b.chunks) - 1; i >= 0 && len(p) > 0; i-- {
+		c := b.chunks[i]
+		n := min(len(c), len(p))
+		if !bytes.Equal(c[len(c)-n:], p[len(p)-n:]) {
+			return false
+		}
+		p = p[:len(p)-n]
+	}
+	return len(p) == 0
 }
 
 // decode writes what netascii p stands for: as many bytes at most, and the CR that waits.

@@ -53,7 +53,7 @@ var rules = [numStates][numEvents]rule{
 	},
 	receiving: {
 		onRequest: {"same bytes: repeat the last reply; other: it replaces this", (*engine).requestReceiving},
-		onData:    {"next: keep, ACK at the end of a window, short block -> committing without ACK; other: lock-step: a repeat of the last block gets its ACK again, window: one ACK of the last in order for a gap or a repeat, then none until progress or timer", (*engine).data},
+		onData:    {"next: keep, ACK at the end of a window, short block -> committing without ACK; other: lock-step: a repeat of the last block gets its ACK again, code 0 if its bytes differ, window: one ACK of the last in order for a gap or a repeat, then none until progress or timer", (*engine).data},
 		onERROR:   {"gone", (*engine).peerFailed},
 		onTimer:   {"repeat the last reply, back off", (*engine).repeatReply},
 		onSilence: {"code 0 -> gone", (*engine).silent},

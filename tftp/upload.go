@@ -51,6 +51,12 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 	switch v {
 	case ignored:
 		return
+	case altered:
+		t.endBlock = in.block
+		e.end(t, errAltered)
+		e.fail(t, errAltered)
+		e.linger(now, t)
+		return
 	case again:
 		t.acking = true
 		t.rx.acked()
