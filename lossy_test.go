@@ -17,10 +17,10 @@ import (
 type lossyProxy struct {
 	addr string
 	lost chan struct{} // closed when a datagram has been lost
-
 }
 
-// newLossyProxy runs a proxy until the test ends. With doubleOACK each OACK arrives twice. lose is asked for each datagram, toServer telling which way it goes.
+// newLossyProxy runs a proxy until the test ends. With doubleOACK each OACK arrives twice. lose is asked for each datagram,
+// toServer telling which way it goes.
 func newLossyProxy(t *testing.T, server string, doubleOACK bool, lose func(toServer bool, b []byte) bool) *lossyProxy {
 	t.Helper()
 	front, err := net.ListenPacket("udp4", "127.0.0.1:0")
