@@ -44,9 +44,13 @@ sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)
-	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzFromFilename; do \
+	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzExamine device/FuzzLines device/FuzzBlocks device/FuzzFromFilename; do \
 		go test ./$${f%/*} -run '^$$' -fuzz "$${f#*/}\$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 1s || exit 1; done
 
+.PHONY: corpus
+corpus: ## hold host names and noise against a folder of configurations: CORPUS=DIR with expected.tsv and pairs.tsv
+	CORPUS=$(abspath $(or $(CORPUS),device/testdata)) go test ./device -run TestCorpus -count=1 -v
+
 .PHONY: bench
-bench: ## the engine's benchmarks
-	go test ./tftp -run '^$$' -bench . -benchmem
+bench: ## the benchmarks of the engine and of reading configurations
+	go test ./tftp ./device -run '^$$' -bench . -benchmem

@@ -1,24 +1,35 @@
-// Package device reads what a device's configuration says about the device: who it is, which platform it runs, whether
-// the file is whole. Its functions are pure: bytes go in, values come out, nothing is kept and nothing is read from
-// elsewhere.
+// Package device reads what a device's configuration says: who the device is and which platform it runs, what in its
+// configuration is significant and what changes by itself, and where in its blocks a line stands. Its functions are pure:
+// bytes go in, values come out, nothing is kept and nothing is read from elsewhere. They take time linear in the size of
+// the configuration, whatever it holds.
 //
 // A blank is a legal answer; a wrong name is a defect. So nothing is guessed: a host name is taken only from the place
 // where the platform keeps it, and never from the first line that looks like one.
+//
+// Line ends, a byte order mark, UTF-16, gzip, a zip archive of one file and the prompts of a terminal session around a
+// configuration are looked through. What that unpacks to is bounded by [MaxDecoded].
 package device
 
 import (
-	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind of their own, "vdom:NAME".
+// Rules is the number of the rules by which [Fingerprint] tells noise from what somebody changed. It grows whenever the
+// same bytes may get another fingerprint than before; fingerprints of different rules can't be compared.
+const Rules = 1
+
+// Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind of their own, "vdom:NAME"
+// or "context:NAME".
 const (
-	KindFull      = "full"      // the whole configuration of a known platform
-	KindEncrypted = "encrypted" // readable by the device alone
-	KindOther     = "other"     // anything else
+	KindFull      = "full"        // the whole configuration of a known platform
+	KindDefaults  = "full-config" // the same, with every setting that has its default (FortiOS)
+	KindEncrypted = "encrypted"   // readable by the device alone
+	KindOther     = "other"       // anything else
 )
 
 // maxValue bounds what is taken for an identity, in bytes: names of devices have 253 at most (RFC 1035, section 2.3.4),
@@ -28,46 +39,98 @@ const maxValue = 255
 // Identity is what a configuration says about its device. Every field may be blank, and every one is printable UTF-8, as
 // [Text] makes it.
 type Identity struct {
-	Platform  string // Netmiko's name of the platform: "fortinet"
-	Name      string // host name
-	Model     string
-	OSVersion string
-	Build     string
-	Serial    string
-	Kind      string // one of the Kind constants, or "vdom:NAME"
-	Complete  bool   // the file ends as its platform ends files
+	Platform   string // Netmiko's name of the platform, where it has one: "fortinet"
+	Name       string // host name
+	Model      string
+	OSVersion  string
+	Build      string
+	Serial     string
+	Kind       string // one of the Kind constants, "vdom:NAME" or "context:NAME"
+	Complete   bool   // the file ends as its platform ends files
+	ChangedBy  string // who changed the configuration last, where the file says so
+	ExportedBy string // who had the file made, where it says so
 }
 
-// A platform recognises its own configurations.
-type platform struct {
-	name     string
-	identify func(config []byte) (Identity, bool)
-}
-
-// platforms in the order they are asked: the first that recognises a configuration has it.
-var platforms = []platform{
-	{"fortinet", identifyFortiOS},
+// platforms, of which the first is taken where a configuration looks as much like one as like another.
+var platforms = []*platform{
+	&fortiOS, &fortiManager, &fortiAnalyzer,
+	&ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS, &ciscoVxWorks, &ciscoSMB,
+	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP, &broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,
+	&netgearProSafe, &edgeSwitch, &ruckusFastIron, &extremeNetIron, &a10ACOS, &nokiaSROS,
+	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia, &netScaler, &routerOS, &sonicWall, &airOS,
 }
 
 // Identify tells what a configuration says about its device. What no platform recognises has kind [KindOther], and is
 // complete unless it is empty, since nothing says how it would end.
 func Identify(config []byte) Identity {
-	text := bytes.TrimPrefix(config, []byte("\xef\xbb\xbf"))
-	for _, p := range platforms {
-		id, ok := p.identify(text)
-		if !ok {
-			continue
-		}
-		id.Platform = p.name
-		for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind} {
-			*v = value(*v)
-		}
-		if id.Kind == "" { // a part of the device without a usable name is still no full configuration
-			id.Kind = KindOther
-		}
-		return id
+	w := newWalk(config)
+	w.brief = true
+	w.run()
+	return w.identity()
+}
+
+// Fingerprint is what two configurations of a device are compared by: the SHA-256 of their significant form, in which what
+// changes by itself is left out or replaced by a marker. Two configurations with the same fingerprint differ in nothing that
+// somebody changed, as far as the bytes can tell: a secret that is encrypted anew at each display hides its own change.
+// What can't be read, such as an encrypted backup, is its own significant form.
+func Fingerprint(config []byte) [sha256.Size]byte {
+	_, sum := Examine(config)
+	return sum
+}
+
+// Examine is [Identify] and [Fingerprint] in one pass.
+func Examine(config []byte) (Identity, [sha256.Size]byte) {
+	w := newWalk(config)
+	if w.opaque {
+		w.run()
+		return w.identity(), sha256.Sum256(w.text)
 	}
-	return Identity{Kind: KindOther, Complete: len(config) > 0}
+	w.hash = &hasher{sum: sha256.New()}
+	w.run()
+	return w.identity(), w.hash.finish(w.text)
+}
+
+// Readable reports whether the significant form is one of lines, so that two configurations can be shown line against line.
+func Readable(config []byte) bool { return !newWalk(config).opaque }
+
+// A Line is one line of a configuration. It is good until the next one is asked for.
+type Line struct {
+	Number int    // from 1 on, in the decoded text
+	Text   []byte // as it is, without its line end
+	Noise  bool   // nothing in it is significant: a time of writing, a byte count, a prompt
+	w      *walk
+}
+
+// Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which no line holds.
+func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
+
+// Redacted returns the line with its secrets replaced by "<secret>".
+func (l Line) Redacted() []byte { return l.w.masked(nil, secret, "<secret>") }
+
+// Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit 12".
+func (l Line) Path() []string { return l.w.pathStrings() }
+
+// Lines returns the lines of a configuration, decoded, in order. There are none where it isn't [Readable].
+func Lines(config []byte) iter.Seq[Line] {
+	return func(yield func(Line) bool) {
+		w := newWalk(config)
+		w.redact = true
+		for !w.opaque && w.step() {
+			if !yield(Line{Number: w.number, Text: w.line, Noise: w.dropped, w: w}) {
+				return
+			}
+		}
+	}
+}
+
+// Context returns the blocks that a line stands in, by its number from 1 on, outermost first.
+func Context(config []byte, number int) []string {
+	for l := range Lines(config) {
+		if l.Number == number {
+			return l.Path()
+		}
+	}
+	return nil
 }
 
 // value makes an identity value presentable: one that is too long to be one, before or after escaping, is blank.
@@ -110,4 +173,13 @@ func Text(s string) string {
 		i += n
 	}
 	return b.String()
+}
+
+// Platforms returns the names of the platforms that are recognised.
+func Platforms() []string {
+	names := make([]string, len(platforms))
+	for i, p := range platforms {
+		names[i] = p.name
+	}
+	return names
 }

@@ -13,9 +13,9 @@ import (
 
 func TestIdentify(t *testing.T) {
 	full := read(t, "fortios-full.conf")
-	fullID := device.Identity{Platform: "fortinet", Name: `branch "7" \\ fw`, Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: true}
-	multi := device.Identity{Platform: "fortinet", Name: "dc-fw-1", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "full", Complete: true}
-	vdom := device.Identity{Platform: "fortinet", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "vdom:customer", Complete: true}
+	fullID := device.Identity{Platform: "fortinet", Name: `branch "7" \\ fw`, Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: true, ExportedBy: "admin"}
+	multi := device.Identity{Platform: "fortinet", Name: "dc-fw-1", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "full", Complete: true, ExportedBy: "backup"}
+	vdom := device.Identity{Platform: "fortinet", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "vdom:customer", Complete: true, ExportedBy: "backup"}
 	torn := fullID
 	torn.Complete = false
 	other := device.Identity{Kind: "other", Complete: true}
@@ -51,9 +51,9 @@ func TestIdentify(t *testing.T) {
 		"no header": {"config system global\n    set hostname \"fw9\"\nend\n",
 			device.Identity{Platform: "fortinet", Name: "fw9", Kind: "full", Complete: true}},
 		"header of FortiManager": {"#config-version=FMG-VM64-7.4-FW-build2588-241212\nconfig system global\nset hostname \"fmg\"\nend\n",
-			device.Identity{Platform: "fortinet", Name: "fmg", Model: "FMG-VM64", OSVersion: "7.4", Build: "2588", Kind: "full", Complete: true}},
+			device.Identity{Platform: "fortimanager", Name: "fmg", Model: "FMG-VM64", OSVersion: "7.4", Build: "2588", Kind: "full", Complete: true}},
 		"header of a CLI capture": {"#config-version=FortiGate-VM64 v6.2.3,build1066,191218 (GA):opmode=1:vdom=0:user=demo\nconfig system global\nend\n",
-			device.Identity{Platform: "fortinet", Model: "FortiGate-VM64", OSVersion: "6.2.3", Build: "1066", Kind: "full", Complete: true}},
+			device.Identity{Platform: "fortinet", Model: "FortiGate-VM64", OSVersion: "6.2.3", Build: "1066", Kind: "full", Complete: true, ExportedBy: "demo"}},
 		"old header": {"#config-version=FG200B-5.02-FW-build0670-150318:opmode=0:vdom=0\nconfig system global\nend\n",
 			device.Identity{Platform: "fortinet", Model: "FG200B", OSVersion: "5.02", Build: "0670", Kind: "full", Complete: true}},
 		"encrypted": {"#FGBK|4|FGT60F|7|04|2731|\n\x00\x01\x02",

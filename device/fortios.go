@@ -9,55 +9,340 @@ import (
 // host name stands in the block "config system global", at the top or directly inside "config global" where VDOMs are on.
 // Other blocks have a hostname too (config webfilter search-engine, config system fortiguard), and so may text inside a
 // quoted string, which can run over lines.
+//
+// Secrets that the device must be able to read (ENC, private keys) are encrypted with another salt each time they are
+// displayed, so they are noise; one-way hashes of passwords (AK1, SH2, PB2) stay what they are.
+// Sources: Fortinet's CLI references, and files of many releases.
 
-// identifyFortiOS recognises a configuration by its #config-version header, after a prompt line at most, an encrypted
-// backup by its #FGBK header, and a file without header by the block it starts with.
-func identifyFortiOS(config []byte) (Identity, bool) {
-	if bytes.HasPrefix(config, []byte("#FGBK|")) {
-		return identifyFGBK(config), true
+var fortiSigns = []sign{
+	{"config system global", 6, nil}, {"config vdom", 5, nil}, {"config global", 5, nil},
+	{"config system interface", 4, nil}, {"config firewall policy", 4, nil}, {"config system ", 2, nil},
+	{"#conf_file_ver=", 4, nil}, {"#global_vdom=", 4, nil}, {"#buildno=", 2, nil},
+}
+
+// fortiOS is FortiGate, and whatever else of Fortinet's has its form and no name of its own.
+var fortiOS = platform{
+	name:  "fortinet",
+	signs: append([]sign{{"#config-version=", 10, nil}, {"#FGBK|", 10, nil}}, fortiSigns...),
+	read:  readFortiOS,
+	whole: wholeFortiOS,
+}
+
+var fortiManager = platform{
+	name: "fortimanager", signs: []sign{{"#config-version=FMG", 30, nil}}, read: readFortiOS, whole: wholeFortiOS,
+}
+
+var fortiAnalyzer = platform{
+	name: "fortianalyzer", signs: []sign{{"#config-version=FAZ", 30, nil}}, read: readFortiOS, whole: wholeFortiOS,
+}
+
+// Where a FortiOS file is, in walk.state: outside of a quoted string that runs over lines, in one, in a private key's, or in
+// that of a private key that is displayed encrypted.
+const (
+	fortiPlain = iota
+	fortiQuoted
+	fortiKey
+	fortiSealedKey
+)
+
+// Where a FortiOS line stands, of the places that hold something of interest.
+const (
+	fortiGlobal    place = iota + 1 // where the host name is
+	fortiServices                   // config firewall internet-service-name, which FortiGuard fills
+	fortiLocalKeys                  // keys of the device itself
+)
+
+func readFortiOS(w *walk) {
+	if w.state != fortiPlain {
+		w.readFortiString()
+		return
 	}
-	id := Identity{Kind: KindFull}
-	r := fortiReader{rest: config}
-	headers, statements := 0, 0
-	for r.next() {
-		if key, v, ok := r.header(); ok && statements <= 1 {
-			switch {
-			case key == "config-version":
-				headers++
-				id.Model, id.OSVersion, id.Build = fortiVersion(v)
-			case key == "buildno" && id.Build == "":
-				id.Build = v
-			case key == "global_vdom": // 0:vd_name=NAME in the backup of one VDOM
-				if name, ok := strings.CutPrefix(v, "0:vd_name="); ok {
-					id.Kind = "vdom:" + name
-				}
-			}
-			continue
+	b := w.words
+	from, opens := 0, fortiQuoted
+	switch b[0] {
+	case 's':
+		if w.has("set ") && (!w.brief || w.place == fortiGlobal) {
+			from, opens = w.readFortiSet()
 		}
-		if len(r.line) == 0 || r.line[0] == '#' {
-			continue
-		}
-		statements++
-		// A statement before the header is a prompt line at most ("FW1 $ show"); without a header the file must start
-		// with a block that only FortiOS has.
-		if headers == 0 && (statements > 1 && !r.started || statements == 1 && !r.starts()) {
-			if statements > 1 {
-				return Identity{}, false
+	case 'n':
+		if string(b) == "next" {
+			if w.place == fortiServices {
+				w.drop()
 			}
-			continue
-		}
-		r.started = true
-		if r.word == "set" && r.inGlobal() {
-			if v, ok := r.setting("hostname"); ok {
-				id.Name = v
+			if w.depth == 0 || w.isConfig(w.depth-1) || !w.pop() {
+				w.torn = true
 			}
+			return
+		}
+	case 'e':
+		switch {
+		case string(b) == "end":
+			w.endFortiBlock()
+			return
+		case w.has("edit ") || string(b) == "edit":
+			if w.place == fortiServices {
+				w.drop()
+			}
+			w.push(b, w.indent)
+		}
+	case 'c':
+		if w.has("config ") {
+			w.push(b, w.indent)
+			w.place = w.fortiPlace()
+		}
+	case '#':
+		if w.last == nil || w.last[0] == '#' {
+			w.readFortiHeader()
+		}
+		return
+	}
+	w.scanQuotes(from, opens)
+}
+
+// endFortiBlock: "end" closes a config block, and with it an edit block that has no "next" of its own.
+func (w *walk) endFortiBlock() {
+	if w.depth > 1 && !w.isConfig(w.depth-1) {
+		w.pop()
+	}
+	if w.depth == 0 || !w.isConfig(w.depth-1) || !w.pop() {
+		w.torn = true
+	}
+	w.place = w.fortiPlace()
+}
+
+func (w *walk) isConfig(n int) bool {
+	if n >= len(w.path) { // deeper than real files go: taken for torn in the end
+		w.torn = true
+		return true
+	}
+	return w.path[n].header[0] == 'c'
+}
+
+// fortiPlace looks at the blocks when a config block was opened or closed.
+func (w *walk) fortiPlace() place {
+	if w.depth == 0 || w.depth > len(w.path) {
+		return 0
+	}
+	if w.in("config system global") || w.in("config global", "config system global") {
+		return fortiGlobal
+	}
+	inner := w.depth - 1
+	if inner > 0 && !w.isConfig(inner) { // a block inside an entry was closed
+		inner--
+	}
+	switch string(w.path[inner].header) {
+	case "config firewall internet-service-name":
+		return fortiServices
+	case "config firewall ssh local-key", "config firewall ssh local-ca", "config vpn certificate local":
+		return fortiLocalKeys
+	}
+	return 0
+}
+
+// readFortiHeader reads "#key=value" at the top of the file.
+func (w *walk) readFortiHeader() {
+	key, v, ok := bytes.Cut(w.words[1:], []byte("="))
+	if !ok || len(w.words) > 4*maxValue {
+		return
+	}
+	switch string(key) {
+	case "config-version":
+		if w.id.OSVersion == "" {
+			w.id.Model, w.id.OSVersion, w.id.Build = fortiVersion(string(v))
+		}
+		for _, field := range []string{":opmode=", ":user="} {
+			_, rest, ok := bytes.Cut(v, []byte(field))
+			if !ok {
+				continue
+			}
+			rest, _, _ = bytes.Cut(rest, []byte(":"))
+			w.mark(rest, noise)
+			if field == ":user=" {
+				set(&w.id.ExportedBy, rest)
+			}
+		}
+	case "conf_file_ver":
+		w.mark(v, noise)
+	case "private-encryption-key":
+		w.mark(v, noise|secret)
+	case "buildno":
+		set(&w.id.Build, v)
+	case "global_vdom": // 0:vd_name=NAME in the backup of one VDOM
+		if name, ok := bytes.CutPrefix(v, []byte("0:vd_name=")); ok {
+			w.id.Kind = "vdom:" + string(name)
 		}
 	}
-	if headers == 0 && !r.started {
-		return Identity{}, false
+}
+
+// readFortiSet reads a line "set KEY VALUE". It returns where the value begins, and the state of a string that begins on this
+// line and doesn't end there.
+func (w *walk) readFortiSet() (from, opens int) {
+	b := w.words[4:]
+	n := 0
+	for n < len(b) && b[n] != ' ' {
+		n++
 	}
-	id.Complete = r.complete()
-	return id, true
+	if n == 0 || n+1 >= len(b) || b[0] == '"' {
+		return 0, fortiQuoted
+	}
+	key, v := b[:n], b[n+1:]
+	from = 4 + n + 1
+	if v[0] >= '0' && v[0] <= '9' { // set md5-key 1 ENC ...
+		if i := bytes.IndexByte(v[:min(len(v), 4)], ' '); i > 0 && bytes.HasPrefix(v[i+1:], []byte("ENC ")) {
+			v = v[i+1:]
+		}
+	}
+	if v[0] == 'E' && bytes.HasPrefix(v, []byte("ENC ")) {
+		if hashed := v[4:]; len(hashed) > 3 && fortiHash[string(hashed[:3])] {
+			w.mark(hashed, secret)
+		} else {
+			w.mark(hashed, noise|secret)
+		}
+		return from, fortiQuoted
+	}
+	if w.redact {
+		w.fortiSecret(key, v)
+	}
+	switch key[0] {
+	case 'h':
+		if w.place == fortiGlobal && string(key) == "hostname" {
+			w.id.Name = unquote(v)
+		}
+	case 'p':
+		if string(key) == "private-key" {
+			return from, w.openFortiKey(v)
+		}
+		if w.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" || string(w.words) == "set pre-login-banner disable") && w.id.Kind == KindFull {
+			w.id.Kind = KindDefaults // nobody but full-config writes what has its default
+		}
+	case 'i':
+		if w.place == fortiServices && string(key) == "internet-service-id" {
+			w.drop()
+		}
+	case 'l':
+		if (string(key) == "last-login" || string(key) == "last-failed-login") && w.within("config system admin") {
+			w.mark(v, noise)
+		}
+	case 'c':
+		if w.place == fortiLocalKeys && string(key) == "comments" && bytes.HasPrefix(v, []byte(`"Error (`)) {
+			w.mark(v, noise) // of a certificate that ACME could not renew, with the time of the try
+		}
+	}
+	return from, fortiQuoted
+}
+
+// fortiHash are one-way hashes of passwords, which don't change by themselves.
+var fortiHash = map[string]bool{"AK1": true, "SH2": true, "PB2": true}
+
+// fortiSecret marks the value of a setting whose name says that it is a secret, where it isn't displayed encrypted: in
+// scripts, and on old releases. A setting too many is hidden rather than one too few.
+func (w *walk) fortiSecret(key, v []byte) {
+	community := string(key) == "name" && len(w.path) > 1 && string(w.path[len(w.path)-2].header) == "config system snmp community"
+	if !community && !fortiSecretName(key) {
+		return
+	}
+	switch string(v) {
+	case "enable", "disable", `""`, "''":
+		return
+	}
+	w.mark(v, secret)
+}
+
+// fortiSecretName reports whether a setting of this name holds a secret.
+func fortiSecretName(key []byte) bool {
+	switch string(key) {
+	case "key", "authkey", "enckey", "key-string", "private-key", "history0", "history1":
+		return true
+	}
+	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "public-key"} {
+		if bytes.HasSuffix(key, []byte(other)) {
+			return false
+		}
+	}
+	for _, part := range []string{"passwd", "password", "passphrase", "secret", "psk", "pwd"} {
+		if bytes.Contains(key, []byte(part)) {
+			return true
+		}
+	}
+	return bytes.HasSuffix(key, []byte("-key"))
+}
+
+// openFortiKey looks whether the private key that begins on this line is displayed encrypted.
+func (w *walk) openFortiKey(v []byte) int {
+	begin, _, ok := bytes.Cut(v, []byte(" PRIVATE KEY-----"))
+	switch {
+	case !ok || !bytes.Contains(begin, []byte("-----BEGIN")):
+		return fortiQuoted
+	case bytes.HasSuffix(begin, []byte("ENCRYPTED")) || w.place == fortiLocalKeys:
+		return fortiSealedKey
+	}
+	return fortiKey
+}
+
+// readFortiString reads a line inside a quoted string.
+func (w *walk) readFortiString() {
+	if w.state != fortiQuoted {
+		switch {
+		case w.has("-----END"):
+			w.state = fortiQuoted
+		case w.has("Proc-Type:") && bytes.Contains(w.words, []byte("ENCRYPTED")):
+			w.state = fortiSealedKey
+		case w.state == fortiSealedKey && (bytes.IndexByte(w.words, ' ') < 0 || w.has("DEK-Info:")):
+			w.mark(w.line, secret)
+			w.drop()
+		default:
+			w.mark(w.line, secret)
+		}
+	}
+	w.scanQuotes(0, w.state)
+}
+
+// scanQuotes follows strings through the line, from where its value begins; a string that runs over its end is in the state
+// that is given. A string opens with a quote after a blank and closes with one before a blank, since FortiOS escapes every
+// quote inside: so a stray quote that somebody's editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file.
+func (w *walk) scanQuotes(from, opens int) {
+	b := w.words
+	i := from
+	if i < len(b) && b[i] != '"' {
+		start := w.start + w.indent
+		if w.quote <= start+from { // the next one is looked for once, however many lines it is away
+			if n := bytes.IndexByte(w.text[start+from:], '"'); n >= 0 {
+				w.quote = start + from + n
+			} else {
+				w.quote = len(w.text)
+			}
+		}
+		n := w.quote - start
+		if n >= len(b) {
+			return
+		}
+		if b[n-1] != '\\' { // a quote that may be escaped is looked at from the start
+			i = n
+		}
+	}
+	quoted := w.state != fortiPlain
+	for ; i < len(b); i++ {
+		switch c := b[i]; {
+		case c > '\\': // small letters, mostly
+		case c == '"' && quoted:
+			quoted = i+1 < len(b) && !blank(b[i+1])
+		case c == '"':
+			quoted = i == 0 || blank(b[i-1])
+		case c == '\\' && i+1 < len(b):
+			i++
+		}
+	}
+	switch {
+	case !quoted:
+		w.state = fortiPlain
+	case w.state == fortiPlain:
+		w.state = opens
+	}
+}
+
+// wholeFortiOS reports whether every block is closed and the file ends with "end".
+func wholeFortiOS(w *walk) bool {
+	return !w.torn && w.state == fortiPlain && w.depth == 0 && string(w.last) == "end"
 }
 
 // identifyFGBK reads the header of an encrypted backup: #FGBK|<n>|<model>|<major>|<minor>|<build>|.
@@ -101,166 +386,30 @@ func dotted(s string) bool {
 	return strings.Contains(s, ".") && strings.Trim(s, "0123456789.") == "" && s[0] != '.' && s[len(s)-1] != '.'
 }
 
-// fortiReader walks a FortiOS configuration, logical line by logical line: a quoted string that runs over lines belongs to
-// the line it starts on.
-type fortiReader struct {
-	rest    []byte
-	line    []byte // the logical line, without surrounding blanks
-	word    string // its first word, where that opens, closes or sets
-	started bool   // a statement of FortiOS was met
-
-	blocks []string // the open blocks: "config system global", "edit"
-	torn   bool     // a block ended that none had opened, or the text ended inside a string
-	last   string   // the first word of the last line that is not blank
-}
-
-// maxBlocks bounds how many open blocks are kept; FortiOS nests a handful. Deeper ones make the file incomplete.
-const maxBlocks = 64
-
-func (r *fortiReader) next() bool {
-	if len(r.rest) == 0 {
-		return false
-	}
-	n, closed := logicalLine(r.rest)
-	r.line = bytes.TrimSpace(r.rest[:n])
-	r.rest = r.rest[n:]
-	r.word = ""
-	if !closed {
-		r.torn = true
-	}
-	if len(r.line) == 0 {
-		return true
-	}
-	word, args, _ := bytes.Cut(r.line, []byte(" "))
-	r.last = ""
-	switch string(word) {
-	case "config":
-		r.word = "config"
-		r.push("config " + string(bytes.Join(bytes.Fields(args[:min(len(args), 4*maxValue)]), []byte(" "))))
-	case "edit":
-		r.word = "edit"
-		r.push("edit")
-	case "next":
-		r.word = "next"
-		r.pop(false)
-	case "end":
-		r.word = "end"
-		r.pop(true)
-	case "set":
-		r.word = "set"
-	}
-	r.last = r.word
-	return true
-}
-
-func (r *fortiReader) push(block string) {
-	if len(r.blocks) == maxBlocks {
-		r.torn = true
-		return
-	}
-	r.blocks = append(r.blocks, block)
-}
-
-// pop closes the innermost block. "end" closes a config block, and with it an edit block that has no "next" of its own.
-func (r *fortiReader) pop(end bool) {
-	if end && len(r.blocks) > 1 && r.blocks[len(r.blocks)-1] == "edit" {
-		r.blocks = r.blocks[:len(r.blocks)-1]
-	}
-	if len(r.blocks) == 0 || end == (r.blocks[len(r.blocks)-1] == "edit") {
-		r.torn = true
-		return
-	}
-	r.blocks = r.blocks[:len(r.blocks)-1]
-}
-
-// header reports a line "#key=value".
-func (r *fortiReader) header() (key, value string, ok bool) {
-	if len(r.line) == 0 || r.line[0] != '#' || len(r.line) > 4*maxValue {
-		return "", "", false
-	}
-	return strings.Cut(string(r.line[1:]), "=")
-}
-
-// starts reports whether a configuration without header may start with this line.
-func (r *fortiReader) starts() bool {
-	return len(r.blocks) == 1 &&
-		(r.blocks[0] == "config system global" || r.blocks[0] == "config global" || r.blocks[0] == "config vdom")
-}
-
-// inGlobal reports whether the line stands directly in the block that has the device's host name.
-func (r *fortiReader) inGlobal() bool {
-	b := r.blocks
-	if len(b) == 2 && b[0] == "config global" {
-		b = b[1:]
-	}
-	return len(b) == 1 && b[0] == "config system global"
-}
-
-// setting returns the value of a line "set key value".
-func (r *fortiReader) setting(key string) (string, bool) {
-	rest := bytes.TrimLeft(bytes.TrimPrefix(r.line, []byte("set")), " \t")
-	rest, ok := bytes.CutPrefix(rest, []byte(key))
-	if !ok || len(rest) == 0 || rest[0] != ' ' && rest[0] != '\t' {
-		return "", false
-	}
-	return unquote(bytes.TrimLeft(rest, " \t")), true
-}
-
-// complete reports whether every block is closed and the file ends with "end".
-func (r *fortiReader) complete() bool {
-	return !r.torn && len(r.blocks) == 0 && r.last == "end"
-}
-
-// logicalLine returns the length of the logical line that b starts with, line end included, and whether every string in it
-// is closed. A string opens with a quote after a blank and closes with one before a blank, since FortiOS escapes every quote
-// inside: so a stray quote that somebody's editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file. In a comment
-// quotes are only characters.
-func logicalLine(b []byte) (n int, closed bool) {
-	end := bytes.IndexByte(b, '\n') + 1
-	if end == 0 {
-		end = len(b)
-	}
-	line := b[:end]
-	if bytes.IndexByte(line, '"') < 0 || bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
-		return end, true
-	}
-	quoted := false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '\\' && i+1 < len(b) && b[i+1] != '\n':
-			i++
-		case c == '"' && !quoted:
-			quoted = i == 0 || blank(b[i-1])
-		case c == '"':
-			quoted = i+1 < len(b) && !blank(b[i+1])
-		case c == '\n' && !quoted:
-			return i + 1, true
-		}
-	}
-	return len(b), !quoted
-}
-
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// unquote returns the first value of a line: up to the closing quote or the next blank, with \" and \\ resolved.
+// unquote returns the first value of a line: up to the closing quote or the next blank, with \" and \\ resolved. A value that
+// runs over the line's end is no name, and blank.
 func unquote(b []byte) string {
 	var out []byte
-	quoted := false
+	var quote byte
 	for i := 0; i < len(b) && len(out) <= maxValue; i++ {
 		switch c := b[i]; {
 		case c == '\\' && i+1 < len(b):
 			i++
 			out = append(out, b[i])
-		case c == '"':
-			if quoted {
-				return string(out)
-			}
-			quoted = true
-		case !quoted && (c == ' ' || c == '\t' || c == '\r'):
+		case quote != 0 && c == quote:
+			return string(out)
+		case quote == 0 && (c == '"' || c == '\'' && i == 0):
+			quote = c
+		case quote == 0 && (c == ' ' || c == '\t' || c == '\r'):
 			return string(out)
 		default:
 			out = append(out, c)
 		}
+	}
+	if quote != 0 {
+		return ""
 	}
 	return string(out)
 }

@@ -1,0 +1,233 @@
+package device
+
+import "bytes"
+
+// Junos, VyOS, PAN-OS and tmsh write blocks of braces: a "{" at the end of a line opens one, a "}" at the beginning of a line
+// closes one. Inside of a line braces are balanced and of no interest. Strings and comments hold any brace.
+
+// braceForm is in what the platforms of this form differ.
+type braceForm struct {
+	strings bool // a quoted string may run over lines
+	hash    bool // "#" begins a comment, at the beginning of a line and after a blank
+	slash   bool // a line that begins with "//" is a comment, and "/*" begins one
+}
+
+// Where a file of this form is at the beginning of a line, in walk.state.
+const (
+	bracePlain   = iota
+	braceQuoted  // in a string that runs over lines
+	braceComment // in a comment that does
+	braceRaw     // in code of another language, of which the platform finds the end
+)
+
+// braceKind is what a line is, as its blocks go.
+type braceKind uint8
+
+const (
+	braceNothing braceKind = iota // a comment, or text inside a string
+	braceStatement
+	braceOpen
+	braceClose
+)
+
+// braces reads how a line stands in blocks, closes what it closes, and returns its words without comments and without the
+// brace that opens. What it opens is left to push, since its head stands outside of it.
+func (w *walk) braces(form braceForm) (braceKind, []byte) {
+	quoted := w.state == braceQuoted
+	words, bare := w.significant(form)
+	if len(words) == 0 {
+		return braceNothing, nil
+	}
+	opens := bare && words[len(words)-1] == '{'
+	if words[0] == '}' && !quoted {
+		for len(words) > 0 && words[0] == '}' {
+			if !w.pop() {
+				w.torn = true
+			}
+			words = bytes.TrimLeft(words[1:], " \t;")
+		}
+		if len(words) == 0 || !opens {
+			return braceClose, nil
+		}
+	}
+	switch {
+	case opens:
+		if head := bytes.TrimRight(words[:len(words)-1], " \t"); len(head) > 0 {
+			return braceOpen, head
+		}
+		return braceOpen, words
+	case quoted:
+		return braceNothing, nil
+	}
+	return braceStatement, words
+}
+
+// significant returns the line from its first to its last byte that is no comment, and whether that last one stands outside
+// of a string. A string opens with a quote after a blank or a bracket and closes with one before a blank, a bracket or a
+// semicolon, so that a stray quote in a word doesn't swallow the rest of the file.
+func (w *walk) significant(form braceForm) (words []byte, bare bool) {
+	b := w.words
+	if form.slash && w.state == bracePlain && bytes.HasPrefix(b, []byte("//")) {
+		return nil, false
+	}
+	first, last, i := -1, 0, 0
+scan:
+	for i < len(b) {
+		c := b[i]
+		switch {
+		case w.state == braceComment:
+			end := bytes.Index(b[i:], []byte("*/"))
+			if end < 0 {
+				break scan
+			}
+			i += end + 2
+			w.state = bracePlain
+			continue
+		case w.state == braceQuoted:
+			if c == '\\' {
+				i++
+			} else if c == '"' && (i+1 >= len(b) || bytes.IndexByte([]byte(" \t;])},"), b[i+1]) >= 0) {
+				w.state = bracePlain
+			}
+			bare = false
+		case c == ' ' || c == '\t':
+			i++
+			continue
+		case c == '"' && (i == 0 || bytes.IndexByte([]byte(" \t[({,="), b[i-1]) >= 0):
+			w.state, bare = braceQuoted, false
+		case form.slash && c == '/' && i+1 < len(b) && b[i+1] == '*' && (i == 0 || blank(b[i-1])):
+			w.state = braceComment
+			i += 2
+			continue
+		case form.hash && c == '#' && (i == 0 || blank(b[i-1])):
+			break scan
+		default:
+			bare = true
+		}
+		if first < 0 {
+			first = i
+		}
+		i++
+		last = min(i, len(b))
+	}
+	if w.state == braceQuoted && !form.strings {
+		w.state = bracePlain // a string that nothing closes
+	}
+	if first < 0 {
+		return nil, false
+	}
+	return b[first:last], bare
+}
+
+// balanced is the whole of the platforms of this form: every block, string and comment is closed.
+func balanced(w *walk) bool { return w.depth == 0 && !w.torn && w.state == bracePlain }
+
+// stray reports whether a line is what a terminal shows around a configuration of this form, such as [edit] or {master:0}.
+func (w *walk) stray() bool {
+	if w.state != bracePlain || !w.top() || w.indent > 0 {
+		return false
+	}
+	b := w.words
+	if string(b) == "[edit]" {
+		return true
+	}
+	if len(b) < 3 || len(b) > 40 || b[0] != '{' || b[len(b)-1] != '}' {
+		return false
+	}
+	for _, role := range []string{"master", "backup", "primary", "secondary", "linecard", "line-card", "hold"} {
+		if bytes.HasPrefix(b[1:], []byte(role)) {
+			return true
+		}
+	}
+	return false
+}
+
+// scalar returns the value that follows a key: the quoted or bare word, without the semicolon at its end.
+func scalar(b []byte) []byte {
+	v, _ := token(b)
+	if len(v) > 0 && v[0] != '"' && v[0] != '\'' {
+		v = bytes.TrimRight(v, ";")
+	}
+	return unquoted(v)
+}
+
+// token splits the first word off, which may be quoted and then holds blanks; the quotes stay.
+func token(b []byte) (word, rest []byte) {
+	b = bytes.TrimLeft(b, " \t")
+	n := 0
+	if len(b) > 0 && (b[0] == '"' || b[0] == '\'') {
+		for n = 1; n < len(b); n++ {
+			if b[n] == b[0] {
+				n++
+				break
+			}
+			if b[n] == '\\' && n+1 < len(b) {
+				n++
+			}
+		}
+	} else if n = bytes.IndexAny(b, " \t"); n < 0 {
+		n = len(b)
+	}
+	return b[:n], b[n:]
+}
+
+// secretTokens marks the word, quoted or not, that follows one that announces a secret. A word that only says how the secret is
+// written comes between.
+func (w *walk) secretTokens(announce map[string]bool) {
+	if !w.redact {
+		return
+	}
+	announced := false
+	for b := w.words; len(b) > 0; {
+		var word []byte
+		word, b = token(b)
+		if len(word) == 0 {
+			break
+		}
+		switch {
+		case announce[string(word)], announced && (secretForm[string(word)] || len(word) <= 2 && digits(word)):
+			announced = true
+		case string(word) == "{" || string(word) == "[" || word[0] == ';':
+			announced = false
+		case announced, len(word) > 3 && word[0] == '"' && word[1] == '$' && word[2] != '{':
+			if word[0] != '"' && word[0] != '\'' {
+				word = bytes.TrimRight(word, ";")
+			}
+			w.mark(word, secret)
+			announced = false
+		default:
+			w.mark(urlPassword(word), secret)
+		}
+	}
+}
+
+// urlPassword returns the password in a URL such as ftp://USER:PASSWORD@HOST, or nothing.
+func urlPassword(b []byte) []byte {
+	_, b, ok := bytes.Cut(b[:min(len(b), 4*maxValue)], []byte("://"))
+	if !ok {
+		return nil
+	}
+	if n := bytes.IndexAny(b, "/ \t\""); n >= 0 {
+		b = b[:n]
+	}
+	user, _, ok := cutLast(b, '@')
+	if !ok {
+		return nil
+	}
+	_, password, _ := bytes.Cut(user, []byte(":"))
+	return password
+}
+
+// cutLast cuts around the last c.
+func cutLast(b []byte, c byte) (before, after []byte, found bool) {
+	n := bytes.LastIndexByte(b, c)
+	if n < 0 {
+		return b, nil, false
+	}
+	return b[:n], b[n+1:], true
+}
+
+// secretForm are words that say how the secret after them is written.
+var secretForm = map[string]bool{
+	"ascii-text": true, "hexadecimal": true, "ascii": true, "hex": true, "encrypted": true, "plaintext": true, "clear": true, "=": true,
+}

@@ -1,0 +1,569 @@
+package device
+
+import "bytes"
+
+// Cisco's families write lines, indented by one blank inside a block. A host name is the top-level line "hostname NAME" (NX-OS
+// also "switchname"). Banners are text between two delimiters and hold anything. Lines that begin with "!" are comments, and
+// some of them say when and by whom; where such words stand elsewhere, in a description, they are the operator's.
+// Sources: Cisco's command references, and files of many releases.
+
+var ciscoIOS = platform{
+	name: "cisco_ios",
+	signs: []sign{
+		{"version ", 3, trainNumber}, {"service timestamps ", 4, nil}, {"boot-start-marker", 5, nil}, {"service password-encryption", 3, nil},
+		{"no service pad", 4, nil}, {"! Last configuration change at ", 3, nil}, {"! NVRAM config last updated", 5, nil},
+		{"Building configuration...", 1, nil}, {"Current configuration : ", 3, nil}, {"Using ", 3, usingBytes}, {"hostname ", 1, nil},
+		{"aaa new-model", 4, nil}, {"enable secret ", 2, nil}, {"line con 0", 4, nil}, {"line vty 0", 3, nil}, {"ip classless", 3, nil},
+		{"license udi pid ", 6, nil}, {"interface GigabitEthernet", 2, nil}, {"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil},
+		{"no ip http server", 2, nil}, {"ip cef", 3, nil}, {"no aaa new-model", 4, nil}, {"spanning-tree extend system-id", 4, nil},
+		{"ip subnet-zero", 3, nil}, {"control-plane", 2, nil}, {"archive", 2, nothing}, {"multilink bundle-name authenticated", 3, nil},
+	},
+	read: readIOS, whole: endsWith("end"),
+}
+
+var ciscoNXOS = platform{
+	name: "cisco_nxos",
+	signs: []sign{
+		{"!Command: show ", 5, nil}, {"!Running configuration last done at", 8, nil}, {"!Time: ", 4, nil}, {"version ", 6, nexusNumber},
+		{"feature ", 4, nil}, {"no feature ", 4, nil}, {"vdc ", 5, nil}, {"switchname ", 7, nil}, {"vrf context ", 5, nil},
+		{"cfs eth distribute", 4, nil}, {"role feature-group", 4, nil}, {"rmon event ", 3, nil}, {"boot nxos ", 7, nil}, {"boot kickstart ", 6, nil},
+		{"interface Ethernet1/", 2, nil}, {"interface mgmt0", 3, nil}, {"hostname ", 1, nil}, {"no password strength-check", 4, nil},
+		{"copp profile ", 4, nil}, {"policy-map type network-qos ", 3, nil}, {"line console", 1, nil}, {"install feature-set ", 5, nil},
+	},
+	read: readNXOS,
+}
+
+var ciscoASA = platform{
+	name:  "cisco_asa",
+	signs: []sign{{"ASA Version ", 20, nil}, {": Saved", 4, nil}, {": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil}, {" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing}, {": Written by ", 3, nil}, {"asdm image ", 4, nil}},
+	read:  readASA, whole: wholeASA,
+}
+
+var ciscoPIX = platform{name: "cisco_pix", signs: []sign{{"PIX Version ", 30, nil}, {"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA}
+
+var ciscoFWSM = platform{name: "cisco_fwsm", signs: []sign{{"FWSM Version ", 30, nil}}, read: readASA, whole: wholeASA}
+
+var ciscoXR = platform{
+	name: "cisco_xr",
+	signs: []sign{
+		{"!! IOS XR Configuration", 20, nil}, {"!! Last configuration change at ", 8, nil}, {"interface MgmtEth0/", 8, nil}, {"route-policy ", 3, nil},
+		{"interface preconfigure ", 5, nil}, {"hostname ", 1, nil}, {"end-policy", 3, nil}, {"interface Bundle-Ether", 4, nil}, {"hw-module ", 2, nil},
+		{"interface TenGigE0/", 5, nil}, {"interface HundredGigE0/", 5, nil}, {"interface GigabitEthernet0/0/0/", 5, nil}, {"prefix-set ", 4, nil}, {"ssh server v2", 3, nil},
+	},
+	read: readXR, whole: endsWith("end"),
+}
+
+var ciscoCatOS = platform{
+	name: "cisco_catos",
+	signs: []sign{
+		{"set system name ", 4, nil}, {"set enablepass ", 6, nil}, {"#version ", 5, nil}, {"# ***** ", 5, nil}, {"set vtp ", 4, nil},
+		{"set prompt ", 3, nil}, {"set logout ", 3, nil}, {"set spantree ", 4, nil}, {"set trunk ", 3, nil}, {"set module ", 3, nil}, {"begin", 2, nothing},
+	},
+	read: readCatOS, whole: endsWith("end"),
+}
+
+var ciscoAireOS = platform{
+	name: "cisco_wlc",
+	signs: []sign{
+		{"config sysname ", 10, nil}, {"! Product Version: ", 4, nil}, {"! PID: ", 4, nil}, {"config wlan ", 4, nil}, {"config mgmtuser ", 5, nil},
+		{"config 802.11", 5, nil}, {"config mobility ", 4, nil}, {"config ap ", 3, nil}, {"config interface ", 2, nil},
+	},
+	read: readAireOS,
+}
+
+var ciscoVxWorks = platform{
+	name:  "cisco_vxworks",
+	signs: []sign{{"#===Beginning of ", 10, nil}, {"sysName=", 4, nil}, {"dot11", 3, nil}},
+	read:  readVxWorks, whole: func(w *walk) bool { return bytes.HasPrefix(w.last, []byte("#===End of ")) },
+}
+
+// ciscoSMB are the Small Business switches (SG200 to SG550, CBS).
+var ciscoSMB = platform{name: "cisco_s300", signs: []sign{{"config-file-header", 20, nothing}}, read: readSMB}
+
+func nothing(rest []byte) bool { return len(rest) == 0 }
+
+// trainNumber: IOS writes "version 12.2" or "version 17.9".
+func trainNumber(rest []byte) bool {
+	i := bytes.IndexByte(rest, '.')
+	return i > 0 && i <= 2 && len(rest) <= 5 && digits(rest[:i]) && digits(rest[i+1:])
+}
+
+// nexusNumber: NX-OS writes "version 7.3(13)N1(1)" or "version 9.3(8) Bios:version 05.47".
+func nexusNumber(rest []byte) bool {
+	return bytes.IndexByte(rest, '(') > 0 && bytes.IndexByte(rest, '(') < 6 && digits(rest[:1])
+}
+
+func usingBytes(rest []byte) bool {
+	return bytes.HasSuffix(rest, []byte(" bytes")) || bytes.Contains(rest, []byte(" out of "))
+}
+
+func digits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// outermost reports whether the line is a statement of the configuration as a whole: in no block, and not one of a block
+// that a comment seems to have closed.
+func (w *walk) outermost() bool { return w.depth == 0 && w.indent == 0 }
+
+// endsWith is a platform's whole for files whose last line is always the same.
+func endsWith(last string) func(*walk) bool {
+	return func(w *walk) bool { return string(w.last) == last && w.until == nil }
+}
+
+// readLines is what the families of this form share: banners, comments, blocks by indentation, noise that their terminals
+// print. It reports whether the line is a statement.
+func (w *walk) readLines() bool {
+	if w.until != nil {
+		w.quoting = true
+		if bytes.Contains(w.line, w.until) {
+			w.until = nil
+		}
+		return false
+	}
+	if w.last == nil && w.announced() {
+		w.drop()
+		return false
+	}
+	w.indented()
+	if w.words[0] == '!' {
+		if len(w.words) == 1 {
+			w.drop() // separates, and how often depends on the release
+		}
+		return false
+	}
+	return true
+}
+
+// announced reports whether the line is what terminals say before a configuration.
+func (w *walk) announced() bool {
+	for _, said := range []string{"Building configuration", "Building Configuration", "Current configuration : ", "Current configuration:",
+		"Uncompressed configuration from ", "Load for five secs: ", "Time source is "} {
+		if w.has(said) {
+			return true
+		}
+	}
+	return w.has("Using ") && usingBytes(w.words)
+}
+
+// openBanner looks whether text begins on this line that runs up to a delimiter: the first character after the command, or
+// ^C, which stands for a control character and may be written so or as that.
+func (w *walk) openBanner(text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	delimiter := text[:1]
+	if bytes.HasPrefix(text, []byte("^C")) && (bytes.Contains(text[2:], []byte("^C")) || text[len(text)-1] != '^') {
+		delimiter = text[:2]
+	}
+	if !bytes.Contains(text[len(delimiter):], delimiter) {
+		w.until = delimiter
+	}
+}
+
+// banner opens the text of "banner TYPE TEXT", of the other commands of IOS that take text between ^C, and of a macro, which
+// runs up to @.
+func (w *walk) banner() {
+	if text, ok := w.after("banner "); ok {
+		w.openBanner(rest(text, 1))
+		return
+	}
+	if w.has("macro name ") {
+		w.until = []byte("@")
+		return
+	}
+	if i := controlC(w.words); i > 0 && !prose[string(field(w.words, 0))] {
+		w.openBanner(w.words[i:])
+	}
+}
+
+// controlC returns where a word of b begins with ^C, or something below 0.
+func controlC(b []byte) int {
+	if i := bytes.IndexByte(b, 3); i > 0 && b[i-1] == ' ' {
+		return i
+	}
+	for from := 0; ; from++ {
+		n := bytes.IndexByte(b[from:], '^')
+		if n < 0 {
+			return n
+		}
+		if from += n; from > 0 && b[from-1] == ' ' && from+1 < len(b) && b[from+1] == 'C' {
+			return from
+		}
+	}
+}
+
+// field returns the n-th word of b, from 0 on, or nothing.
+func field(b []byte, n int) []byte {
+	b = rest(b, n)
+	if i := bytes.IndexAny(b, " \t"); i >= 0 {
+		b = b[:i]
+	}
+	return b
+}
+
+// rest returns what follows the first n words of b.
+func rest(b []byte, n int) []byte {
+	for range n {
+		i := bytes.IndexAny(b, " \t")
+		if i < 0 {
+			return nil
+		}
+		b = bytes.TrimLeft(b[i:], " \t")
+	}
+	return b
+}
+
+// author returns who is named at the end of "... at TIME by NAME".
+func author(b []byte) []byte {
+	if i := bytes.LastIndex(b, []byte(" by ")); i >= 0 {
+		return b[i+4:]
+	}
+	return nil
+}
+
+func readIOS(w *walk) {
+	statement := w.readLines()
+	if w.dropped || w.quoting {
+		return
+	}
+	if !statement {
+		switch {
+		case w.indent > 0: // what the device writes stands at the start of the line
+		case w.has("! Last configuration change at "):
+			set(&w.id.ChangedBy, author(w.words))
+			w.drop()
+		case w.has("! NVRAM config last updated at "), w.has("! No configuration change since last restart"):
+			w.drop()
+		}
+		return
+	}
+	if w.outermost() {
+		switch w.words[0] {
+		case 'h':
+			if v, ok := w.after("hostname "); ok {
+				w.setWord(v)
+			}
+		case 'v':
+			if v, ok := w.after("version "); ok && trainNumber(v) {
+				set(&w.id.OSVersion, v)
+			}
+		case 'l':
+			if v, ok := w.after("license udi pid "); ok {
+				set(&w.id.Model, field(v, 0))
+				if string(field(v, 1)) == "sn" {
+					set(&w.id.Serial, field(v, 2))
+				}
+			}
+		case 'n':
+			if w.has("ntp clock-period ") {
+				w.drop()
+			}
+		}
+	} else if v, ok := w.after("tunnel mpls traffic-eng bandwidth "); ok && w.autoBandwidth() {
+		w.mark(v, noise)
+	}
+	w.banner()
+	w.secrets()
+	w.opens()
+}
+
+// autoBandwidth looks ahead whether the tunnel sets its bandwidth itself; a tunnel's block is short.
+func (w *walk) autoBandwidth() bool {
+	ahead := w.text[w.next:min(len(w.text), w.next+2048)]
+	for len(ahead) > 0 && ahead[0] == ' ' {
+		if bytes.HasPrefix(ahead, []byte(" tunnel mpls traffic-eng auto-bw")) {
+			return true
+		}
+		i := bytes.IndexByte(ahead, '\n')
+		if i < 0 {
+			break
+		}
+		ahead = ahead[i+1:]
+	}
+	return false
+}
+
+func readNXOS(w *walk) {
+	statement := w.readLines()
+	if w.dropped || w.quoting {
+		return
+	}
+	if !statement {
+		if w.indent == 0 && (w.has("!Time:") || w.has("!Running configuration last done at:") || w.has("!Startup config saved at:") || w.has("!Command:")) {
+			w.drop()
+		}
+		return
+	}
+	if w.outermost() {
+		if v, ok := w.after("hostname "); ok {
+			w.setWord(v)
+		} else if v, ok := w.after("switchname "); ok {
+			w.setWord(v)
+		} else if v, ok := w.after("version "); ok {
+			set(&w.id.OSVersion, field(v, 0))
+		}
+	}
+	w.banner()
+	w.secrets()
+	w.opens()
+}
+
+func readXR(w *walk) {
+	if w.last == nil && w.until == nil && weekday(w.words) {
+		w.drop() // the time of the export
+		return
+	}
+	statement := w.readLines()
+	if w.dropped || w.quoting {
+		return
+	}
+	if !statement {
+		if v, ok := w.after("!! IOS XR Configuration"); ok {
+			v, _ = bytes.CutPrefix(v, []byte("version = "))
+			set(&w.id.OSVersion, field(v, 0))
+		} else if w.indent == 0 && w.has("!! Last configuration change at ") {
+			set(&w.id.ChangedBy, author(w.words))
+			w.drop()
+		}
+		return
+	}
+	if v, ok := w.after("hostname "); ok && w.outermost() {
+		w.setWord(v)
+	}
+	w.banner()
+	w.secrets()
+	w.opens()
+}
+
+// weekday reports whether a line begins as "Tue Sep 13 10:13:30".
+func weekday(b []byte) bool {
+	return len(b) > 19 && bytes.Contains([]byte("MonTueWedThuFriSatSun"), b[:3]) && b[3] == ' ' && b[7] == ' ' && b[13] == ':' && b[16] == ':'
+}
+
+func readASA(w *walk) {
+	if w.words[0] == ':' {
+		w.readASAComment()
+		return
+	}
+	if !w.readLines() {
+		return
+	}
+	w.closed = w.closed && w.has("[OK]") // after the end comes nothing else
+	if w.outermost() {
+		if v, ok := w.after("hostname "); ok {
+			w.setWord(v)
+			if w.id.Kind == "context:" {
+				w.id.Kind += string(field(v, 0))
+			}
+		} else if w.has("Cryptochecksum:") {
+			w.mark(w.words[len("Cryptochecksum:"):], noise)
+		} else if w.has("[OK]") {
+			w.drop()
+		}
+		for _, product := range []string{"ASA Version ", "PIX Version ", "FWSM Version "} {
+			if v, ok := w.after(product); ok && w.id.OSVersion == "" {
+				set(&w.id.OSVersion, field(v, 0))
+				if bytes.HasSuffix(v, []byte("<context>")) || bytes.HasSuffix(v, []byte("<system>")) {
+					w.id.Kind = "context:"
+				}
+				if bytes.HasSuffix(v, []byte("<system>")) {
+					w.id.Kind = "context:system"
+				}
+			}
+		}
+	}
+	w.secrets()
+	w.opens()
+}
+
+// readASAComment reads a line ": ...", of which the header and the end are made.
+func (w *walk) readASAComment() {
+	switch v, _ := w.after(":"); {
+	case bytes.HasPrefix(v, []byte("Serial Number: ")):
+		set(&w.id.Serial, field(v, 2))
+	case bytes.HasPrefix(v, []byte("Hardware:")):
+		model, _, _ := bytes.Cut(bytes.TrimLeft(v[len("Hardware:"):], " "), []byte(","))
+		set(&w.id.Model, model)
+	case bytes.HasPrefix(v, []byte("Written by ")):
+		set(&w.id.ExportedBy, field(v, 2))
+		w.drop()
+	case string(v) == "Saved", len(v) == 0:
+		w.drop()
+	case string(v) == "end":
+		w.closed = true
+	}
+}
+
+func wholeASA(w *walk) bool { return w.closed }
+
+// readCatOS reads lines "set ...", which know no blocks.
+func readCatOS(w *walk) {
+	if w.until != nil {
+		if bytes.Contains(w.line, w.until) {
+			w.until = nil
+		}
+		return
+	}
+	switch {
+	case w.has("#time:"), len(bytes.Trim(w.words, ".")) == 0, string(w.words) == "!":
+		w.drop()
+	case w.has("#version "):
+		set(&w.id.OSVersion, field(w.words, 1))
+	case w.has("set system name "):
+		w.setName(unquoted(rest(w.words, 3)))
+	case w.has("set banner "):
+		w.openBanner(rest(w.words, 3))
+	case w.has("set password "), w.has("set enablepass "):
+		w.mark(rest(w.words, 2), secret)
+	case w.has("set snmp community "):
+		w.mark(rest(w.words, 4), secret)
+	}
+}
+
+func readAireOS(w *walk) {
+	if v, ok := w.after("! PID:"); ok {
+		set(&w.id.Model, v)
+	} else if v, ok := w.after("! Product Version:"); ok {
+		set(&w.id.OSVersion, v)
+	} else if v, ok := w.after("config sysname "); ok {
+		w.setWord(v)
+	}
+	if i := bytes.Index(w.words, []byte(" encrypt ")); i >= 0 { // config mgmtuser add encrypt NAME 1 IV TAG 16 CIPHER
+		w.mark(w.words[i+len(" encrypt "):], secret)
+	} else if v, ok := w.after("config mgmtuser add "); ok {
+		w.mark(field(v, 1), secret)
+	} else {
+		w.secrets()
+	}
+}
+
+// readVxWorks reads lines KEY=VALUE of an Aironet access point.
+func readVxWorks(w *walk) {
+	if v, ok := w.after("sysName="); ok {
+		w.setName(v)
+	} else if v, ok := w.after("#===Beginning of "); ok {
+		if _, v, ok := bytes.Cut(v, []byte("(Cisco ")); ok {
+			set(&w.id.Model, field(v, 0))
+			version, _, _ := bytes.Cut(rest(v, 1), []byte(")"))
+			set(&w.id.OSVersion, version)
+		}
+	}
+}
+
+const (
+	smbName place = iota + 1
+	smbVersion
+)
+
+// readSMB reads a file whose header is: config-file-header, the host name, the version.
+func readSMB(w *walk) {
+	switch {
+	case string(w.words) == "config-file-header" && w.number <= maxPrompt+1:
+		w.place = smbName
+		return
+	case w.place == smbName:
+		w.setName(w.words)
+		w.place = smbVersion
+		return
+	case w.place == smbVersion:
+		set(&w.id.OSVersion, bytes.TrimPrefix(field(w.words, 0), []byte("v")))
+		w.place = 0
+		return
+	}
+	if !w.readLines() {
+		return
+	}
+	if v, ok := w.after("hostname "); ok && w.outermost() && len(v) > 0 {
+		w.id.Name = string(unquoted(v))
+	}
+	w.secrets()
+	w.opens()
+}
+
+// unquoted returns a value without the quotes around it.
+func unquoted(b []byte) []byte {
+	if len(b) >= 2 && (b[0] == '"' || b[0] == '\'') && b[len(b)-1] == b[0] {
+		return b[1 : len(b)-1]
+	}
+	return b
+}
+
+// setWord takes a host name that is one word or quoted; more words are no name but prose.
+func (w *walk) setWord(v []byte) {
+	if name := unquoted(v); len(name) < len(v) || !bytes.ContainsAny(v, " \t") {
+		w.setName(name)
+	}
+}
+
+// secretWords are followed by a secret, in the families of this form.
+var secretWords = map[string]bool{
+	"password": true, "secret": true, "key": true, "community": true, "key-string": true, "pre-shared-key": true, "passphrase": true,
+	"wpa-passphrase": true, "pre-share": true, "PRE-SHARE": true, "psk": true, "ascii": true, "auth": true, "priv": true, "passwd": true,
+	"authentication-key": true, "server-key": true, "shared-secret": true, "ciphertext": true, "cipher": true, "simple": true, "md5": true,
+	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true, "encrypted-password": true, "plaintext": true,
+	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true,
+}
+
+// secretForms are words between one of secretWords and the secret: how it is encrypted, whose it is, what is done with it.
+var secretForms = map[string]bool{
+	"encrypted": true, "clear": true, "hex": true, "local": true, "remote": true, "des": true, "3des": true, "aes": true, "aes-128": true, "128": true,
+	"192": true, "256": true, "sha-1": true, "sha-256": true, "create": true, "delete": true, "mode": true, "accessmode": true, "ro": true, "rw": true,
+}
+
+// prose are commands whose words are the operator's own.
+var prose = map[string]bool{"description": true, "remark": true, "name": true, "hostname": true, "title": true, "contact": true, "location": true}
+
+// secrets marks what follows a word that announces a secret, and what may stand between. Where somebody only talks of
+// secrets a word too many is hidden; that is the lesser harm.
+func (w *walk) secrets() {
+	if !w.redact || prose[string(field(w.words, 0))] {
+		return
+	}
+	b := w.words
+	if v, ok := w.after("snmp-server host "); ok && !bytes.Contains(v, []byte(" community ")) {
+		w.trapCommunity(rest(v, 1))
+		return
+	}
+	for len(b) > 0 {
+		word := field(b, 0)
+		if b = rest(b, 1); len(b) == 0 || !secretWords[string(word)] {
+			continue
+		}
+		if string(word) == "key" && (bytes.HasPrefix(b, []byte("chain ")) || digits(b) && w.within("key chain ")) {
+			continue // its name, its number
+		}
+		v, after := field(b, 0), rest(b, 1)
+		for len(after) > 0 && (len(v) <= 2 && digits(v) || secretWords[string(v)] || secretForms[string(v)]) {
+			b = after
+			v, after = field(b, 0), rest(b, 1)
+		}
+		if v[0] == '"' {
+			if i := bytes.IndexByte(b[1:], '"'); i >= 0 {
+				v = b[:i+2]
+				after = bytes.TrimLeft(b[i+2:], " \t")
+			}
+		}
+		w.mark(v, secret)
+		b = after
+	}
+}
+
+// trapCommunity marks the community in what follows "snmp-server host ADDRESS".
+func (w *walk) trapCommunity(b []byte) {
+	for len(b) > 0 {
+		switch v := field(b, 0); string(v) {
+		case "traps", "trap", "informs", "version", "1", "2c", "3", "auth", "noauth", "priv", "encrypted", "clear":
+			b = rest(b, 1)
+		case "vrf", "use-vrf", "udp-port":
+			b = rest(b, 2)
+		default:
+			w.mark(v, secret)
+			return
+		}
+	}
+}

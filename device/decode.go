@@ -1,0 +1,119 @@
+package device
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxDecoded bounds what gzip, zip and UTF-16 are decoded to, in bytes: as much as the largest upload that is taken by
+// default. What unpacks to more is not unpacked.
+const MaxDecoded = 64 << 20
+
+// Decode returns the text that a configuration is, looked at through gzip or a zip archive of one file, the base64 of a
+// SonicWall export, a byte order mark and UTF-16. What is none of these comes back as it is.
+func Decode(config []byte) []byte {
+	for range 2 { // a zip file inside gzip, or the other way round, is as far as it goes
+		unpacked, ok := unpack(config)
+		if !ok {
+			break
+		}
+		config = unpacked
+	}
+	if settings, ok := unpackSonic(config); ok {
+		return settings
+	}
+	switch {
+	case bytes.HasPrefix(config, []byte("\xef\xbb\xbf")):
+		return config[3:]
+	case bytes.HasPrefix(config, []byte("\xff\xfe")):
+		return fromUTF16(config, config[2:], binary.LittleEndian)
+	case bytes.HasPrefix(config, []byte("\xfe\xff")):
+		return fromUTF16(config, config[2:], binary.BigEndian)
+	}
+	return config
+}
+
+func unpack(config []byte) ([]byte, bool) {
+	switch {
+	case bytes.HasPrefix(config, []byte("\x1f\x8b")):
+		r, err := gzip.NewReader(bytes.NewReader(config))
+		if err != nil {
+			return nil, false
+		}
+		return readAll(r.Read, 4*len(config))
+	case bytes.HasPrefix(config, []byte("PK\x03\x04")):
+		if !oneFile(config) {
+			return nil, false
+		}
+		archive, err := zip.NewReader(bytes.NewReader(config), int64(len(config)))
+		if err != nil || len(archive.File) != 1 {
+			return nil, false
+		}
+		r, err := archive.File[0].Open()
+		if err != nil {
+			return nil, false
+		}
+		return readAll(r.Read, 4*len(config))
+	}
+	return nil, false
+}
+
+// oneFile reports whether a zip archive says of itself that it holds one file, in a directory as long as that takes at most:
+// the reader of archives takes several times the memory of a long one, whatever the number says.
+func oneFile(archive []byte) bool {
+	const header, end, longest = 46, 22, 1<<16 - 1
+	at := bytes.LastIndex(archive[max(0, len(archive)-end-longest):], []byte("PK\x05\x06"))
+	if at < 0 {
+		return false
+	}
+	at += max(0, len(archive)-end-longest)
+	if len(archive)-at < end {
+		return false
+	}
+	files, size, offset := binary.LittleEndian.Uint16(archive[at+10:]), binary.LittleEndian.Uint32(archive[at+12:]), binary.LittleEndian.Uint32(archive[at+16:])
+	return files == 1 && size <= header+3*longest && uint64(offset)+uint64(size) == uint64(at)
+}
+
+// readAll reads to the end, or gives up where that is more than MaxDecoded or the checksum is wrong. (io.ReadAll would
+// bring IO into this package.)
+func readAll(read func([]byte) (int, error), size int) ([]byte, bool) {
+	b := make([]byte, 0, min(max(size, 4096), MaxDecoded+1))
+	for {
+		if len(b) == cap(b) {
+			if len(b) > MaxDecoded {
+				return nil, false
+			}
+			b = append(make([]byte, 0, min(2*cap(b), MaxDecoded+1)), b...)
+		}
+		n, err := read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err != nil {
+			return b, err.Error() == "EOF" && len(b) <= MaxDecoded
+		}
+	}
+}
+
+// fromUTF16 returns text as UTF-8, or whole as it was where it is no UTF-16.
+func fromUTF16(whole, text []byte, order binary.ByteOrder) []byte {
+	if len(text)%2 != 0 || len(text) > MaxDecoded {
+		return whole
+	}
+	out := make([]byte, 0, len(text)/2+len(text)/16)
+	for i := 0; i < len(text); i += 2 {
+		r := rune(order.Uint16(text[i:]))
+		if utf16.IsSurrogate(r) && i+3 < len(text) {
+			if pair := utf16.DecodeRune(r, rune(order.Uint16(text[i+2:]))); pair != utf8.RuneError {
+				r, i = pair, i+2
+			}
+		}
+		if utf16.IsSurrogate(r) { // half a character would become the same as any other half
+			return whole
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package device
+
+import "bytes"
+
+// Junos shows its configuration as blocks of braces or as commands "set ...". The host name is the statement host-name directly
+// in "system", or in "system" of a configuration group. Groups re0 and re1 name the two routing engines, so with two names
+// nobody can tell which of them sent the file, and it has none. A statement that is deactivated has no effect.
+//
+// The header "## Last commit: TIME by NAME" is the only comment that the device writes itself.
+// Sources: Juniper's CLI references, and files of many releases.
+
+var junOS = platform{
+	name: "juniper_junos",
+	signs: []sign{
+		{"## Last commit: ", 10, nil}, {"## Last changed: ", 10, nil}, {"version ", 8, junosVersion}, {"set version ", 8, nil},
+		{"    root-authentication {", 5, nil}, {"routing-options {", 4, nil}, {"policy-options {", 4, nil}, {"chassis {", 3, nil},
+		{"groups {", 3, nil}, {"apply-groups ", 4, nil}, {"    ge-", 3, opensBlock}, {"    xe-", 3, opensBlock}, {"    et-", 3, opensBlock},
+		{"routing-instances {", 3, nil}, {"class-of-service {", 3, nil}, {"forwarding-options {", 3, nil}, {"vlans {", 3, nil},
+		{"system {", 2, nil}, {"interfaces {", 1, nil}, {"protocols {", 1, nil}, {"security {", 2, nil}, {"firewall {", 1, nil}, {"snmp {", 1, nil},
+		{"    host-name ", 2, endsStatement}, {"ethernet-switching-options {", 4, nil}, {"access {", 2, nil}, {"applications {", 2, nil},
+		{"set system root-authentication ", 5, nil}, {"set interfaces ge-", 4, nil}, {"set interfaces xe-", 4, nil}, {"set interfaces et-", 4, nil},
+		{"set interfaces ae", 3, nil}, {"set interfaces lo0 ", 3, nil}, {"set interfaces fxp0 ", 4, nil}, {"set interfaces em0 ", 4, nil},
+		{"set routing-options ", 4, nil}, {"set policy-options ", 4, nil}, {"set security zones ", 4, nil}, {"set security policies ", 4, nil},
+		{"set groups ", 4, nil}, {"set apply-groups ", 4, nil}, {"set firewall family ", 4, nil}, {"set firewall filter ", 4, nil},
+		{"set chassis ", 4, nil}, {"set class-of-service ", 4, nil}, {"set routing-instances ", 4, nil}, {"set forwarding-options ", 4, nil},
+		{"set protocols bgp group ", 3, nil}, {"set vlans ", 2, nil}, {"deactivate ", 2, nil}, {"set system host-name ", 2, nil},
+		{"set system services ", 2, nil}, {"set snmp community ", 1, nil}, {"set protocols ospf area ", 1, nil}, {"set security ", 2, nil},
+	},
+	read: readJunos, whole: balanced,
+}
+
+var junosBraces = braceForm{hash: true, slash: true}
+
+// Where the host name is from, in walk.place.
+const (
+	junosGroup  place = iota + 1 // a group
+	junosOwn                     // the system's own
+	junosNobody                  // groups that differ
+)
+
+// junosVersion: Junos writes "version 22.4R3-S2.11;".
+func junosVersion(rest []byte) bool {
+	return endsStatement(rest) && (rest[0] >= '0' && rest[0] <= '9' || rest[0] == '"')
+}
+
+func endsStatement(rest []byte) bool { return len(rest) > 1 && rest[len(rest)-1] == ';' }
+
+func opensBlock(rest []byte) bool { return len(rest) > 0 && rest[len(rest)-1] == '{' }
+
+func readJunos(w *walk) {
+	if w.stray() {
+		w.drop()
+		return
+	}
+	if len(w.words) > 0 && w.words[0] == '#' && w.readJunosHeader() {
+		return
+	}
+	kind, words := w.braces(junosBraces)
+	switch kind {
+	case braceStatement:
+		w.readJunosStatement(words)
+	case braceOpen:
+		w.secretTokens(junosSecrets)
+		if w.redact && w.in("snmp") && bytes.HasPrefix(words, []byte("community ")) {
+			words = []byte("community <secret>") // the path is for all eyes
+		}
+		w.push(bytes.TrimPrefix(words, []byte("protect: ")), w.indent)
+		return
+	}
+	w.secretTokens(junosSecrets)
+}
+
+// readJunosHeader reads "## Last commit: TIME by NAME", which only the device writes at the top.
+func (w *walk) readJunosHeader() bool {
+	if w.state != bracePlain || !w.top() || w.indent > 0 {
+		return false
+	}
+	b := bytes.TrimLeft(w.words, "# ")
+	if !bytes.HasPrefix(b, []byte("Last commit: ")) && !bytes.HasPrefix(b, []byte("Last changed: ")) {
+		return false
+	}
+	set(&w.id.ChangedBy, field(author(b), 0))
+	w.drop()
+	return true
+}
+
+func (w *walk) readJunosStatement(b []byte) {
+	switch b[0] {
+	case 'h':
+		v, ok := bytes.CutPrefix(b, []byte("host-name "))
+		if !ok {
+			return
+		}
+		if w.in("system") {
+			w.ownJunosName(scalar(v))
+		} else if w.depth == 3 && len(w.path) == 3 && string(w.path[0].header) == "groups" && string(w.path[2].header) == "system" {
+			w.groupJunosName(w.path[1].header, scalar(v))
+		}
+	case 'v':
+		if v, ok := bytes.CutPrefix(b, []byte("version ")); ok && w.top() {
+			set(&w.id.OSVersion, scalar(v))
+		}
+	case 'a':
+		if v, ok := bytes.CutPrefix(b, []byte("apply-groups ")); ok && w.top() {
+			w.applyJunosGroups(v)
+		}
+	case 's':
+		if v, ok := bytes.CutPrefix(b, []byte("set ")); ok && w.top() {
+			w.readJunosSet(v)
+		}
+	case 'd':
+		if v, ok := bytes.CutPrefix(b, []byte("deactivate ")); ok && w.top() {
+			w.deactivateJunos(v)
+		}
+	}
+}
+
+// readJunosSet reads a command of the other form.
+func (w *walk) readJunosSet(b []byte) {
+	if v, ok := bytes.CutPrefix(b, []byte("system host-name ")); ok {
+		w.ownJunosName(scalar(v))
+	} else if v, ok := bytes.CutPrefix(b, []byte("version ")); ok {
+		set(&w.id.OSVersion, scalar(v))
+	} else if v, ok := bytes.CutPrefix(b, []byte("groups ")); ok {
+		group, v := token(v)
+		if v, ok = bytes.CutPrefix(bytes.TrimLeft(v, " "), []byte("system host-name ")); ok {
+			w.groupJunosName(group, scalar(v))
+		}
+	} else if v, ok := bytes.CutPrefix(b, []byte("apply-groups ")); ok {
+		w.applyJunosGroups(v)
+	}
+}
+
+func (w *walk) ownJunosName(name []byte) {
+	w.id.Name, w.place = "", junosOwn
+	w.setName(name)
+}
+
+// groupJunosName takes the name that a group gives. The groups of routing engines and of the nodes of a cluster apply by
+// their names; any other has to be applied, which comes later in the file.
+func (w *walk) groupJunosName(group, name []byte) {
+	if w.place == junosOwn || len(name) == 0 || len(name) > maxValue || len(group) > maxValue {
+		return
+	}
+	if memberGroup(group) {
+		w.takeJunosName(name)
+		return
+	}
+	held := append(append(append([]byte(nil), group...), 0), name...)
+	if w.held != nil && !bytes.Equal(w.held, held) {
+		held = []byte{0} // more than one: none
+	}
+	w.held = held
+}
+
+func (w *walk) takeJunosName(name []byte) {
+	switch {
+	case w.place == 0:
+		w.place = junosGroup
+		w.setName(name)
+	case w.place == junosGroup && w.id.Name != string(name):
+		w.place, w.id.Name = junosNobody, ""
+	}
+}
+
+// memberGroup reports whether a group is that of a routing engine or of a member of a cluster.
+func memberGroup(group []byte) bool {
+	for _, prefix := range []string{"re", "node", "member"} {
+		if n, ok := bytes.CutPrefix(group, []byte(prefix)); ok && len(n) <= 2 && digits(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// applyJunosGroups reads "NAME;" or "[ NAME NAME ];".
+func (w *walk) applyJunosGroups(b []byte) {
+	group, name, ok := bytes.Cut(w.held, []byte{0})
+	if !ok || len(group) == 0 || w.place == junosOwn {
+		return
+	}
+	for len(b) > 0 {
+		var word []byte
+		word, b = token(b)
+		if bytes.Equal(bytes.Trim(word, "[];\""), group) {
+			w.takeJunosName(name)
+			return
+		}
+		if len(word) == 0 {
+			return
+		}
+	}
+}
+
+// deactivateJunos takes back a name that is deactivated.
+func (w *walk) deactivateJunos(b []byte) {
+	switch {
+	case w.place == junosOwn && (string(b) == "system" || string(b) == "system host-name"),
+		w.place == junosGroup && (bytes.HasPrefix(b, []byte("groups ")) || bytes.HasPrefix(b, []byte("apply-groups"))):
+		w.place, w.id.Name = junosNobody, ""
+	case bytes.HasPrefix(b, []byte("groups ")):
+		w.held = []byte{0}
+	}
+}
+
+var junosSecrets = map[string]bool{
+	"encrypted-password": true, "plain-text-password-value": true, "secret": true, "authentication-key": true, "key": true, "ascii-text": true,
+	"hexadecimal": true, "password": true, "pre-shared-key": true, "simple-password": true, "community": true, "authentication-password": true,
+	"privacy-password": true, "authentication-key-chain-secret": true, "ssh-rsa": true, "ssh-ed25519": true, "ssh-ecdsa": true, "ssh-dsa": true,
+}

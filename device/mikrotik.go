@@ -1,0 +1,221 @@
+package device
+
+import "bytes"
+
+// RouterOS exports menus, such as "/ip address", with commands below them; a compact form has the menu in every line. Long lines
+// go on after a backslash. The host name is "set name=" of /system identity, which is absent while it is the default. The first
+// line says when the export was made.
+//
+// Comments of the operator's are settings (comment="..."). Lines that begin with "#" are the device's own: what it says there of
+// the state of an interface or a client comes and goes.
+// Sources: MikroTik's documentation, and exports of releases 6 and 7.
+
+var routerOS = platform{
+	name: "mikrotik_routeros",
+	signs: []sign{
+		{"# ", 10, byRouterOS}, {"# software id = ", 6, nil}, {"# serial number = ", 1, nil}, {"# model = ", 1, nil}, {"/interface ", 4, nil}, {"/ip address", 4, nil},
+		{"/ip ", 3, nil}, {"/system identity", 5, nil}, {"/system ", 2, nil}, {"/routing ", 2, nil}, {"/tool ", 2, nil}, {"/user", 1, nil},
+		{"set [ find default", 5, nil}, {"add address=", 2, nil}, {"add action=", 2, nil}, {"/snmp", 2, nil}, {"/ipv6 ", 2, nil}, {"/queue ", 2, nil},
+	},
+	read: readRouterOS,
+}
+
+const (
+	routerSystem  place = iota + 1 // /system identity
+	routerSection                  // any other menu
+)
+
+// What the line before leaves open, in walk.state. Blank lines inside a command don't matter.
+const (
+	routerEnded   = iota
+	routerGoesOn  // the command goes on
+	routerSecret  // and its next word is a secret, or the rest of one
+	routerQuoted  // a string goes on
+	routerQSecret // and is a secret
+)
+
+// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16".
+func byRouterOS(rest []byte) bool {
+	return len(rest) < 100 && bytes.Contains(rest, []byte(" by RouterOS "))
+}
+
+func readRouterOS(w *walk) {
+	if len(w.words) == 0 {
+		return
+	}
+	if w.state == routerEnded && w.words[0] == '#' {
+		w.readRouterComment()
+		return
+	}
+	if w.state == routerEnded {
+		w.beginRouterCommand()
+	}
+	more := w.words[len(w.words)-1] == '\\'
+	first := w.state == routerEnded
+	w.scanRouterWords(more)
+	switch {
+	case more && first && w.words[0] != '/':
+		w.push(w.words, 1) // what goes on stands in it
+	case !more && first && w.words[0] == '/' && !routerCommand(w.words):
+		w.path, w.depth = w.path[:0], 0
+		w.push(w.words, 0)
+	}
+}
+
+// readRouterComment reads the header, and drops what the device says of its state.
+func (w *walk) readRouterComment() {
+	b := w.words
+	switch {
+	case w.commentsOnly():
+		if n := bytes.Index(b[:min(len(b), 200)], []byte(" by RouterOS ")); n > 1 {
+			set(&w.id.OSVersion, field(b[n:], 3))
+			w.mark(b[1:n], noise)
+		} else if v, ok := w.after("# model = "); ok {
+			set(&w.id.Model, unquoted(v))
+		} else if v, ok := w.after("# serial number = "); ok {
+			set(&w.id.Serial, v)
+		}
+	case routerState(b):
+		w.drop()
+	}
+}
+
+// routerState reports whether a comment speaks of a state.
+func routerState(b []byte) bool {
+	b = b[:min(len(b), 200)]
+	for _, state := range []string{" not ready", "inactive", " not active", "# poe-out status: ", " bad format", "# Firmware upgraded", " no link", "# managed by CAPsMAN", "# channel: ", "# SSID: ", " not running"} {
+		if bytes.Contains(b, []byte(state)) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginRouterCommand reads the beginning of a menu or a command.
+func (w *walk) beginRouterCommand() {
+	for w.depth > 1 || w.depth == 1 && w.words[0] == '/' {
+		w.pop()
+	}
+	if w.words[0] == '/' {
+		w.place = routerSection
+		if v, ok := w.after("/system identity"); ok && (len(v) == 0 || v[0] != '/') {
+			w.place = routerSystem
+			if v, ok := bytes.CutPrefix(v, []byte("set ")); ok {
+				w.routerName(v)
+				w.place = routerSection
+			}
+		}
+		return
+	}
+	if v, ok := w.after("set "); ok && w.place == routerSystem {
+		w.routerName(v)
+	}
+}
+
+// routerName takes the name out of "name=NAME", which may go on in the next line.
+func (w *walk) routerName(v []byte) {
+	if len(v) > 0 && v[len(v)-1] == '\\' && w.next < len(w.text) {
+		joined := append([]byte(nil), v[:min(len(v)-1, 4*maxValue)]...)
+		ahead := w.text[w.next:min(len(w.text), w.next+4*maxValue)]
+		for len(ahead) > 0 {
+			line := ahead
+			if n := bytes.IndexByte(ahead, '\n'); n >= 0 {
+				line, ahead = ahead[:n], ahead[n+1:]
+			} else {
+				ahead = nil
+			}
+			line = bytes.TrimSpace(line)
+			cut, more := bytes.CutSuffix(line, []byte(`\`))
+			if joined = append(joined, cut...); !more {
+				break
+			}
+		}
+		v = joined
+	}
+	for len(v) > 0 {
+		if name, ok := bytes.CutPrefix(v, []byte("name=")); ok {
+			set(&w.id.Name, []byte(unquote(name)))
+			return
+		}
+		v = routerRest(v)
+	}
+}
+
+// routerRest returns what follows the first setting KEY=VALUE.
+func routerRest(b []byte) []byte {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch {
+		case b[i] == '\\':
+			i++
+		case b[i] == '"':
+			quoted = !quoted
+		case b[i] == ' ' && !quoted:
+			return bytes.TrimLeft(b[i:], " ")
+		}
+	}
+	return nil
+}
+
+// routerCommand reports whether a line that begins with a menu has a command, too.
+func routerCommand(b []byte) bool {
+	for n := 0; n < 8 && len(b) > 0; n++ {
+		switch string(field(b, 0)) {
+		case "add", "set", "remove", "disable", "enable", "print", "export", "move", "unset":
+			return n > 0
+		}
+		b = rest(b, 1)
+	}
+	return len(b) > 0
+}
+
+// scanRouterWords goes through the settings KEY=VALUE of the line: it marks secrets, and says what the next line goes on with.
+func (w *walk) scanRouterWords(more bool) {
+	b := w.words
+	if more {
+		b = b[:len(b)-1]
+	}
+	quoted := w.state == routerQuoted || w.state == routerQSecret
+	hidden := w.state == routerSecret || w.state == routerQSecret
+	from, word := 0, 0 // of the secret, of the word
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '=' && !hidden:
+			if key := string(b[word:i]); routerSecrets[key] || key == "name" && w.within("/snmp community") {
+				hidden, from = true, i+1
+			}
+		case c == ' ':
+			if hidden {
+				w.mark(b[from:i], secret)
+			}
+			hidden, word = false, i+1
+		}
+	}
+	if hidden && from < len(b) {
+		w.mark(b[from:], secret)
+	}
+	switch {
+	case !more:
+		w.state = routerEnded
+	case quoted && hidden:
+		w.state = routerQSecret
+	case quoted:
+		w.state = routerQuoted
+	case hidden:
+		w.state = routerSecret
+	default:
+		w.state = routerGoesOn
+	}
+}
+
+var routerSecrets = map[string]bool{
+	"password": true, "secret": true, "passphrase": true, "wpa-pre-shared-key": true, "wpa2-pre-shared-key": true, "pre-shared-key": true,
+	"private-key": true, "preshared-key": true, "authentication-password": true, "encryption-password": true, "ipsec-secret": true,
+	"shared-secret": true, "auth-key": true, "authentication-key": true, "security.passphrase": true, "key": true, "wpa3-pre-shared-key": true,
+	"tcp-md5-key": true, "static-key-0": true, "static-key-1": true, "static-key-2": true, "static-key-3": true, "supplicant-password": true, "trap-community": true,
+}

@@ -1,0 +1,253 @@
+package device
+
+import "bytes"
+
+// FASTPATH, of Broadcom, is what Netgear, Dell, Ubiquiti and others sell under names of their own. It writes lines, not
+// indented; a block ends with "exit". Its header tells who sells it, in a description of the switch, and how long it has been
+// up. Netgear's smart switches have another form, with a header that names everything, and indentation.
+// Sources: the vendors' command references, and configurations of many releases.
+
+// fastpathSigns are common to all that FASTPATH is sold as.
+var fastpathSigns = []sign{
+	{"!Current Configuration:", 4, nil}, {"!System Software Version ", 4, nil}, {"!Additional Packages ", 3, nil}, {"!Cut-through mode is configured as ", 3, nil},
+	{"!System Up Time ", 3, nil}, {"!Current SNTP Synchronized Time:", 3, nil}, {"vlan database", 2, nothing}, {"configure", 2, nothing},
+	{"lineconfig", 4, nothing}, {"vlan participation ", 4, nil}, {"vlan pvid ", 3, nil}, {"network parms ", 4, nil}, {"network protocol ", 3, nil},
+	{"serviceport protocol ", 4, nil}, {"serviceport ip ", 4, nil}, {"interface 0/", 3, nil}, {"interface 1/0/", 3, nil}, {"addport ", 3, nil},
+}
+
+// describing reports whether a description of the system begins with one of some words.
+func describing(words ...string) func([]byte) bool {
+	return func(v []byte) bool {
+		v = bytes.TrimLeft(v, ` "`)
+		for _, word := range words {
+			if bytes.HasPrefix(v, []byte(word)) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+var netgearProSafe = platform{
+	name: "netgear_prosafe",
+	signs: append([]sign{
+		{"SYSTEM CONFIG FILE ::= BEGIN", 2, nil}, {"! System Description: ", 8, netgearDescription}, {"! Model: ", 8, netgearDescription}, // others have this form too
+		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"!System Description ", 14, netgearDescription},
+	}, fastpathSigns...),
+	read: readNetgear, whole: wholeFastpath,
+}
+
+// netgearDescription: Netgear's models begin so, and its descriptions often name the line of products.
+func netgearDescription(v []byte) bool {
+	for _, word := range []string{"ProSAFE", "ProSafe", "NETGEAR", "Netgear"} {
+		if bytes.Contains(v, []byte(word)) {
+			return true
+		}
+	}
+	v = bytes.TrimLeft(v, ` "`)
+	for _, series := range []string{"GSM", "GS", "GC", "MS", "FSM", "XSM", "M4", "M5", "M6", "XS", "S3"} {
+		if rest, ok := bytes.CutPrefix(v, []byte(series)); ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
+var edgeSwitch = platform{
+	name:  "ubiquiti_edgeswitch",
+	signs: append([]sign{{"!System Description ", 14, describing("EdgeSwitch", "EdgePoint", "USW")}}, fastpathSigns...),
+	read:  readFastpath, whole: wholeFastpath,
+}
+
+// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms, since they have its signs
+// and one more.
+var broadcomICOS = platform{name: "broadcom_icos", signs: fastpathSigns, read: readFastpath, whole: wholeFastpath}
+
+func readFastpath(w *walk) {
+	if w.last == nil && w.title() {
+		w.drop()
+		return
+	}
+	if w.until != nil {
+		w.quoting = true
+		if bytes.Contains(w.line, w.until) {
+			w.until = nil
+		}
+		return
+	}
+	if w.words[0] == '!' {
+		w.readFastpathHeader()
+		return
+	}
+	w.place = inBody
+	switch v, ok := w.after("hostname "); {
+	case string(w.words) == "exit":
+		w.pop()
+		return
+	case !w.top() && !w.in("configure"):
+	case ok:
+		w.id.Name = string(unquoted(v)) // rather than the name that SNMP has
+	case w.has("snmp-server sysname "):
+		w.setName(unquoted(rest(w.words, 2)))
+	case w.has("banner motd "), w.has("set clibanner "):
+		w.openText(rest(w.words, 2))
+	}
+	if w.has("sflow ") {
+		w.markCountdown()
+	}
+	w.hide(lineSecrets, nil)
+	w.openFastpath()
+}
+
+// readFastpathHeader reads a comment of the header. How long the switch is up, and its time, are no configuration.
+func (w *walk) readFastpathHeader() {
+	if len(w.words) == 1 {
+		w.drop()
+		return
+	}
+	if w.place == inBody {
+		return
+	}
+	switch v, _ := w.after("!"); {
+	case bytes.HasPrefix(v, []byte("System Up Time")), bytes.HasPrefix(v, []byte("Current System Time:")),
+		bytes.HasPrefix(v, []byte("Current SNTP Synchronized Time")), string(v) == "Current Configuration:":
+		w.drop()
+	case bytes.HasPrefix(v, []byte("System Description ")):
+		description, _, _ := bytes.Cut(bytes.Trim(v[len("System Description "):], ` "`), []byte(","))
+		set(&w.id.Model, fastpathModel(description))
+	case bytes.HasPrefix(v, []byte("System Software Version ")):
+		set(&w.id.OSVersion, bytes.Trim(v[len("System Software Version "):], ` "`))
+	}
+}
+
+// fastpathModel finds the model in a description such as "Dell EMC Networking N3024ET-ON", "PowerConnect 6248",
+// "EdgeSwitch 24 250W" or "M4300-28G-PoE+ ProSAFE 24-port ...". Not every description has one.
+func fastpathModel(description []byte) []byte {
+	for _, seller := range []string{"Dell EMC Networking ", "Dell Networking ", "Dell EMC ", "Dell "} {
+		description = bytes.TrimPrefix(description, []byte(seller))
+	}
+	first := field(description, 0)
+	switch string(first) {
+	case "PowerConnect", "EdgeSwitch", "EdgePoint":
+		return description
+	}
+	if len(first) < 4 || len(bytes.Trim(first, "0123456789")) == 0 || bytes.IndexAny(first, "0123456789") <= 0 {
+		return nil
+	}
+	return first
+}
+
+// markCountdown marks the seconds for which a receiver of sFlow is kept, which count down.
+func (w *walk) markCountdown() {
+	for b := w.words; len(b) > 0; {
+		var word []byte
+		if word, b = cutWord(b); string(word) == "timeout" {
+			if seconds, _ := cutWord(b); digits(seconds) {
+				w.mark(seconds, noise)
+			}
+			return
+		}
+	}
+}
+
+// fastpathBlocks open blocks that stand in "configure", or in none.
+var fastpathBlocks = []string{
+	"interface ", "line ", "class-map ", "policy-map ", "router ", "ipv6 router ", "ip dhcp pool ", "ipv6 dhcp pool ", "mac access-list extended ",
+	"ip access-list ", "ipv6 access-list ", "route-map ", "time-range ", "vpc domain ", "radius server auth ", "radius server acct ",
+	"tacacs-server host ", "spanning-tree mst configuration", "ip vrf ", "vlan database", "lineconfig", "stack",
+}
+
+// openFastpath opens a block. What can't be inside another block closes whatever is open there: not every release writes
+// "exit" after everything.
+func (w *walk) openFastpath() {
+	switch {
+	case string(w.words) == "configure":
+		for w.pop() {
+		}
+	case w.has("class "):
+		if !w.inFastpath("policy-map ") {
+			return
+		}
+	case w.has("vlan ") && len(bytes.Trim(w.words[5:], "0123456789,-")) == 0 && !w.inFastpath("vlan database"):
+		w.leaveFastpath()
+	default:
+		for _, head := range fastpathBlocks {
+			if v, ok := w.after(head); ok && (len(v) > 0) == (head[len(head)-1] == ' ') {
+				w.leaveFastpath()
+				w.push(w.words, w.indent)
+				return
+			}
+		}
+		return
+	}
+	w.push(w.words, w.indent)
+}
+
+// inFastpath reports whether the innermost block begins so.
+func (w *walk) inFastpath(head string) bool {
+	return w.depth > 0 && w.depth == len(w.path) && bytes.HasPrefix(w.path[w.depth-1].header, []byte(head))
+}
+
+// leaveFastpath closes blocks up to "configure".
+func (w *walk) leaveFastpath() {
+	for w.depth > 0 && !(w.depth == 1 && string(w.path[0].header) == "configure") {
+		w.pop()
+	}
+}
+
+func wholeFastpath(w *walk) bool { return w.depth == 0 && w.until == nil || w.state == netgearSmart }
+
+// netgearSmart is walk.state in a file of a smart switch; blank lines there are lines.
+const netgearSmart = 1
+
+// readNetgear reads either of Netgear's forms.
+func readNetgear(w *walk) {
+	if w.last == nil && w.has("SYSTEM CONFIG FILE ::= BEGIN") {
+		w.state = netgearSmart
+		return
+	}
+	switch {
+	case w.state == netgearSmart:
+		w.readNetgearSmart()
+	case w.last == nil && (w.has("struct0x4e47") || w.has("0x4e470x01")):
+		_, v, _ := bytes.Cut(w.words, []byte("0x4e470x010x00"))
+		set(&w.id.Model, field(v, 0))
+	default:
+		readFastpath(w)
+	}
+}
+
+func (w *walk) readNetgearSmart() {
+	if len(w.words) == 0 {
+		w.drop()
+		return
+	}
+	if !w.readHeaded() {
+		w.readNetgearHeader()
+		return
+	}
+	if v, ok := w.after("system name "); ok && w.top() {
+		w.id.Name = string(unquoted(v))
+	}
+	w.hide(lineSecrets, nil)
+	w.opens()
+}
+
+func (w *walk) readNetgearHeader() {
+	if !w.heads() {
+		return
+	}
+	key, v, _ := bytes.Cut(bytes.TrimLeft(w.words[1:], " "), []byte(": "))
+	switch string(key) {
+	case "Model":
+		set(&w.id.Model, v)
+	case "Firmware Version":
+		set(&w.id.OSVersion, field(v, 0))
+	case "System Name":
+		w.setName(v)
+	case "Serial Number":
+		set(&w.id.Serial, v)
+	case "System Up Time":
+		w.drop()
+	}
+}

@@ -1,0 +1,181 @@
+package device
+
+import "bytes"
+
+// sign is how a line of a platform begins, and how much that says: 10 is sure, 1 is a hint.
+type sign struct {
+	text   string
+	weight int
+	// also looks at the rest of the line, where its beginning is not enough. May be nil.
+	also func(rest []byte) bool
+}
+
+const (
+	// headBytes and tailBytes are what recognition looks at: where files say what they are, and enough lines of those that
+	// don't.
+	headBytes = 64 << 10
+	tailBytes = 4 << 10
+	// enough is the sum of weights from which on a platform is taken: no single hint.
+	enough = 4
+	// sure is the sum from which on nothing more is looked at, if the next platform has ahead less.
+	sure  = 20
+	ahead = 10
+)
+
+// signs are those of all platforms by the first byte of the line. Each counts once.
+type platformSign struct {
+	sign
+	platform, number int
+}
+
+var signs, signCount = func() (by [256][]platformSign, n int) {
+	for i, p := range platforms {
+		for _, s := range p.signs {
+			by[s.text[0]] = append(by[s.text[0]], platformSign{s, i, n})
+			n++
+		}
+	}
+	return by, n
+}()
+
+// A recogniser adds up what the lines of a text say.
+type recogniser struct {
+	seen  []bool // by number of the sign
+	score []int  // by platform
+}
+
+// recognise returns the platform that a text looks most like, or nil.
+func recognise(text []byte) *platform {
+	r := recogniser{make([]bool, signCount), make([]int, len(platforms))}
+	if !r.look(text[:min(len(text), headBytes)]) && len(text) > headBytes {
+		tail := text[max(headBytes, len(text)-tailBytes):]
+		r.look(tail[bytes.IndexByte(tail, '\n')+1:]) // from where a line begins, or there are none
+	}
+	if best, _ := r.best(); r.score[best] >= enough {
+		return platforms[best]
+	}
+	return nil
+}
+
+// look reads lines, and reports whether it stopped because there is no doubt any more.
+func (r *recogniser) look(part []byte) bool {
+	for len(part) > 0 {
+		line := part
+		if n := bytes.IndexByte(part, '\n'); n >= 0 {
+			line, part = part[:n], part[n+1:]
+		} else {
+			part = nil
+		}
+		for len(line) > 0 && line[0] == '\r' {
+			line = line[1:]
+		}
+		if len(line) == 0 {
+			continue
+		}
+		met := false
+		for i := range signs[line[0]] {
+			s := &signs[line[0]][i]
+			if len(line) >= len(s.text) && string(line[:len(s.text)]) == s.text && !r.seen[s.number] &&
+				(s.also == nil || s.also(bytes.TrimRight(line[len(s.text):], " \t\r"))) {
+				r.seen[s.number], met = true, true
+				r.score[s.platform] += s.weight
+			}
+		}
+		if met {
+			if best, next := r.best(); r.score[best] >= sure && r.score[best]-r.score[next] >= ahead {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// best returns the platform of the highest score, the first of equals, and that of the next.
+func (r *recogniser) best() (best, next int) {
+	best, next = 0, -1
+	for i := 1; i < len(r.score); i++ {
+		switch {
+		case r.score[i] > r.score[best]:
+			best, next = i, best
+		case next < 0 || r.score[i] > r.score[next]:
+			next = i
+		}
+	}
+	return best, next
+}
+
+// maxPrompt is among how many lines from the start there may be echoes of commands, blank ones counted.
+const maxPrompt = 8
+
+// echoed reports whether a line is what a terminal session shows before a configuration: a prompt with the command that
+// asks for it.
+func echoed(line []byte) bool {
+	n := bytes.IndexAny(line, "#>$")
+	if n <= 0 || n > 80 || !promptHead(line[:n]) {
+		return false
+	}
+	command := bytes.TrimLeft(line[n+1:], " ")
+	if len(command) == 0 {
+		return true
+	}
+	command = bytes.TrimPrefix(command, []byte("(enable) ")) // CatOS
+	for _, c := range []string{"sh", "display", "more ", "cat ", "write t", "wr t", "/export", "export", "admin ", "copy ", "list ", "config ", "edit ", "term"} {
+		if bytes.HasPrefix(command, []byte(c)) {
+			return true
+		}
+	}
+	return false
+}
+
+// promptHead reports whether b can stand before the sign that ends a prompt: one word, or "name (mode)", or "(Cisco Controller)".
+func promptHead(b []byte) bool {
+	b = bytes.TrimLeft(bytes.TrimRight(b, " "), "*") // * is for what is not saved: *A:router#
+	if len(b) > 2 && b[0] == '(' {                   // (switch) #, (controller) [mynode] #, (Some Routing) (Config)#
+		i := bytes.IndexByte(b, ')')
+		return i > 1 && (i == len(b)-1 || b[i+1] == ' ')
+	}
+	if i := bytes.IndexByte(b, ' '); i > 0 && bytes.HasPrefix(b[i:], []byte(" (")) && b[len(b)-1] == ')' {
+		b = b[:i]
+	}
+	if i := bytes.IndexByte(b, ' '); i > 0 && b[0] == '[' { // [admin@MikroTik] >
+		b = b[:i]
+	}
+	for i, c := range b {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '[', c == '{':
+		case i > 0 && bytes.IndexByte([]byte(".-/@:()~]}*"), c) >= 0:
+		default:
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// lastLine returns where the last line that is neither blank nor a prompt ends: of a terminal session, the prompt after
+// the configuration is no part of it.
+func lastLine(text []byte) int {
+	end := len(text)
+	for range maxPrompt {
+		trimmed := bytes.TrimRight(text[:end], " \t\r\n")
+		start := bytes.LastIndexByte(trimmed, '\n') + 1
+		last := bytes.TrimLeft(trimmed[start:], "\r")
+		if len(last) == 0 || len(last) > 80 || !prompted(last) {
+			return len(trimmed)
+		}
+		end = start
+	}
+	return len(bytes.TrimRight(text[:end], " \t\r\n"))
+}
+
+// prompted reports whether a line is a prompt with nothing after it but a word that leaves.
+func prompted(line []byte) bool {
+	n := bytes.LastIndexAny(line, "#>$")
+	if n <= 0 || !promptHead(line[:n]) || bytes.HasPrefix(line, []byte("#")) {
+		return false
+	}
+	switch string(bytes.TrimSpace(line[n+1:])) {
+	case "", "exit", "quit", "logout", "(enable)", "end":
+		return true
+	}
+	return false
+}

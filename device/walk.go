@@ -1,0 +1,375 @@
+package device
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"hash"
+	"slices"
+	"strings"
+)
+
+// A platform is a form of configuration: how to know it, and how to read it line by line.
+type platform struct {
+	name  string // Netmiko's, where it has one
+	signs []sign // how its lines begin
+	// read reads one line (w.line, w.words): it keeps track of blocks, notes what the line says about the device, and marks
+	// noise and secrets. It is called for every line but blank ones and prompts.
+	read func(w *walk)
+	// whole reports at the end whether the file ends as it should; nil where the platform has no sign of it.
+	whole func(w *walk) bool
+}
+
+// maxDepth bounds the blocks that are kept of a path. Real configurations have a dozen levels at most; what a hostile one
+// has more is counted and not kept.
+const maxDepth = 64
+
+// maxHeader bounds what is shown of the line that opened a block, in bytes.
+const maxHeader = 1024
+
+// block is an open block: the line that opened it.
+type block struct {
+	header []byte
+	indent int
+	number int // of that line
+}
+
+// markKind says why a part of a line is marked.
+type markKind uint8
+
+const (
+	noise  markKind = 1 << iota // changes by itself
+	secret                      // not for everybody's eyes
+)
+
+type mark struct {
+	from, to int
+	kind     markKind
+}
+
+// place is where in a configuration a line stands, as its platform counts the places it knows; 0 is any other.
+type place uint8
+
+// walk goes through a configuration, line by line. Everything that a platform's read may look at and set is here.
+type walk struct {
+	platform *platform
+	text     []byte
+	opaque   bool // no text: nothing but its bytes to compare
+	start    int  // where the line begins
+	next     int  // where the next line begins
+	end      int  // where the last line that is no prompt and not blank ends
+
+	number int
+	line   []byte // without its line end
+	words  []byte // the line without blanks around it
+	indent int    // the blanks before it
+
+	path  []block
+	depth int // open blocks, of which path has the first maxDepth
+	id    Identity
+
+	dropped bool // the line is noise
+	quoting bool // the line is a banner's text or the like, in which nothing is noise
+	marks   []mark
+	last    []byte // words of the last line that is not blank and not noise
+
+	// What platforms remember from line to line.
+	until  []byte // text up to this is a banner or the like, not configuration
+	state  int    // blank lines matter where it isn't 0
+	place  place
+	closed bool // an end was met that nothing may follow
+	torn   bool // something that can't be: an end without a block
+	quote  int  // where a quote is known to stand, with none between here and there
+	held   []byte
+	xml    xmlScan // of platforms that write XML
+
+	brief  bool    // nobody asks for noise and secrets, which needn't be marked
+	redact bool    // secrets are to be marked
+	hash   *hasher // nil where only the identity is wanted
+}
+
+func newWalk(config []byte) *walk {
+	w := &walk{text: Decode(config)}
+	w.platform = recognise(w.text)
+	w.id.Kind = KindFull
+	switch {
+	case bytes.HasPrefix(w.text, []byte("#FGBK|")):
+		w.platform, w.id, w.opaque = &fortiOS, identifyFGBK(w.text), true
+	case w.platform == nil:
+		w.platform, w.id.Kind = &plain, KindOther
+		w.opaque = bytes.IndexByte(w.text, 0) >= 0
+	}
+	w.end = lastLine(w.text)
+	return w
+}
+
+// plain is what no platform recognises.
+var plain = platform{read: func(*walk) {}}
+
+func (w *walk) run() {
+	for !w.opaque && w.step() {
+		if w.hash != nil {
+			w.hash.line(w)
+		}
+	}
+}
+
+// step reads the next line.
+func (w *walk) step() bool {
+	start := w.next
+	if start >= len(w.text) {
+		return false
+	}
+	line := w.text[start:]
+	if n := bytes.IndexByte(line, '\n'); n >= 0 {
+		line = line[:n]
+		w.next = start + n + 1
+	} else {
+		w.next = len(w.text)
+	}
+	w.number++
+	from, to := 0, len(line)
+	if to > 0 && line[to-1] <= ' ' {
+		line = bytes.TrimRight(line, "\r")
+		to = len(bytes.TrimRight(line, " \t"))
+	}
+	for from+4 <= to && string(line[from:from+4]) == "    " { // most indentation is made of these
+		from += 4
+	}
+	for from < to && line[from] <= ' ' && (line[from] == ' ' || line[from] == '\t' || line[from] == '\r') {
+		from++
+	}
+	w.start, w.line, w.words, w.indent = start, line, line[from:to], from
+	w.dropped, w.quoting, w.marks = false, false, w.marks[:0]
+	switch {
+	case start >= w.end: // blank lines and a prompt at the end
+		w.dropped = w.platform != &plain || from == to
+		return true
+	case w.number <= maxPrompt && w.last == nil && echoed(w.words) && w.platform != &plain:
+		w.dropped = true
+		return true
+	case from == to && w.until == nil && w.state == 0:
+		w.dropped = w.platform != &plain
+		return true
+	}
+	w.platform.read(w)
+	if !w.dropped && to > from {
+		w.last = w.words
+	}
+	return true
+}
+
+func (w *walk) identity() Identity {
+	id := w.id
+	id.Platform = w.platform.name
+	switch {
+	case w.opaque && id.Kind == KindEncrypted:
+	case w.platform == &plain:
+		return Identity{Kind: KindOther, Complete: len(w.text) > 0}
+	default:
+		id.Complete = w.last != nil && (w.platform.whole == nil || w.platform.whole(w))
+	}
+	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind, &id.ChangedBy, &id.ExportedBy} {
+		*v = value(*v)
+	}
+	if id.Kind == "" || strings.HasSuffix(id.Kind, ":") { // a part of the device without a usable name is still no full configuration
+		id.Kind = KindOther
+	}
+	return id
+}
+
+// after returns what follows a prefix of the line, without blanks around it.
+func (w *walk) after(prefix string) ([]byte, bool) {
+	if len(w.words) < len(prefix) || string(w.words[:len(prefix)]) != prefix {
+		return nil, false
+	}
+	return bytes.TrimLeft(w.words[len(prefix):], " \t"), true
+}
+
+// has reports whether the line begins with a prefix.
+func (w *walk) has(prefix string) bool {
+	return len(w.words) >= len(prefix) && string(w.words[:len(prefix)]) == prefix
+}
+
+// top reports whether the line stands in no block.
+func (w *walk) top() bool { return w.depth == 0 }
+
+// in reports whether the line stands in just these blocks.
+func (w *walk) in(headers ...string) bool {
+	if w.depth != len(headers) || w.depth != len(w.path) {
+		return false
+	}
+	for i, h := range headers {
+		if string(w.path[i].header) != h {
+			return false
+		}
+	}
+	return true
+}
+
+// within reports whether one of the blocks around the line begins with a prefix.
+func (w *walk) within(prefix string) bool {
+	return slices.ContainsFunc(w.path, func(b block) bool { return bytes.HasPrefix(b.header, []byte(prefix)) })
+}
+
+// push opens a block; the line that opens it stands outside of it, so this comes after everything else about the line.
+func (w *walk) push(header []byte, indent int) {
+	if w.depth == len(w.path) && w.depth < maxDepth {
+		w.path = append(w.path, block{header, indent, w.number})
+	}
+	w.depth++
+}
+
+// pop closes the innermost block and reports whether there was one.
+func (w *walk) pop() bool {
+	if w.depth == 0 {
+		return false
+	}
+	w.depth--
+	if len(w.path) > w.depth {
+		w.path = w.path[:w.depth]
+	}
+	return true
+}
+
+// indented keeps track of blocks that only indentation makes: a line stands in those lines above that are indented less.
+func (w *walk) indented() {
+	for len(w.path) > 0 && w.path[len(w.path)-1].indent >= w.indent {
+		w.pop()
+	}
+	w.depth = len(w.path) // beyond maxDepth the deepest block stands for all below it
+}
+
+// opens makes the line the head of what is indented more.
+func (w *walk) opens() {
+	if len(w.path) < maxDepth {
+		w.push(w.words, w.indent)
+	}
+}
+
+// drop marks the whole line as noise.
+func (w *walk) drop() { w.dropped = !w.quoting }
+
+// mark marks a part of the line, which must be a slice of w.line.
+func (w *walk) mark(part []byte, kind markKind) {
+	if len(part) == 0 {
+		return
+	}
+	from := cap(w.line) - cap(part)
+	w.marks = append(w.marks, mark{from, from + len(part), kind})
+}
+
+// setName takes a host name, if the configuration didn't say one before.
+func (w *walk) setName(name []byte) { set(&w.id.Name, name) }
+
+// set takes what a configuration says first.
+func set(field *string, v []byte) {
+	if *field == "" && len(v) > 0 && len(v) <= 4*maxValue {
+		*field = string(v)
+	}
+}
+
+// masked appends the line to b, with what is marked as a kind replaced.
+func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
+	at := 0
+	for _, m := range w.marks {
+		if m.kind&kind == 0 || m.from < at {
+			continue
+		}
+		b = append(b, w.line[at:m.from]...)
+		b = append(b, marker...)
+		at = m.to
+	}
+	return append(b, w.line[at:]...)
+}
+
+// pathStrings returns the blocks around the line, of which those that it opens itself are none.
+func (w *walk) pathStrings() []string {
+	path := w.path
+	for len(path) > 0 && path[len(path)-1].number == w.number {
+		path = path[:len(path)-1]
+	}
+	if len(path) == 0 {
+		return nil
+	}
+	out := make([]string, len(path))
+	for i, b := range path {
+		out[i] = strings.Join(strings.Fields(string(b.header[:min(len(b.header), maxHeader)])), " ")
+	}
+	return out
+}
+
+// hasher hashes the significant form of a configuration. What lies in the text as it is hashed, line after line, is hashed
+// from there, and the rest is gathered, since a hash takes small pieces slowly.
+type hasher struct {
+	sum      hash.Hash
+	from, to int // lines of the text that are not hashed yet
+	buf      []byte
+}
+
+const hasherBuffer = 16 << 10
+
+func (h *hasher) line(w *walk) {
+	switch {
+	case w.dropped:
+	case len(w.marks) == 0 && w.start+len(w.line)+1 == w.next && w.text[w.next-1] == '\n':
+		if w.start != h.to {
+			h.take(w.text)
+			h.from = w.start
+		}
+		if h.to = w.next; h.to-h.from >= hasherBuffer {
+			h.take(w.text)
+		}
+	default:
+		h.take(w.text)
+		h.from, h.to = w.next, w.next
+		at := 0
+		for _, m := range w.marks {
+			if m.kind&noise != 0 && m.from >= at {
+				h.write(w.line[at:m.from])
+				h.write(marker)
+				at = m.to
+			}
+		}
+		h.write(w.line[at:])
+		h.write(newline)
+	}
+}
+
+// marker stands for noise in the significant form: no line holds a NUL.
+var (
+	marker  = []byte{0}
+	newline = []byte{'\n'}
+)
+
+// take hashes the lines of the text that wait for it.
+func (h *hasher) take(text []byte) {
+	h.write(text[h.from:h.to])
+	h.from = h.to
+}
+
+func (h *hasher) write(b []byte) {
+	if len(h.buf)+len(b) > hasherBuffer {
+		h.flush()
+	}
+	if len(b) >= hasherBuffer/4 {
+		h.flush()
+		_, _ = h.sum.Write(b) // never fails
+		return
+	}
+	if h.buf == nil {
+		h.buf = make([]byte, 0, hasherBuffer)
+	}
+	h.buf = append(h.buf, b...)
+}
+
+func (h *hasher) flush() {
+	_, _ = h.sum.Write(h.buf)
+	h.buf = h.buf[:0]
+}
+
+func (h *hasher) finish(text []byte) (sum [sha256.Size]byte) {
+	h.take(text)
+	h.flush()
+	h.sum.Sum(sum[:0])
+	return sum
+}
