@@ -72,6 +72,10 @@ var hostile = map[string]func(n int) string{
 	"sealed keys": func(n int) string {
 		return strings.Repeat("set private-key \"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", n/55)
 	},
+	"keys":          func(n int) string { return strings.Repeat("key key ", n/8) },
+	"classes":       func(n int) string { return strings.Repeat("policy-map a\nclass b\n", n/21) },
+	"timeouts":      func(n int) string { return strings.Repeat("sflow timeout ", n/14) },
+	"JSON":          func(n int) string { return strings.Repeat("\"a\": [\n", n/7) },
 	"names":         func(n int) string { return strings.Repeat("hostname x\n", n/11) },
 	"comment marks": func(n int) string { return strings.Repeat("/*\n", n/3) },
 	"half a file":   func(n int) string { return strings.Repeat("\xff\xfe\x00\xd8", n/4) },
@@ -80,7 +84,7 @@ var hostile = map[string]func(n int) string{
 // TestHostile: what is hostile takes time and memory linear in its size, on every platform. Linear is told from quadratic by
 // a bound that no machine needs, and memory by what is allocated.
 func TestHostile(t *testing.T) {
-	const size = 1 << 17
+	const size = 1 << 16
 	for platform, head := range beginnings(t) {
 		for name, make := range hostile {
 			config := []byte(head + "\n" + make(size))

@@ -120,7 +120,7 @@ func TestTornBlocks(t *testing.T) {
 
 // TestHostileBlocks: reading takes time in proportion to the size, whatever is read.
 func TestHostileBlocks(t *testing.T) {
-	const n = 1 << 20
+	const n = 1 << 18
 	many := func(head, s string) string { return head + strings.Repeat(s, n/len(s)) }
 	for name, config := range map[string]string{
 		"braces":            many("version 21.4R3;\n", "a {\n"),

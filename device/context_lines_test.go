@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -157,31 +156,6 @@ func TestLineHeaderless(t *testing.T) {
 		if got.Platform != want.Platform || got.Name != want.Name {
 			t.Errorf("%s without its header is %s %q, want %s %q", file, got.Platform, got.Name, want.Platform, want.Name)
 		}
-	}
-}
-
-// TestLineHostile: time grows with the size, not faster; a minute would be much for any of these.
-func TestLineHostile(t *testing.T) {
-	const size = 1 << 18
-	for _, head := range []string{"! device: a (b, EOS-1)\n", "!Version AOS-CX FL.1\n", "{\n    \"AAA_Server_Group\": {\n", "netservice svc-\n", "virtual-controller-key 1\n",
-		"; J1 Configuration Editor; Created on release #1\n", " version 7.1.070, Release 1\n", "!Software Version V2\n", "!System Description \"EFOS, 1\"\n",
-		"!System Description \"Dell, 1\"\n", "! Version 9.1\n", "! Version 10.1\n", "SYSTEM CONFIG FILE ::= BEGIN\n! Model: GS752TPP\n", "ver 08\nstack unit 1\n", "ver V5\n",
-		"!Configuration last saved at\n", "# TiMOS-B-1.R1 both Nokia 7750 Copyright\n"} {
-		for name, unit := range map[string]string{"words": "key \"", "keys": "key key ", "braces": "a {\n", "closing": "}\n", "quotes": "\" \"", "classes": "policy-map a\nclass b\n",
-			"timeouts": "sflow timeout ", "lines": "exit\n", "json": "\"a\": [\n"} {
-			body := head + strings.Repeat(unit, size/len(unit))
-			if id := device.Identify([]byte(body)); id.Platform == "" {
-				t.Errorf("%q with %s is not recognised", head, name)
-			}
-			for l := range device.Lines([]byte(body)) {
-				_ = l.Redacted()
-			}
-		}
-		deep := []byte(head)
-		for n := range 2000 {
-			deep = append(append(deep, slices.Repeat([]byte(" "), n)...), "block\n"...)
-		}
-		device.Examine(deep)
 	}
 }
 
