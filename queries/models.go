@@ -23,6 +23,12 @@ type CaptureLog struct {
 	SHA256     string
 	Changed    bool
 	Complete   bool
+	ChangedBy  string
+	ExportedBy string
+	NewSource  bool
+	Model      string
+	OSVersion  string
+	Serial     string
 	DeviceID   int64
 }
 
@@ -45,6 +51,29 @@ type Device struct {
 	Complete   bool
 	LastSeen   time.Time
 	LastUID    string
+	Retired    bool
+	ExpectedUs int64
+}
+
+type DeviceRhythm struct {
+	DeviceID  int64
+	Captures  int64
+	LongestUs int64
+	AllowedUs int64
+}
+
+type Failure struct {
+	ID       int64
+	Hour     time.Time
+	Source   string
+	Reason   string
+	Filename string
+	FirstAt  time.Time
+	LastAt   time.Time
+	Times    int64
+	Bytes    int64
+	Code     int64
+	Detail   string
 }
 
 type SchemaMigration struct {

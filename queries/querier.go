@@ -10,50 +10,99 @@ import (
 )
 
 type Querier interface {
+	// What a device is after another was merged into it. Everything from source on is that of the newer of the two.
+	AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) error
+	AddAlias(ctx context.Context, arg AddAliasParams) error
 	AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) error
+	Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, error)
 	// What a capture is compared with: the last complete one before it, of the same device and kind.
-	BaseFingerprint(ctx context.Context, arg BaseFingerprintParams) ([]byte, error)
+	Base(ctx context.Context, arg BaseParams) (BaseRow, error)
 	Body(ctx context.Context, sha256 []byte) ([]byte, error)
+	// Which boxes a device's newest captures came from, by what they say of serial number and model.
+	Boxes(ctx context.Context, arg BoxesParams) ([]BoxesRow, error)
 	CaptureByUID(ctx context.Context, uid string) (CaptureByUIDRow, error)
 	CaptureRecord(ctx context.Context, id int64) (CaptureLog, error)
 	CaptureRecordByUID(ctx context.Context, uid string) (CaptureLog, error)
 	Captures(ctx context.Context, n int64) ([]CaptureLog, error)
+	CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error)
 	CountCapture(ctx context.Context, arg CountCaptureParams) error
+	// The newest whole capture of each device and kind.
+	CurrentCaptures(ctx context.Context) ([]CaptureLog, error)
+	DeleteCapture(ctx context.Context, id int64) error
+	// A content that nobody refers to any more.
+	DeleteContent(ctx context.Context, sha256 []byte) (int64, error)
+	DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (Device, error)
 	DeviceBySiteName(ctx context.Context, arg DeviceBySiteNameParams) (Device, error)
+	// The captures of a device before one, newest first.
 	DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) ([]CaptureLog, error)
+	// Captures of a device to be deleted, with what they refer to.
+	DeviceContents(ctx context.Context, arg DeviceContentsParams) ([]DeviceContentsRow, error)
 	Devices(ctx context.Context) ([]Device, error)
 	DevicesByName(ctx context.Context, name string) ([]Device, error)
+	DropAlias(ctx context.Context, arg DropAliasParams) error
+	DropAliases(ctx context.Context, deviceID int64) error
+	DropDevice(ctx context.Context, id int64) error
 	DropExpired(ctx context.Context, now time.Time) error
+	ExpectDevice(ctx context.Context, arg ExpectDeviceParams) error
+	Failures(ctx context.Context, since time.Time) ([]Failure, error)
+	// What failed from the addresses that a device ever sent from.
+	FailuresOf(ctx context.Context, arg FailuresOfParams) ([]Failure, error)
 	// Notes that a source has fetched a published file, and who was the first.
 	Fetched(ctx context.Context, arg FetchedParams) error
 	FirstOfName(ctx context.Context, filename string) ([]byte, error)
 	// The captures after one, oldest first: those up to the next complete one are compared with it.
 	Followers(ctx context.Context, arg FollowersParams) ([]FollowersRow, error)
+	// A device as it is, held until the end of the transaction.
+	HoldDevice(ctx context.Context, id int64) (Device, error)
 	InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error)
 	InsertContent(ctx context.Context, arg InsertContentParams) error
-	// The device of that name, created where there is none. The update that changes nothing holds the row until the end of the
-	// transaction, so that one capture of a device at a time decides what changed.
+	Kinds(ctx context.Context, deviceID int64) ([]string, error)
+	// SQLite has no notifications: it is asked every so often.
+	Listen(ctx context.Context) error
+	// The device of that name, or of that alias, created where there is none. The update that changes nothing holds the row until
+	// the end of the transaction, so that one capture of a device at a time decides what changed.
 	LockDevice(ctx context.Context, arg LockDeviceParams) (LockDeviceRow, error)
 	// Only PostgreSQL: one worker at a time looks at the schema and changes it, until it closes its connection. SQLite's file has
 	// a lock for all its life.
 	LockMigrations(ctx context.Context) error
 	// Only PostgreSQL: with write-once, one upload of a name at a time looks whether it exists. SQLite has one writer anyway.
 	LockName(ctx context.Context, filename string) error
+	MoveAliases(ctx context.Context, arg MoveAliasesParams) error
+	MoveCaptures(ctx context.Context, arg MoveCapturesParams) (int64, error)
+	// The newest capture of a device as of a time.
+	NewestAt(ctx context.Context, arg NewestAtParams) (CaptureLog, error)
 	// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 	NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error)
 	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) ([]byte, error)
+	NewestID(ctx context.Context) (int64, error)
+	NoteFailure(ctx context.Context, arg NoteFailureParams) error
+	Oldest(ctx context.Context, deviceID int64) (CaptureLog, error)
+	// Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
+	// and what is published.
+	PrunableSightings(ctx context.Context, arg PrunableSightingsParams) ([]PrunableSightingsRow, error)
+	// Captures of versions that had been replaced by a time, after a cursor: a later whole version is that old too.
+	PrunableVersions(ctx context.Context, arg PrunableVersionsParams) ([]PrunableVersionsRow, error)
+	PruneFailures(ctx context.Context, before time.Time) error
 	Publish(ctx context.Context, arg PublishParams) error
 	Published(ctx context.Context, now time.Time) ([]PublishedRow, error)
 	PublishedFile(ctx context.Context, arg PublishedFileParams) (PublishedFileRow, error)
+	// How many captures and publications have a content.
+	References(ctx context.Context, sha256 []byte) (int64, error)
+	RenameDevice(ctx context.Context, arg RenameDeviceParams) error
 	// Only PostgreSQL: a server or role set to synchronous_commit = off would say "committed" before it is durable.
 	RequireDurableCommit(ctx context.Context) error
+	RetireDevice(ctx context.Context, id int64) error
+	Rhythms(ctx context.Context) ([]DeviceRhythm, error)
 	SchemaVersion(ctx context.Context) (SchemaMigration, error)
 	SetChanged(ctx context.Context, arg SetChangedParams) error
+	// Devices of a site and platform that were last heard of before a time, the latest first.
+	SilentSince(ctx context.Context, arg SilentSinceParams) ([]Device, error)
 	// The lowest and the highest device that ever sent from this source; equal where it is one, 0 where it is none.
 	SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error)
 	// Whether a device ever sent from this source.
 	SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error)
 	Unpublish(ctx context.Context, name string) (int64, error)
+	UnpublishContent(ctx context.Context, sha256 []byte) error
 	// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
 	// is no version.
 	VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error)

@@ -2,10 +2,17 @@
 SELECT * FROM devices ORDER BY site, name;
 
 -- name: DevicesByName :many
-SELECT * FROM devices WHERE name = @name ORDER BY site;
+SELECT * FROM devices WHERE devices.name = @name OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = @name)
+ ORDER BY devices.site, devices.name;
 
 -- name: DeviceBySiteName :one
 SELECT * FROM devices WHERE site = @site AND name = @name;
+
+-- name: DeviceByAlias :one
+SELECT d.* FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name;
+
+-- name: Rhythms :many
+SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY device_id;
 
 -- name: SourceSeen :one
 -- Whether a device ever sent from this source.
@@ -27,7 +34,42 @@ SELECT body FROM contents WHERE sha256 = @sha256;
 SELECT * FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: DeviceCaptures :many
-SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
+-- The captures of a device before one, newest first.
+SELECT * FROM capture_log
+ WHERE device_id = @device_id AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
+
+-- name: NewestAt :one
+-- The newest capture of a device as of a time.
+SELECT * FROM capture_log WHERE device_id = @device_id AND received_at <= @at ORDER BY received_at DESC, uid DESC LIMIT 1;
+
+-- name: Oldest :one
+SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at, uid LIMIT 1;
+
+-- name: CurrentCaptures :many
+-- The newest whole capture of each device and kind.
+SELECT * FROM capture_log WHERE id IN (SELECT capture_id FROM current_captures) ORDER BY site, device, kind;
+
+-- name: CapturesAfter :many
+SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);
+
+-- name: NewestID :one
+SELECT CAST(coalesce(max(id), 0) AS bigint) AS id FROM captures;
+
+-- name: Boxes :many
+-- Which boxes a device's newest captures came from, by what they say of serial number and model.
+SELECT serial, model FROM captures
+ WHERE device_id = @device_id AND (serial <> '' OR model <> '')
+ ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
+
+-- name: SilentSince :many
+-- Devices of a site and platform that were last heard of before a time, the latest first.
+SELECT * FROM devices
+ WHERE site = @site AND platform = @platform AND id <> @id AND last_seen <= @before
+ ORDER BY last_seen DESC LIMIT CAST(@n AS bigint);
+
+-- name: Aliases :many
+SELECT site, name FROM aliases WHERE device_id = @device_id ORDER BY site, name;
 
 -- name: CaptureRecord :one
 SELECT * FROM capture_log WHERE id = @id;

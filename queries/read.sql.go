@@ -10,6 +10,35 @@ import (
 	"time"
 )
 
+const aliases = `-- name: Aliases :many
+SELECT site, name FROM aliases WHERE device_id = $1 ORDER BY site, name
+`
+
+type AliasesRow struct {
+	Site string
+	Name string
+}
+
+func (q *Queries) Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, error) {
+	rows, err := q.db.Query(ctx, aliases, deviceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AliasesRow{}
+	for rows.Next() {
+		var i AliasesRow
+		if err := rows.Scan(&i.Site, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const body = `-- name: Body :one
 SELECT body FROM contents WHERE sha256 = $1
 `
@@ -21,8 +50,45 @@ func (q *Queries) Body(ctx context.Context, sha256 []byte) ([]byte, error) {
 	return body, err
 }
 
+const boxes = `-- name: Boxes :many
+SELECT serial, model FROM captures
+ WHERE device_id = $1 AND (serial <> '' OR model <> '')
+ ORDER BY received_at DESC, uid DESC LIMIT CAST($2 AS bigint)
+`
+
+type BoxesParams struct {
+	DeviceID int64
+	N        int64
+}
+
+type BoxesRow struct {
+	Serial string
+	Model  string
+}
+
+// Which boxes a device's newest captures came from, by what they say of serial number and model.
+func (q *Queries) Boxes(ctx context.Context, arg BoxesParams) ([]BoxesRow, error) {
+	rows, err := q.db.Query(ctx, boxes, arg.DeviceID, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BoxesRow{}
+	for rows.Next() {
+		var i BoxesRow
+		if err := rows.Scan(&i.Serial, &i.Model); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const captureRecord = `-- name: CaptureRecord :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log WHERE id = $1
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE id = $1
 `
 
 func (q *Queries) CaptureRecord(ctx context.Context, id int64) (CaptureLog, error) {
@@ -43,13 +109,19 @@ func (q *Queries) CaptureRecord(ctx context.Context, id int64) (CaptureLog, erro
 		&i.SHA256,
 		&i.Changed,
 		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
 		&i.DeviceID,
 	)
 	return i, err
 }
 
 const captureRecordByUID = `-- name: CaptureRecordByUID :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log WHERE uid = $1
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE uid = $1
 `
 
 func (q *Queries) CaptureRecordByUID(ctx context.Context, uid string) (CaptureLog, error) {
@@ -70,13 +142,19 @@ func (q *Queries) CaptureRecordByUID(ctx context.Context, uid string) (CaptureLo
 		&i.SHA256,
 		&i.Changed,
 		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
 		&i.DeviceID,
 	)
 	return i, err
 }
 
 const captures = `-- name: Captures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST($1 AS bigint)
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST($1 AS bigint)
 `
 
 func (q *Queries) Captures(ctx context.Context, n int64) ([]CaptureLog, error) {
@@ -103,6 +181,12 @@ func (q *Queries) Captures(ctx context.Context, n int64) ([]CaptureLog, error) {
 			&i.SHA256,
 			&i.Changed,
 			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
 			&i.DeviceID,
 		); err != nil {
 			return nil, err
@@ -115,8 +199,143 @@ func (q *Queries) Captures(ctx context.Context, n int64) ([]CaptureLog, error) {
 	return items, nil
 }
 
+const capturesAfter = `-- name: CapturesAfter :many
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE id > $1 ORDER BY id LIMIT CAST($2 AS bigint)
+`
+
+type CapturesAfterParams struct {
+	ID int64
+	N  int64
+}
+
+func (q *Queries) CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error) {
+	rows, err := q.db.Query(ctx, capturesAfter, arg.ID, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CaptureLog{}
+	for rows.Next() {
+		var i CaptureLog
+		if err := rows.Scan(
+			&i.ID,
+			&i.UID,
+			&i.ReceivedAt,
+			&i.Site,
+			&i.Device,
+			&i.Platform,
+			&i.Kind,
+			&i.Source,
+			&i.Filename,
+			&i.Mode,
+			&i.Size,
+			&i.SHA256,
+			&i.Changed,
+			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
+			&i.DeviceID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const currentCaptures = `-- name: CurrentCaptures :many
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE id IN (SELECT capture_id FROM current_captures) ORDER BY site, device, kind
+`
+
+// The newest whole capture of each device and kind.
+func (q *Queries) CurrentCaptures(ctx context.Context) ([]CaptureLog, error) {
+	rows, err := q.db.Query(ctx, currentCaptures)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CaptureLog{}
+	for rows.Next() {
+		var i CaptureLog
+		if err := rows.Scan(
+			&i.ID,
+			&i.UID,
+			&i.ReceivedAt,
+			&i.Site,
+			&i.Device,
+			&i.Platform,
+			&i.Kind,
+			&i.Source,
+			&i.Filename,
+			&i.Mode,
+			&i.Size,
+			&i.SHA256,
+			&i.Changed,
+			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
+			&i.DeviceID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deviceByAlias = `-- name: DeviceByAlias :one
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2
+`
+
+type DeviceByAliasParams struct {
+	Site string
+	Name string
+}
+
+func (q *Queries) DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (Device, error) {
+	row := q.db.QueryRow(ctx, deviceByAlias, arg.Site, arg.Name)
+	var i Device
+	err := row.Scan(
+		&i.ID,
+		&i.Site,
+		&i.Name,
+		&i.NamedBy,
+		&i.Owner,
+		&i.FirstSeen,
+		&i.LastChange,
+		&i.Captures,
+		&i.Changes,
+		&i.Source,
+		&i.Platform,
+		&i.Model,
+		&i.OSVersion,
+		&i.Build,
+		&i.Serial,
+		&i.Complete,
+		&i.LastSeen,
+		&i.LastUID,
+		&i.Retired,
+		&i.ExpectedUs,
+	)
+	return i, err
+}
+
 const deviceBySiteName = `-- name: DeviceBySiteName :one
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid FROM devices WHERE site = $1 AND name = $2
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE site = $1 AND name = $2
 `
 
 type DeviceBySiteNameParams struct {
@@ -146,21 +365,33 @@ func (q *Queries) DeviceBySiteName(ctx context.Context, arg DeviceBySiteNamePara
 		&i.Complete,
 		&i.LastSeen,
 		&i.LastUID,
+		&i.Retired,
+		&i.ExpectedUs,
 	)
 	return i, err
 }
 
 const deviceCaptures = `-- name: DeviceCaptures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log WHERE device_id = $1 ORDER BY received_at DESC, uid DESC LIMIT CAST($2 AS bigint)
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE device_id = $1 AND (received_at < $2 OR (received_at = $2 AND uid < $3))
+ ORDER BY received_at DESC, uid DESC LIMIT CAST($4 AS bigint)
 `
 
 type DeviceCapturesParams struct {
-	DeviceID int64
-	N        int64
+	DeviceID   int64
+	ReceivedAt time.Time
+	UID        string
+	N          int64
 }
 
+// The captures of a device before one, newest first.
 func (q *Queries) DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) ([]CaptureLog, error) {
-	rows, err := q.db.Query(ctx, deviceCaptures, arg.DeviceID, arg.N)
+	rows, err := q.db.Query(ctx, deviceCaptures,
+		arg.DeviceID,
+		arg.ReceivedAt,
+		arg.UID,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +414,12 @@ func (q *Queries) DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) 
 			&i.SHA256,
 			&i.Changed,
 			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
 			&i.DeviceID,
 		); err != nil {
 			return nil, err
@@ -196,7 +433,7 @@ func (q *Queries) DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) 
 }
 
 const devices = `-- name: Devices :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid FROM devices ORDER BY site, name
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices ORDER BY site, name
 `
 
 func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
@@ -227,6 +464,8 @@ func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
 			&i.Complete,
 			&i.LastSeen,
 			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
 		); err != nil {
 			return nil, err
 		}
@@ -239,7 +478,8 @@ func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
 }
 
 const devicesByName = `-- name: DevicesByName :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid FROM devices WHERE name = $1 ORDER BY site
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE devices.name = $1 OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1)
+ ORDER BY devices.site, devices.name
 `
 
 func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, error) {
@@ -270,6 +510,8 @@ func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, err
 			&i.Complete,
 			&i.LastSeen,
 			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
 		); err != nil {
 			return nil, err
 		}
@@ -281,8 +523,47 @@ func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, err
 	return items, nil
 }
 
+const newestAt = `-- name: NewestAt :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE device_id = $1 AND received_at <= $2 ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+type NewestAtParams struct {
+	DeviceID int64
+	At       time.Time
+}
+
+// The newest capture of a device as of a time.
+func (q *Queries) NewestAt(ctx context.Context, arg NewestAtParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, newestAt, arg.DeviceID, arg.At)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
+}
+
 const newestBefore = `-- name: NewestBefore :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
  WHERE device_id = $1 AND kind = $2 AND complete
    AND (received_at < $3 OR (received_at = $3 AND uid < $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
@@ -319,6 +600,12 @@ func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (Cap
 		&i.SHA256,
 		&i.Changed,
 		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
 		&i.DeviceID,
 	)
 	return i, err
@@ -341,6 +628,79 @@ func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourcePara
 	return sha256, err
 }
 
+const newestID = `-- name: NewestID :one
+SELECT CAST(coalesce(max(id), 0) AS bigint) AS id FROM captures
+`
+
+func (q *Queries) NewestID(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, newestID)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
+const oldest = `-- name: Oldest :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE device_id = $1 ORDER BY received_at, uid LIMIT 1
+`
+
+func (q *Queries) Oldest(ctx context.Context, deviceID int64) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, oldest, deviceID)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
+}
+
+const rhythms = `-- name: Rhythms :many
+SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY device_id
+`
+
+func (q *Queries) Rhythms(ctx context.Context) ([]DeviceRhythm, error) {
+	rows, err := q.db.Query(ctx, rhythms)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeviceRhythm{}
+	for rows.Next() {
+		var i DeviceRhythm
+		if err := rows.Scan(
+			&i.DeviceID,
+			&i.Captures,
+			&i.LongestUs,
+			&i.AllowedUs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const schemaVersion = `-- name: SchemaVersion :one
 SELECT version, dirty FROM schema_migrations LIMIT 1
 `
@@ -350,6 +710,68 @@ func (q *Queries) SchemaVersion(ctx context.Context) (SchemaMigration, error) {
 	var i SchemaMigration
 	err := row.Scan(&i.Version, &i.Dirty)
 	return i, err
+}
+
+const silentSince = `-- name: SilentSince :many
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices
+ WHERE site = $1 AND platform = $2 AND id <> $3 AND last_seen <= $4
+ ORDER BY last_seen DESC LIMIT CAST($5 AS bigint)
+`
+
+type SilentSinceParams struct {
+	Site     string
+	Platform string
+	ID       int64
+	Before   time.Time
+	N        int64
+}
+
+// Devices of a site and platform that were last heard of before a time, the latest first.
+func (q *Queries) SilentSince(ctx context.Context, arg SilentSinceParams) ([]Device, error) {
+	rows, err := q.db.Query(ctx, silentSince,
+		arg.Site,
+		arg.Platform,
+		arg.ID,
+		arg.Before,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Device{}
+	for rows.Next() {
+		var i Device
+		if err := rows.Scan(
+			&i.ID,
+			&i.Site,
+			&i.Name,
+			&i.NamedBy,
+			&i.Owner,
+			&i.FirstSeen,
+			&i.LastChange,
+			&i.Captures,
+			&i.Changes,
+			&i.Source,
+			&i.Platform,
+			&i.Model,
+			&i.OSVersion,
+			&i.Build,
+			&i.Serial,
+			&i.Complete,
+			&i.LastSeen,
+			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sourceDevices = `-- name: SourceDevices :one
@@ -388,7 +810,7 @@ func (q *Queries) SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, 
 }
 
 const versionStart = `-- name: VersionStart :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, device_id FROM capture_log
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
  WHERE device_id = $1 AND kind = $2 AND changed AND complete
    AND (received_at < $3 OR (received_at = $3 AND uid <= $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST($5 AS bigint)
@@ -428,6 +850,12 @@ func (q *Queries) VersionStart(ctx context.Context, arg VersionStartParams) (Cap
 		&i.SHA256,
 		&i.Changed,
 		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
 		&i.DeviceID,
 	)
 	return i, err

@@ -10,13 +10,15 @@ VALUES (@sha256, @size, @encoding, sqlc.narg('latin1'), @body)
 ON CONFLICT (sha256) DO NOTHING;
 
 -- name: LockDevice :one
--- The device of that name, created where there is none. The update that changes nothing holds the row until the end of the
--- transaction, so that one capture of a device at a time decides what changed.
+-- The device of that name, or of that alias, created where there is none. The update that changes nothing holds the row until
+-- the end of the transaction, so that one capture of a device at a time decides what changed.
 INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captures, changes,
                      source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
-VALUES (@site, @name, @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
+VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @site),
+        coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @name),
+        @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, named_by, owner, platform, last_seen, last_uid;
+RETURNING id, site, name, named_by, owner, platform, last_seen, last_uid;
 
 -- name: YieldName :execrows
 -- A name that is only a file's gives way to the same name from a configuration.
@@ -26,22 +28,24 @@ UPDATE devices SET name = @new_name
 
 -- name: InsertCapture :one
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
-                      device_id, kind, sha256, fingerprint, rules, changed, complete)
+                      device_id, kind, sha256, fingerprint, rules, changed, complete,
+                      platform, model, os_version, serial, changed_by, exported_by)
 VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @mode, @options, @duration_us,
-        @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete)
+        @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete,
+        @platform, @model, @os_version, @serial, @changed_by, @exported_by)
 ON CONFLICT (uid) DO NOTHING
 RETURNING id;
 
--- name: BaseFingerprint :one
+-- name: Base :one
 -- What a capture is compared with: the last complete one before it, of the same device and kind.
-SELECT fingerprint FROM captures
+SELECT sha256, fingerprint, rules FROM captures
  WHERE device_id = @device_id AND kind = @kind AND complete
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Followers :many
 -- The captures after one, oldest first: those up to the next complete one are compared with it.
-SELECT id, uid, received_at, fingerprint, changed, complete FROM captures
+SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
  WHERE device_id = @device_id AND kind = @kind
    AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
  ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
@@ -63,5 +67,5 @@ UPDATE devices
 -- name: AdvanceDevice :exec
 UPDATE devices
    SET source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
-       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid
+       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
  WHERE id = @id;

@@ -92,6 +92,51 @@ func (p *postgres) writers() int { return postgresWriters }
 
 func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
 
+// reclaim leaves it to autovacuum, which makes the space free for what comes.
+func (p *postgres) reclaim(context.Context) error { return nil }
+
+// listen waits on a connection of its own for the notification that a trigger sends for each capture. It looks now and then
+// all the same: what is committed while the connection is made anew is not told.
+func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) {
+	var conn *pgx.Conn
+	wait = func() (err error) {
+		if conn == nil {
+			if conn, err = pgx.ConnectConfig(ctx, p.direct); err == nil {
+				err = queries.New(conn).Listen(ctx)
+			}
+			if err != nil {
+				if conn != nil {
+					_ = conn.Close(context.WithoutCancel(ctx)) // it is of no use any more
+					conn = nil
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(watchEvery):
+				}
+			}
+			return err
+		}
+		quiet, cancel := context.WithTimeout(ctx, watchQuiet)
+		defer cancel()
+		if _, err = conn.WaitForNotification(quiet); err == nil || quiet.Err() == nil {
+			if err != nil {
+				_ = conn.Close(context.WithoutCancel(ctx)) // broken
+				conn = nil
+			}
+			return err
+		}
+		if conn.IsClosed() {
+			conn = nil
+		}
+		return ctx.Err()
+	}
+	return wait, func() {
+		if conn != nil {
+			_ = conn.Close(context.WithoutCancel(ctx)) // nothing was written
+		}
+	}
+}
+
 func (p *postgres) keepsLatin1() bool { return false }
 
 // exclusive holds an advisory lock on a connection of its own. lock_timeout bounds the wait for it.

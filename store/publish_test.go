@@ -20,7 +20,7 @@ func TestPublish(t *testing.T) {
 		ctx := t.Context()
 		put(t, s, capture(1, "fw1", "one"))
 		put(t, s, capture(2, "fw1", "two"))
-		r, err := s.Resolve(ctx, "fw1~1")
+		r, err := s.Resolve(ctx, "fw1~1", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

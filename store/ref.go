@@ -2,13 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"encoding/hex"
+	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
 )
@@ -56,7 +56,7 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 		if ref[i] != '/' {
 			continue
 		}
-		d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: ref[:i], Name: ref[i+1:]})
+		d, err := named(ctx, q, ref[:i], ref[i+1:])
 		err = s.explain("find device", err)
 		if errors.Is(err, ErrNotFound) {
 			continue
@@ -73,12 +73,24 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	return devices(rows), s.explain("find device", err)
 }
 
+// named returns the device of that name, or else of that alias.
+func named(ctx context.Context, q queries.Querier, site, name string) (queries.Device, error) {
+	d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: site, Name: name})
+	if errors.Is(err, sql.ErrNoRows) {
+		return q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: site, Name: name})
+	}
+	return d, err
+}
+
 // Resolve finds the capture that ref names: @ID, a uid, or a device as for Device, whose newest capture is meant, or with
-// ~N at its end the newest capture of the N-th changed version back.
-func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
+// ~N at its end the newest capture of the N-th changed version back. A device is looked at as of a time, now if that is zero.
+func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, error) {
 	q := s.db.read()
 	var row queries.CaptureLog
 	var err error
+	if !at.IsZero() && (strings.HasPrefix(ref, "@") || uid.MatchString(strings.ToLower(ref))) {
+		return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%s is one capture: a time goes with a device's name", ref)}
+	}
 	if id, ok := strings.CutPrefix(ref, "@"); ok && !strings.Contains(id, "/") {
 		n, parseErr := strconv.ParseInt(id, 10, 64)
 		if parseErr != nil {
@@ -88,7 +100,7 @@ func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
 	} else if uid.MatchString(strings.ToLower(ref)) {
 		row, err = q.CaptureRecordByUID(ctx, strings.ToLower(ref))
 	} else {
-		return s.resolveDevice(ctx, ref)
+		return s.resolveDevice(ctx, ref, at)
 	}
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
 		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log lists them", Err: fmt.Errorf("no capture %s: %w", ref, ErrNotFound)}
@@ -96,7 +108,7 @@ func (s *Store) Resolve(ctx context.Context, ref string) (Record, error) {
 	return record(row), err
 }
 
-func (s *Store) resolveDevice(ctx context.Context, ref string) (Record, error) {
+func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Record, error) {
 	d, err := s.Device(ctx, ref)
 	back := int64(0)
 	if m := backwards.FindStringSubmatch(ref); m != nil && errors.Is(err, ErrNotFound) {
@@ -106,14 +118,21 @@ func (s *Store) resolveDevice(ctx context.Context, ref string) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	newest, err := s.Log(ctx, &d, 1)
+	if at.IsZero() {
+		at = never
+	}
+	row, err := s.db.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
+	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)
+		if at != never {
+			err = fmt.Errorf("no capture of %s as of %s: %w", ref, at.Format(time.RFC3339), ErrNotFound)
+		}
+		return Record{}, &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log " + d.Ref() + " lists them", Err: err}
+	}
+	r := record(row)
 	if err != nil {
-		return Record{}, err
+		return r, err
 	}
-	if len(newest) == 0 {
-		return Record{}, &Error{Op: "find capture", Class: NotFound, Err: fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)}
-	}
-	r := newest[0]
 	if back == 0 {
 		return r, nil
 	}
@@ -144,12 +163,4 @@ func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{
 		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: start.ReceivedAt, UID: start.UID})
 	return record(row), s.explain("find version", err)
-}
-
-func (s *Store) body(ctx context.Context, sha256 string) ([]byte, error) {
-	sum, err := hex.DecodeString(sha256)
-	if err != nil {
-		return nil, err
-	}
-	return s.db.read().Body(ctx, sum)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/url"
@@ -60,8 +61,9 @@ func openSQLite(path string, o Options) (engine, error) {
 		return nil, err
 	}
 	f.reader.SetMaxOpenConns(sqliteReaders)
-	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut.
-	f.writer, err = sql.Open("sqlite", file+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
+	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
+	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +133,38 @@ func (f *sqliteFile) writers() int { return 1 }
 func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { return fn() }
 
 func (f *sqliteFile) atomicMigrations() bool { return false }
+
+func (f *sqliteFile) listen(ctx context.Context) (wait func() error, stop func()) {
+	return everySoOften(ctx, watchEvery)
+}
+
+// freelist and vacuum are no queries that sqlc knows: pragmas.
+var (
+	//go:embed sqlite/freelist.sql
+	freelist string
+	//go:embed sqlite/vacuum.sql
+	vacuum string
+	//go:embed sqlite/truncate.sql
+	truncate string
+)
+
+// reclaim takes free pages off the file, 256 at a time, so that captures come in meanwhile.
+func (f *sqliteFile) reclaim(ctx context.Context) error {
+	for before := int64(-1); ; {
+		var free int64
+		if err := f.writer.QueryRowContext(ctx, freelist).Scan(&free); err != nil {
+			return err
+		}
+		if free == 0 || free == before {
+			_, err := f.writer.ExecContext(ctx, truncate)
+			return err
+		}
+		before = free
+		if _, err := f.writer.ExecContext(ctx, vacuum); err != nil {
+			return err
+		}
+	}
+}
 
 func (f *sqliteFile) keepsLatin1() bool { return true }
 

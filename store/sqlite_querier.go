@@ -26,10 +26,6 @@ func (s sqliteQuerier) AdvanceDevice(ctx context.Context, arg queries.AdvanceDev
 	return s.q.AdvanceDevice(ctx, sqlite.AdvanceDeviceParams(arg))
 }
 
-func (s sqliteQuerier) BaseFingerprint(ctx context.Context, arg queries.BaseFingerprintParams) ([]byte, error) {
-	return s.q.BaseFingerprint(ctx, sqlite.BaseFingerprintParams(arg))
-}
-
 func (s sqliteQuerier) Body(ctx context.Context, sha256 []byte) ([]byte, error) {
 	return s.q.Body(ctx, sha256)
 }
@@ -60,6 +56,11 @@ func (s sqliteQuerier) CountCapture(ctx context.Context, arg queries.CountCaptur
 
 func (s sqliteQuerier) DeviceBySiteName(ctx context.Context, arg queries.DeviceBySiteNameParams) (queries.Device, error) {
 	r, err := s.q.DeviceBySiteName(ctx, sqlite.DeviceBySiteNameParams(arg))
+	return queries.Device(r), err
+}
+
+func (s sqliteQuerier) DeviceByAlias(ctx context.Context, arg queries.DeviceByAliasParams) (queries.Device, error) {
+	r, err := s.q.DeviceByAlias(ctx, sqlite.DeviceByAliasParams(arg))
 	return queries.Device(r), err
 }
 
@@ -107,6 +108,9 @@ func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestF
 
 // LockName does nothing: there is one writer.
 func (s sqliteQuerier) LockName(context.Context, string) error { return nil }
+
+// Listen does nothing: see sqliteFile.listen.
+func (s sqliteQuerier) Listen(context.Context) error { return nil }
 
 // LockMigrations does nothing: the file's own lock is held.
 func (s sqliteQuerier) LockMigrations(context.Context) error { return nil }
@@ -169,4 +173,153 @@ func (s sqliteQuerier) Unpublish(ctx context.Context, name string) (int64, error
 
 func (s sqliteQuerier) DropExpired(ctx context.Context, now time.Time) error {
 	return s.q.DropExpired(ctx, now)
+}
+
+func (s sqliteQuerier) AbsorbDevice(ctx context.Context, arg queries.AbsorbDeviceParams) error {
+	return s.q.AbsorbDevice(ctx, sqlite.AbsorbDeviceParams(arg))
+}
+
+func (s sqliteQuerier) AddAlias(ctx context.Context, arg queries.AddAliasParams) error {
+	return s.q.AddAlias(ctx, sqlite.AddAliasParams(arg))
+}
+
+func (s sqliteQuerier) Aliases(ctx context.Context, deviceID int64) ([]queries.AliasesRow, error) {
+	r, err := s.q.Aliases(ctx, deviceID)
+	return rows(r, err, func(r sqlite.AliasesRow) queries.AliasesRow { return queries.AliasesRow(r) })
+}
+
+func (s sqliteQuerier) Base(ctx context.Context, arg queries.BaseParams) (queries.BaseRow, error) {
+	r, err := s.q.Base(ctx, sqlite.BaseParams(arg))
+	return queries.BaseRow(r), err
+}
+
+func (s sqliteQuerier) Boxes(ctx context.Context, arg queries.BoxesParams) ([]queries.BoxesRow, error) {
+	r, err := s.q.Boxes(ctx, sqlite.BoxesParams(arg))
+	return rows(r, err, func(r sqlite.BoxesRow) queries.BoxesRow { return queries.BoxesRow(r) })
+}
+
+func (s sqliteQuerier) CapturesAfter(ctx context.Context, arg queries.CapturesAfterParams) ([]queries.CaptureLog, error) {
+	r, err := s.q.CapturesAfter(ctx, sqlite.CapturesAfterParams(arg))
+	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
+}
+
+func (s sqliteQuerier) CurrentCaptures(ctx context.Context) ([]queries.CaptureLog, error) {
+	r, err := s.q.CurrentCaptures(ctx)
+	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
+}
+
+func (s sqliteQuerier) DeleteCapture(ctx context.Context, id int64) error {
+	return s.q.DeleteCapture(ctx, id)
+}
+
+func (s sqliteQuerier) DeleteContent(ctx context.Context, sha256 []byte) (int64, error) {
+	return s.q.DeleteContent(ctx, sha256)
+}
+
+func (s sqliteQuerier) DeviceContents(ctx context.Context, arg queries.DeviceContentsParams) ([]queries.DeviceContentsRow, error) {
+	r, err := s.q.DeviceContents(ctx, sqlite.DeviceContentsParams(arg))
+	return rows(r, err, func(r sqlite.DeviceContentsRow) queries.DeviceContentsRow { return queries.DeviceContentsRow(r) })
+}
+
+func (s sqliteQuerier) DropAlias(ctx context.Context, arg queries.DropAliasParams) error {
+	return s.q.DropAlias(ctx, sqlite.DropAliasParams(arg))
+}
+
+func (s sqliteQuerier) DropAliases(ctx context.Context, deviceID int64) error {
+	return s.q.DropAliases(ctx, deviceID)
+}
+
+func (s sqliteQuerier) DropDevice(ctx context.Context, id int64) error {
+	return s.q.DropDevice(ctx, id)
+}
+
+func (s sqliteQuerier) ExpectDevice(ctx context.Context, arg queries.ExpectDeviceParams) error {
+	return s.q.ExpectDevice(ctx, sqlite.ExpectDeviceParams(arg))
+}
+
+func (s sqliteQuerier) Failures(ctx context.Context, since time.Time) ([]queries.Failure, error) {
+	r, err := s.q.Failures(ctx, since)
+	return rows(r, err, func(r sqlite.Failure) queries.Failure { return queries.Failure(r) })
+}
+
+func (s sqliteQuerier) FailuresOf(ctx context.Context, arg queries.FailuresOfParams) ([]queries.Failure, error) {
+	r, err := s.q.FailuresOf(ctx, sqlite.FailuresOfParams(arg))
+	return rows(r, err, func(r sqlite.Failure) queries.Failure { return queries.Failure(r) })
+}
+
+func (s sqliteQuerier) HoldDevice(ctx context.Context, id int64) (queries.Device, error) {
+	r, err := s.q.HoldDevice(ctx, id)
+	return queries.Device(r), err
+}
+
+func (s sqliteQuerier) Kinds(ctx context.Context, deviceID int64) ([]string, error) {
+	return s.q.Kinds(ctx, deviceID)
+}
+
+func (s sqliteQuerier) MoveAliases(ctx context.Context, arg queries.MoveAliasesParams) error {
+	return s.q.MoveAliases(ctx, sqlite.MoveAliasesParams(arg))
+}
+
+func (s sqliteQuerier) MoveCaptures(ctx context.Context, arg queries.MoveCapturesParams) (int64, error) {
+	return s.q.MoveCaptures(ctx, sqlite.MoveCapturesParams(arg))
+}
+
+func (s sqliteQuerier) NewestAt(ctx context.Context, arg queries.NewestAtParams) (queries.CaptureLog, error) {
+	r, err := s.q.NewestAt(ctx, sqlite.NewestAtParams(arg))
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) NewestID(ctx context.Context) (int64, error) {
+	return s.q.NewestID(ctx)
+}
+
+func (s sqliteQuerier) NoteFailure(ctx context.Context, arg queries.NoteFailureParams) error {
+	return s.q.NoteFailure(ctx, sqlite.NoteFailureParams(arg))
+}
+
+func (s sqliteQuerier) Oldest(ctx context.Context, deviceID int64) (queries.CaptureLog, error) {
+	r, err := s.q.Oldest(ctx, deviceID)
+	return queries.CaptureLog(r), err
+}
+
+func (s sqliteQuerier) PrunableSightings(ctx context.Context, arg queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
+	r, err := s.q.PrunableSightings(ctx, sqlite.PrunableSightingsParams(arg))
+	return rows(r, err, func(r sqlite.PrunableSightingsRow) queries.PrunableSightingsRow {
+		return queries.PrunableSightingsRow(r)
+	})
+}
+
+func (s sqliteQuerier) PrunableVersions(ctx context.Context, arg queries.PrunableVersionsParams) ([]queries.PrunableVersionsRow, error) {
+	r, err := s.q.PrunableVersions(ctx, sqlite.PrunableVersionsParams(arg))
+	return rows(r, err, func(r sqlite.PrunableVersionsRow) queries.PrunableVersionsRow { return queries.PrunableVersionsRow(r) })
+}
+
+func (s sqliteQuerier) PruneFailures(ctx context.Context, before time.Time) error {
+	return s.q.PruneFailures(ctx, before)
+}
+
+func (s sqliteQuerier) References(ctx context.Context, sha256 []byte) (int64, error) {
+	return s.q.References(ctx, sha256)
+}
+
+func (s sqliteQuerier) RenameDevice(ctx context.Context, arg queries.RenameDeviceParams) error {
+	return s.q.RenameDevice(ctx, sqlite.RenameDeviceParams(arg))
+}
+
+func (s sqliteQuerier) RetireDevice(ctx context.Context, id int64) error {
+	return s.q.RetireDevice(ctx, id)
+}
+
+func (s sqliteQuerier) Rhythms(ctx context.Context) ([]queries.DeviceRhythm, error) {
+	r, err := s.q.Rhythms(ctx)
+	return rows(r, err, func(r sqlite.DeviceRhythm) queries.DeviceRhythm { return queries.DeviceRhythm(r) })
+}
+
+func (s sqliteQuerier) SilentSince(ctx context.Context, arg queries.SilentSinceParams) ([]queries.Device, error) {
+	r, err := s.q.SilentSince(ctx, sqlite.SilentSinceParams(arg))
+	return rows(r, err, func(r sqlite.Device) queries.Device { return queries.Device(r) })
+}
+
+func (s sqliteQuerier) UnpublishContent(ctx context.Context, sha256 []byte) error {
+	return s.q.UnpublishContent(ctx, sha256)
 }

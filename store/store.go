@@ -7,6 +7,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -43,8 +44,12 @@ type Capture struct {
 	Platform, Model, OSVersion, Build, Serial string
 	Kind                                      string
 	Complete                                  bool
+	ChangedBy, ExportedBy                     string
 
 	Body []byte
+	// Fingerprint is what Body is compared by, made by the rules of that number; rules 0 compare the bytes themselves.
+	Fingerprint [sha256.Size]byte
+	Rules       int64
 }
 
 // Stored says what became of a Capture.
@@ -65,6 +70,9 @@ type Device struct {
 	Source                                    string
 	Platform, Model, OSVersion, Build, Serial string
 	Complete                                  bool
+	Retired                                   bool
+	Expected                                  time.Duration // how often it must send; 0 for its own rhythm
+	LongestGap                                time.Duration // of the last ten between captures; only [Store.Devices] knows it
 }
 
 // Ref returns the reference that names the device among all sites.
@@ -83,6 +91,11 @@ type Record struct {
 	SHA256           string // hexadecimal
 	Changed          bool
 	Complete         bool
+	ChangedBy        string
+	ExportedBy       string
+	NewSource        bool // the device had sent before, and never from there
+	Model, OSVersion string
+	Serial           string
 
 	deviceID int64
 }
@@ -97,6 +110,9 @@ type Options struct {
 	Create bool
 	// WriteOnce refuses a capture whose file name was stored before with other bytes.
 	WriteOnce bool
+	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of other rules can be compared.
+	// Nil where there are only the rules 0.
+	Fingerprint func(body []byte) [sha256.Size]byte
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -109,8 +125,9 @@ type Store struct {
 	queue   chan *write
 	writers sync.WaitGroup // the writers; Close ends them by closing quit
 	once    bool           // Options.WriteOnce
-	quit    chan struct{}  // closed when the store is to end
-	ended   chan struct{}  // closed when no writer is left
+	print   func(body []byte) [sha256.Size]byte
+	quit    chan struct{} // closed when the store is to end
+	ended   chan struct{} // closed when no writer is left
 	closed  sync.Once
 	commit  atomic.Int64 // time of the last commit that succeeded, Unix nanoseconds
 }
@@ -132,6 +149,10 @@ type engine interface {
 	exclusive(ctx context.Context, fn func() error) error
 	// atomicMigrations reports whether a migration that failed has left nothing behind.
 	atomicMigrations() bool
+	// listen returns what waits until there may be new captures.
+	listen(ctx context.Context) (wait func() error, stop func())
+	// reclaim gives the space of what was deleted back to the disk.
+	reclaim(ctx context.Context) error
 	// keepsLatin1 reports whether Latin-1 bodies are stored as text too.
 	keepsLatin1() bool
 }
@@ -142,7 +163,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, once: o.WriteOnce, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{log: o.Logger, once: o.WriteOnce, print: o.Fingerprint, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
@@ -284,33 +305,6 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// Devices returns every device, by site and name.
-func (s *Store) Devices(ctx context.Context) ([]Device, error) {
-	rows, err := s.db.read().Devices(ctx)
-	return devices(rows), s.explain("list devices", err)
-}
-
-// Log returns the newest captures of a device, newest first, n at most; of all devices where d is nil, and all of them
-// where n is 0.
-func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
-	limit := int64(n)
-	if n == 0 {
-		limit = 1<<63 - 1
-	}
-	var rows []queries.CaptureLog
-	var err error
-	if d == nil {
-		rows, err = s.db.read().Captures(ctx, limit)
-	} else {
-		rows, err = s.db.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, N: limit})
-	}
-	records := make([]Record, len(rows))
-	for i, r := range rows {
-		records[i] = record(r)
-	}
-	return records, s.explain("list captures", err)
-}
-
 // Content returns the bytes that r's device sent.
 func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 	body, err := s.body(ctx, r.SHA256)
@@ -340,7 +334,8 @@ func devices(rows []queries.Device) []Device {
 			ID: r.ID, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy,
 			FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(), LastChange: r.LastChange.UTC(),
 			Captures: r.Captures, Changes: r.Changes, Source: r.Source, Platform: r.Platform, Model: r.Model,
-			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete,
+			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete, Retired: r.Retired,
+			Expected: time.Duration(r.ExpectedUs) * time.Microsecond,
 		}
 	}
 	return list
@@ -350,6 +345,7 @@ func record(r queries.CaptureLog) Record {
 	return Record{
 		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Site: r.Site, Device: r.Device, Platform: r.Platform,
 		Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode, Size: r.Size, SHA256: r.SHA256,
-		Changed: r.Changed, Complete: r.Complete, deviceID: r.DeviceID,
+		Changed: r.Changed, Complete: r.Complete, ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
+		Model: r.Model, OSVersion: r.OSVersion, Serial: r.Serial, deviceID: r.DeviceID,
 	}
 }

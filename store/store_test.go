@@ -89,7 +89,7 @@ func TestPutKeepsEveryByte(t *testing.T) {
 		for name, body := range bodies {
 			n++
 			put(t, s, capture(n, name, body))
-			r, err := s.Resolve(t.Context(), name)
+			r, err := s.Resolve(t.Context(), name, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +122,7 @@ func TestRecords(t *testing.T) {
 		if !stored.Changed || stored.Known || stored.Device != "fw1" || stored.Site != "acme" {
 			t.Errorf("stored %+v", stored)
 		}
-		r, err := s.Resolve(t.Context(), fmt.Sprintf("@%d", stored.ID))
+		r, err := s.Resolve(t.Context(), fmt.Sprintf("@%d", stored.ID), time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +328,7 @@ func TestReferences(t *testing.T) {
 			"core~1": "a name that looks like a version", "acme/x/y": "a name with a slash", "x/y": "a name with a slash",
 			fmt.Sprintf("@%d", last.ID): "three", strings.ToUpper(capture(1, "", "").UID): "one",
 		} {
-			r, err := s.Resolve(t.Context(), ref)
+			r, err := s.Resolve(t.Context(), ref, time.Time{})
 			if err != nil {
 				t.Errorf("%s: %v", ref, err)
 				continue
@@ -337,22 +337,22 @@ func TestReferences(t *testing.T) {
 				t.Errorf("%s is %q, want %q, err %v", ref, body, want, err)
 			}
 		}
-		if r, _ := s.Resolve(t.Context(), "fw1~1"); !r.ReceivedAt.Equal(day.Add(4 * time.Minute)) {
+		if r, _ := s.Resolve(t.Context(), "fw1~1", time.Time{}); !r.ReceivedAt.Equal(day.Add(4 * time.Minute)) {
 			t.Errorf("fw1~1 is of %v: not the newest capture of that version", r.ReceivedAt)
 		}
 		for ref, class := range map[string]store.Class{
 			"none": store.NotFound, "fw1~3": store.NotFound, "@999": store.NotFound, "@x": store.Usage, "core": store.Usage,
 			"01a20702-0000-7000-8000-ffffffffffff": store.NotFound, "": store.NotFound, "nosite/fw1": store.NotFound,
 		} {
-			if _, err := s.Resolve(t.Context(), ref); err == nil || store.ClassOf(err) != class {
+			if _, err := s.Resolve(t.Context(), ref, time.Time{}); err == nil || store.ClassOf(err) != class {
 				t.Errorf("%q: err %v", ref, err)
 			}
 		}
 		var ambiguous *store.AmbiguousError
-		if _, err := s.Resolve(t.Context(), "core"); !errors.As(err, &ambiguous) || fmt.Sprint(ambiguous.Candidates) != "[acme/core globex/core]" {
+		if _, err := s.Resolve(t.Context(), "core", time.Time{}); !errors.As(err, &ambiguous) || fmt.Sprint(ambiguous.Candidates) != "[acme/core globex/core]" {
 			t.Errorf("core: %v", err)
 		}
-		r, _ := s.Resolve(t.Context(), "@3")
+		r, _ := s.Resolve(t.Context(), "@3", time.Time{})
 		before, err := s.Before(t.Context(), r, 1)
 		if err != nil || before.ID != 2 {
 			t.Errorf("before @3 is %d, err %v", before.ID, err)
@@ -369,7 +369,7 @@ func TestTornIsNoVersion(t *testing.T) {
 			n++
 			c := capture(n, "fw1", body)
 			c.Complete = complete
-			r, err := s.Resolve(t.Context(), fmt.Sprint("@", put(t, s, c).ID))
+			r, err := s.Resolve(t.Context(), fmt.Sprint("@", put(t, s, c).ID), time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -65,6 +65,9 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 	c.ReceivedAt = stamp(c.ReceivedAt)
 	size := len(c.Body)
 	w := &write{sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
+	if c.Rules == 0 {
+		c.Fingerprint = w.sum
+	}
 	w.waiting.Store(&c)
 	select {
 	case <-s.quit:
@@ -274,19 +277,20 @@ func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, e
 			return Stored{}, err
 		}
 	}
-	d, name, err := lockDevice(ctx, q, c)
+	d, err := lockDevice(ctx, q, c)
 	if err != nil {
 		return Stored{}, err
 	}
-	changed, err := differs(ctx, q, d.ID, w)
+	changed, err := s.differs(ctx, q, d.ID, w)
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Site: c.Site, Device: name, Changed: changed}
+	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed}
 	stored.ID, err = q.InsertCapture(ctx, queries.InsertCaptureParams{
 		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
 		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
-		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: w.sum[:], Rules: 0, Changed: changed, Complete: c.Complete,
+		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
+		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial, ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
 	})
 	if errors.Is(err, sql.ErrNoRows) { // another worker stored it while this one waited for the device
 		known, err := q.CaptureByUID(ctx, c.UID)
@@ -296,7 +300,7 @@ func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, e
 	if err != nil {
 		return Stored{}, err
 	}
-	changes, err := compareFollowers(ctx, q, d.ID, w)
+	changes, err := s.compareFollowers(ctx, q, d.ID, w)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -322,59 +326,90 @@ func onlyOnce(ctx context.Context, q queries.Querier, w *write) error {
 	return err
 }
 
-// lockDevice returns the device that c belongs to, created where there is none, and the name it has.
+// lockDevice returns the device that c belongs to, created where there is none.
 //
-// A name from a configuration is the device's. A name from a file or an address belongs to the source that used it first;
-// another source's captures go to NAME@SOURCE. Under the name of a configuration a file is filed only if its platform is
-// known and the device was seen from there, as an encrypted backup is: anything else under that name would pass for the
-// device's newest configuration.
-func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.LockDeviceRow, string, error) {
+// An alias is the operator's word, and names its device. A name from a configuration is the device's. A name from a file or
+// an address belongs to the source that used it first; another source's captures go to NAME@SOURCE. Under the name of a
+// configuration a file is filed only if its platform is known and the device was seen from there, as an encrypted backup is:
+// anything else under that name would pass for the device's newest configuration.
+func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.LockDeviceRow, error) {
 	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source, Seen: c.ReceivedAt}
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
 	d, err := q.LockDevice(ctx, p)
 	if err != nil {
-		return d, p.Name, err
+		return d, err
 	}
+	aliased := d.Site != c.Site || d.Name != c.Name
 	if c.NamedBy == NamedByConfig {
-		if d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
-			return d, p.Name, nil
+		if aliased || d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
+			return d, nil
 		}
 		n, err := q.YieldName(ctx, queries.YieldNameParams{ID: d.ID, NewName: c.Name + "@" + d.Owner})
 		if err != nil || n == 0 { // that name is taken too: the two share a device
-			return d, p.Name, err
+			return d, err
 		}
-		d, err = q.LockDevice(ctx, p)
-		return d, p.Name, err
+		return q.LockDevice(ctx, p)
 	}
 	if d.Owner == c.Source {
-		return d, p.Name, nil
+		return d, nil
 	}
-	if d.Owner == "" && c.Platform != "" {
+	if d.Owner == "" && (c.Platform != "" || aliased) {
 		seen, err := q.SourceSeen(ctx, queries.SourceSeenParams{Source: c.Source, DeviceID: d.ID})
 		if err != nil || seen > 0 {
-			return d, p.Name, err
+			return d, err
 		}
 	}
 	p.Name += "@" + c.Source
-	d, err = q.LockDevice(ctx, p)
-	return d, p.Name, err
+	return q.LockDevice(ctx, p)
 }
 
-// differs reports whether a capture is a change: its fingerprint is not that of the last complete capture before it.
-func differs(ctx context.Context, q queries.Querier, device int64, w *write) (bool, error) {
-	base, err := q.BaseFingerprint(ctx, queries.BaseFingerprintParams{
-		DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+// A print is what a capture is compared by.
+type print struct {
+	sha256, fingerprint []byte
+	rules               int64
+}
+
+// same reports whether two captures differ in nothing but noise. Where they were fingerprinted by different rules, each is
+// fingerprinted again by this program's. body is b's, if it is at hand.
+func (s *Store) same(ctx context.Context, q queries.Querier, a, b print, body []byte) (bool, error) {
+	switch {
+	case bytes.Equal(a.sha256, b.sha256):
+		return true, nil
+	case a.rules == b.rules || s.print == nil:
+		return bytes.Equal(a.fingerprint, b.fingerprint), nil
+	}
+	old, err := q.Body(ctx, a.sha256)
+	if err != nil {
+		return false, err
+	}
+	if body == nil {
+		if body, err = q.Body(ctx, b.sha256); err != nil {
+			return false, err
+		}
+	}
+	return s.print(old) == s.print(body), nil
+}
+
+func (w *write) print() print { return print{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
+
+// differs reports whether a capture is a change: it differs from the last complete capture before it.
+func (s *Store) differs(ctx context.Context, q queries.Querier, device int64, w *write) (bool, error) {
+	base, err := q.Base(ctx, queries.BaseParams{DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
 	if errors.Is(err, sql.ErrNoRows) {
 		return true, nil
 	}
-	return !bytes.Equal(base, w.sum[:]), err
+	if err != nil {
+		return false, err
+	}
+	same, err := s.same(ctx, q, print{base.SHA256, base.Fingerprint, base.Rules}, w.print(), w.c.Body)
+	return !same, err
 }
 
 // compareFollowers compares the captures that follow one with it, up to the next complete one, and returns by how much the
 // number of changes grew. Only a complete capture is a base of comparison.
-func compareFollowers(ctx context.Context, q queries.Querier, device int64, w *write) (grown int64, err error) {
+func (s *Store) compareFollowers(ctx context.Context, q queries.Querier, device int64, w *write) (grown int64, err error) {
 	if !w.c.Complete {
 		return 0, nil
 	}
@@ -386,19 +421,13 @@ func compareFollowers(ctx context.Context, q queries.Querier, device int64, w *w
 			return grown, err
 		}
 		for _, f := range page {
-			changed := !bytes.Equal(f.Fingerprint, w.sum[:])
-			if changed != f.Changed {
-				if err := q.SetChanged(ctx, queries.SetChangedParams{Changed: changed, ID: f.ID}); err != nil {
-					return grown, err
-				}
-				if changed {
-					grown++
-				} else {
-					grown--
-				}
+			same, err := s.same(ctx, q, print{f.SHA256, f.Fingerprint, f.Rules}, w.print(), w.c.Body)
+			if err != nil {
+				return grown, err
 			}
-			if f.Complete {
-				return grown, nil
+			n, err := setChanged(ctx, q, f, !same)
+			if grown += n; err != nil || f.Complete {
+				return grown, err
 			}
 		}
 		if len(page) < followersPage {
@@ -407,6 +436,17 @@ func compareFollowers(ctx context.Context, q queries.Querier, device int64, w *w
 		last := page[len(page)-1]
 		at, uid = last.ReceivedAt, last.UID
 	}
+}
+
+// setChanged notes whether a capture is a change, and returns by how much the number of changes grew.
+func setChanged(ctx context.Context, q queries.Querier, f queries.FollowersRow, changed bool) (int64, error) {
+	switch {
+	case changed == f.Changed:
+		return 0, nil
+	case changed:
+		return 1, q.SetChanged(ctx, queries.SetChangedParams{Changed: true, ID: f.ID})
+	}
+	return -1, q.SetChanged(ctx, queries.SetChangedParams{Changed: false, ID: f.ID})
 }
 
 // updateDevice counts a capture, and takes over what it says where it is the newest.

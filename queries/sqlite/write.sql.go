@@ -13,7 +13,7 @@ import (
 const advanceDevice = `-- name: AdvanceDevice :exec
 UPDATE devices
    SET source = ?1, platform = ?2, model = ?3, os_version = ?4, build = ?5,
-       serial = ?6, complete = ?7, last_seen = ?8, last_uid = ?9
+       serial = ?6, complete = ?7, last_seen = ?8, last_uid = ?9, retired = FALSE
  WHERE id = ?10
 `
 
@@ -46,31 +46,37 @@ func (q *Queries) AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) er
 	return err
 }
 
-const baseFingerprint = `-- name: BaseFingerprint :one
-SELECT fingerprint FROM captures
+const base = `-- name: Base :one
+SELECT sha256, fingerprint, rules FROM captures
  WHERE device_id = ?1 AND kind = ?2 AND complete
    AND (received_at < ?3 OR (received_at = ?3 AND uid < ?4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
 
-type BaseFingerprintParams struct {
+type BaseParams struct {
 	DeviceID   int64
 	Kind       string
 	ReceivedAt time.Time
 	UID        string
 }
 
+type BaseRow struct {
+	SHA256      []byte
+	Fingerprint []byte
+	Rules       int64
+}
+
 // What a capture is compared with: the last complete one before it, of the same device and kind.
-func (q *Queries) BaseFingerprint(ctx context.Context, arg BaseFingerprintParams) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, baseFingerprint,
+func (q *Queries) Base(ctx context.Context, arg BaseParams) (BaseRow, error) {
+	row := q.db.QueryRowContext(ctx, base,
 		arg.DeviceID,
 		arg.Kind,
 		arg.ReceivedAt,
 		arg.UID,
 	)
-	var fingerprint []byte
-	err := row.Scan(&fingerprint)
-	return fingerprint, err
+	var i BaseRow
+	err := row.Scan(&i.SHA256, &i.Fingerprint, &i.Rules)
+	return i, err
 }
 
 const captureByUID = `-- name: CaptureByUID :one
@@ -133,7 +139,7 @@ func (q *Queries) FirstOfName(ctx context.Context, filename string) ([]byte, err
 }
 
 const followers = `-- name: Followers :many
-SELECT id, uid, received_at, fingerprint, changed, complete FROM captures
+SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
  WHERE device_id = ?1 AND kind = ?2
    AND (received_at > ?3 OR (received_at = ?3 AND uid > ?4))
  ORDER BY received_at, uid LIMIT CAST(?5 AS bigint)
@@ -151,7 +157,9 @@ type FollowersRow struct {
 	ID          int64
 	UID         string
 	ReceivedAt  time.Time
+	SHA256      []byte
 	Fingerprint []byte
+	Rules       int64
 	Changed     bool
 	Complete    bool
 }
@@ -176,7 +184,9 @@ func (q *Queries) Followers(ctx context.Context, arg FollowersParams) ([]Followe
 			&i.ID,
 			&i.UID,
 			&i.ReceivedAt,
+			&i.SHA256,
 			&i.Fingerprint,
+			&i.Rules,
 			&i.Changed,
 			&i.Complete,
 		); err != nil {
@@ -195,9 +205,11 @@ func (q *Queries) Followers(ctx context.Context, arg FollowersParams) ([]Followe
 
 const insertCapture = `-- name: InsertCapture :one
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
-                      device_id, kind, sha256, fingerprint, rules, changed, complete)
+                      device_id, kind, sha256, fingerprint, rules, changed, complete,
+                      platform, model, os_version, serial, changed_by, exported_by)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-        ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+        ?17, ?18, ?19, ?20, ?21, ?22)
 ON CONFLICT (uid) DO NOTHING
 RETURNING id
 `
@@ -219,6 +231,12 @@ type InsertCaptureParams struct {
 	Rules        int64
 	Changed      bool
 	Complete     bool
+	Platform     string
+	Model        string
+	OSVersion    string
+	Serial       string
+	ChangedBy    string
+	ExportedBy   string
 }
 
 func (q *Queries) InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error) {
@@ -239,6 +257,12 @@ func (q *Queries) InsertCapture(ctx context.Context, arg InsertCaptureParams) (i
 		arg.Rules,
 		arg.Changed,
 		arg.Complete,
+		arg.Platform,
+		arg.Model,
+		arg.OSVersion,
+		arg.Serial,
+		arg.ChangedBy,
+		arg.ExportedBy,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -273,9 +297,11 @@ func (q *Queries) InsertContent(ctx context.Context, arg InsertContentParams) er
 const lockDevice = `-- name: LockDevice :one
 INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captures, changes,
                      source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
-VALUES (?1, ?2, ?3, ?4, ?5, ?5, 0, 0, ?6, '', '', '', '', '', FALSE, ?5, '')
+VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = ?1 AND a.name = ?2), ?1),
+        coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = ?1 AND a.name = ?2), ?2),
+        ?3, ?4, ?5, ?5, 0, 0, ?6, '', '', '', '', '', FALSE, ?5, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, named_by, owner, platform, last_seen, last_uid
+RETURNING id, site, name, named_by, owner, platform, last_seen, last_uid
 `
 
 type LockDeviceParams struct {
@@ -289,6 +315,8 @@ type LockDeviceParams struct {
 
 type LockDeviceRow struct {
 	ID       int64
+	Site     string
+	Name     string
 	NamedBy  string
 	Owner    string
 	Platform string
@@ -296,8 +324,8 @@ type LockDeviceRow struct {
 	LastUID  string
 }
 
-// The device of that name, created where there is none. The update that changes nothing holds the row until the end of the
-// transaction, so that one capture of a device at a time decides what changed.
+// The device of that name, or of that alias, created where there is none. The update that changes nothing holds the row until
+// the end of the transaction, so that one capture of a device at a time decides what changed.
 func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDeviceRow, error) {
 	row := q.db.QueryRowContext(ctx, lockDevice,
 		arg.Site,
@@ -310,6 +338,8 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 	var i LockDeviceRow
 	err := row.Scan(
 		&i.ID,
+		&i.Site,
+		&i.Name,
 		&i.NamedBy,
 		&i.Owner,
 		&i.Platform,

@@ -1,0 +1,51 @@
+-- name: AddAlias :exec
+INSERT INTO aliases (site, name, device_id) VALUES (@site, @name, @device_id)
+ON CONFLICT (site, name) DO UPDATE SET device_id = excluded.device_id;
+
+-- name: DropAlias :exec
+DELETE FROM aliases WHERE site = @site AND name = @name;
+
+-- name: MoveAliases :exec
+UPDATE aliases SET device_id = @new_device WHERE device_id = @old_device;
+
+-- name: DropAliases :exec
+DELETE FROM aliases WHERE device_id = @device_id;
+
+-- name: HoldDevice :one
+-- A device as it is, held until the end of the transaction.
+UPDATE devices SET site = site WHERE id = @id RETURNING *;
+
+-- name: RenameDevice :exec
+UPDATE devices SET name = @name WHERE id = @id;
+
+-- name: RetireDevice :exec
+UPDATE devices SET retired = TRUE WHERE id = @id;
+
+-- name: ExpectDevice :exec
+UPDATE devices SET expected_us = @expected_us WHERE id = @id;
+
+-- name: MoveCaptures :execrows
+UPDATE captures SET device_id = @new_device
+ WHERE id IN (SELECT c.id FROM captures c WHERE c.device_id = @old_device ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint));
+
+-- name: Kinds :many
+SELECT DISTINCT kind FROM captures WHERE device_id = @device_id ORDER BY kind;
+
+-- name: AbsorbDevice :exec
+-- What a device is after another was merged into it. Everything from source on is that of the newer of the two.
+UPDATE devices
+   SET captures = @captures, changes = @changes, first_seen = @first_seen,
+       last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), @first_seen),
+       source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build, serial = @serial,
+       complete = @complete, last_seen = @last_seen, last_uid = @last_uid
+ WHERE devices.id = @id;
+
+-- name: DropDevice :exec
+DELETE FROM devices WHERE id = @id;
+
+-- name: DeviceContents :many
+-- Captures of a device to be deleted, with what they refer to.
+SELECT id, sha256 FROM captures WHERE device_id = @device_id ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
+
+-- name: UnpublishContent :exec
+DELETE FROM published WHERE sha256 = @sha256;

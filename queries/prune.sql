@@ -1,0 +1,61 @@
+-- name: PrunableSightings :many
+-- Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
+-- and what is published.
+SELECT c.id, c.uid, c.received_at, c.sha256, t.size
+  FROM captures c JOIN contents t ON t.sha256 = c.sha256
+ WHERE c.received_at < @before AND NOT c.changed
+   AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
+   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind
+               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
+   AND (NOT c.complete OR EXISTS (
+         SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+            AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid))))
+   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
+ ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
+
+-- name: PrunableVersions :many
+-- Captures of versions that had been replaced by a time, after a cursor: a later whole version is that old too.
+SELECT c.id, c.uid, c.received_at, c.sha256, t.size
+  FROM captures c JOIN contents t ON t.sha256 = c.sha256
+ WHERE c.received_at < @before
+   AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
+   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.changed AND n.complete
+               AND n.received_at < @before
+               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
+   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
+ ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
+
+-- name: DeleteCapture :exec
+DELETE FROM captures WHERE id = @id;
+
+-- name: DeleteContent :execrows
+-- A content that nobody refers to any more.
+DELETE FROM contents
+ WHERE contents.sha256 = @sha256
+   AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.sha256 = contents.sha256)
+   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = contents.sha256);
+
+-- name: References :one
+-- How many captures and publications have a content.
+SELECT CAST((SELECT count(*) FROM captures c WHERE c.sha256 = @sha256)
+          + (SELECT count(*) FROM published p WHERE p.sha256 = @sha256) AS bigint) AS n;
+
+-- name: NoteFailure :exec
+INSERT INTO failures (hour, source, reason, filename, first_at, last_at, times, bytes, code, detail)
+VALUES (@hour, @source, @reason, @filename, @first_at, @last_at, @times, @bytes, @code, @detail)
+ON CONFLICT (hour, source, reason, filename) DO UPDATE
+   SET times = failures.times + excluded.times, bytes = failures.bytes + excluded.bytes, last_at = excluded.last_at,
+       code = excluded.code, detail = excluded.detail;
+
+-- name: Failures :many
+SELECT * FROM failures WHERE last_at >= @since ORDER BY last_at, id;
+
+-- name: FailuresOf :many
+-- What failed from the addresses that a device ever sent from.
+SELECT * FROM failures
+ WHERE last_at >= @since
+   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = @device_id AND c.source = failures.source)
+ ORDER BY last_at, id;
+
+-- name: PruneFailures :exec
+DELETE FROM failures WHERE last_at < @before;

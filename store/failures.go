@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// A Failure is what failed or was refused: transfers of one hour, source, reason and file name together. Refusals have no
+// file name, since a stranger could make up any number of them.
+type Failure struct {
+	Source   string
+	Reason   string // a fixed phrase
+	Filename string
+	First    time.Time
+	Last     time.Time
+	Times    int64
+	Bytes    int64  // received in vain
+	Code     int    // TFTP error that was sent, -1 for none
+	Detail   string // the whole cause of the last one
+}
+
+// NoteFailures keeps failures, for [failuresKept].
+func (s *Store) NoteFailures(ctx context.Context, list []Failure) error {
+	return s.explain("note failures", s.db.tx(ctx, func(q queries.Querier) error {
+		for _, f := range list {
+			err := q.NoteFailure(ctx, queries.NoteFailureParams{
+				Hour: stamp(f.Last.Truncate(time.Hour)), Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: stamp(f.First),
+				LastAt: stamp(f.Last), Times: f.Times, Bytes: f.Bytes, Code: int64(f.Code), Detail: f.Detail,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// Failures returns what failed since a time, the latest last; where d is not nil, only from addresses that d has sent from.
+func (s *Store) Failures(ctx context.Context, d *Device, since time.Time) ([]Failure, error) {
+	var rows []queries.Failure
+	var err error
+	if d == nil {
+		rows, err = s.db.read().Failures(ctx, stamp(since))
+	} else {
+		rows, err = s.db.read().FailuresOf(ctx, queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
+	}
+	list := make([]Failure, len(rows))
+	for i, r := range rows {
+		list[i] = Failure{Source: r.Source, Reason: r.Reason, Filename: r.Filename, First: r.FirstAt.UTC(), Last: r.LastAt.UTC(),
+			Times: r.Times, Bytes: r.Bytes, Code: int(r.Code), Detail: r.Detail}
+	}
+	return list, s.explain("list failures", err)
+}

@@ -1,0 +1,236 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+const (
+	// logPage is how many captures are read at once where a history is gone through.
+	logPage = 500
+
+	// A device that sends by its own rhythm is overdue after quietFactor times the longest of its last ten gaps and leastQuiet at
+	// least, from rhythmFrom captures on. The views device_rhythms and overdue_devices have the same rule.
+	quietFactor = 2
+	leastQuiet  = time.Hour
+	rhythmFrom  = 3
+)
+
+// Allowed is how long a device may be silent; 0 where nothing is expected of it.
+func (d Device) Allowed() time.Duration {
+	switch {
+	case d.Retired:
+		return 0
+	case d.Expected > 0:
+		return d.Expected
+	case d.Captures < rhythmFrom:
+		return 0
+	}
+	return max(quietFactor*d.LongestGap, leastQuiet)
+}
+
+// OverdueSince returns since when a device has been overdue, the zero time where it isn't.
+func (d Device) OverdueSince(now time.Time) time.Time {
+	if a := d.Allowed(); a > 0 && now.Sub(d.LastSeen) > a {
+		return d.LastSeen.Add(a)
+	}
+	return time.Time{}
+}
+
+// Devices returns every device, by site and name.
+func (s *Store) Devices(ctx context.Context) ([]Device, error) {
+	q := s.db.read()
+	rows, err := q.Devices(ctx)
+	if err != nil {
+		return nil, s.explain("list devices", err)
+	}
+	rhythms, err := q.Rhythms(ctx)
+	if err != nil {
+		return nil, s.explain("list devices", err)
+	}
+	gaps := make(map[int64]time.Duration, len(rhythms))
+	for _, r := range rhythms {
+		gaps[r.DeviceID] = time.Duration(r.LongestUs) * time.Microsecond
+	}
+	list := devices(rows)
+	for i := range list {
+		list[i].LongestGap = gaps[list[i].ID]
+	}
+	return list, nil
+}
+
+// Log returns the newest captures of a device, newest first, n at most; of all devices where d is nil, and all of them
+// where n is 0.
+func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
+	limit := int64(n)
+	if n == 0 {
+		limit = 1<<63 - 1
+	}
+	if d != nil {
+		return s.captures(ctx, *d, never, "", limit)
+	}
+	rows, err := s.db.read().Captures(ctx, limit)
+	return records(rows), s.explain("list captures", err)
+}
+
+// captures returns captures of a device before one, newest first.
+func (s *Store) captures(ctx context.Context, d Device, before time.Time, uid string, n int64) ([]Record, error) {
+	rows, err := s.db.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
+	return records(rows), s.explain("list captures", err)
+}
+
+// A Version is a capture that changed something, and how often the device sent the same since.
+type Version struct {
+	Record
+	Seen     int       // captures of this version, itself among them
+	Until    time.Time // the last of them
+	Previous *Record   // the newest capture of the version before it, nil where there is none
+}
+
+// Versions calls yield with each version of a device, the newest first, until it returns false. A capture that is torn counts as
+// a version that nobody has seen again.
+func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool) error {
+	h := history{sightings: map[string]*pending{}, last: map[string]*pending{}, yield: yield}
+	at, uid := never, ""
+	for {
+		page, err := s.captures(ctx, d, at, uid, logPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if h.add(r); !h.emit(false) {
+				return nil
+			}
+		}
+		if len(page) < logPage {
+			h.emit(true)
+			return nil
+		}
+		at, uid = page[len(page)-1].ReceivedAt, page[len(page)-1].UID
+	}
+}
+
+// history folds captures, newest first, into versions.
+type history struct {
+	sightings map[string]*pending // by kind: what was seen of the version whose first capture is still to come
+	last      map[string]*pending // by kind: the version that waits for the one before it
+	order     []*pending
+	yield     func(Version) bool
+}
+
+type pending struct {
+	Version
+	ready bool
+}
+
+func (h *history) add(r Record) {
+	if !r.Complete {
+		h.order = append(h.order, &pending{Version{Record: r, Seen: 1, Until: r.ReceivedAt}, true})
+		return
+	}
+	if w := h.last[r.Kind]; w != nil && !w.ready {
+		w.Previous, w.ready = &r, true
+	}
+	v := h.sightings[r.Kind]
+	if v == nil {
+		v = &pending{Version: Version{Until: r.ReceivedAt}}
+		h.sightings[r.Kind] = v
+	}
+	if v.Seen++; r.Changed {
+		v.Record = r
+		delete(h.sightings, r.Kind)
+		h.last[r.Kind] = v
+		h.order = append(h.order, v)
+	}
+}
+
+// emit hands on what is known wholly, all at the end.
+func (h *history) emit(all bool) bool {
+	for len(h.order) > 0 && (all || h.order[0].ready) {
+		v := h.order[0]
+		h.order = h.order[1:]
+		if !h.yield(v.Version) {
+			return false
+		}
+	}
+	return true
+}
+
+// Current returns the newest whole capture of each device and kind.
+func (s *Store) Current(ctx context.Context) ([]Record, error) {
+	rows, err := s.db.read().CurrentCaptures(ctx)
+	return records(rows), s.explain("list captures", err)
+}
+
+// body returns the bytes of a content, by its hash.
+func (s *Store) body(ctx context.Context, sha256 string) ([]byte, error) {
+	sum, err := hex.DecodeString(sha256)
+	if err != nil {
+		return nil, err
+	}
+	return s.db.read().Body(ctx, sum)
+}
+
+// Former is a device that may be the same under its old name: it has been silent since the other one was first heard of.
+type Former struct {
+	Device
+	Last Record // its newest capture
+}
+
+// formersLooked is how many devices are looked at that fell silent.
+const formersLooked = 5
+
+// Formers returns the devices that d may have been before its first capture, which it returns too: of the same site and
+// platform, the latest first.
+func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []Former, err error) {
+	q := s.db.read()
+	oldest, err := q.Oldest(ctx, d.ID)
+	if err != nil {
+		return first, nil, s.explain("find former names", err)
+	}
+	first = record(oldest)
+	if d.Platform == "" {
+		return first, nil, nil
+	}
+	rows, err := q.SilentSince(ctx, queries.SilentSinceParams{Site: d.Site, Platform: d.Platform, ID: d.ID, Before: oldest.ReceivedAt, N: formersLooked})
+	if err != nil {
+		return first, nil, s.explain("find former names", err)
+	}
+	for _, o := range devices(rows) {
+		last, err := q.NewestAt(ctx, queries.NewestAtParams{DeviceID: o.ID, At: never})
+		if err != nil {
+			continue // its captures were pruned or moved meanwhile
+		}
+		formers = append(formers, Former{o, record(last)})
+	}
+	return first, formers, nil
+}
+
+// A Box is what a capture says of the hardware it came from.
+type Box struct{ Serial, Model string }
+
+// boxesLooked is how many captures are looked at for alternating hardware.
+const boxesLooked = 200
+
+// Boxes returns the boxes of a device's newest captures, newest first, where one follows another.
+func (s *Store) Boxes(ctx context.Context, d Device) ([]Box, error) {
+	rows, err := s.db.read().Boxes(ctx, queries.BoxesParams{DeviceID: d.ID, N: boxesLooked})
+	var boxes []Box
+	for _, r := range rows {
+		if b := Box(r); len(boxes) == 0 || boxes[len(boxes)-1] != b {
+			boxes = append(boxes, b)
+		}
+	}
+	return boxes, s.explain("list captures", err)
+}
+
+func records(rows []queries.CaptureLog) []Record {
+	list := make([]Record, len(rows))
+	for i, r := range rows {
+		list[i] = record(r)
+	}
+	return list
+}
