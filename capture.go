@@ -17,10 +17,11 @@ import (
 
 // capturer is the tftp.Handler: an upload becomes a capture, a read gets what the same address sent.
 type capturer struct {
-	store *store.Store
-	sites Sites
-	read  Read
-	log   *slog.Logger
+	store    *store.Store
+	sites    Sites
+	read     Read
+	failures *recorder
+	log      *slog.Logger
 }
 
 // ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
@@ -44,7 +45,7 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 // capture says what an upload is.
 func (h *capturer) capture(r *tftp.Request) store.Capture {
 	source := device.Source(r.Peer.Addr())
-	id := device.Identify(r.Body)
+	id, print := device.Examine(r.Body)
 	site, stem := device.FromFilename(r.Filename)
 	if s, ok := h.sites.Of(r.Peer.Addr()); ok {
 		site = device.Text(s)
@@ -60,7 +61,8 @@ func (h *capturer) capture(r *tftp.Request) store.Capture {
 		ReceivedAt: r.Completed, Source: source, SourcePort: r.Peer.Port(), Filename: device.Text(r.Filename),
 		Mode: string(r.Mode), Options: device.Text(optionText(r.Negotiated)), Duration: r.Completed.Sub(r.Received),
 		Site: site, Name: name, NamedBy: by, Platform: id.Platform, Model: id.Model, OSVersion: id.OSVersion,
-		Build: id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete, Body: r.Body,
+		Build: id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete, ChangedBy: id.ChangedBy, ExportedBy: id.ExportedBy,
+		Body: r.Body, Fingerprint: print, Rules: device.Rules,
 	}
 	if r.Local.IsValid() {
 		c.Local = device.Source(r.Local)
@@ -109,8 +111,9 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 // fetchNoteTimeout bounds the note that a published file was fetched.
 const fetchNoteTimeout = 10 * time.Second
 
-// ended notes that a file was fetched, if it was a published one.
+// ended notes what failed, and that a file was fetched, if it was a published one.
 func (h *capturer) ended(o tftp.Outcome) {
+	h.failures.note(o)
 	if o.Request.Op != tftp.OpRead || o.Err != nil {
 		return
 	}

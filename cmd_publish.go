@@ -25,6 +25,7 @@ const (
 func (a *app) publishCommand() *cobra.Command {
 	var as, file, to string
 	var once, list bool
+	var at flagWhen
 	lasts := Duration(publishFor)
 	cmd := &cobra.Command{
 		Use:   "publish REF | --file PATH | --list",
@@ -70,7 +71,7 @@ command prints the line to type on the device. The server must not run with TFTP
 			if file != "" {
 				err = publishFile(cmd, s, &p, file)
 			} else {
-				platform, err = publishVersion(cmd, s, &p, args[0])
+				platform, err = publishVersion(cmd, s, &p, args[0], at.at())
 			}
 			if err != nil {
 				return err
@@ -84,6 +85,7 @@ command prints the line to type on the device. The server must not run with TFTP
 			return nil
 		},
 	}
+	cmd.Flags().Var(&at, "at", aboutAt)
 	cmd.Flags().StringVar(&as, "as", "", "the name to publish under; one that nobody can guess if not given")
 	cmd.Flags().Var(&flagDuration{&lasts}, "for", "how long; 0 for until unpublish")
 	cmd.Flags().StringVar(&to, "to", "", "who may fetch it: a prefix or an address; everybody who is served if not given")
@@ -118,8 +120,8 @@ func publishFile(cmd *cobra.Command, s *store.Store, p *store.Publication, file 
 	return s.PublishFile(cmd.Context(), *p, body)
 }
 
-func publishVersion(cmd *cobra.Command, s *store.Store, p *store.Publication, ref string) (platform string, err error) {
-	r, err := s.Resolve(cmd.Context(), ref)
+func publishVersion(cmd *cobra.Command, s *store.Store, p *store.Publication, ref string, at time.Time) (platform string, err error) {
+	r, err := s.Resolve(cmd.Context(), ref, at)
 	if err != nil {
 		return "", err
 	}

@@ -2,23 +2,22 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"github.com/tftpsql/tftpsql/store"
 )
+
+// aboutAt is the help of --at.
+const aboutAt = `the device as of then: "2026-11-20 18:00", "friday 18:00", yesterday, 24h`
 
 func (a *app) showCommand() *cobra.Command {
 	var file string
+	var at flagWhen
 	cmd := &cobra.Command{
 		Use: "show REF", Short: "Print a capture, byte for byte", Args: args(1, 1), Long: "Print a capture, byte for byte.\n\n" + aboutREF,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -27,7 +26,7 @@ func (a *app) showCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			r, err := s.Resolve(cmd.Context(), args[0])
+			r, err := s.Resolve(cmd.Context(), args[0], at.at())
 			if err != nil {
 				return err
 			}
@@ -42,76 +41,9 @@ func (a *app) showCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().Var(&at, "at", aboutAt)
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file, over what it holds; - for standard output")
 	return cmd
-}
-
-func (a *app) diffCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "diff REF [REF]",
-		Short: "Show what changed: in a version against the one before it, or from one capture to another",
-		Long: `Show what changed. With one REF: that version against the changed version before it. With two: from the first to the
-second. Exit status 0 means no difference, 1 a difference, 2 trouble.
-
-` + aboutREF,
-		Args: args(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			to, err := s.Resolve(cmd.Context(), args[len(args)-1])
-			if err != nil {
-				return err
-			}
-			var from store.Record
-			if len(args) == 2 {
-				from, err = s.Resolve(cmd.Context(), args[0])
-			} else {
-				from, err = s.Before(cmd.Context(), to, 1)
-			}
-			first := len(args) == 1 && errors.Is(err, store.ErrNotFound) // nothing before: all of it is new
-			if err != nil && !first {
-				return err
-			}
-			var old []byte
-			label := "/dev/null"
-			if !first {
-				if old, err = s.Content(cmd.Context(), from); err != nil {
-					return err
-				}
-				label = title(from)
-			}
-			body, err := s.Content(cmd.Context(), to)
-			if err != nil {
-				return err
-			}
-			return a.printDiff(label, title(to), old, body)
-		},
-	}
-}
-
-func title(r store.Record) string {
-	return fmt.Sprintf("%s\t%s @%d %s", store.Device{Site: r.Site, Name: r.Device}.Ref(), r.ReceivedAt.Format(time.RFC3339), r.ID, r.Kind)
-}
-
-func (a *app) printDiff(oldTitle, newTitle string, old, body []byte) error {
-	if bytes.Equal(old, body) {
-		return nil
-	}
-	if bytes.IndexByte(old, 0) >= 0 || bytes.IndexByte(body, 0) >= 0 {
-		fmt.Fprintf(a.out, "--- %s\n+++ %s\nBinary captures differ: %d and %d bytes\n", oldTitle, newTitle, len(old), len(body))
-		return exitStatus(1)
-	}
-	text, err := udiff.ToUnified(oldTitle, newTitle, string(old), udiff.Lines(string(old), string(body)), udiff.DefaultContextLines)
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(a.screen(), text); err != nil {
-		return err
-	}
-	return exitStatus(1)
 }
 
 // screen is standard output, made safe where it is a terminal: a configuration may hold bytes that a terminal obeys.

@@ -40,6 +40,8 @@ type Config struct {
 	Sites          Sites    `env:"TFTP_SITES" flag:"sites" desc:"sites by source: acme=203.0.113.0/29,globex=10.2.0.0/16"`
 	Read           Read     `env:"TFTP_READ" flag:"read" desc:"what may be fetched: none, published, or own (that, and what the same address sent)"`
 	WriteOnce      Switch   `env:"TFTP_WRITE_ONCE" flag:"write-once" desc:"refuse a file name that was stored before with other bytes, as py3tftp does; not for backups"`
+	KeepChanged    Age      `env:"KEEP_CHANGED" desc:"how long a version is kept after another has replaced it: 2y, 90d, 12w"`
+	KeepUnchanged  Age      `env:"KEEP_UNCHANGED" desc:"how long captures are kept that brought nothing new"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" desc:"append the log to this file instead of stderr"`
 	LogLevel       Level    `env:"LOG_LEVEL" desc:"debug, info, warn or error; -v is debug"`
 	LogFormat      Format   `env:"LOG_FORMAT" desc:"text or json"`
@@ -182,6 +184,60 @@ func (d *Duration) UnmarshalText(b []byte) error {
 }
 
 func (d Duration) String() string { return time.Duration(d).String() }
+
+// Age is a time span in days, weeks or years, or as a Duration is written; 0 is for ever.
+type Age time.Duration
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+	year = 365 * day
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Age) UnmarshalText(b []byte) error {
+	s := strings.TrimSpace(string(b))
+	if s == "" || s == "0" || s == forEver {
+		*a = 0
+		return nil
+	}
+	for suffix, unit := range map[string]time.Duration{"d": day, "w": week, "y": year} {
+		if number, ok := strings.CutSuffix(s, suffix); ok {
+			n, err := strconv.ParseUint(number, 10, 16)
+			if err != nil || n == 0 || time.Duration(n) > maxAge/unit {
+				return ageError(s)
+			}
+			*a = Age(time.Duration(n) * unit)
+			return nil
+		}
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v <= 0 {
+		return ageError(s)
+	}
+	*a = Age(v)
+	return nil
+}
+
+const (
+	forEver = "for ever"
+	maxAge  = 100 * year // longer than any table lives
+)
+
+func ageError(s string) error {
+	return fmt.Errorf("%q is no time span: write 90d, 12w, 2y or 36h", s)
+}
+
+func (a Age) String() string {
+	d := time.Duration(a)
+	switch {
+	case d == 0:
+		return forEver
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
+}
 
 // Size is a number of bytes.
 type Size int64

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -61,7 +63,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return int(status)
 	}
 	fmt.Fprintf(stderr, "tftpsql: %s\n", message(err))
-	if cmd.Name() == "diff" || isUsage(err) {
+	if cmd.Name() == "diff" || cmd.Name() == "search" || isUsage(err) {
 		return 2
 	}
 	return 1
@@ -124,6 +126,7 @@ durable, and not before. Without a command it serves.
 		c.Flags().SortFlags = false
 	}
 	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
+		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(),
 		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
@@ -153,9 +156,14 @@ func programVersion() string {
 	return "devel"
 }
 
+// warnings is the log of a command beside the server: what a person should know.
+func (a *app) warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 // open opens the database for a command beside the server. What may be wrong with the server's settings is not its concern.
 func (a *app) open(ctx context.Context) (*store.Store, error) {
-	s, err := store.Open(a.config.Database, store.Options{})
+	s, err := store.Open(a.config.Database, store.Options{Fingerprint: device.Fingerprint, Logger: a.warnings()})
 	if err != nil {
 		return nil, err
 	}

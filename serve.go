@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/tftp"
 )
@@ -47,7 +48,8 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	defer socket.Close()
-	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, WriteOnce: bool(c.WriteOnce), Logger: log})
+	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true,
+		WriteOnce: bool(c.WriteOnce), Fingerprint: device.Fingerprint, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,15 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		log.Error("the database can't be used: uploads get error 0 until it can", "database", masked(c.Database), "err", err)
 		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
 	}
-	handler := &capturer{s, c.Sites, c.Read, log}
+	failures := newRecorder(s, log)
+	recording, stopRecording := context.WithCancel(context.Background())
+	go failures.run(recording) // ends below
+	defer func() {
+		stopRecording()
+		<-failures.ended
+	}()
+	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
+	handler := &capturer{s, c.Sites, c.Read, failures, log}
 	server := &tftp.Server{
 		Handler: handler, Accept: accept(c.Allow), Ended: handler.ended,
 		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},
