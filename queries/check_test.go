@@ -51,7 +51,13 @@ func TestVet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sqlc(t, []string{"TFTPSQL_VET_POSTGRES=" + url, "TFTPSQL_VET_SQLITE=file:" + file}, "vet")
+	waiting := filepath.Join(t.TempDir(), "spool.db")
+	spool, err := store.OpenSpool(waiting, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spool.Close()
+	sqlc(t, []string{"TFTPSQL_VET_POSTGRES=" + url, "TFTPSQL_VET_SQLITE=file:" + file, "TFTPSQL_VET_SPOOL=file:" + waiting}, "vet")
 }
 
 // TestMigrateProgram: golang-migrate's own program works on the folders, up and down, and leaves what store takes for its own.

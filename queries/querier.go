@@ -73,7 +73,7 @@ type Querier interface {
 	NewestAt(ctx context.Context, arg NewestAtParams) (CaptureLog, error)
 	// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 	NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error)
-	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) ([]byte, error)
+	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error)
 	NewestID(ctx context.Context) (int64, error)
 	NoteFailure(ctx context.Context, arg NoteFailureParams) error
 	Oldest(ctx context.Context, deviceID int64) (CaptureLog, error)

@@ -24,7 +24,7 @@ SELECT CAST(coalesce(min(device_id), 0) AS bigint) AS lowest, CAST(coalesce(max(
   FROM captures WHERE source = @source;
 
 -- name: NewestFromSource :one
-SELECT sha256 FROM captures WHERE source = @source AND filename = @filename
+SELECT sha256, received_at FROM captures WHERE source = @source AND filename = @filename
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Body :one

@@ -1,5 +1,5 @@
-// Package schema holds the migrations of both engines and runs them with golang-migrate, whose own program works on the
-// same folders: schema/postgres and schema/sqlite.
+// Package schema holds the migrations of both engines, and of the spool, and runs them with golang-migrate, whose own program
+// works on the same folders: schema/postgres, schema/sqlite and schema/spool.
 package schema
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 )
 
-//go:embed postgres/*.sql sqlite/*.sql
+//go:embed postgres/*.sql sqlite/*.sql spool/*.sql
 var files embed.FS
 
 // Engine names a database engine and the folder of its migrations.
@@ -28,6 +28,7 @@ type Engine string
 const (
 	Postgres Engine = "postgres"
 	SQLite   Engine = "sqlite"
+	Spool    Engine = "spool" // the file that keeps captures while PostgreSQL is away: SQLite too
 )
 
 // A DirtyError says that a migration failed half way and that nobody has looked at it since.

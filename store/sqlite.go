@@ -30,7 +30,7 @@ type sqliteFile struct {
 	lock   *flock.Flock // nil for commands beside a server
 }
 
-func openSQLite(path string, o Options) (engine, error) {
+func openSQLite(path string, o Options) (*sqliteFile, error) {
 	if path == "" {
 		return nil, usage("the form is sqlite:PATH", errors.New("no path"))
 	}
@@ -106,7 +106,11 @@ func (f *sqliteFile) own(create bool) error {
 
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
 
-func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) (err error) {
+func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) error {
+	return f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQuerier{sqlite.New(tx)}) })
+}
+
+func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err error) {
 	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.opened) {
 		// What is written to a file without name is gone when the program ends.
 		return &Error{Op: "write", Class: Config, Err: fmt.Errorf("%s was moved or deleted while it was in use", f.path),
@@ -121,7 +125,7 @@ func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) (er
 			err = rollback
 		}
 	}()
-	if err := fn(sqliteQuerier{sqlite.New(tx)}); err != nil {
+	if err := fn(tx); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -102,8 +102,9 @@ func (s sqliteQuerier) NewestBefore(ctx context.Context, arg queries.NewestBefor
 	return queries.CaptureLog(r), err
 }
 
-func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestFromSourceParams) ([]byte, error) {
-	return s.q.NewestFromSource(ctx, sqlite.NewestFromSourceParams(arg))
+func (s sqliteQuerier) NewestFromSource(ctx context.Context, arg queries.NewestFromSourceParams) (queries.NewestFromSourceRow, error) {
+	r, err := s.q.NewestFromSource(ctx, sqlite.NewestFromSourceParams(arg))
+	return queries.NewestFromSourceRow(r), err
 }
 
 // LockName does nothing: there is one writer.

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -50,6 +49,8 @@ type Capture struct {
 	// Fingerprint is what Body is compared by, made by the rules of that number; rules 0 compare the bytes themselves.
 	Fingerprint [sha256.Size]byte
 	Rules       int64
+
+	refused string // why the database refused it; for the spool
 }
 
 // Stored says what became of a Capture.
@@ -59,6 +60,7 @@ type Stored struct {
 	Device  string // the name it was filed under
 	Changed bool
 	Known   bool // the UID was stored before: nothing was written
+	Spooled bool // it is in the spool, and all but Site and Device is not known yet
 }
 
 // A Device is what is known of a device; everything from Source on is from its newest capture.
@@ -108,6 +110,8 @@ type Options struct {
 	Own bool
 	// Create makes an SQLite file where there is none. It needs Own.
 	Create bool
+	// Spool is the file that keeps captures while PostgreSQL is away; empty for none. It needs Own.
+	Spool string
 	// WriteOnce refuses a capture whose file name was stored before with other bytes.
 	WriteOnce bool
 	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of other rules can be compared.
@@ -119,17 +123,14 @@ type Options struct {
 
 // Store is a database of captures. Its methods may be called at once from many goroutines.
 type Store struct {
-	db      engine
-	log     *slog.Logger
-	engine  schema.Engine
-	queue   chan *write
-	writers sync.WaitGroup // the writers; Close ends them by closing quit
-	once    bool           // Options.WriteOnce
-	print   func(body []byte) [sha256.Size]byte
-	quit    chan struct{} // closed when the store is to end
-	ended   chan struct{} // closed when no writer is left
-	closed  sync.Once
-	commit  atomic.Int64 // time of the last commit that succeeded, Unix nanoseconds
+	db     engine
+	log    *slog.Logger
+	engine schema.Engine
+	group  *group
+	spool  *Spool // nil where there is none
+	once   bool   // Options.WriteOnce
+	print  func(body []byte) [sha256.Size]byte
+	closed sync.Once
 }
 
 // engine is what differs between the databases.
@@ -163,7 +164,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, once: o.WriteOnce, print: o.Fingerprint, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{log: o.Logger, once: o.WriteOnce, print: o.Fingerprint}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
@@ -172,15 +173,27 @@ func Open(url string, o Options) (*Store, error) {
 		s.db, err = openPostgres(url, o)
 	case "sqlite":
 		s.engine = schema.SQLite
-		s.db, err = openSQLite(rest, o)
+		var file *sqliteFile
+		if file, err = openSQLite(rest, o); err == nil {
+			s.db = file
+		}
 	default:
 		err = usage("it begins with postgres:// or sqlite:", errors.New("malformed database URL")) // which may hold a password
 	}
 	if err != nil {
 		return nil, err
 	}
-	for range s.db.writers() {
-		s.writers.Go(s.write)
+	wait := patience
+	if o.Spool != "" {
+		wait = spoolPatience
+		if err = s.openSpool(o.Spool); err != nil {
+			return nil, errors.Join(err, s.db.close())
+		}
+	}
+	s.group = newGroup(s.db.writers(), wait, s.transact, s.class)
+	if s.spool != nil {
+		s.spool.ended.Add(1)
+		go s.forwardAll() // ends with s.spool.quit
 	}
 	return s, nil
 }
@@ -189,10 +202,14 @@ func Open(url string, o Options) (*Store, error) {
 func (s *Store) Close() error {
 	var err error
 	s.closed.Do(func() {
-		close(s.quit)
-		s.writers.Wait()
-		close(s.ended)
+		if s.spool != nil {
+			s.spool.stop()
+		}
+		s.group.close()
 		err = s.db.close()
+		if s.spool != nil {
+			err = errors.Join(err, s.spool.Close())
+		}
 	})
 	return err
 }
@@ -312,19 +329,30 @@ func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 }
 
 // NewestFrom returns what was last sent under this file name from this source, and whether everything from the source
-// belongs to one device. It returns ErrNotFound where nothing was.
+// belongs to one device; what waits in the spool counts. It returns ErrNotFound where nothing was.
 func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body []byte, oneDevice bool, err error) {
 	q := s.db.read()
-	sum, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source, Filename: filename})
+	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source, Filename: filename})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, false, s.explain("find capture", err)
+	}
+	span, spanErr := q.SourceDevices(ctx, source)
+	if spanErr != nil {
+		return nil, false, s.explain("find capture", spanErr)
+	}
+	oneDevice = span.Lowest == span.Highest
+	if s.spool != nil {
+		waiting, found, alone, err := s.spool.newestFrom(ctx, q, source, filename, newest.ReceivedAt, span.Lowest)
+		if err != nil || found {
+			return waiting, oneDevice && alone, s.explain("read spool", err)
+		}
+		oneDevice = oneDevice && alone
+	}
 	if err != nil {
 		return nil, false, s.explain("find capture", err)
 	}
-	span, err := q.SourceDevices(ctx, source)
-	if err != nil {
-		return nil, false, s.explain("find capture", err)
-	}
-	body, err = q.Body(ctx, sum)
-	return body, span.Lowest == span.Highest, s.explain("read content", err)
+	body, err = q.Body(ctx, newest.SHA256)
+	return body, oneDevice, s.explain("read content", err)
 }
 
 func devices(rows []queries.Device) []Device {

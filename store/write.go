@@ -10,194 +10,30 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-const (
-	// A transaction takes what waits, and this much at most: enough that its fixed cost no longer shows (from 16 rows on),
-	// little enough that nobody waits long for a neighbour.
-	maxBatchRows  = 64
-	maxBatchBytes = 16 << 20
-
-	// A capture is given up when nothing has been committed for patience, and a second more for each slowBytes of its own
-	// size, and after maxPatience in any case: a device that repeats its last block hears nothing meanwhile, and gives up
-	// itself after 20 s or so.
-	patience    = 5 * time.Second
-	slowBytes   = 16 << 20
-	maxPatience = 20 * time.Second
-
-	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
-	retryPause = 100 * time.Millisecond
-
-	// Followers are read in pages; more than one is rare (late captures of a device that sends torn files).
-	followersPage = 32
-)
-
-// errNotInTime is why a capture was given up that the database has not stored in time.
-var (
-	errNotInTime = errors.New("the database has not committed in time")
-	errClosed    = errors.New("the store is closed")
-)
-
-// write is a capture in the queue.
-type write struct {
-	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
-	c       *Capture                // the writer's, while it stores it
-	sum     [sha256.Size]byte
-	done    chan result // holds one
-}
-
-type result struct {
-	stored Stored
-	err    error
-}
+// followersPage is how many followers are read at once; more are rare (late captures of a device that sends torn files).
+const followersPage = 32
 
 // Put stores a capture. A nil error means that it is durable. The same UID again changes nothing, so that a Put whose end
 // is unknown may be repeated.
 //
 // An error of class Transient or Config leaves open whether the capture was stored: the database may have committed and
-// not been able to say so.
+// not been able to say so. With a spool such an error keeps the capture there, and Put succeeds all the same.
 func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 	c.ReceivedAt = stamp(c.ReceivedAt)
-	size := len(c.Body)
-	w := &write{sum: sha256.Sum256(c.Body), done: make(chan result, 1)}
+	sum := sha256.Sum256(c.Body)
 	if c.Rules == 0 {
-		c.Fingerprint = w.sum
+		c.Fingerprint = sum
 	}
-	w.waiting.Store(&c)
-	select {
-	case <-s.quit:
-		return Stored{}, s.explain("store capture", errClosed)
-	default:
+	if s.spool != nil {
+		return s.putOrSpool(ctx, c, sum)
 	}
-	start := time.Now()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	queue := s.queue
-	for {
-		select {
-		case queue <- w:
-			queue = nil
-		case r := <-w.done:
-			return r.stored, s.explain("store capture", r.err)
-		case <-s.ended:
-			select {
-			case r := <-w.done:
-				return r.stored, s.explain("store capture", r.err)
-			default: // it came into the queue when no writer was left
-				return Stored{}, s.explain("store capture", errClosed)
-			}
-		case <-ctx.Done():
-			w.waiting.Store(nil)
-			return Stored{}, s.explain("store capture", ctx.Err())
-		case <-timer.C:
-			left := time.Until(s.deadline(start, size))
-			if left <= 0 {
-				w.waiting.Store(nil)
-				return Stored{}, &Error{Op: "store capture", Class: Transient, Err: errNotInTime,
-					Hint: "look at the database: it is stalled, or slower than what arrives"}
-			}
-			timer.Reset(left)
-		}
-	}
-}
-
-// deadline is when a capture is given up that waits since start.
-func (s *Store) deadline(start time.Time, size int) time.Time {
-	from := start
-	if last := time.Unix(0, s.commit.Load()); last.After(start) {
-		from = last
-	}
-	d := from.Add(patience + time.Duration(size/slowBytes)*time.Second)
-	if last := start.Add(maxPatience); d.After(last) {
-		return last
-	}
-	return d
-}
-
-// write is a writer: it takes what waits and stores it in one transaction, until the store closes.
-func (s *Store) write() {
-	for {
-		var first *write
-		select {
-		case first = <-s.queue:
-		case <-s.quit:
-			select {
-			case first = <-s.queue:
-			default:
-				return
-			}
-		}
-		var batch []*write
-		size := 0
-		take := func(w *write) {
-			if w.c = w.waiting.Load(); w.c != nil {
-				batch, size = append(batch, w), size+len(w.c.Body)
-			}
-		}
-		take(first)
-	gather:
-		for len(batch) < maxBatchRows && size < maxBatchBytes {
-			select {
-			case w := <-s.queue:
-				take(w)
-			default:
-				break gather
-			}
-		}
-		s.storeBatch(batch)
-	}
-}
-
-// storeBatch stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
-// it fails alone.
-func (s *Store) storeBatch(batch []*write) {
-	if len(batch) == 0 {
-		return
-	}
-	results, err := s.commitBatch(batch)
-	if err != nil && len(batch) > 1 {
-		if class := s.class(err); class == Permanent || class == Exists {
-			for _, w := range batch {
-				s.storeBatch([]*write{w})
-			}
-			return
-		}
-	}
-	for i, w := range batch {
-		w.waiting.Store(nil)
-		w.c = nil
-		if err != nil {
-			w.done <- result{err: err}
-		} else {
-			w.done <- result{stored: results[i]}
-		}
-	}
-}
-
-// commitBatch tries a transaction up to three times: again at once after a conflict with another transaction, and after a
-// moment where a pooled connection turned out to be dead. The UIDs make that harmless.
-func (s *Store) commitBatch(batch []*write) (results []Stored, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
-	defer cancel()
-	for try := range 3 {
-		if err != nil && s.class(err) == Transient {
-			time.Sleep(time.Duration(try) * retryPause)
-		}
-		results, err = s.transact(ctx, batch)
-		if err == nil {
-			s.commit.Store(time.Now().UnixNano())
-			return results, nil
-		}
-		if class := s.class(err); class != conflict && class != Transient || ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, err
+	stored, err := s.group.put(ctx, c, sum)
+	return stored, s.explain("store capture", err)
 }
 
 // transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,

@@ -636,7 +636,7 @@ func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (Cap
 }
 
 const newestFromSource = `-- name: NewestFromSource :one
-SELECT sha256 FROM captures WHERE source = ?1 AND filename = ?2
+SELECT sha256, received_at FROM captures WHERE source = ?1 AND filename = ?2
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
 
@@ -645,11 +645,16 @@ type NewestFromSourceParams struct {
 	Filename string
 }
 
-func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) ([]byte, error) {
+type NewestFromSourceRow struct {
+	SHA256     []byte
+	ReceivedAt time.Time
+}
+
+func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error) {
 	row := q.db.QueryRowContext(ctx, newestFromSource, arg.Source, arg.Filename)
-	var sha256 []byte
-	err := row.Scan(&sha256)
-	return sha256, err
+	var i NewestFromSourceRow
+	err := row.Scan(&i.SHA256, &i.ReceivedAt)
+	return i, err
 }
 
 const newestID = `-- name: NewestID :one

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// A transaction takes what waits, and this much at most: enough that its fixed cost no longer shows (from 16 rows on),
+	// little enough that nobody waits long for a neighbour.
+	maxBatchRows  = 64
+	maxBatchBytes = 16 << 20
+
+	// A capture is given up when nothing has been committed for patience, and a second more for each slowBytes of its own
+	// size, and after maxPatience in any case: a device that repeats its last block hears nothing meanwhile, and gives up
+	// itself after 20 s or so.
+	patience    = 5 * time.Second
+	slowBytes   = 16 << 20
+	maxPatience = 20 * time.Second
+
+	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
+	retryPause = 100 * time.Millisecond
+)
+
+// errNotInTime is why a capture was given up that the database has not stored in time.
+var (
+	errNotInTime = &Error{Op: "store capture", Class: Transient, Err: errors.New("the database has not committed in time"),
+		Hint: "look at the database: it is stalled, or slower than what arrives"}
+	errClosed = errors.New("the store is closed")
+)
+
+// group commits captures: what waits goes into one transaction, and nobody waits for company.
+type group struct {
+	// transact stores a batch in one transaction; class says what its error means.
+	transact func(ctx context.Context, batch []*write) ([]Stored, error)
+	class    func(error) Class
+	patience time.Duration
+
+	queue   chan *write
+	writers sync.WaitGroup // close ends them by closing quit
+	quit    chan struct{}  // closed when the group is to end
+	ended   chan struct{}  // closed when no writer is left
+	commit  atomic.Int64   // time of the last commit that succeeded, Unix nanoseconds
+}
+
+// write is a capture in the queue.
+type write struct {
+	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
+	c       *Capture                // the writer's, while it stores it
+	sum     [sha256.Size]byte
+	done    chan result // holds one
+}
+
+type result struct {
+	stored Stored
+	err    error
+}
+
+// newGroup starts a group with so many transactions at once.
+func newGroup(writers int, patience time.Duration, transact func(context.Context, []*write) ([]Stored, error), class func(error) Class) *group {
+	g := &group{transact: transact, class: class, patience: patience, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	for range writers {
+		g.writers.Go(g.write)
+	}
+	return g
+}
+
+// close ends the group. Captures that wait are stored first.
+func (g *group) close() {
+	close(g.quit)
+	g.writers.Wait()
+	close(g.ended)
+}
+
+func (g *group) put(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
+	size := len(c.Body)
+	w := &write{sum: sum, done: make(chan result, 1)}
+	w.waiting.Store(&c)
+	select {
+	case <-g.quit:
+		return Stored{}, errClosed
+	default:
+	}
+	start := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	queue := g.queue
+	for {
+		select {
+		case queue <- w:
+			queue = nil
+		case r := <-w.done:
+			return r.stored, r.err
+		case <-g.ended:
+			select {
+			case r := <-w.done:
+				return r.stored, r.err
+			default: // it came into the queue when no writer was left
+				return Stored{}, errClosed
+			}
+		case <-ctx.Done():
+			w.waiting.Store(nil)
+			return Stored{}, ctx.Err()
+		case <-timer.C:
+			left := time.Until(g.deadline(start, size))
+			if left <= 0 {
+				w.waiting.Store(nil)
+				return Stored{}, errNotInTime
+			}
+			timer.Reset(left)
+		}
+	}
+}
+
+// deadline is when a capture is given up that waits since start.
+func (g *group) deadline(start time.Time, size int) time.Time {
+	from := start
+	if last := time.Unix(0, g.commit.Load()); last.After(start) {
+		from = last
+	}
+	d := from.Add(g.patience + time.Duration(size/slowBytes)*time.Second)
+	if last := start.Add(maxPatience); d.After(last) {
+		return last
+	}
+	return d
+}
+
+// write is a writer: it takes what waits and stores it in one transaction, until the group ends.
+func (g *group) write() {
+	for {
+		var first *write
+		select {
+		case first = <-g.queue:
+		case <-g.quit:
+			select {
+			case first = <-g.queue:
+			default:
+				return
+			}
+		}
+		var batch []*write
+		size := 0
+		take := func(w *write) {
+			if w.c = w.waiting.Load(); w.c != nil {
+				batch, size = append(batch, w), size+len(w.c.Body)
+			}
+		}
+		take(first)
+	gather:
+		for len(batch) < maxBatchRows && size < maxBatchBytes {
+			select {
+			case w := <-g.queue:
+				take(w)
+			default:
+				break gather
+			}
+		}
+		g.storeBatch(batch)
+	}
+}
+
+// storeBatch stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
+// it fails alone.
+func (g *group) storeBatch(batch []*write) {
+	if len(batch) == 0 {
+		return
+	}
+	results, err := g.commitBatch(batch)
+	if err != nil && len(batch) > 1 {
+		if class := g.class(err); class == Permanent || class == Exists {
+			for _, w := range batch {
+				g.storeBatch([]*write{w})
+			}
+			return
+		}
+	}
+	for i, w := range batch {
+		w.waiting.Store(nil)
+		w.c = nil
+		if err != nil {
+			w.done <- result{err: err}
+		} else {
+			w.done <- result{stored: results[i]}
+		}
+	}
+}
+
+// commitBatch tries a transaction up to three times: again at once after a conflict with another transaction, and after a
+// moment where a pooled connection turned out to be dead. The UIDs make that harmless.
+func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
+	defer cancel()
+	for try := range 3 {
+		if err != nil && g.class(err) == Transient {
+			time.Sleep(time.Duration(try) * retryPause)
+		}
+		results, err = g.transact(ctx, batch)
+		if err == nil {
+			g.commit.Store(time.Now().UnixNano())
+			return results, nil
+		}
+		if class := g.class(err); class != conflict && class != Transient || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,450 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/queries/spool"
+	"github.com/tftpsql/tftpsql/schema"
+)
+
+const (
+	// spoolPatience is how long PostgreSQL has where there is a spool: a device repeats its last block after 5 s or so, and the
+	// spool's own commit must come before.
+	spoolPatience = 3 * time.Second
+
+	// probeEvery is how often a PostgreSQL that is away is tried, and probeLimit how long a try may take.
+	probeEvery = time.Second
+	probeLimit = 2 * time.Second
+
+	// sayEvery is how often the log says that captures wait.
+	sayEvery = time.Minute
+)
+
+// A Spool is a file that keeps captures while PostgreSQL is away. What is in it is durable, and nothing leaves it but into the
+// database or by an operator's hand.
+type Spool struct {
+	file    *sqliteFile
+	group   *group // nil where the spool is only looked at
+	waiting atomic.Int64
+
+	// What follows is the worker's.
+	away  atomic.Bool   // PostgreSQL failed: captures go to the spool at once
+	kick  chan struct{} // holds one when something came or failed
+	quit  chan struct{} // closed when forwarding is to end
+	ended sync.WaitGroup
+}
+
+// Waiting is a capture in the spool.
+type Waiting struct {
+	ID         int64
+	UID        string
+	ReceivedAt time.Time
+	Site, Name string
+	Source     string
+	Filename   string
+	Size       int64
+	Refused    string // why the database refused it for good; empty while it waits
+}
+
+// SpoolStatus is what a spool holds.
+type SpoolStatus struct {
+	Waiting int64     // captures to be forwarded
+	Refused int64     // captures kept aside
+	Bytes   int64     // of both
+	Oldest  time.Time // arrival of the one that has waited longest; the zero time where none waits
+	Away    bool      // PostgreSQL is away, as far as this worker knows
+}
+
+// OpenSpool opens the spool at path. With own it takes the lock that one process at a time holds, and creates the file where
+// there is none; without it the spool can only be looked at.
+func OpenSpool(path string, own bool) (*Spool, error) {
+	file, err := openSQLite(path, Options{Own: own, Create: own})
+	if err != nil {
+		return nil, spoolError(err)
+	}
+	p := &Spool{file: file, kick: make(chan struct{}, 1), quit: make(chan struct{})}
+	if own {
+		if err := p.migrate(); err != nil {
+			return nil, errors.Join(spoolError(p.explain(err)), file.close())
+		}
+		p.group = newGroup(1, patience, p.keep, p.class)
+	}
+	status, err := p.Status(context.Background())
+	if err != nil {
+		return nil, errors.Join(spoolError(err), p.Close())
+	}
+	p.waiting.Store(status.Waiting)
+	return p, nil
+}
+
+// spoolError says which of two files an error is about.
+func spoolError(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return &Error{Op: e.Op, Class: e.Class, Hint: e.Hint, Err: fmt.Errorf("the spool: %w", e.Err)}
+	}
+	return err
+}
+
+func (p *Spool) migrate() error {
+	db, err := p.file.migrations()
+	if err != nil {
+		return err
+	}
+	m, err := schema.New(db, schema.Spool)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return errors.Join(m.Up(schema.Spool), m.Close())
+}
+
+// Close ends the spool; what waits stays in its file.
+func (p *Spool) Close() error {
+	if p.group != nil {
+		p.group.close()
+	}
+	return p.file.close()
+}
+
+func (p *Spool) read() *spool.Queries { return spool.New(p.file.reader) }
+
+func (p *Spool) class(err error) Class {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Class
+	}
+	class, _ := p.file.classify(err)
+	return class
+}
+
+func (p *Spool) explain(err error) error {
+	var e *Error
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return &Error{Op: "spool", Class: NotFound, Hint: "tftpsql spool lists what waits", Err: ErrNotFound}
+	}
+	class, hint := p.file.classify(err)
+	return &Error{Op: "spool", Class: class, Hint: hint, Err: err}
+}
+
+// keep is the spool's transaction.
+func (p *Spool) keep(ctx context.Context, batch []*write) ([]Stored, error) {
+	results := make([]Stored, len(batch))
+	err := p.file.write(ctx, func(tx *sql.Tx) error {
+		q := spool.New(tx)
+		for i, w := range batch {
+			c := *w.c
+			c.Body = nil
+			known, err := json.Marshal(c)
+			if err != nil {
+				return err
+			}
+			body := w.c.Body
+			if body == nil {
+				body = []byte{} // an empty file is not NULL
+			}
+			if err := q.Keep(ctx, spool.KeepParams{UID: c.UID, ReceivedAt: c.ReceivedAt, Site: c.Site, Name: c.Name, Source: c.Source,
+				Filename: c.Filename, Size: int64(len(body)), Capture: string(known), Refused: c.refused, Body: body}); err != nil {
+				return err
+			}
+			results[i] = Stored{Site: c.Site, Device: c.Name, Spooled: true}
+		}
+		return nil
+	})
+	return results, err
+}
+
+// Status says what the spool holds.
+func (p *Spool) Status(ctx context.Context) (SpoolStatus, error) {
+	row, err := p.read().Status(ctx)
+	if err != nil {
+		return SpoolStatus{}, p.explain(err)
+	}
+	st := SpoolStatus{Waiting: row.Waiting, Refused: row.Refused, Bytes: row.Bytes, Away: p.away.Load()}
+	if st.Waiting > 0 {
+		if oldest, err := p.read().Oldest(ctx); err == nil {
+			st.Oldest = oldest.UTC()
+		}
+	}
+	return st, nil
+}
+
+// List returns what is in the spool, the oldest first.
+func (p *Spool) List(ctx context.Context) ([]Waiting, error) {
+	found, err := p.read().List(ctx)
+	return rows(found, p.explain(err), func(r spool.ListRow) Waiting { return Waiting(r) })
+}
+
+// Body returns the bytes of a capture in the spool.
+func (p *Spool) Body(ctx context.Context, uid string) ([]byte, error) {
+	body, err := p.read().BodyByUID(ctx, uid)
+	return body, p.explain(err)
+}
+
+// Drop deletes a capture from the spool, for good.
+func (p *Spool) Drop(ctx context.Context, uid string) error {
+	return p.explain(p.file.write(ctx, func(tx *sql.Tx) error {
+		n, err := spool.New(tx).DropByUID(ctx, uid)
+		if err == nil && n == 0 {
+			return sql.ErrNoRows
+		}
+		return err
+	}))
+}
+
+// Retry lets what the database refused be tried again, and returns how many captures that are.
+func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
+	err = p.file.write(ctx, func(tx *sql.Tx) (err error) {
+		n, err = spool.New(tx).Retry(ctx)
+		return err
+	})
+	return n, p.explain(err)
+}
+
+// newestFrom returns what waits and was last sent under a name from a source, after a time; and whether all that waits from there is
+// of one device, the one of that number if it isn't 0.
+func (p *Spool) newestFrom(ctx context.Context, q queries.Querier, source, filename string, after time.Time, device int64) (body []byte, found, alone bool, err error) {
+	names, err := p.read().DevicesOfSource(ctx, source)
+	if err != nil || len(names) == 0 {
+		return nil, false, true, err
+	}
+	alone = len(names) == 1
+	if alone && device != 0 {
+		d, err := named(ctx, q, names[0].Site, names[0].Name)
+		alone = err == nil && d.ID == device
+	}
+	newest, err := p.read().NewestFromSource(ctx, spool.NewestFromSourceParams{Source: source, Filename: filename})
+	if errors.Is(err, sql.ErrNoRows) || err == nil && newest.ReceivedAt.Before(after) {
+		return nil, false, alone, nil
+	}
+	if err == nil {
+		body, err = p.read().Body(ctx, newest.ID)
+	}
+	return body, err == nil, alone, err
+}
+
+// openSpool makes the store keep captures at path while PostgreSQL is away.
+func (s *Store) openSpool(path string) (err error) {
+	if s.engine != schema.Postgres {
+		return usage("leave SPOOL out, or set DATABASE_URL", errors.New("a spool goes with PostgreSQL: SQLite is on the same disk"))
+	}
+	s.spool, err = OpenSpool(path, true)
+	if err == nil {
+		s.spool.poke()
+	}
+	return err
+}
+
+// SpoolStatus says what this worker's spool holds; the zero value where it has none.
+func (s *Store) SpoolStatus(ctx context.Context) (SpoolStatus, error) {
+	if s.spool == nil {
+		return SpoolStatus{}, nil
+	}
+	return s.spool.Status(ctx)
+}
+
+// Free returns how much room the disk has that the next capture goes to, and the file there; ok is false where that is not this
+// machine's, or not known.
+func (s *Store) Free() (bytes int64, file string, ok bool) {
+	switch f, isFile := s.db.(*sqliteFile); {
+	case isFile:
+		file = f.path
+	case s.spool != nil && s.spool.away.Load():
+		file = s.spool.file.path
+	default:
+		return 0, "", false
+	}
+	bytes, ok = freeSpace(file)
+	return bytes, file, ok
+}
+
+// putOrSpool stores a capture in PostgreSQL, or else in the spool. What PostgreSQL refuses for good is kept aside there.
+func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
+	if !s.spool.away.Load() {
+		stored, err := s.group.put(ctx, c, sum)
+		if err == nil {
+			return stored, nil
+		}
+		switch class := s.class(err); {
+		case class == Exists || ctx.Err() != nil || errors.Is(err, errClosed):
+			return Stored{}, s.explain("store capture", err)
+		case class == Permanent:
+			c.refused = s.explain("store capture", err).Error()
+			s.log.Error("PostgreSQL refuses a capture, which is kept aside in the spool: look at tftpsql spool", "uid", c.UID, "file", c.Filename, "err", err)
+		default:
+			s.spool.away.Store(true)
+			s.log.Error("PostgreSQL is away: captures are kept in the spool", "err", s.explain("store capture", err))
+		}
+	}
+	stored, err := s.spool.group.put(ctx, c, sum)
+	if err != nil {
+		return Stored{}, spoolError(s.spool.explain(err))
+	}
+	if c.refused == "" {
+		s.spool.waiting.Add(1)
+		s.spool.poke()
+	}
+	return stored, nil
+}
+
+// poke wakes the forwarder.
+func (p *Spool) poke() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Spool) stop() {
+	close(p.quit)
+	p.ended.Wait()
+}
+
+// forwardAll forwards what waits, as soon as PostgreSQL is there, until the store closes.
+func (s *Store) forwardAll() {
+	defer s.spool.ended.Done()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // ends with the store
+		<-s.spool.quit
+		cancel()
+	}()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	var said time.Time
+	for {
+		select {
+		case <-s.spool.quit:
+			return
+		case <-s.spool.kick:
+		case <-tick.C:
+		}
+		if s.spool.waiting.Load() == 0 && !s.spool.away.Load() {
+			continue
+		}
+		if err := s.probe(ctx); err != nil {
+			s.spool.away.Store(true)
+			if time.Since(said) > sayEvery && ctx.Err() == nil {
+				said = time.Now()
+				s.log.Warn("captures wait in the spool", "waiting", s.spool.waiting.Load(), "err", s.explain("forward", err))
+			}
+			s.sleep(ctx, probeEvery)
+			continue
+		}
+		back := s.spool.away.Swap(false)
+		forwarded, refused, err := s.Forward(ctx, s.spool)
+		if forwarded+refused > 0 || back {
+			s.log.Info("PostgreSQL is back", "forwarded", forwarded, "refused", refused, "waiting", s.spool.waiting.Load())
+			said = time.Time{}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.spool.away.Store(true)
+			s.log.Warn("forwarding failed and goes on later", "waiting", s.spool.waiting.Load(), "err", err)
+			s.sleep(ctx, probeEvery)
+		}
+	}
+}
+
+// sleep waits, or until ctx ends.
+func (s *Store) sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// probe asks whether PostgreSQL takes what is written.
+func (s *Store) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	return s.db.tx(ctx, func(q queries.Querier) error { return q.DropExpired(ctx, stamp(time.Now())) })
+}
+
+// Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is
+// kept aside with its reason, and holds nothing up.
+func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, err error) {
+	after := int64(0)
+	for {
+		batch, err := p.read().Next(ctx, spool.NextParams{After: after, N: maxBatchRows})
+		if err != nil || len(batch) == 0 {
+			return forwarded, refused, p.explain(err)
+		}
+		size := 0
+		for i, r := range batch {
+			if size += int(r.Size); i > 0 && size > maxBatchBytes {
+				batch = batch[:i]
+				break
+			}
+		}
+		after = batch[len(batch)-1].ID
+		ends := make([]error, len(batch))
+		var puts sync.WaitGroup // ends when each has been stored or given up
+		for i, r := range batch {
+			puts.Go(func() { ends[i] = s.forward(ctx, p, r) })
+		}
+		puts.Wait()
+		stored, bad, err := p.settle(ctx, batch, ends, s.class)
+		forwarded, refused = forwarded+stored, refused+bad
+		if err != nil {
+			return forwarded, refused, s.explain("forward", err)
+		}
+	}
+}
+
+// forward stores one capture of a spool.
+func (s *Store) forward(ctx context.Context, p *Spool, r spool.NextRow) error {
+	var c Capture
+	if err := json.Unmarshal([]byte(r.Capture), &c); err != nil {
+		return &Error{Op: "forward", Class: Permanent, Err: err}
+	}
+	body, err := p.read().Body(ctx, r.ID)
+	if err != nil {
+		return p.explain(err)
+	}
+	c.Body = body
+	_, err = s.group.put(ctx, c, sha256.Sum256(body))
+	return s.explain("forward", err)
+}
+
+// settle takes out of the spool what is stored, and sets aside what was refused. It returns the first other error.
+func (p *Spool) settle(ctx context.Context, batch []spool.NextRow, ends []error, class func(error) Class) (stored, refused int, first error) {
+	ctx = context.WithoutCancel(ctx) // what is stored is stored
+	err := p.file.write(ctx, func(tx *sql.Tx) error {
+		q := spool.New(tx)
+		stored, refused, first = 0, 0, nil
+		for i, r := range batch {
+			err := ends[i]
+			switch c := class(err); {
+			case err == nil:
+				stored++
+				if err := q.Drop(ctx, r.ID); err != nil {
+					return err
+				}
+			case c == Permanent || c == Exists:
+				refused++
+				if err := q.Refuse(ctx, spool.RefuseParams{Refused: err.Error(), ID: r.ID}); err != nil {
+					return err
+				}
+			case first == nil:
+				first = err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, p.explain(err)
+	}
+	p.waiting.Add(-int64(stored + refused))
+	return stored, refused, first
+}

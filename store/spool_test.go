@@ -1,0 +1,198 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// spooled opens a store with a spool on a server of its own.
+func spooled(t *testing.T) (s *store.Store, server *pgtest.Server, url, spool string) {
+	t.Helper()
+	server, err := pgtest.Start("-c fsync=off")
+	if err != nil {
+		pgtest.Missing(t, err)
+	}
+	t.Cleanup(server.Remove)
+	url, spool = server.Create(t), filepath.Join(t.TempDir(), "spool.db")
+	return openSpooled(t, url, spool), server, url, spool
+}
+
+func openSpooled(t *testing.T, url, spool string) *store.Store {
+	t.Helper()
+	s, err := store.Open(url, store.Options{Own: true, Spool: spool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Migrate(t.Context()); err != nil && store.ClassOf(err) != store.Transient {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// emptied waits until nothing waits in the spool.
+func emptied(t *testing.T, s *store.Store) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); ; {
+		st, err := s.SpoolStatus(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Waiting == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d captures still wait", st.Waiting)
+		}
+		time.Sleep(20 * time.Millisecond) // the forwarder tells nobody
+	}
+}
+
+// TestSpool: while PostgreSQL is away captures are kept in the spool, and forwarded when it is back, by another worker too; the
+// tables are what they would have been.
+func TestSpool(t *testing.T) {
+	t.Parallel()
+	s, server, url, path := spooled(t)
+	put(t, s, capture(1, "fw1", "a"))
+	if err := server.Down("immediate"); err != nil {
+		t.Fatal(err)
+	}
+	for n, body := range []string{"a", "b", "b"} {
+		c := capture(n+2, "fw1", body)
+		c.Filename = "fw1.conf"
+		if stored := put(t, s, c); !stored.Spooled || stored.Device != "fw1" {
+			t.Errorf("%+v", stored)
+		}
+		put(t, s, c) // the same transfer again
+	}
+	st, err := s.SpoolStatus(t.Context())
+	if err != nil || st.Waiting != 3 || !st.Away || !st.Oldest.Equal(day.Add(2*time.Minute)) || st.Bytes != 3 {
+		t.Errorf("status %+v, err %v", st, err)
+	}
+	if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); store.ClassOf(err) != store.Transient {
+		t.Errorf("read while PostgreSQL can't say whose the address is: %v", err)
+	}
+	if _, err := store.OpenSpool(path, true); store.ClassOf(err) != store.Config {
+		t.Errorf("a second owner: %v", err)
+	}
+	beside, err := store.OpenSpool(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	list, err := beside.List(t.Context())
+	if err != nil || len(list) != 3 || list[1].UID != capture(3, "", "").UID || list[1].Name != "fw1" || list[1].Size != 1 {
+		t.Errorf("list %+v, err %v", list, err)
+	}
+	if body, err := beside.Body(t.Context(), list[1].UID); err != nil || string(body) != "b" {
+		t.Errorf("body %q, err %v", body, err)
+	}
+	if err := s.Close(); err != nil { // a restart, PostgreSQL still away
+		t.Fatal(err)
+	}
+	s = openSpooled(t, url, path)
+	put(t, s, capture(5, "fw1", "c"))
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	emptied(t, s)
+	want := "[fw1 c changed=true fw1 b changed=false fw1 b changed=true fw1 a changed=false fw1 a changed=true]"
+	if got := history(t, s, "fw1"); fmt.Sprint(got) != want {
+		t.Errorf("history %v", got)
+	}
+	if stored := put(t, s, capture(6, "fw1", "d")); stored.Spooled {
+		t.Error("PostgreSQL is back, and captures still go to the spool")
+	}
+}
+
+// TestSpoolRefused: what PostgreSQL refuses for good is kept aside and holds nothing up.
+func TestSpoolRefused(t *testing.T) {
+	t.Parallel()
+	s, server, url, path := spooled(t)
+	poisoned := capture(1, "bad\x00name", "poison") // no text of PostgreSQL's
+	if stored := put(t, s, poisoned); !stored.Spooled {
+		t.Errorf("%+v", stored)
+	}
+	if err := server.Down("immediate"); err != nil {
+		t.Fatal(err)
+	}
+	other := capture(2, "bad\x00too", "poison too")
+	put(t, s, other)
+	put(t, s, capture(3, "fw1", "good"))
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	emptied(t, s)
+	if got := history(t, s, "fw1"); fmt.Sprint(got) != "[fw1 good changed=true]" {
+		t.Errorf("history %v", got)
+	}
+	st, err := s.SpoolStatus(t.Context())
+	if err != nil || st.Refused != 2 {
+		t.Errorf("status %+v, err %v", st, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := store.OpenSpool(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	list, err := p.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Refused == "" {
+		t.Fatalf("list %+v, err %v", list, err)
+	}
+	if n, err := p.Retry(t.Context()); err != nil || n != 2 {
+		t.Errorf("retried %d, err %v", n, err)
+	}
+	plain := open(t, url)
+	if forwarded, refused, err := plain.Forward(t.Context(), p); err != nil || forwarded != 0 || refused != 2 {
+		t.Errorf("forwarded %d, refused %d, err %v", forwarded, refused, err)
+	}
+	if err := p.Drop(t.Context(), list[0].UID); err != nil {
+		t.Error(err)
+	}
+	if err := p.Drop(t.Context(), list[0].UID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("dropped twice: %v", err)
+	}
+}
+
+// TestSpoolOwn: what waits in the spool is what its source sent last.
+func TestSpoolOwn(t *testing.T) {
+	t.Parallel()
+	s, server, url, path := spooled(t)
+	put(t, s, capture(1, "fw1", "old"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Captures that wait while PostgreSQL answers: put there by hand, into a spool that nobody forwards yet.
+	if err := server.Down("fast"); err != nil {
+		t.Fatal(err)
+	}
+	s = openSpooled(t, url, path)
+	put(t, s, capture(2, "fw1", "new"))
+	if body, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err == nil {
+		t.Errorf("read %q", body)
+	}
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	emptied(t, s)
+	if body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err != nil || string(body) != "new" || !one {
+		t.Errorf("read %q, one device %t, err %v", body, one, err)
+	}
+}
+
+func TestSpoolNeedsPostgreSQL(t *testing.T) {
+	dir := t.TempDir()
+	_, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"), store.Options{Own: true, Create: true, Spool: filepath.Join(dir, "spool.db")})
+	if store.ClassOf(err) != store.Usage {
+		t.Error(err)
+	}
+}
