@@ -42,6 +42,10 @@ generate: ## make the code of queries/ from its SQL
 sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
 	go test ./tftp -run TestSimulation -v -seeds $(or $(SEEDS),10000)
 
+.PHONY: faults
+faults: ## break worker, database and disks in the middle of BURSTS (60) bursts of uploads; SEED=1
+	go test . -run TestFaults -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
+
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)
 	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzExamine device/FuzzLines device/FuzzBlocks device/FuzzFromFilename; do \

@@ -36,9 +36,12 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
-	r.Annotate(
-		slog.String("device", store.Device{Site: stored.Site, Name: stored.Device}.Ref()),
-		slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed), slog.Bool("complete", c.Complete))
+	r.Annotate(slog.String("device", store.Device{Site: stored.Site, Name: stored.Device}.Ref()))
+	if stored.Spooled {
+		r.Annotate(slog.Bool("spooled", true), slog.Bool("complete", c.Complete))
+		return nil
+	}
+	r.Annotate(slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed), slog.Bool("complete", c.Complete))
 	return nil
 }
 
@@ -146,14 +149,19 @@ func (h *capturer) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	return body, nil
 }
 
-// accept admits sources, before anything is kept of a request.
-func accept(allow Allow) func(*tftp.Request) error {
+// accept admits sources, and uploads while there is room, before anything is kept of a request.
+func accept(allow Allow, full func() error) func(*tftp.Request) error {
 	return func(r *tftp.Request) error {
 		addr := r.Peer.Addr()
-		if allow.Contains(addr) {
-			return nil
+		if !allow.Contains(addr) {
+			return &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
+				"%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s", addr, strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ","))}
 		}
-		return &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
-			"%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s", addr, strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ","))}
+		if r.Op == tftp.OpWrite {
+			if err := full(); err != nil {
+				return &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: err}
+			}
+		}
+		return nil
 	}
 }

@@ -27,6 +27,8 @@ type Config struct {
 	Database       string   `env:"DATABASE_URL" flag:"database" desc:"where captures are kept: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"`
 	DirectDatabase string   `env:"DATABASE_DIRECT_URL" desc:"PostgreSQL's own address for migrations, where DATABASE_URL goes through PgBouncer"`
 	Migrate        Migrate  `env:"MIGRATE" flag:"migrate" desc:"auto brings the schema up to date at start; off only checks it"`
+	Spool          string   `env:"SPOOL" flag:"spool" desc:"file that keeps captures while PostgreSQL is away"`
+	MinFree        Size     `env:"MIN_FREE" flag:"min-free" desc:"free disk space below which uploads are refused (SQLite, spool); 0 for none"`
 	Host           string   `env:"TFTP_HOST" flag:"host" desc:"address to listen on; empty for all, IPv4 and IPv6"`
 	Port           Port     `env:"TFTP_PORT" flag:"port,p" desc:"UDP port; devices speak to 69, which needs a privilege"`
 	AckTimeout     Duration `env:"TFTP_ACK_TIMEOUT" flag:"ack-timeout" desc:"first repeat of an unanswered packet; a bare number is seconds"`
@@ -75,7 +77,7 @@ func (s seedDatabase) url() string {
 
 func defaultConfig() Config {
 	return Config{
-		Database: "sqlite:tftpsql.db", Migrate: "auto", Port: 9069,
+		Database: "sqlite:tftpsql.db", Migrate: "auto", MinFree: 128 << 20, Port: 9069,
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second), Drain: Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).withRoom()),
 		Allow: defaultAllow(), Read: "own", LogLevel: Level(slog.LevelInfo), LogFormat: "text",
@@ -131,6 +133,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("TFTP_MAX_BLKSIZE (--max-blksize) is %d: it must be 8 to %d", c.MaxBlksize, tftp.MaxBlksize)
 	case c.MaxWindowsize < 1 || c.MaxWindowsize > tftp.MaxWindowsize:
 		return fmt.Errorf("TFTP_MAX_WINDOWSIZE (--max-windowsize) is %d: it must be 1 to %d", c.MaxWindowsize, tftp.MaxWindowsize)
+	case c.MaxSize == 0:
+		return errors.New("TFTP_MAX_SIZE (--max-size) must be more than 0")
 	case c.AckTimeout <= 0:
 		return errors.New("TFTP_ACK_TIMEOUT (--ack-timeout) must be more than 0")
 	case c.Timeout <= c.AckTimeout:
@@ -254,7 +258,7 @@ func (s *Size) UnmarshalText(b []byte) error {
 	unit := strings.TrimSpace(text[len(number):])
 	n, err := strconv.ParseInt(number, 10, 64)
 	for _, u := range units {
-		if u.name == unit && err == nil && n > 0 && n <= math.MaxInt64/u.size {
+		if u.name == unit && err == nil && n >= 0 && n <= math.MaxInt64/u.size {
 			*s = Size(n * u.size)
 			return nil
 		}

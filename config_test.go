@@ -74,7 +74,7 @@ func TestAllow(t *testing.T) {
 			if got := a.Contains(netip.MustParseAddr(source)); got != want {
 				t.Errorf("%s: %s is served: %v, want %v", text, source, got, want)
 			}
-			err := accept(a)(&tftp.Request{Peer: netip.AddrPortFrom(netip.MustParseAddr(source), 1024)})
+			err := accept(a, func() error { return nil })(&tftp.Request{Peer: netip.AddrPortFrom(netip.MustParseAddr(source), 1024)})
 			if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "TFTP_ALLOW="+text) {
 				t.Errorf("%s: %s: %v", text, source, err)
 			}

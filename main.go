@@ -117,7 +117,7 @@ durable, and not before. Without a command it serves.
 	root.SetVersionTemplate("tftpsql {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	everywhere := func(s setting) bool { return s.field == "Database" }
+	everywhere := func(s setting) bool { return s.field == "Database" || s.field == "Spool" }
 	a.config.flags(root.PersistentFlags(), everywhere)
 	serve := &cobra.Command{Use: "serve", Short: "Serve TFTP; what tftpsql does without a command", Args: noArgs, RunE: a.serve}
 	for _, c := range []*cobra.Command{root, serve} {
@@ -126,7 +126,7 @@ durable, and not before. Without a command it serves.
 		c.Flags().SortFlags = false
 	}
 	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
-		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(),
+		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(), a.spoolCommand(),
 		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
@@ -170,5 +170,6 @@ func (a *app) open(ctx context.Context) (*store.Store, error) {
 	if err := s.CheckSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	a.tellWaiting(ctx)
 	return s, nil
 }

@@ -48,7 +48,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	defer socket.Close()
-	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true,
+	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
 		WriteOnce: bool(c.WriteOnce), Fingerprint: device.Fingerprint, Logger: log})
 	if err != nil {
 		return err
@@ -60,7 +60,11 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		if !passing(err) || strings.HasPrefix(c.Database, "sqlite:") {
 			return err
 		}
-		log.Error("the database can't be used: uploads get error 0 until it can", "database", masked(c.Database), "err", err)
+		text := "the database can't be used: uploads get error 0 until it can"
+		if c.Spool != "" {
+			text = "the database can't be used: uploads are kept in the spool until it can"
+		}
+		log.Error(text, "database", masked(c.Database), "spool", c.Spool, "err", err)
 		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
 	}
 	failures := newRecorder(s, log)
@@ -71,9 +75,12 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		<-failures.ended
 	}()
 	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
+	room := &room{store: s, least: c.MinFree, log: log}
+	room.look()
+	go room.watch(ctx) // ends with ctx
 	handler := &capturer{s, c.Sites, c.Read, failures, log}
 	server := &tftp.Server{
-		Handler: handler, Accept: accept(c.Allow), Ended: handler.ended,
+		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
 		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},
 		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
 	}

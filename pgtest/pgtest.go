@@ -64,12 +64,15 @@ func Missing(t testing.TB, err error) {
 
 // Start initialises a cluster in a temporary folder and starts it on a Unix socket there. As root it runs as another user,
 // since PostgreSQL refuses to run as root.
-func Start(options string) (*Server, error) {
+func Start(options string) (*Server, error) { return StartIn("", options) }
+
+// StartIn is Start with the temporary folder below dir.
+func StartIn(dir, options string) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pgtest")
+	dir, err = os.MkdirTemp(dir, "pgtest")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+var (
+	bursts    = flag.Int("bursts", 0, "bursts of uploads with a fault each, in each world of TestFaults; a few if 0")
+	faultSeed = flag.Uint64("fault-seed", 1, "of TestFaults")
+)
+
+// world is where bursts of uploads meet faults: a worker in a process of its own, and what it stores in.
+type world struct {
+	t      *testing.T
+	r      *rand.Rand
+	url    string
+	args   []string
+	server *pgtest.Server // nil on SQLite
+	disk   string         // of the database
+	spool  string         // empty without one
+	room   string         // of the spool
+
+	cmd  *exec.Cmd
+	log  *logBuffer
+	addr string
+
+	acknowledged map[string]bool // bodies
+	injected     map[string]int
+}
+
+// fault is something that breaks in the middle of a burst, and how it is mended.
+type fault struct {
+	name   string
+	inject func(w *world) error
+	mend   func(w *world) error
+}
+
+var killWorker = fault{"worker killed", func(w *world) error { return w.cmd.Process.Kill() }, nil}
+
+var databaseFaults = []fault{
+	{"PostgreSQL killed", func(w *world) error { return w.server.Kill() }, nil},
+	{"PostgreSQL stalled", func(w *world) error { return w.server.Stall() }, func(w *world) error { return w.server.Resume() }},
+	{"PostgreSQL restarted", func(w *world) error { return errors.Join(w.server.Down("fast"), w.server.Up()) }, nil},
+	{"PostgreSQL read-only", func(w *world) error { return w.readOnly("on") }, func(w *world) error { return w.readOnly("off") }},
+	{"PostgreSQL's disk full", func(w *world) error { return fill(w.disk) }, func(w *world) error { return free(w.disk) }},
+}
+
+var (
+	spoolFull  = fault{"spool's disk full, PostgreSQL stalled", func(w *world) error { return errors.Join(fill(w.room), w.server.Stall()) }, func(w *world) error { return errors.Join(free(w.room), w.server.Resume()) }}
+	sqliteFull = fault{"SQLite's disk full", func(w *world) error { return fill(w.disk) }, func(w *world) error { return free(w.disk) }}
+)
+
+// TestFaults: whatever breaks in the middle of a burst, an upload whose client saw the final ACK is there byte for byte, once.
+func TestFaults(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		pgtest.Missing(t, errors.New("mounting small disks and stalling PostgreSQL needs root on Linux"))
+	}
+	for name, set := range map[string]func(w *world) []fault{
+		"sqlite": func(w *world) []fault {
+			w.disk = tmpfs(w.t, "16m")
+			w.url = "sqlite:" + filepath.Join(w.disk, "test.db")
+			return []fault{killWorker, sqliteFull}
+		},
+		"postgres": func(w *world) []fault {
+			w.postgres()
+			return append([]fault{killWorker}, databaseFaults...)
+		},
+		"spool": func(w *world) []fault {
+			w.postgres()
+			w.room = tmpfs(w.t, "24m")
+			w.spool = filepath.Join(w.room, "spool.db")
+			w.args = append(w.args, "--spool", w.spool)
+			return append([]fault{killWorker, spoolFull}, databaseFaults...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)), args: []string{"--min-free", "0", "--max-size", "1MiB"},
+				acknowledged: map[string]bool{}, injected: map[string]int{}}
+			faults := set(w)
+			n := *bursts
+			if n == 0 {
+				n = len(faults) // each once
+			}
+			order := w.r.Perm(len(faults))
+			for i := range n {
+				w.burst(i, faults[order[i%len(order)]])
+			}
+			w.check(n)
+		})
+	}
+}
+
+// tmpfs mounts a small disk.
+func tmpfs(t *testing.T, size string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tftpsql-disk") // open to the user that PostgreSQL runs as
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(dir) }) // an empty folder in the worst case
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size+",mode=0777"); err != nil {
+		pgtest.Missing(t, fmt.Errorf("mounting a small disk: %w", err))
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // what still has it open has been killed
+	return dir
+}
+
+// fill leaves no room on a disk, and free gives it back.
+func fill(dir string) error {
+	f, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		return err
+	}
+	for size := 1 << 20; size >= 512; size /= 2 {
+		for err == nil {
+			_, err = f.Write(make([]byte, size))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			break
+		}
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+func free(dir string) error { return os.Remove(filepath.Join(dir, "filler")) }
+
+func (w *world) postgres() {
+	w.disk = tmpfs(w.t, "200m")
+	server, err := pgtest.StartIn(w.disk, "-c max_wal_size=48MB -c min_wal_size=32MB")
+	if err != nil {
+		pgtest.Missing(w.t, err)
+	}
+	w.t.Cleanup(server.Remove)
+	w.server, w.url = server, server.Create(w.t)
+}
+
+func (w *world) readOnly(value string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, w.server.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if _, err = conn.Exec(ctx, "ALTER SYSTEM SET default_transaction_read_only = "+value); err == nil {
+		_, err = conn.Exec(ctx, "SELECT pg_reload_conf()")
+	}
+	return err
+}
+
+// run starts the worker if it isn't there.
+func (w *world) run() {
+	if w.cmd != nil && w.cmd.ProcessState == nil {
+		return
+	}
+	w.cmd, w.log = child(w.t, w.url, w.args...)
+	w.addr = w.log.wait(w.t, `msg=listening address=(\S+)`)[1]
+}
+
+// burst uploads from a dozen clients at once and injects a fault when so many have ended.
+func (w *world) burst(number int, f fault) {
+	w.run()
+	const clients, attempts = 12, 3
+	moment := w.r.IntN(clients)
+	patience := 10 * time.Second // more than a worker takes that waits for PostgreSQL
+	if f.name == killWorker.name {
+		patience = 2 * time.Second
+	}
+	type end struct {
+		body string
+		err  error
+	}
+	ends := make(chan end, clients)
+	addr := w.addr
+	for i := range clients {
+		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
+		go func() {
+			var last end
+			for attempt := range attempts { // each says which it is, so that a receipt belongs to one of them
+				last.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt, filler)
+				last.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(last.body))
+				if last.err == nil {
+					break
+				}
+			}
+			ends <- last
+		}()
+	}
+	broken := false
+	for i := range clients {
+		if i == moment {
+			broken = true
+			if err := f.inject(w); err != nil {
+				w.t.Fatalf("%s: %v", f.name, err)
+			}
+			w.injected[f.name]++
+		}
+		select {
+		case e := <-ends:
+			if e.err == nil {
+				w.acknowledged[e.body] = true
+			}
+		case <-time.After(2 * time.Minute):
+			w.t.Fatalf("burst %d, %s: an upload hangs\n%s", number, f.name, w.log)
+		}
+	}
+	w.mend(f, broken)
+}
+
+func (w *world) mend(f fault, broken bool) {
+	if f.mend != nil && broken {
+		if err := f.mend(w); err != nil && !(w.server != nil && !w.server.Running()) {
+			w.t.Fatalf("mending %s: %v", f.name, err)
+		}
+	}
+	if w.server != nil && !w.server.Running() {
+		if err := w.server.Up(); err != nil {
+			w.t.Fatal(err)
+		}
+		if f.name == "PostgreSQL read-only" {
+			if err := w.readOnly("off"); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	if f.name == killWorker.name {
+		_ = w.cmd.Wait() // killed
+	}
+}
+
+// check holds what is stored against what was acknowledged, after the spool is empty.
+func (w *world) check(n int) {
+	w.run()
+	if w.spool != "" {
+		w.drain()
+	}
+	p := &program{url: w.url}
+	var log []captureJSON
+	unmarshal(w.t, p.must(w.t, "log", "-n", "0", "--json"), &log)
+	s, err := store.Open(w.url, store.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer s.Close()
+	stored := map[string]int{}
+	for _, c := range log {
+		r, err := s.Resolve(w.t.Context(), c.UID, time.Time{})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		body, err := s.Content(w.t.Context(), r)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		stored[string(body)]++
+	}
+	lost, doubled := 0, 0
+	for body := range w.acknowledged {
+		if stored[body] == 0 {
+			lost++
+			w.t.Errorf("lost: %.40q was acknowledged", body)
+		}
+	}
+	for body, times := range stored {
+		if times > 1 {
+			doubled++
+			w.t.Errorf("%.40q is there %d times", body, times)
+		}
+	}
+	if len(w.acknowledged) < n*6 {
+		w.t.Errorf("only %d of %d uploads ended well", len(w.acknowledged), n*12)
+	}
+	w.t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, doubled %d", n, n*12, len(w.acknowledged), w.injected, lost, doubled)
+}
+
+// drain waits until the worker has forwarded what was in its spool.
+func (w *world) drain() {
+	limit := time.After(2 * time.Minute)
+	for {
+		status, out, errs := do(w.t, []string{"DATABASE_URL=" + w.url, "SPOOL=" + w.spool}, "spool", "--json")
+		if status == 0 && strings.TrimSpace(out) == "[]" {
+			return
+		}
+		select {
+		case <-w.log.more: // the worker says something
+		case <-time.After(time.Second):
+		case <-limit:
+			w.t.Fatalf("the spool is not emptied: %d %s %s\n%s", status, out, errs, w.log)
+		}
+	}
+}
