@@ -33,6 +33,7 @@ var cures = map[string]string{
 	"timed out":                              "look at the network between: packets get lost, or a firewall drops answers",
 	"given up by the device":                 "look at the device's own message; its time-out may be short",
 	"server busy, try again":                 "spread the devices' schedules",
+	"too many requests, try again":           "look at what sends them: a loop in a script, or an attack; block its address",
 	"malformed request":                      "something else than a TFTP client speaks to this port",
 	"unknown mode: use octet or netascii":    "set the device to binary (octet) mode",
 	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client can't bear to hear an answer twice",

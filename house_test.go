@@ -31,7 +31,7 @@ var house = map[string][]string{
 }
 
 // machines are the files of tftp without IO: no clock, no lock, no socket.
-var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go", "sender.go", "rto.go", "transfer.go", "states.go", "upload.go", "download.go", "engine.go", "initiator.go"}
+var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go", "sender.go", "rto.go", "transfer.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go", "initiator.go"}
 
 // impure are packages of the standard library that do IO or wait, which device and the machines of tftp must not import.
 var impure = regexp.MustCompile(`^(os|io|sync|context|net|syscall|log|time/.*|database/.*|math/rand.*)(/.*)?$`)

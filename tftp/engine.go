@@ -33,6 +33,8 @@ type engine struct {
 	ready    queue // transfers that have something to send
 	strays   []stray
 	errors   allowance // of ERROR packets to peers without a transfer
+	rates    *rates    // of requests and ERRORs of each source
+	seed     uint64    // by which sources are spread over the rates; the server makes one up
 	closing  bool      // no new requests
 
 	begun []call    // handler calls to make, until taken
@@ -77,7 +79,8 @@ func newEngine(l Limits) *engine {
 		peers:   make(map[netip.AddrPort]*transfer),
 		sources: make(map[netip.Addr]source),
 		calls:   make(map[uint64]*transfer),
-		errors:  allowance{rate: 200}, // ERRORs a second: a few bytes each, and enough for every honest mistake
+		errors:  allowance{rate: errorRate, burst: errorRate},
+		rates:   newRates(),
 	}
 }
 
@@ -201,7 +204,7 @@ func (e *engine) idle() bool { return len(e.peers) == 0 && len(e.calls) == 0 }
 
 // refuse tells a peer without a transfer that it won't have one.
 func (e *engine) refuse(now time.Duration, to netip.AddrPort, local netip.Addr, err *Error) {
-	if !answerable(to) || len(e.strays) == maxStrays || !e.errors.take(now) {
+	if !answerable(to) || len(e.strays) == maxStrays || !e.rates.of(to.Addr(), e.seed).errors.take(now) || !e.errors.take(now) {
 		return
 	}
 	e.strays = append(e.strays, stray{to, local, err})
@@ -214,21 +217,4 @@ const maxStrays = 256
 func answerable(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return a.Port() != 0 && ip.IsValid() && !ip.IsMulticast() && !ip.IsUnspecified() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// allowance bounds how often something is done: rate times a second, and as often at once.
-type allowance struct {
-	rate  float64
-	used  float64
-	since time.Duration
-}
-
-func (a *allowance) take(now time.Duration) bool {
-	a.used = max(0, a.used-a.rate*(now-a.since).Seconds())
-	a.since = now
-	if a.used+1 > a.rate {
-		return false
-	}
-	a.used++
-	return true
 }

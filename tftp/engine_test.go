@@ -233,3 +233,127 @@ func TestReflection(t *testing.T) {
 		t.Errorf("%d bytes went to one address that never answered", sent)
 	}
 }
+
+// TestReflectionBytes: what one request from a forged address makes the server send there, before and after its time is up: less
+// than three times the request's own bytes where it bears options, two blocks where it doesn't.
+func TestReflectionBytes(t *testing.T) {
+	for request, bound := range map[string]int{
+		"\x00\x02f\x00octet\x00blksize\x001428\x00":                                                  0,
+		"\x00\x02f\x00octet\x00blksize\x008\x00":                                                     0,
+		"\x00\x02f\x00octet\x00timeout\x001\x00":                                                     0,
+		"\x00\x02f\x00octet\x00tsize\x00404\x00blksize\x00512\x00timeout\x006\x00":                   0,
+		"\x00\x01f\x00octet\x00blksize\x0065464\x00windowsize\x0064\x00":                             0,
+		"\x00\x01f\x00octet\x00tsize\x000\x00":                                                       0,
+		"\x00\x01f\x00octet\x00windowsize\x0065535\x00":                                              0,
+		"\x00\x01f\x00octet\x00tsize\x000\x00blksize\x001428\x00windowsize\x009\x00timeout\x001\x00": 0,
+		"\x00\x01f\x00octet\x00":                                                                     2 * (headerSize + defaultBlksize),
+		"\x00\x01f\x00octet\x00mystery\x00":                                                          2 * (headerSize + defaultBlksize),
+		"\x00\x02f\x00octet\x00":                                                                     4 * headerSize,
+	} {
+		e := newEngine(Limits{})
+		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+		buf := make([]byte, maxDatagram)
+		sent, now := 0, time.Duration(0)
+		settle := func() {
+			for _, c := range e.begun {
+				e.completed(now, c.id, make([]byte, 1<<20), nil)
+			}
+			e.begun, e.ended = nil, nil
+			for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
+				sent += len(d.b)
+			}
+		}
+		e.packet(0, testPeers["A"], netip.Addr{}, []byte(request))
+		settle()
+		for at, ok := e.deadline(); ok; at, ok = e.deadline() {
+			now = max(now, at)
+			e.tick(now)
+			settle()
+		}
+		if bound == 0 {
+			bound = 3*len(request) - 1
+		}
+		if t.Logf("%3d bytes asked, %4d sent: %q", len(request), sent, request); sent > bound || sent == 0 {
+			t.Errorf("%q: %d bytes were sent, at most %d may be", request, sent, bound)
+		}
+	}
+}
+
+// TestRates: one source that floods is refused, politely and rarely, and another isn't.
+func TestRates(t *testing.T) {
+	e := newEngine(Limits{})
+	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	buf := make([]byte, maxDatagram)
+	admitted, refusals := 0, 0
+	for n := range 30_000 { // in one second
+		now := time.Duration(n) * time.Second / 30_000
+		at := netip.AddrPortFrom(testPeers["B"].Addr(), uint16(1024+n))
+		e.packet(now, at, netip.Addr{}, []byte("\x00\x02f\x00octet\x00"))
+		if e.peers[at] != nil {
+			admitted++
+			e.packet(now, at, netip.Addr{}, []byte("\x00\x05\x00\x00\x00")) // and gone
+		}
+		for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
+			if d.b[1] == 5 {
+				refusals++
+			}
+		}
+	}
+	if admitted < requestBurst || admitted > requestBurst+requestRate+1 || refusals < sourceErrorRate || refusals > 2*sourceErrorRate+1 {
+		t.Errorf("%d admitted, %d refused", admitted, refusals)
+	}
+	e.packet(time.Second, testPeers["A"], netip.Addr{}, []byte("\x00\x02f\x00octet\x00"))
+	if e.peers[testPeers["A"]] == nil {
+		t.Error("another source is refused too")
+	}
+}
+
+// TestMemoryIsShared: where the memory is spent, the source that holds most of it is refused first.
+func TestMemoryIsShared(t *testing.T) {
+	e := newEngine(Limits{Memory: 4 << 20})
+	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	buf := make([]byte, maxDatagram)
+	said := map[netip.AddrPort]string{}
+	deliver := func(to netip.AddrPort, b []byte) {
+		e.packet(0, to, netip.Addr{}, b)
+		for d, ok := e.send(0, buf); ok; d, ok = e.send(0, buf) {
+			said[d.to] = string(d.b)
+		}
+	}
+	ports := func(p string, n uint16) netip.AddrPort { return netip.AddrPortFrom(testPeers[p].Addr(), 2000+n) }
+	for n := range uint16(8) { // begun before the memory is scarce
+		deliver(ports("B", n), []byte("\x00\x02b\x00octet\x00blksize\x0065464\x00"))
+	}
+	deliver(testPeers["A"], []byte("\x00\x02a\x00octet\x00blksize\x0065464\x00"))
+	data := func(block byte) []byte { return append([]byte{0, 3, 0, block}, make([]byte, 65464)...) }
+	for block := byte(1); block <= 20; block++ {
+		for n := range uint16(8) {
+			deliver(ports("B", n), data(block))
+		}
+		deliver(testPeers["A"], data(block))
+		if got := said[testPeers["A"]]; got != string([]byte{0, 4, 0, block}) {
+			t.Fatalf("block %d of the small source's upload got %q", block, got)
+		}
+	}
+	refused := 0
+	for n := range uint16(8) {
+		if s := said[ports("B", n)]; s[1] == 5 && s[3] == 3 {
+			refused++
+		}
+	}
+	if refused == 0 || refused == 8 || e.memory > e.limits.Memory {
+		t.Errorf("%d uploads of the large source were refused, %d bytes of %d are held", refused, e.memory, e.limits.Memory)
+	}
+}
+
+// TestRateSlots: neighbours are spread over the table.
+func TestRateSlots(t *testing.T) {
+	r := newRates()
+	seen := map[any]bool{}
+	for i := range 4096 {
+		seen[r.of(netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), 7)] = true
+	}
+	if len(seen) < 2000 { // chance alone leaves 2589 of 4096
+		t.Errorf("4096 addresses have %d slots", len(seen))
+	}
+}

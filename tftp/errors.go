@@ -48,6 +48,7 @@ var (
 	errTooLarge   = &Error{Code: CodeFull, Message: "too large"}
 	errMemory     = &Error{Code: CodeFull, Message: "storage full", Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
 	errBusy       = &Error{Code: CodeUndefined, Message: "server busy, try again", Err: errors.New("too many transfers: raise Limits.Transfers")}
+	errFlood      = &Error{Code: CodeUndefined, Message: "too many requests, try again", Err: errors.New("one address asks more than 1,000 times a second")}
 	errNoReading  = &Error{Code: CodeAccess, Message: "not allowed", Err: errors.New("the handler does not serve reads")}
 	errAltered    = &Error{Code: CodeUndefined, Message: "a block came twice with different data"}
 	errSilent     = &Error{Code: CodeUndefined, Message: "timed out"}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -200,9 +201,19 @@ type serving struct {
 
 	draining, aborting, closing atomic.Bool
 
+	idleLines allowance // of log lines about requests that came to nothing
+	unsaid    int       // how many of them were not written since the last that was
+
 	mu   sync.Mutex // guards ends
 	ends []handled
 }
+
+// idleLineRate bounds the log lines a second about requests that came to nothing, and idleLineBurst those at once: enough to see what
+// is wrong, too little to fill a disk.
+const (
+	idleLineRate  = 20
+	idleLineBurst = 200
+)
 
 // handled is the end of a handler's call.
 type handled struct {
@@ -225,6 +236,7 @@ func (s *Server) ListenAndServe(addr string) error {
 func (s *Server) Serve(c net.PacketConn) error {
 	epoch := time.Now()
 	e := newEngine(s.Limits)
+	e.seed = rand.Uint64()
 	e.epoch, e.accept, e.option = epoch, s.Accept, s.Option
 	e.ackTimeout, e.timeout = s.AckTimeout, s.Timeout
 	if e.ackTimeout <= 0 {
@@ -238,7 +250,8 @@ func (s *Server) Serve(c net.PacketConn) error {
 	}
 	_, e.reads = s.Handler.(ReadHandler)
 	e.port = addrPort(c.LocalAddr()).Port()
-	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{})}
+	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{}),
+		idleLines: allowance{rate: idleLineRate, burst: idleLineBurst}}
 	defer close(sv.done)
 	defer sv.conn.Close()
 	s.mu.Lock()
@@ -384,7 +397,7 @@ func (sv *serving) flush(ctx context.Context, buf []byte) {
 		if sv.s.Ended != nil {
 			sv.s.Ended(o)
 		}
-		sv.s.logOutcome(o)
+		sv.logOutcome(o)
 	}
 	clear(e.ended)
 	e.ended = e.ended[:0]
@@ -424,11 +437,26 @@ func (sv *serving) takeEnds(now time.Duration) (any bool) {
 
 // logOutcome writes the one line of a transfer that ended. Reads and writes that went well are routine; what the operator
 // may have to mend is a warning.
-func (s *Server) logOutcome(o Outcome) {
+//
+// Requests that nothing followed, and refusals, may be forged in any number: of those a few a second are written, and then how
+// many were not.
+func (sv *serving) logOutcome(o Outcome) {
+	s := sv.s
 	if s.Logger == nil {
 		return
 	}
 	r := o.Request
+	if o.Err != nil && o.Bytes == 0 && !o.Again {
+		now := time.Since(sv.epoch)
+		if !sv.idleLines.take(now) {
+			sv.unsaid++
+			return
+		}
+		if sv.unsaid > 0 {
+			s.Logger.Warn("more requests came to nothing than are written here", "lines", sv.unsaid)
+			sv.unsaid = 0
+		}
+	}
 	level, message := slog.LevelInfo, "received"
 	switch {
 	case o.Again:

@@ -135,7 +135,12 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	if r.Op == OpRead && e.sources[from.Addr()].reads >= unprovenReads {
 		return // as if lost: an honest client asks again
 	}
-	if refusal = e.admit(r); refusal != nil {
+	if !e.rates.of(from.Addr(), e.seed).requests.take(now) {
+		refusal = errFlood
+	} else {
+		refusal = e.admit(r)
+	}
+	if refusal != nil {
 		e.refuseRequest(now, r, refusal)
 		return
 	}
@@ -233,17 +238,26 @@ func (e *engine) prove(t *transfer) {
 	e.sources[t.peer.Addr()] = source
 }
 
-// makeRoom drops the oldest transfer whose peer has never answered, and reports whether there was one.
+// makeRoom drops one of the oldest transfers whose peers have never answered, of the source that has most of these, and reports
+// whether there was one. A flood goes on at its own cost so, and not at that of a device whose first block is under way.
 func (e *engine) makeRoom() bool {
-	t := e.unproven.first
+	t, most := e.unproven.first, 0
 	if t == nil {
 		return false
+	}
+	for i, old := 0, t; i < oldest && old != nil; i, old = i+1, old.after {
+		if n := e.sources[old.peer.Addr()].unproven; n > most {
+			t, most = old, n
+		}
 	}
 	e.end(t, errCrowded)
 	t.replying = false
 	e.finish(t)
 	return true
 }
+
+// oldest is among how many of the oldest is chosen: enough that one of a flood's is among them, few enough to look at for each request.
+const oldest = 32
 
 func (e *engine) refuseRequest(now time.Duration, r *Request, err *Error) {
 	before := len(e.strays)

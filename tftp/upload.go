@@ -34,7 +34,7 @@ func (e *engine) requestReceiving(now time.Duration, t *transfer, from netip.Add
 func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	b := in.raw[headerSize:]
 	if t.rx.wants(in.block, len(b)) {
-		if err := e.room(t, len(b)); err != nil {
+		if err := e.room(now, t, len(b)); err != nil {
 			t.endBlock = in.block
 			e.end(t, err)
 			e.fail(t, err)
@@ -84,14 +84,11 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 }
 
 // room returns why n more bytes of a body can't be taken, or nil.
-func (e *engine) room(t *transfer, n int) *Error {
-	switch {
-	case t.rx.wire+int64(n) > e.limits.MaxSize:
+func (e *engine) room(now time.Duration, t *transfer, n int) *Error {
+	if t.rx.wire+int64(n) > e.limits.MaxSize {
 		return errTooLarge
-	case e.memory+t.rx.body.need(n+1) > e.limits.Memory: // netascii may hold back a byte
-		return errMemory
 	}
-	return nil
+	return e.makeMemory(now, t, t.rx.body.need(n+1)) // netascii may hold back a byte
 }
 
 // commit gives an upload to the handler. The last block gets no ACK: that is the receipt.
