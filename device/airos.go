@@ -15,8 +15,12 @@ var airOS = platform{
 }
 
 func readAirOS(w *walk) {
-	if v, ok := w.after("##AF.v"); ok && w.last == nil && startsNumber(v) {
+	if v, ok := w.after("##AF.v"); ok && w.commentsOnly() && startsNumber(v) {
 		set(&w.id.OSVersion, field(v, 0))
+		return
+	}
+	if v, ok := w.after("#board.name="); ok && w.commentsOnly() {
+		set(&w.id.Model, v)
 		return
 	}
 	key, v, ok := bytes.Cut(w.words, []byte("="))

@@ -17,6 +17,9 @@ var ciscoIOS = platform{
 		{"license udi pid ", 6, nil}, {"interface GigabitEthernet", 2, nil}, {"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil},
 		{"no ip http server", 2, nil}, {"ip cef", 3, nil}, {"no aaa new-model", 4, nil}, {"spanning-tree extend system-id", 4, nil},
 		{"ip subnet-zero", 3, nil}, {"control-plane", 2, nil}, {"archive", 2, nothing}, {"multilink bundle-name authenticated", 3, nil},
+		{" ip address ", 1, addressMask}, {"ip route ", 1, addressMask}, {"interface Serial", 3, nil}, {"router eigrp ", 3, nil}, {"router ospf ", 1, nil},
+		{"no ip domain lookup", 3, nothing}, {"no ip domain-lookup", 3, nothing},
+		{"enable password ", 1, nil}, {"zone security ", 4, nil}, {"class-map type inspect ", 2, nil},
 	},
 	read: readIOS, whole: endsWith("end"),
 }
@@ -35,7 +38,7 @@ var ciscoNXOS = platform{
 
 var ciscoASA = platform{
 	name:  "cisco_asa",
-	signs: []sign{{"ASA Version ", 20, nil}, {": Saved", 4, nil}, {": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil}, {" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing}, {": Written by ", 3, nil}, {"asdm image ", 4, nil}},
+	signs: []sign{{"ASA Version ", 20, nil}, {"NGFW Version ", 20, nil}, {": Saved", 4, nil}, {": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil}, {" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing}, {": Written by ", 3, nil}, {"asdm image ", 4, nil}},
 	read:  readASA, whole: wholeASA,
 }
 
@@ -62,15 +65,6 @@ var ciscoCatOS = platform{
 	read: readCatOS, whole: endsWith("end"),
 }
 
-var ciscoAireOS = platform{
-	name: "cisco_wlc",
-	signs: []sign{
-		{"config sysname ", 10, nil}, {"! Product Version: ", 4, nil}, {"! PID: ", 4, nil}, {"config wlan ", 4, nil}, {"config mgmtuser ", 5, nil},
-		{"config 802.11", 5, nil}, {"config mobility ", 4, nil}, {"config ap ", 3, nil}, {"config interface ", 2, nil},
-	},
-	read: readAireOS,
-}
-
 var ciscoVxWorks = platform{
 	name:  "cisco_vxworks",
 	signs: []sign{{"#===Beginning of ", 10, nil}, {"sysName=", 4, nil}, {"dot11", 3, nil}},
@@ -91,6 +85,11 @@ func trainNumber(rest []byte) bool {
 // nexusNumber: NX-OS writes "version 7.3(13)N1(1)" or "version 9.3(8) Bios:version 05.47".
 func nexusNumber(rest []byte) bool {
 	return bytes.IndexByte(rest, '(') > 0 && bytes.IndexByte(rest, '(') < 6 && digits(rest[:1])
+}
+
+// addressMask: IOS writes "192.0.2.1 255.255.255.0" where others write "192.0.2.1/24".
+func addressMask(rest []byte) bool {
+	return dotted(string(field(rest, 0))) && dotted(string(field(rest, 1)))
 }
 
 func usingBytes(rest []byte) bool {
@@ -125,7 +124,7 @@ func (w *walk) readLines() bool {
 		}
 		return false
 	}
-	if w.last == nil && w.announced() {
+	if w.last == nil && w.announced() || w.sized() {
 		w.drop()
 		return false
 	}
@@ -148,6 +147,17 @@ func (w *walk) announced() bool {
 		}
 	}
 	return w.has("Using ") && usingBytes(w.words)
+}
+
+// sized reports whether the line says how large the configuration is, which is no command wherever it stands: other things may
+// be said before.
+func (w *walk) sized() bool {
+	if w.words[0] != 'C' || w.indent > 0 {
+		return false
+	}
+	v, ok := w.after("Current configuration : ")
+	size, ok2 := bytes.CutSuffix(v, []byte(" bytes"))
+	return ok && ok2 && digits(size)
 }
 
 // openBanner looks whether text begins on this line that runs up to a delimiter: the first character after the command, or
@@ -365,7 +375,7 @@ func readASA(w *walk) {
 		} else if w.has("[OK]") {
 			w.drop()
 		}
-		for _, product := range []string{"ASA Version ", "PIX Version ", "FWSM Version "} {
+		for _, product := range []string{"ASA Version ", "PIX Version ", "FWSM Version ", "NGFW Version "} {
 			if v, ok := w.after(product); ok && w.id.OSVersion == "" {
 				set(&w.id.OSVersion, field(v, 0))
 				if bytes.HasSuffix(v, []byte("<context>")) || bytes.HasSuffix(v, []byte("<system>")) {
@@ -422,23 +432,6 @@ func readCatOS(w *walk) {
 		w.mark(rest(w.words, 2), secret)
 	case w.has("set snmp community "):
 		w.mark(rest(w.words, 4), secret)
-	}
-}
-
-func readAireOS(w *walk) {
-	if v, ok := w.after("! PID:"); ok {
-		set(&w.id.Model, v)
-	} else if v, ok := w.after("! Product Version:"); ok {
-		set(&w.id.OSVersion, v)
-	} else if v, ok := w.after("config sysname "); ok {
-		w.setWord(v)
-	}
-	if i := bytes.Index(w.words, []byte(" encrypt ")); i >= 0 { // config mgmtuser add encrypt NAME 1 IV TAG 16 CIPHER
-		w.mark(w.words[i+len(" encrypt "):], secret)
-	} else if v, ok := w.after("config mgmtuser add "); ok {
-		w.mark(field(v, 1), secret)
-	} else {
-		w.secrets()
 	}
 }
 

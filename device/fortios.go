@@ -169,6 +169,9 @@ func (w *walk) readFortiHeader() {
 		set(&w.id.Build, v)
 	case "global_vdom": // 0:vd_name=NAME in the backup of one VDOM
 		if name, ok := bytes.CutPrefix(v, []byte("0:vd_name=")); ok {
+			if short, long, two := bytes.Cut(name, []byte("/")); two && bytes.Equal(short, long) { // later releases write it twice
+				name = short
+			}
 			w.id.Kind = "vdom:" + string(name)
 		}
 	}

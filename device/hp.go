@@ -46,7 +46,7 @@ func readProCurve(w *walk) {
 		return
 	}
 	w.indented()
-	if w.words[0] == ';' || w.last == nil && w.title() {
+	if w.words[0] == ';' || w.words[0] == '!' && w.place != inBody || w.place != inBody && w.title() {
 		w.readProCurveHeader()
 		return
 	}
@@ -73,7 +73,11 @@ func readProCurve(w *walk) {
 
 // readProCurveHeader reads "; MODEL Configuration Editor; Created on release #RELEASE" and what stands above it.
 func (w *walk) readProCurveHeader() {
-	if w.words[0] != ';' {
+	switch w.words[0] {
+	case ';':
+	case '!': // what somebody's program wrote above
+		return
+	default:
 		w.drop()
 		return
 	}
@@ -115,7 +119,7 @@ func readComware(w *walk) {
 }
 
 // readSections is what Comware and Huawei's VRP share: sections between lines "#", text that runs over lines, "return" at
-// the end, and prompts in angle brackets, before which and after which is nothing of the configuration. It reports whether
+// the end, and prompts in angle brackets or square ones, before which and after which is nothing of the configuration. It reports whether
 // the line is a statement.
 func (w *walk) readSections() bool {
 	switch {
@@ -125,7 +129,7 @@ func (w *walk) readSections() bool {
 			w.until = nil
 		}
 		return false
-	case w.words[0] == '<' && (w.last == nil || w.closed) && angled(w.words):
+	case (w.words[0] == '<' || w.words[0] == '[') && (w.last == nil || w.closed) && angled(w.words):
 		w.drop()
 		return false
 	}
@@ -144,12 +148,17 @@ func (w *walk) readSections() bool {
 	return true
 }
 
-// angled reports whether a line is a prompt "<NAME>" with nothing after it, or the command that displays or leaves.
+// angled reports whether a line is a prompt "<NAME>" with nothing after it, or the command that displays or leaves; where
+// the configuration is made it is "[NAME]", which a release of VRP is not.
 func angled(b []byte) bool {
-	n := bytes.IndexByte(b[:min(len(b), 80)], '>')
+	end := byte('>')
+	if b[0] == '[' {
+		end = ']'
+	}
+	n := bytes.IndexByte(b[:min(len(b), 80)], end)
 	if n < 2 || b[1] == '/' || b[1] == '?' {
 		return false
 	}
 	command := bytes.TrimLeft(b[n+1:], " ")
-	return len(command) == 0 || bytes.HasPrefix(command, []byte("dis")) || string(command) == "quit"
+	return len(command) == 0 && !vrpRelease(b[min(len(b), 2):]) || bytes.HasPrefix(command, []byte("dis")) || string(command) == "quit"
 }

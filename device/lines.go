@@ -11,7 +11,7 @@ const inBody place = 1
 // readHeaded is readLines for files with a header of comments: it tells those from what follows. It reports whether the
 // line is a statement.
 func (w *walk) readHeaded() bool {
-	if w.until == nil && w.last == nil && w.title() {
+	if w.until == nil && w.place != inBody && w.title() { // comments may stand above it
 		w.drop()
 		return false
 	}

@@ -34,9 +34,9 @@ const (
 	routerQSecret // and is a secret
 )
 
-// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16".
+// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16"; some take the time out of it.
 func byRouterOS(rest []byte) bool {
-	return len(rest) < 100 && bytes.Contains(rest, []byte(" by RouterOS "))
+	return len(rest) < 100 && (bytes.Contains(rest, []byte(" by RouterOS ")) || bytes.HasPrefix(rest, []byte("by RouterOS ")))
 }
 
 func readRouterOS(w *walk) {
@@ -67,7 +67,7 @@ func (w *walk) readRouterComment() {
 	b := w.words
 	switch {
 	case w.commentsOnly():
-		if n := bytes.Index(b[:min(len(b), 200)], []byte(" by RouterOS ")); n > 1 {
+		if n := bytes.Index(b[:min(len(b), 200)], []byte(" by RouterOS ")); n > 0 {
 			set(&w.id.OSVersion, field(b[n:], 3))
 			w.mark(b[1:n], noise)
 		} else if v, ok := w.after("# model = "); ok {

@@ -32,7 +32,7 @@ var netgearProSafe = platform{
 	name: "netgear_prosafe",
 	signs: append([]sign{
 		{"SYSTEM CONFIG FILE ::= BEGIN", 2, nil}, {"! System Description: ", 8, netgearDescription}, {"! Model: ", 8, netgearDescription}, // others have this form too
-		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"!System Description ", 14, netgearDescription},
+		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil}, {"!System Description ", 14, netgearDescription},
 	}, fastpathSigns...),
 	read: readNetgear, whole: wholeFastpath,
 }
@@ -131,6 +131,9 @@ func fastpathModel(description []byte) []byte {
 	case "PowerConnect", "EdgeSwitch", "EdgePoint":
 		return description
 	}
+	if bytes.HasPrefix(first, []byte("USW-")) {
+		return first
+	}
 	if len(first) < 4 || len(bytes.Trim(first, "0123456789")) == 0 || bytes.IndexAny(first, "0123456789") <= 0 {
 		return nil
 	}
@@ -212,6 +215,9 @@ func readNetgear(w *walk) {
 	case w.last == nil && (w.has("struct0x4e47") || w.has("0x4e470x01")):
 		_, v, _ := bytes.Cut(w.words, []byte("0x4e470x010x00"))
 		set(&w.id.Model, field(v, 0))
+	case w.last == nil && w.has("0x4e47 4e47 "): // and the release
+		set(&w.id.Model, field(w.words, 3))
+		set(&w.id.OSVersion, field(w.words, 4))
 	default:
 		readFastpath(w)
 	}

@@ -34,6 +34,8 @@ func readNetScaler(w *walk) {
 	}
 	if v, ok := w.after("set ns hostName "); ok {
 		w.setName(scalar(v))
+	} else if v, ok := w.after("set ns hostname "); ok {
+		w.setName(scalar(v))
 	}
 	w.secretTokens(netScalerSecrets)
 	w.netScalerUser()

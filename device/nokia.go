@@ -40,7 +40,7 @@ func readSROS(w *walk) {
 		w.readSROSComment()
 		return
 	}
-	if w.indent == 0 && srosPrompt(w.words) {
+	if w.indent == 0 && (srosPrompt(w.words) || w.has("INFO: ") && string(w.last) == "exit all") { // what it says after the configuration
 		w.drop()
 		return
 	}

@@ -11,7 +11,7 @@ var panOS = platform{
 	signs: []sign{
 		{"<config version=\"", 10, nil}, {"<config urldb=\"", 10, nil}, {"<?xml ", 10, panDocument}, {"<response status=", 10, panDocument},
 		{"config {", 3, nil}, {"  mgt-config {", 5, nil}, {"mgt-config {", 5, nil}, {"deviceconfig {", 6, nil}, {"  devices {", 3, nil}, {"  shared {", 2, nil},
-		{"    localhost.localdomain {", 4, nil}, {"set deviceconfig ", 6, nil}, {"set mgt-config ", 5, nil}, {"set network interface ethernet ", 4, nil},
+		{"    localhost.localdomain {", 4, nil}, {"set deviceconfig ", 6, nil}, {"set config devices ", 6, nil}, {"set config shared ", 4, nil}, {"set mgt-config ", 5, nil}, {"set network interface ethernet ", 4, nil},
 		{"set network profiles ", 4, nil}, {"set network ike ", 4, nil}, {"set network virtual-router ", 4, nil}, {"set rulebase ", 4, nil},
 		{"set device-group ", 4, nil}, {"set template ", 3, nil}, {"set shared ", 2, nil}, {"set vsys ", 3, nil}, {"set zone ", 1, nil},
 		{"set address ", 1, nil}, {"set import network ", 4, nil}, {"<mgt-config>", 6, nil}, {"  <mgt-config>", 6, nil}, {"  <mgt-config ", 6, nil},
@@ -57,8 +57,9 @@ func readPanOS(w *walk) {
 		if v, ok := bytes.CutPrefix(words, []byte("hostname ")); ok && w.panSystem() {
 			w.setName(scalar(v))
 		}
-	case kind == braceStatement && words[0] == 's' && w.top():
-		if v, ok := bytes.CutPrefix(words, []byte("set deviceconfig system hostname ")); ok {
+	case kind == braceStatement && bytes.HasPrefix(words, []byte("set ")) && w.top():
+		v := bytes.TrimPrefix(words[len("set "):], []byte("config devices localhost.localdomain "))
+		if v, ok := bytes.CutPrefix(v, []byte("deviceconfig system hostname ")); ok {
 			w.id.Name = string(scalar(v))
 		}
 	}

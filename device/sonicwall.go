@@ -51,6 +51,8 @@ func (w *walk) readSonicHeader() {
 		set(&w.id.OSVersion, v)
 	} else if v, ok := w.after("model "); ok {
 		set(&w.id.Model, unquoted(v))
+	} else if v, ok := w.after("firewall-name "); ok {
+		w.setName(scalar(v))
 	} else if v, ok := w.after("serial-number "); ok {
 		set(&w.id.Serial, scalar(v))
 	} else if w.has("system-time ") || w.has("system-uptime ") {
