@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/device"
@@ -50,7 +52,7 @@ func (a *app) renameCommand() *cobra.Command {
 		Use: "rename DEVICE NAME", Short: "Give a device another name; what still comes under the old one is the device's", Args: args(2, 2),
 		RunE: a.withDevices(1, func(ctx context.Context, s *store.Store, d []store.Device, args []string) error {
 			name := args[1]
-			if name == "" || len(name) > 255 || device.Text(name) != name || strings.ContainsAny(name[:1], "-@~/") {
+			if strings.TrimSpace(name) != name || name == "" || len(name) > 255 || device.Text(name) != name || strings.ContainsAny(name[:1], "-@~/") || uuid.Validate(name) == nil {
 				return usageError{fmt.Errorf("%q is no name: 1 to 255 printable characters, and no -, @, ~ or / at its beginning", name)}
 			}
 			if err := s.Rename(ctx, d[0], name); err != nil {
@@ -96,6 +98,9 @@ own rhythm: overdue after twice the longest of its last ten gaps and an hour at 
 			if err := every.UnmarshalText([]byte(args[1])); err != nil {
 				return usageError{err}
 			}
+			if d := duration(every); d != 0 && d < time.Minute {
+				return usageError{fmt.Errorf("%s is too short: a minute at least", d)}
+			}
 			return s.Expect(ctx, d[0], duration(every))
 		}),
 	}
@@ -108,7 +113,8 @@ func (a *app) forgetCommand() *cobra.Command {
 		Use:   "forget DEVICE --yes | --site SITE --yes",
 		Short: "Delete a device and all that it sent",
 		Long: `Delete a device, or all of a site, and all that was sent: every capture, and every content that no other device has sent too.
-What was published of it is fetchable no more. There is no way back but a backup of the database.`,
+What was published of that is fetchable no more. There is no way back but a backup of the database. SQLite overwrites the bytes; PostgreSQL
+frees them with its next VACUUM, and overwrites them when it uses the space again (VACUUM FULL contents does at once).`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bySite := cmd.Flags().Changed("site")
@@ -145,7 +151,7 @@ What was published of it is fetchable no more. There is no way back but a backup
 				for _, d := range doomed {
 					fmt.Fprintf(a.err, "%s: %d captures since %s\n", d.Ref(), d.Captures, local(d.FirstSeen))
 				}
-				return usageError{fmt.Errorf("%d devices would be deleted for good: say --yes", len(doomed))}
+				return usageError{errors.New("this would be deleted for good: say --yes")}
 			}
 			for _, d := range doomed {
 				n, err := s.Forget(cmd.Context(), d)

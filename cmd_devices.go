@@ -55,8 +55,8 @@ With --overdue the exit status is 1 when there is one.`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if _, err := path.Match(args[0], ""); err != nil {
-					return usageError{fmt.Errorf("%q is no pattern: *, ? and [abc] stand for characters", args[0])}
+				if err := checkGlob(args[0]); err != nil {
+					return err
 				}
 				l.glob = args[0]
 			}
@@ -96,6 +96,13 @@ var sorts = map[string]func(a, b store.Device) int{
 func (l *deviceList) wants(d store.Device, now time.Time, bySite bool) bool {
 	return (!bySite || d.Site == l.site) && (l.platform == "" || d.Platform == l.platform) && globbed(l.glob, d) &&
 		(!l.overdue || !d.OverdueSince(now).IsZero())
+}
+
+func checkGlob(glob string) error {
+	if _, err := path.Match(glob, ""); err != nil {
+		return usageError{fmt.Errorf("%q is no pattern: *, ? and [abc] stand for characters", glob)}
+	}
+	return nil
 }
 
 // globbed reports whether a pattern is empty or matches a device's name, or its reference where the pattern has a slash.

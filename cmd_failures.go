@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,11 @@ hour and reason. With DEVICE: from the addresses that it has sent from. They are
 				if todo == "" {
 					todo = short(f.Detail)
 				}
-				t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(f.Filename), f.Reason, todo)
+				file := f.Filename
+				if name, _, ok := strings.Cut(f.Detail, ": "); ok && file == "" && strings.HasPrefix(f.Reason, "read: ") {
+					file = name // the last one
+				}
+				t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(file), f.Reason, todo)
 			}
 			return t.print()
 		},

@@ -120,6 +120,9 @@ func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device,
 	sections := map[int64][sha256.Size]byte{} // by capture: what stands in path
 	err := s.Versions(ctx, d, func(v store.Version) bool {
 		if len(path) > 0 {
+			if !v.Complete { // where a torn file ends nothing was changed
+				return true
+			}
 			var changed bool
 			if changed, trouble = changedIn(ctx, s, v, path, sections); trouble != nil {
 				return false

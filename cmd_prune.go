@@ -65,7 +65,10 @@ too, and what is published. The server does the same each day.`,
 			defer s.Close()
 			p, err := s.Prune(cmd.Context(), keep, time.Now(), dry)
 			verb := "deleted"
-			if dry {
+			switch {
+			case dry && err != nil:
+				return err
+			case dry:
 				verb = "would delete"
 			}
 			fmt.Fprintf(a.out, "%s %d captures of replaced versions and %d that brought nothing new, with %d contents of %d bytes\n",

@@ -57,6 +57,9 @@ status 0 means a match, 1 none, 2 trouble.`,
 				return usageError{fmt.Errorf("%w; --fixed-strings takes it as it is", err)}
 			}
 			if len(args) == 2 {
+				if err := checkGlob(args[1]); err != nil {
+					return err
+				}
 				q.glob = args[1]
 			}
 			q.bySite = cmd.Flags().Changed("site")

@@ -87,14 +87,14 @@ func (f *recorder) note(o tftp.Outcome) {
 		p = &store.Failure{Source: key.source, Reason: key.reason, Filename: key.filename, First: r.Received}
 		f.pending[key] = p
 	}
-	p.Last = r.Received
-	if r.Completed.After(p.Last) {
-		p.Last = r.Completed
-	}
+	p.Last = time.Now()
 	p.Times++
 	p.Bytes += o.Bytes
 	p.Code = code
 	p.Detail = device.Text(o.Err.Error())
+	if key.filename == "" && r.Filename != "" {
+		p.Detail = device.Text(r.Filename) + ": " + p.Detail
+	}
 }
 
 func (f *recorder) flush() {

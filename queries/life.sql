@@ -16,7 +16,8 @@ DELETE FROM aliases WHERE device_id = @device_id;
 UPDATE devices SET site = site WHERE id = @id RETURNING *;
 
 -- name: RenameDevice :exec
-UPDATE devices SET name = @name WHERE id = @id;
+-- The name is the operator's now, and gives way to nobody's.
+UPDATE devices SET name = @name, owner = '' WHERE id = @id;
 
 -- name: RetireDevice :exec
 UPDATE devices SET retired = TRUE WHERE id = @id;
@@ -31,11 +32,15 @@ UPDATE captures SET device_id = @new_device
 -- name: Kinds :many
 SELECT DISTINCT kind FROM captures WHERE device_id = @device_id ORDER BY kind;
 
+-- name: AddChanges :exec
+UPDATE devices SET changes = changes + @more WHERE id = @id;
+
 -- name: AbsorbDevice :exec
 -- What a device is after another was merged into it. Everything from source on is that of the newer of the two.
 UPDATE devices
-   SET captures = @captures, changes = @changes, first_seen = @first_seen,
+   SET captures = captures + @more_captures, changes = changes + @more_changes, first_seen = @first_seen,
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), @first_seen),
+       named_by = @named_by, owner = @owner,
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build, serial = @serial,
        complete = @complete, last_seen = @last_seen, last_uid = @last_uid
  WHERE devices.id = @id;
@@ -45,7 +50,11 @@ DELETE FROM devices WHERE id = @id;
 
 -- name: DeviceContents :many
 -- Captures of a device to be deleted, with what they refer to.
-SELECT id, sha256 FROM captures WHERE device_id = @device_id ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
+SELECT c.id, c.sha256, t.size FROM captures c JOIN contents t ON t.sha256 = c.sha256
+ WHERE c.device_id = @device_id ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
 
 -- name: UnpublishContent :exec
-DELETE FROM published WHERE sha256 = @sha256;
+-- Ends what is published of a content that no other device has sent.
+DELETE FROM published
+ WHERE published.sha256 = @sha256
+   AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.sha256 = published.sha256 AND c.device_id <> @device_id);

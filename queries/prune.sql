@@ -1,16 +1,17 @@
 -- name: PrunableSightings :many
 -- Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
--- and what is published.
+-- what is published, and a device's newest eleven, by which its rhythm is reckoned.
 SELECT c.id, c.uid, c.received_at, c.sha256, t.size
   FROM captures c JOIN contents t ON t.sha256 = c.sha256
  WHERE c.received_at < @before AND NOT c.changed
-   AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind
+   AND c.received_at >= @after AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
+   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.received_at >= c.received_at
                AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
    AND (NOT c.complete OR EXISTS (
-         SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+         SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND n.received_at >= c.received_at
             AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid))))
    AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
+   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
  ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
 
 -- name: PrunableVersions :many
@@ -18,11 +19,12 @@ SELECT c.id, c.uid, c.received_at, c.sha256, t.size
 SELECT c.id, c.uid, c.received_at, c.sha256, t.size
   FROM captures c JOIN contents t ON t.sha256 = c.sha256
  WHERE c.received_at < @before
-   AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.changed AND n.complete
-               AND n.received_at < @before
+   AND c.received_at >= @after AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
+   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND (n.changed OR NOT c.complete)
+               AND n.received_at < @before AND n.received_at >= c.received_at
                AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
    AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
+   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
  ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
 
 -- name: DeleteCapture :exec

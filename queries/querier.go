@@ -13,9 +13,11 @@ type Querier interface {
 	// What a device is after another was merged into it. Everything from source on is that of the newer of the two.
 	AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) error
 	AddAlias(ctx context.Context, arg AddAliasParams) error
+	AddChanges(ctx context.Context, arg AddChangesParams) error
 	AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) error
 	Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, error)
-	// What a capture is compared with: the last complete one before it, of the same device and kind.
+	// What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
+	// the brackets imply stands outside of them too, where an index can use it.
 	Base(ctx context.Context, arg BaseParams) (BaseRow, error)
 	Body(ctx context.Context, sha256 []byte) ([]byte, error)
 	// Which boxes a device's newest captures came from, by what they say of serial number and model.
@@ -78,7 +80,7 @@ type Querier interface {
 	NoteFailure(ctx context.Context, arg NoteFailureParams) error
 	Oldest(ctx context.Context, deviceID int64) (CaptureLog, error)
 	// Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
-	// and what is published.
+	// what is published, and a device's newest eleven, by which its rhythm is reckoned.
 	PrunableSightings(ctx context.Context, arg PrunableSightingsParams) ([]PrunableSightingsRow, error)
 	// Captures of versions that had been replaced by a time, after a cursor: a later whole version is that old too.
 	PrunableVersions(ctx context.Context, arg PrunableVersionsParams) ([]PrunableVersionsRow, error)
@@ -88,6 +90,7 @@ type Querier interface {
 	PublishedFile(ctx context.Context, arg PublishedFileParams) (PublishedFileRow, error)
 	// How many captures and publications have a content.
 	References(ctx context.Context, sha256 []byte) (int64, error)
+	// The name is the operator's now, and gives way to nobody's.
 	RenameDevice(ctx context.Context, arg RenameDeviceParams) error
 	// Only PostgreSQL: a server or role set to synchronous_commit = off would say "committed" before it is durable.
 	RequireDurableCommit(ctx context.Context) error
@@ -102,7 +105,8 @@ type Querier interface {
 	// Whether a device ever sent from this source.
 	SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error)
 	Unpublish(ctx context.Context, name string) (int64, error)
-	UnpublishContent(ctx context.Context, sha256 []byte) error
+	// Ends what is published of a content that no other device has sent.
+	UnpublishContent(ctx context.Context, arg UnpublishContentParams) error
 	// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
 	// is no version.
 	VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error)

@@ -36,7 +36,7 @@ SELECT * FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS b
 -- name: DeviceCaptures :many
 -- The captures of a device before one, newest first.
 SELECT * FROM capture_log
- WHERE device_id = @device_id AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ WHERE device_id = @device_id AND received_at <= @received_at AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: NewestAt :one
@@ -80,7 +80,7 @@ SELECT * FROM capture_log WHERE uid = @uid;
 -- name: NewestBefore :one
 -- The newest complete capture of a device and kind that is older than the one at (received_at, uid).
 SELECT * FROM capture_log
- WHERE device_id = @device_id AND kind = @kind AND complete
+ WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
@@ -88,7 +88,7 @@ SELECT * FROM capture_log
 -- The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
 -- is no version.
 SELECT * FROM capture_log
- WHERE device_id = @device_id AND kind = @kind AND changed AND complete
+ WHERE device_id = @device_id AND kind = @kind AND changed AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(@versions_back AS bigint);
 

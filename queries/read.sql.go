@@ -373,7 +373,7 @@ func (q *Queries) DeviceBySiteName(ctx context.Context, arg DeviceBySiteNamePara
 
 const deviceCaptures = `-- name: DeviceCaptures :many
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
- WHERE device_id = $1 AND (received_at < $2 OR (received_at = $2 AND uid < $3))
+ WHERE device_id = $1 AND received_at <= $2 AND (received_at < $2 OR (received_at = $2 AND uid < $3))
  ORDER BY received_at DESC, uid DESC LIMIT CAST($4 AS bigint)
 `
 
@@ -564,7 +564,7 @@ func (q *Queries) NewestAt(ctx context.Context, arg NewestAtParams) (CaptureLog,
 
 const newestBefore = `-- name: NewestBefore :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
- WHERE device_id = $1 AND kind = $2 AND complete
+ WHERE device_id = $1 AND kind = $2 AND complete AND received_at <= $3
    AND (received_at < $3 OR (received_at = $3 AND uid < $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
@@ -816,7 +816,7 @@ func (q *Queries) SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, 
 
 const versionStart = `-- name: VersionStart :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
- WHERE device_id = $1 AND kind = $2 AND changed AND complete
+ WHERE device_id = $1 AND kind = $2 AND changed AND complete AND received_at <= $3
    AND (received_at < $3 OR (received_at = $3 AND uid <= $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST($5 AS bigint)
 `

@@ -37,16 +37,17 @@ ON CONFLICT (uid) DO NOTHING
 RETURNING id;
 
 -- name: Base :one
--- What a capture is compared with: the last complete one before it, of the same device and kind.
+-- What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
+-- the brackets imply stands outside of them too, where an index can use it.
 SELECT sha256, fingerprint, rules FROM captures
- WHERE device_id = @device_id AND kind = @kind AND complete
+ WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Followers :many
 -- The captures after one, oldest first: those up to the next complete one are compared with it.
 SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
- WHERE device_id = @device_id AND kind = @kind
+ WHERE device_id = @device_id AND kind = @kind AND received_at >= @received_at
    AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
  ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
 

@@ -48,7 +48,7 @@ func (q *Queries) AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) er
 
 const base = `-- name: Base :one
 SELECT sha256, fingerprint, rules FROM captures
- WHERE device_id = $1 AND kind = $2 AND complete
+ WHERE device_id = $1 AND kind = $2 AND complete AND received_at <= $3
    AND (received_at < $3 OR (received_at = $3 AND uid < $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
@@ -66,7 +66,8 @@ type BaseRow struct {
 	Rules       int64
 }
 
-// What a capture is compared with: the last complete one before it, of the same device and kind.
+// What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
+// the brackets imply stands outside of them too, where an index can use it.
 func (q *Queries) Base(ctx context.Context, arg BaseParams) (BaseRow, error) {
 	row := q.db.QueryRow(ctx, base,
 		arg.DeviceID,
@@ -140,7 +141,7 @@ func (q *Queries) FirstOfName(ctx context.Context, filename string) ([]byte, err
 
 const followers = `-- name: Followers :many
 SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
- WHERE device_id = $1 AND kind = $2
+ WHERE device_id = $1 AND kind = $2 AND received_at >= $3
    AND (received_at > $3 OR (received_at = $3 AND uid > $4))
  ORDER BY received_at, uid LIMIT CAST($5 AS bigint)
 `

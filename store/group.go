@@ -189,23 +189,29 @@ func (g *group) storeBatch(batch []*write) {
 	}
 }
 
-// commitBatch tries a transaction up to three times: again at once after a conflict with another transaction, and after a
-// moment where a pooled connection turned out to be dead. The UIDs make that harmless.
+// commitBatch tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
+// a pooled connection turned out to be dead, up to transientTries times. The UIDs make that harmless.
 func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
 	defer cancel()
-	for try := range 3 {
-		if err != nil && g.class(err) == Transient {
-			time.Sleep(time.Duration(try) * retryPause)
-		}
+	for conflicts, faults := 0, 0; ; {
 		results, err = g.transact(ctx, batch)
 		if err == nil {
 			g.commit.Store(time.Now().UnixNano())
 			return results, nil
 		}
-		if class := g.class(err); class != conflict && class != Transient || ctx.Err() != nil {
-			break
+		switch class := g.class(err); {
+		case ctx.Err() != nil:
+			return nil, err
+		case class == conflict && conflicts < conflictTries:
+			conflicts++
+		case class == Transient && faults < transientTries-1:
+			faults++
+			time.Sleep(time.Duration(faults) * retryPause)
+		default:
+			return nil, err
 		}
 	}
-	return nil, err
 }
+
+const transientTries = 3

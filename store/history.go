@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -19,14 +20,14 @@ const (
 	rhythmFrom  = 3
 )
 
-// Allowed is how long a device may be silent; 0 where nothing is expected of it.
+// Allowed is how long a device may be silent; 0 where nothing is expected of it. Only [Store.Devices] knows a device's rhythm.
 func (d Device) Allowed() time.Duration {
 	switch {
 	case d.Retired:
 		return 0
 	case d.Expected > 0:
 		return d.Expected
-	case d.Captures < rhythmFrom:
+	case d.Recent < rhythmFrom:
 		return 0
 	}
 	return max(quietFactor*d.LongestGap, leastQuiet)
@@ -51,13 +52,14 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	if err != nil {
 		return nil, s.explain("list devices", err)
 	}
-	gaps := make(map[int64]time.Duration, len(rhythms))
+	of := make(map[int64]queries.DeviceRhythm, len(rhythms))
 	for _, r := range rhythms {
-		gaps[r.DeviceID] = time.Duration(r.LongestUs) * time.Microsecond
+		of[r.DeviceID] = r
 	}
 	list := devices(rows)
 	for i := range list {
-		list[i].LongestGap = gaps[list[i].ID]
+		r := of[list[i].ID]
+		list[i].Recent, list[i].LongestGap = r.Captures, time.Duration(r.LongestUs)*time.Microsecond
 	}
 	return list, nil
 }
@@ -134,13 +136,14 @@ func (h *history) add(r Record) {
 	if w := h.last[r.Kind]; w != nil && !w.ready {
 		w.Previous, w.ready = &r, true
 	}
-	v := h.sightings[r.Kind]
+	v := h.sightings[r.Kind] // of a version whose first capture was pruned the oldest one left stands for it
 	if v == nil {
 		v = &pending{Version: Version{Until: r.ReceivedAt}}
 		h.sightings[r.Kind] = v
 	}
-	if v.Seen++; r.Changed {
-		v.Record = r
+	v.Seen++
+	v.Record = r
+	if r.Changed {
 		delete(h.sightings, r.Kind)
 		h.last[r.Kind] = v
 		h.order = append(h.order, v)
@@ -149,6 +152,14 @@ func (h *history) add(r Record) {
 
 // emit hands on what is known wholly, all at the end.
 func (h *history) emit(all bool) bool {
+	if all {
+		var left []*pending
+		for _, v := range h.sightings {
+			left = append(left, v)
+		}
+		slices.SortFunc(left, func(a, b *pending) int { return b.ReceivedAt.Compare(a.ReceivedAt) })
+		h.order = append(h.order, left...)
+	}
 	for len(h.order) > 0 && (all || h.order[0].ready) {
 		v := h.order[0]
 		h.order = h.order[1:]

@@ -1,21 +1,41 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// pieceRows is how many captures are moved or deleted in one transaction: a device waits for it, so it takes 50 ms at most.
-const pieceRows = 100
+const (
+	// pieceRows is how many captures are moved or deleted in one transaction, and pieceBytes how much of their bodies: a device waits
+	// for it, so it takes 50 ms or so.
+	pieceRows  = 100
+	pieceBytes = 4 << 20
+
+	// conflictTries is how often a piece is tried that met uploads of the same devices.
+	conflictTries = 20
+)
+
+// again runs a transaction, and again where it lost against another one.
+func (s *Store) again(ctx context.Context, fn func(queries.Querier) error) (err error) {
+	for try := range conflictTries {
+		if err = s.db.tx(ctx, fn); err == nil || s.class(err) != conflict {
+			return err
+		}
+		s.sleep(ctx, time.Duration(try)*time.Millisecond)
+	}
+	return err
+}
 
 // Rename gives a device another name. The old one stays an alias, so that what still comes under it is the device's.
 func (s *Store) Rename(ctx context.Context, d Device, name string) error {
-	return s.explain("rename device", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("rename device", s.again(ctx, func(q queries.Querier) error {
 		held, err := q.HoldDevice(ctx, d.ID)
 		if err != nil || held.Name == name {
 			return err
@@ -65,33 +85,61 @@ func (s *Store) Merge(ctx context.Context, old, into Device) error {
 	if old.ID == into.ID {
 		return &Error{Op: "merge devices", Class: Usage, Err: fmt.Errorf("%s and %s are one device", old.Ref(), into.Ref())}
 	}
-	err := s.db.tx(ctx, func(q queries.Querier) error {
+	err := s.again(ctx, func(q queries.Querier) error {
 		if err := q.MoveAliases(ctx, queries.MoveAliasesParams{NewDevice: into.ID, OldDevice: old.ID}); err != nil {
 			return err
 		}
 		return q.AddAlias(ctx, queries.AddAliasParams{Site: old.Site, Name: old.Name, DeviceID: into.ID})
 	})
-	for err == nil {
-		var moved int64
-		err = s.db.tx(ctx, func(q queries.Querier) error {
-			if _, err := q.HoldDevice(ctx, into.ID); err != nil {
-				return err
-			}
-			moved, err = q.MoveCaptures(ctx, queries.MoveCapturesParams{NewDevice: into.ID, OldDevice: old.ID, N: pieceRows})
-			return err
-		})
-		if moved < pieceRows {
+	for try := 0; err == nil; try++ {
+		if err = s.moveCaptures(ctx, old.ID, into.ID); err != nil {
 			break
 		}
+		err = s.db.tx(ctx, func(q queries.Querier) error { return absorb(ctx, q, old.ID, into.ID) })
+		if err == nil || s.class(err) != conflict || try == conflictTries {
+			break
+		}
+		err = nil // a capture came for the old device meanwhile
 	}
 	if err == nil {
-		err = s.db.tx(ctx, func(q queries.Querier) error { return s.absorb(ctx, q, old.ID, into.ID) })
+		err = s.recompareAll(ctx, into.ID)
 	}
 	return s.explain("merge devices", err)
 }
 
-// absorb compares the captures of a device anew, into which those of another have moved, and drops the other.
-func (s *Store) absorb(ctx context.Context, q queries.Querier, oldID, intoID int64) error {
+// moveCaptures gives one device's captures to another, piece by piece.
+func (s *Store) moveCaptures(ctx context.Context, oldID, intoID int64) error {
+	for {
+		var moved int64
+		err := s.again(ctx, func(q queries.Querier) (err error) {
+			if err := hold(ctx, q, oldID, intoID); err != nil {
+				return err
+			}
+			moved, err = q.MoveCaptures(ctx, queries.MoveCapturesParams{NewDevice: intoID, OldDevice: oldID, N: pieceRows})
+			return err
+		})
+		if err != nil || moved < pieceRows {
+			return err
+		}
+	}
+}
+
+// hold holds devices in one order whoever asks.
+func hold(ctx context.Context, q queries.Querier, ids ...int64) error {
+	slices.Sort(ids)
+	for _, id := range ids {
+		if _, err := q.HoldDevice(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absorb adds up what two devices are, and drops the one whose captures have moved.
+func absorb(ctx context.Context, q queries.Querier, oldID, intoID int64) error {
+	if err := hold(ctx, q, oldID, intoID); err != nil {
+		return err
+	}
 	into, err := q.HoldDevice(ctx, intoID)
 	if err != nil {
 		return err
@@ -100,79 +148,109 @@ func (s *Store) absorb(ctx context.Context, q queries.Querier, oldID, intoID int
 	if err != nil {
 		return err
 	}
-	kinds, err := q.Kinds(ctx, intoID)
-	if err != nil {
-		return err
-	}
-	grown := int64(0)
-	for _, kind := range kinds {
-		n, err := s.recompare(ctx, q, intoID, kind)
-		if err != nil {
-			return err
-		}
-		grown += n
-	}
 	newer := into
-	if old.LastSeen.After(into.LastSeen) {
+	if cmp.Or(old.LastSeen.Compare(into.LastSeen), cmp.Compare(old.LastUID, into.LastUID)) > 0 {
 		newer = old
 	}
 	p := queries.AbsorbDeviceParams{
-		Captures: into.Captures + old.Captures, Changes: into.Changes + old.Changes + grown, FirstSeen: into.FirstSeen,
+		MoreCaptures: old.Captures, MoreChanges: old.Changes, FirstSeen: into.FirstSeen, NamedBy: into.NamedBy, Owner: into.Owner,
 		Source: newer.Source, Platform: newer.Platform, Model: newer.Model, OSVersion: newer.OSVersion, Build: newer.Build,
 		Serial: newer.Serial, Complete: newer.Complete, LastSeen: newer.LastSeen, LastUID: newer.LastUID, ID: intoID,
 	}
 	if old.FirstSeen.Before(p.FirstSeen) {
 		p.FirstSeen = old.FirstSeen
 	}
+	if old.NamedBy == NamedByConfig {
+		p.NamedBy, p.Owner = NamedByConfig, ""
+	}
 	if err := q.AbsorbDevice(ctx, p); err != nil {
 		return err
 	}
-	return q.DropDevice(ctx, oldID) // which fails where a capture came for it meanwhile; then this is done again
+	return q.DropDevice(ctx, oldID)
 }
 
-// recompare sets changed for all captures of a device and kind, and returns by how much the number of changes grew.
-func (s *Store) recompare(ctx context.Context, q queries.Querier, device int64, kind string) (grown int64, err error) {
-	var base *print
-	at, uid := time.Time{}, ""
-	for {
-		page, err := q.Followers(ctx, queries.FollowersParams{DeviceID: device, Kind: kind, ReceivedAt: at, UID: uid, N: logPage})
-		if err != nil {
-			return grown, err
-		}
-		for _, f := range page {
-			this, same := print{f.SHA256, f.Fingerprint, f.Rules}, false
-			if base != nil {
-				if same, err = s.same(ctx, q, *base, this, nil); err != nil {
-					return grown, err
+// recompareAll compares a device's captures anew, each with the one before it, and counts its changes.
+func (s *Store) recompareAll(ctx context.Context, id int64) error {
+	kinds, err := s.db.read().Kinds(ctx, id)
+	for _, kind := range kinds {
+		at, uid := time.Time{}, ""
+		for err == nil {
+			var last *queries.FollowersRow
+			err = s.again(ctx, func(q queries.Querier) error {
+				if _, err := q.HoldDevice(ctx, id); err != nil {
+					return err
 				}
+				var grown int64
+				if last, grown, err = s.recompare(ctx, q, id, kind, at, uid); err != nil {
+					return err
+				}
+				return q.AddChanges(ctx, queries.AddChangesParams{More: grown, ID: id})
+			})
+			if err != nil || last == nil {
+				break
 			}
-			n, err := setChanged(ctx, q, f, !same)
-			if grown += n; err != nil {
-				return grown, err
-			}
-			if f.Complete {
-				base = &this
-			}
+			at, uid = last.ReceivedAt, last.UID
 		}
-		if len(page) < logPage {
-			return grown, nil
-		}
-		at, uid = page[len(page)-1].ReceivedAt, page[len(page)-1].UID
 	}
+	if err != nil {
+		return err
+	}
+	return s.again(ctx, func(q queries.Querier) error { // for the time of the last change
+		d, err := q.HoldDevice(ctx, id)
+		if err != nil {
+			return err
+		}
+		return q.AbsorbDevice(ctx, queries.AbsorbDeviceParams{FirstSeen: d.FirstSeen, NamedBy: d.NamedBy, Owner: d.Owner, Source: d.Source, Platform: d.Platform,
+			Model: d.Model, OSVersion: d.OSVersion, Build: d.Build, Serial: d.Serial, Complete: d.Complete, LastSeen: d.LastSeen, LastUID: d.LastUID, ID: id})
+	})
 }
 
-// Forget deletes a device: its captures, their contents that no other device sent, what of them was published, its names. It
+// recompare sets changed for the captures of a device and kind after one, a piece of them, and returns the last it looked at, nil where
+// none are left, and by how much the number of changes grew.
+func (s *Store) recompare(ctx context.Context, q queries.Querier, device int64, kind string, at time.Time, uid string) (last *queries.FollowersRow, grown int64, err error) {
+	page, err := q.Followers(ctx, queries.FollowersParams{DeviceID: device, Kind: kind, ReceivedAt: at, UID: uid, N: pieceRows})
+	if err != nil || len(page) == 0 {
+		return nil, 0, err
+	}
+	var base *print
+	switch b, err := q.Base(ctx, queries.BaseParams{DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID}); {
+	case err == nil:
+		base = &print{b.SHA256, b.Fingerprint, b.Rules}
+	case !errors.Is(err, sql.ErrNoRows):
+		return nil, 0, err
+	}
+	for i := range page {
+		f := &page[i]
+		this, same := print{f.SHA256, f.Fingerprint, f.Rules}, false
+		if base != nil {
+			if same, err = s.same(ctx, q, *base, this, nil); err != nil {
+				return nil, grown, err
+			}
+		}
+		n, err := setChanged(ctx, q, *f, !same)
+		if grown += n; err != nil {
+			return nil, grown, err
+		}
+		if f.Complete {
+			base = &this
+		}
+	}
+	return &page[len(page)-1], grown, nil
+}
+
+// Forget deletes a device: its captures, their contents that no other device sent, what of these was published, its names. It
 // returns how many captures that were.
 func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) {
 	for {
 		var n int
-		err = s.db.tx(ctx, func(q queries.Querier) error {
+		err = s.again(ctx, func(q queries.Querier) error {
 			page, err := q.DeviceContents(ctx, queries.DeviceContentsParams{DeviceID: d.ID, N: pieceRows})
 			if err != nil {
 				return err
 			}
+			page = page[:piece(page)]
 			for _, c := range page {
-				if err := q.UnpublishContent(ctx, c.SHA256); err != nil {
+				if err := q.UnpublishContent(ctx, queries.UnpublishContentParams{SHA256: c.SHA256, DeviceID: d.ID}); err != nil {
 					return err
 				}
 			}
@@ -186,14 +264,25 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 			return q.DropDevice(ctx, d.ID)
 		})
 		captures += n
-		switch {
-		case err != nil && s.class(err) == conflict: // a capture came meanwhile
-		case err != nil:
-			return captures, s.explain("forget device", err)
-		case n == 0:
-			return captures, s.explain("forget device", s.db.reclaim(ctx))
+		if err != nil || n == 0 {
+			break
 		}
 	}
+	if err == nil {
+		err = s.db.reclaim(ctx, true)
+	}
+	return captures, s.explain("forget device", err)
+}
+
+// piece is how many captures fit into one transaction.
+func piece(page []queries.DeviceContentsRow) int {
+	size := int64(0)
+	for i, c := range page {
+		if size += c.Size; i > 0 && size > pieceBytes {
+			return i
+		}
+	}
+	return len(page)
 }
 
 // deleteCaptures deletes captures and the contents that nobody refers to then.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -362,7 +364,7 @@ func TestPrune(t *testing.T) {
 		if _, err := s.Prune(t.Context(), store.Retention{Changed: 1, Unchanged: 1}, now.AddDate(50, 0, 0), false); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := s.Log(t.Context(), nil, 0); err != nil || len(left) != 4 { // of each its last version, seen first and last
+		if left, err := s.Log(t.Context(), nil, 0); err != nil || len(left) != 13 { // the newest eleven, and the two of the quiet device
 			t.Errorf("after fifty years there are %d, err %v", len(left), err)
 		}
 	})
@@ -424,6 +426,54 @@ func TestWatch(t *testing.T) {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestLifeWhileSending: a device that is renamed and merged while it sends stays one, and every upload is stored.
+func TestLifeWhileSending(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		for n, name := range []string{"fw1", "old"} {
+			put(t, s, capture(n, name, "first"))
+		}
+		var senders sync.WaitGroup
+		var done atomic.Bool
+		var sent atomic.Int64
+		sent.Store(2)
+		for worker := range 4 {
+			senders.Go(func() {
+				for !done.Load() {
+					n := int(sent.Add(1))
+					if _, err := s.Put(t.Context(), capture(n, []string{"fw1", "old"}[worker%2], fmt.Sprint(n%7))); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for i := range 10 {
+			if err := s.Rename(t.Context(), device(t, s, "fw1"), []string{"edge", "fw1"}[i%2]); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Merge(t.Context(), device(t, s, "old"), device(t, s, "fw1")); err != nil {
+			t.Error(err)
+		}
+		done.Store(true)
+		senders.Wait()
+		list, err := s.Devices(t.Context())
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d devices, err %v: %+v", len(list), err, list)
+		}
+		log, err := s.Log(t.Context(), &list[0], 0)
+		changes := int64(0)
+		for _, r := range log {
+			if r.Changed {
+				changes++
+			}
+		}
+		if err != nil || int64(len(log)) != sent.Load() || list[0].Captures != sent.Load() || list[0].Changes != changes {
+			t.Errorf("sent %d, stored %d, counted %d captures and %d changes of %d, err %v", sent.Load(), len(log), list[0].Captures, list[0].Changes, changes, err)
 		}
 	})
 }

@@ -93,7 +93,7 @@ func (p *postgres) writers() int { return postgresWriters }
 func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
 
 // reclaim leaves it to autovacuum, which makes the space free for what comes.
-func (p *postgres) reclaim(context.Context) error { return nil }
+func (p *postgres) reclaim(context.Context, bool) error { return nil }
 
 // listen waits on a connection of its own for the notification that a trigger sends for each capture. It looks now and then
 // all the same: what is committed while the connection is made anew is not told.

@@ -52,7 +52,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 		})
 	}
 	if err == nil && !dry && p.total.Contents > 0 {
-		err = s.db.reclaim(ctx)
+		err = s.db.reclaim(ctx, false)
 	}
 	return p.total, s.explain("prune", err)
 }
@@ -90,7 +90,7 @@ func (p *pruning) pass(ctx context.Context, count *int, before time.Time, find f
 func (p *pruning) delete(ctx context.Context, rows []queries.PrunableSightingsRow) error {
 	var contents int
 	var bytes int64
-	err := p.s.db.tx(ctx, func(q queries.Querier) error {
+	err := p.s.again(ctx, func(q queries.Querier) error {
 		contents, bytes = 0, 0
 		for _, r := range rows {
 			if err := q.DeleteCapture(ctx, r.ID); err != nil {

@@ -152,22 +152,30 @@ var (
 	truncate string
 )
 
-// reclaim takes free pages off the file, 256 at a time, so that captures come in meanwhile.
-func (f *sqliteFile) reclaim(ctx context.Context) error {
+// reclaim takes free pages off the file, 256 at a time, so that captures come in meanwhile, and empties the journal.
+func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 	for before := int64(-1); ; {
 		var free int64
 		if err := f.writer.QueryRowContext(ctx, freelist).Scan(&free); err != nil {
 			return err
 		}
 		if free == 0 || free == before {
-			_, err := f.writer.ExecContext(ctx, truncate)
-			return err
+			break
 		}
 		before = free
 		if _, err := f.writer.ExecContext(ctx, vacuum); err != nil {
 			return err
 		}
 	}
+	var busy, pages, moved int64
+	if err := f.writer.QueryRowContext(ctx, truncate).Scan(&busy, &pages, &moved); err != nil {
+		return err
+	}
+	if wholly && busy != 0 {
+		return &Error{Op: "reclaim", Class: Transient, Err: errors.New("it is deleted, but another program reads the database, and until that ends the bytes stay in the journal"),
+			Hint: "end that program; the next upload or restart of the server clears the journal"}
+	}
+	return nil
 }
 
 func (f *sqliteFile) keepsLatin1() bool { return true }

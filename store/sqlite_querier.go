@@ -321,6 +321,10 @@ func (s sqliteQuerier) SilentSince(ctx context.Context, arg queries.SilentSinceP
 	return rows(r, err, func(r sqlite.Device) queries.Device { return queries.Device(r) })
 }
 
-func (s sqliteQuerier) UnpublishContent(ctx context.Context, sha256 []byte) error {
-	return s.q.UnpublishContent(ctx, sha256)
+func (s sqliteQuerier) UnpublishContent(ctx context.Context, arg queries.UnpublishContentParams) error {
+	return s.q.UnpublishContent(ctx, sqlite.UnpublishContentParams(arg))
+}
+
+func (s sqliteQuerier) AddChanges(ctx context.Context, arg queries.AddChangesParams) error {
+	return s.q.AddChanges(ctx, sqlite.AddChangesParams(arg))
 }

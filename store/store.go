@@ -75,6 +75,7 @@ type Device struct {
 	Retired                                   bool
 	Expected                                  time.Duration // how often it must send; 0 for its own rhythm
 	LongestGap                                time.Duration // of the last ten between captures; only [Store.Devices] knows it
+	Recent                                    int64         // captures that it was reckoned from, eleven at most
 }
 
 // Ref returns the reference that names the device among all sites.
@@ -152,8 +153,8 @@ type engine interface {
 	atomicMigrations() bool
 	// listen returns what waits until there may be new captures.
 	listen(ctx context.Context) (wait func() error, stop func())
-	// reclaim gives the space of what was deleted back to the disk.
-	reclaim(ctx context.Context) error
+	// reclaim gives the space of what was deleted back to the disk. With wholly nothing of it may be left there.
+	reclaim(ctx context.Context, wholly bool) error
 	// keepsLatin1 reports whether Latin-1 bodies are stored as text too.
 	keepsLatin1() bool
 }

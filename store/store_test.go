@@ -141,7 +141,7 @@ func TestRecords(t *testing.T) {
 		d := devices[0]
 		d.ID = 0
 		if d != (store.Device{Site: "acme", Name: "fw1", NamedBy: "config", FirstSeen: want, LastSeen: want, LastChange: want, Captures: 1,
-			Changes: 1, Source: c.Source, Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Complete: true}) {
+			Changes: 1, Source: c.Source, Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Complete: true, Recent: 1}) {
 			t.Errorf("device %+v", d)
 		}
 	})

@@ -173,7 +173,7 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
-	d, err := q.LockDevice(ctx, p)
+	d, err := lockNamed(ctx, q, p)
 	if err != nil {
 		return d, err
 	}
@@ -186,7 +186,7 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		if err != nil || n == 0 { // that name is taken too: the two share a device
 			return d, err
 		}
-		return q.LockDevice(ctx, p)
+		return lockNamed(ctx, q, p)
 	}
 	if d.Owner == c.Source {
 		return d, nil
@@ -198,8 +198,27 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		}
 	}
 	p.Name += "@" + c.Source
-	return q.LockDevice(ctx, p)
+	return lockNamed(ctx, q, p)
 }
+
+// lockNamed is q.LockDevice, and a conflict where the name has become another's while this transaction waited for the device: it
+// was renamed or merged.
+func lockNamed(ctx context.Context, q queries.Querier, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
+	d, err := q.LockDevice(ctx, p)
+	if err != nil {
+		return d, err
+	}
+	owner, err := q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: p.Site, Name: p.Name})
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && d.Site == p.Site && d.Name == p.Name, err == nil && owner.ID == d.ID:
+		return d, nil
+	case err == nil || errors.Is(err, sql.ErrNoRows):
+		err = errRenamed
+	}
+	return d, err
+}
+
+var errRenamed = &Error{Op: "store capture", Class: conflict, Err: errors.New("the device was renamed meanwhile")}
 
 // A print is what a capture is compared by.
 type print struct {

@@ -128,7 +128,8 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	}
 	r, refusal := parseRequest(in.raw)
 	if r == nil {
-		e.refuse(now, from, in.local, refusal)
+		op, _ := header(in.raw)
+		e.refuseRequest(now, &Request{Op: Op(op), Peer: from, Local: in.local, Received: e.epoch.Add(now)}, refusal)
 		return
 	}
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)

@@ -12,35 +12,40 @@ import (
 
 const absorbDevice = `-- name: AbsorbDevice :exec
 UPDATE devices
-   SET captures = ?1, changes = ?2, first_seen = ?3,
+   SET captures = captures + ?1, changes = changes + ?2, first_seen = ?3,
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), ?3),
-       source = ?4, platform = ?5, model = ?6, os_version = ?7, build = ?8, serial = ?9,
-       complete = ?10, last_seen = ?11, last_uid = ?12
- WHERE devices.id = ?13
+       named_by = ?4, owner = ?5,
+       source = ?6, platform = ?7, model = ?8, os_version = ?9, build = ?10, serial = ?11,
+       complete = ?12, last_seen = ?13, last_uid = ?14
+ WHERE devices.id = ?15
 `
 
 type AbsorbDeviceParams struct {
-	Captures  int64
-	Changes   int64
-	FirstSeen time.Time
-	Source    string
-	Platform  string
-	Model     string
-	OSVersion string
-	Build     string
-	Serial    string
-	Complete  bool
-	LastSeen  time.Time
-	LastUID   string
-	ID        int64
+	MoreCaptures int64
+	MoreChanges  int64
+	FirstSeen    time.Time
+	NamedBy      string
+	Owner        string
+	Source       string
+	Platform     string
+	Model        string
+	OSVersion    string
+	Build        string
+	Serial       string
+	Complete     bool
+	LastSeen     time.Time
+	LastUID      string
+	ID           int64
 }
 
 // What a device is after another was merged into it. Everything from source on is that of the newer of the two.
 func (q *Queries) AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) error {
 	_, err := q.db.ExecContext(ctx, absorbDevice,
-		arg.Captures,
-		arg.Changes,
+		arg.MoreCaptures,
+		arg.MoreChanges,
 		arg.FirstSeen,
+		arg.NamedBy,
+		arg.Owner,
 		arg.Source,
 		arg.Platform,
 		arg.Model,
@@ -71,8 +76,23 @@ func (q *Queries) AddAlias(ctx context.Context, arg AddAliasParams) error {
 	return err
 }
 
+const addChanges = `-- name: AddChanges :exec
+UPDATE devices SET changes = changes + ?1 WHERE id = ?2
+`
+
+type AddChangesParams struct {
+	More int64
+	ID   int64
+}
+
+func (q *Queries) AddChanges(ctx context.Context, arg AddChangesParams) error {
+	_, err := q.db.ExecContext(ctx, addChanges, arg.More, arg.ID)
+	return err
+}
+
 const deviceContents = `-- name: DeviceContents :many
-SELECT id, sha256 FROM captures WHERE device_id = ?1 ORDER BY received_at, uid LIMIT CAST(?2 AS bigint)
+SELECT c.id, c.sha256, t.size FROM captures c JOIN contents t ON t.sha256 = c.sha256
+ WHERE c.device_id = ?1 ORDER BY c.received_at, c.uid LIMIT CAST(?2 AS bigint)
 `
 
 type DeviceContentsParams struct {
@@ -83,6 +103,7 @@ type DeviceContentsParams struct {
 type DeviceContentsRow struct {
 	ID     int64
 	SHA256 []byte
+	Size   int64
 }
 
 // Captures of a device to be deleted, with what they refer to.
@@ -95,7 +116,7 @@ func (q *Queries) DeviceContents(ctx context.Context, arg DeviceContentsParams) 
 	items := []DeviceContentsRow{}
 	for rows.Next() {
 		var i DeviceContentsRow
-		if err := rows.Scan(&i.ID, &i.SHA256); err != nil {
+		if err := rows.Scan(&i.ID, &i.SHA256, &i.Size); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -249,7 +270,7 @@ func (q *Queries) MoveCaptures(ctx context.Context, arg MoveCapturesParams) (int
 }
 
 const renameDevice = `-- name: RenameDevice :exec
-UPDATE devices SET name = ?1 WHERE id = ?2
+UPDATE devices SET name = ?1, owner = '' WHERE id = ?2
 `
 
 type RenameDeviceParams struct {
@@ -257,6 +278,7 @@ type RenameDeviceParams struct {
 	ID   int64
 }
 
+// The name is the operator's now, and gives way to nobody's.
 func (q *Queries) RenameDevice(ctx context.Context, arg RenameDeviceParams) error {
 	_, err := q.db.ExecContext(ctx, renameDevice, arg.Name, arg.ID)
 	return err
@@ -272,10 +294,18 @@ func (q *Queries) RetireDevice(ctx context.Context, id int64) error {
 }
 
 const unpublishContent = `-- name: UnpublishContent :exec
-DELETE FROM published WHERE sha256 = ?1
+DELETE FROM published
+ WHERE published.sha256 = ?1
+   AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.sha256 = published.sha256 AND c.device_id <> ?2)
 `
 
-func (q *Queries) UnpublishContent(ctx context.Context, sha256 []byte) error {
-	_, err := q.db.ExecContext(ctx, unpublishContent, sha256)
+type UnpublishContentParams struct {
+	SHA256   []byte
+	DeviceID int64
+}
+
+// Ends what is published of a content that no other device has sent.
+func (q *Queries) UnpublishContent(ctx context.Context, arg UnpublishContentParams) error {
+	_, err := q.db.ExecContext(ctx, unpublishContent, arg.SHA256, arg.DeviceID)
 	return err
 }
