@@ -16,7 +16,7 @@ run: ## start the server with defaults
 deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql tftp-hpa atftp curl busybox gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
+		postgresql tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 

@@ -41,22 +41,28 @@ func checkClient(c *tftp.Client) error {
 // progressBar shows how far a transfer is where w is a terminal, and nothing elsewhere: bytes, rate, time left. It returns
 // what ends the line.
 func progressBar(c *tftp.Client, w io.Writer) (end func()) {
+	c.Progress, end = drawProgress(w, progressLine)
+	return end
+}
+
+// drawProgress draws lines over one another where w is a terminal, and nothing elsewhere: progress is nil then.
+func drawProgress(w io.Writer, line func(done, total int64, took time.Duration, width int) string) (progress func(done, total int64), end func()) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func() {}
+		return nil, func() {}
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		width = 80
 	}
 	start, shown := time.Now(), time.Time{}
-	c.Progress = func(done, total int64) {
+	progress = func(done, total int64) {
 		if now := time.Now(); now.Sub(shown) > drawEvery || done == total {
 			shown = now
-			fmt.Fprintf(w, "\r%s\x1b[K", progressLine(done, total, now.Sub(start), width))
+			fmt.Fprintf(w, "\r%s\x1b[K", line(done, total, now.Sub(start), width))
 		}
 	}
-	return func() { fmt.Fprint(w, "\r\x1b[K") }
+	return progress, func() { fmt.Fprint(w, "\r\x1b[K") }
 }
 
 // drawEvery is how often a progress bar moves: as often as an eye sees, which costs nothing beside the transfer.
@@ -76,6 +82,11 @@ func progressLine(done, total int64, took time.Duration, width int) string {
 		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
 	}
 	text := fmt.Sprintf(" %3.0f%% %s of %s, %s/s, %s left", 100*part, bytesText(float64(done)), bytesText(float64(total)), bytesText(rate), left)
+	return bar(part, text, width)
+}
+
+// bar draws a part of 1 in front of a text, where there is room for both.
+func bar(part float64, text string, width int) string {
 	cells := min(30, width-len(text)-3)
 	if cells < 5 {
 		return strings.TrimSpace(text)

@@ -193,8 +193,13 @@ func (f *sqliteFile) migrations() (*sql.DB, error) {
 	if f.lock == nil {
 		return nil, errors.New("a migration needs the database for itself")
 	}
-	return sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath()+
-		"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)")
+	return sql.Open("sqlite", f.plain())
+}
+
+// plain names the file for what doesn't write captures.
+func (f *sqliteFile) plain() string {
+	return "file:" + (&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath() +
+		"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
 }
 
 // classify reads SQLite's primary result codes (https://www.sqlite.org/rescode.html).

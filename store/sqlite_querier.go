@@ -328,3 +328,16 @@ func (s sqliteQuerier) UnpublishContent(ctx context.Context, arg queries.Unpubli
 func (s sqliteQuerier) AddChanges(ctx context.Context, arg queries.AddChangesParams) error {
 	return s.q.AddChanges(ctx, sqlite.AddChangesParams(arg))
 }
+
+func (s sqliteQuerier) DumpCaptures(ctx context.Context, arg queries.DumpCapturesParams) ([]queries.DumpCapturesRow, error) {
+	r, err := s.q.DumpCaptures(ctx, sqlite.DumpCapturesParams(arg))
+	return rows(r, err, func(r sqlite.DumpCapturesRow) queries.DumpCapturesRow { return queries.DumpCapturesRow(r) })
+}
+
+func (s sqliteQuerier) NumberOfCaptures(ctx context.Context) (int64, error) {
+	return s.q.NumberOfCaptures(ctx)
+}
+
+func (s sqliteQuerier) OldestNotOfMode(ctx context.Context, mode string) (time.Time, error) {
+	return s.q.OldestNotOfMode(ctx, mode)
+}

@@ -40,6 +40,7 @@ type Capture struct {
 	Duration   time.Duration
 
 	Site, Name, NamedBy                       string
+	Filed                                     bool // goes under that name whatever its source, as another database had it
 	Platform, Model, OSVersion, Build, Serial string
 	Kind                                      string
 	Complete                                  bool

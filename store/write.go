@@ -178,6 +178,9 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		return d, err
 	}
 	aliased := d.Site != c.Site || d.Name != c.Name
+	if c.Filed {
+		return d, nil
+	}
 	if c.NamedBy == NamedByConfig {
 		if aliased || d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
 			return d, nil
@@ -188,7 +191,18 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		}
 		return lockNamed(ctx, q, p)
 	}
+	if c.Source == "" { // imported, and nobody knows from where: a name that is a file's too may be the same device's
+		if aliased || d.NamedBy != NamedByConfig || c.Platform != "" {
+			return d, nil
+		}
+		p.Name += "@import"
+		return lockNamed(ctx, q, p)
+	}
 	if d.Owner == c.Source {
+		return d, nil
+	}
+	if d.Owner == "" && d.NamedBy != NamedByConfig { // imported so far: the first source that uses the name goes on with it
+		d.Owner = c.Source
 		return d, nil
 	}
 	if d.Owner == "" && (c.Platform != "" || aliased) {

@@ -45,6 +45,8 @@ type Querier interface {
 	DropAliases(ctx context.Context, deviceID int64) error
 	DropDevice(ctx context.Context, id int64) error
 	DropExpired(ctx context.Context, now time.Time) error
+	// Captures of all devices after a cursor, oldest first, as another database takes them over.
+	DumpCaptures(ctx context.Context, arg DumpCapturesParams) ([]DumpCapturesRow, error)
 	ExpectDevice(ctx context.Context, arg ExpectDeviceParams) error
 	Failures(ctx context.Context, since time.Time) ([]Failure, error)
 	// What failed from the addresses that a device ever sent from.
@@ -71,7 +73,9 @@ type Querier interface {
 	NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error)
 	NewestID(ctx context.Context) (int64, error)
 	NoteFailure(ctx context.Context, arg NoteFailureParams) error
+	NumberOfCaptures(ctx context.Context) (int64, error)
 	Oldest(ctx context.Context, deviceID int64) (CaptureLog, error)
+	OldestNotOfMode(ctx context.Context, mode string) (time.Time, error)
 	// Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
 	// what is published, and a device's newest eleven, by which its rhythm is reckoned.
 	PrunableSightings(ctx context.Context, arg PrunableSightingsParams) ([]PrunableSightingsRow, error)

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// openDatabase opens a database of py3tftpsql or tftpsql: where there is a table of the former, it is that which is meant, as long
+// as nothing of the latter is there.
+func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, error) {
+	s, err := store.Open(url, store.Options{Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.SeedRows(ctx)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, errors.Join(err, s.Close())
+	}
+	seed := err == nil
+	d := databaseOrigin{s: s}
+	version, _, err := s.SchemaVersion(ctx)
+	if err == nil && (version > 0 || !seed) {
+		if err = s.CheckSchema(ctx); err == nil {
+			d.n, err = s.Number(ctx)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", masked(url), err), s.Close())
+	}
+	if seed {
+		return &seedOrigin{databaseOrigin: d, rows: rows}, nil
+	}
+	return &d, nil
+}
+
+// databaseOrigin is a database of tftpsql's.
+type databaseOrigin struct {
+	s *store.Store
+	n int64 // captures
+}
+
+func (d *databaseOrigin) total() int64 { return d.n }
+func (d *databaseOrigin) close() error { return d.s.Close() }
+
+func (d *databaseOrigin) each(ctx context.Context, yield func(found) error) error {
+	if d.n == 0 {
+		return nil
+	}
+	return d.s.Dump(ctx, func(c store.Capture, body func() ([]byte, error)) error {
+		return yield(found{c.UID, func(context.Context) (store.Capture, error) {
+			bytes, err := body()
+			if err != nil {
+				return c, err
+			}
+			return again(c, bytes), nil
+		}})
+	})
+}
+
+// again is a capture of another database: what its configuration says is read anew, the rest is as it was.
+func again(c store.Capture, body []byte) store.Capture {
+	addr, _ := netip.ParseAddr(c.Source) // what was imported there has none
+	r := (&capturer{}).capture(&tftp.Request{Filename: c.Filename, Mode: tftp.Mode(c.Mode), Peer: netip.AddrPortFrom(addr, c.SourcePort),
+		Received: c.ReceivedAt, Completed: c.ReceivedAt, Body: body})
+	r.Source, r.Local, r.Filename, r.Options, r.Duration = c.Source, c.Local, c.Filename, c.Options, c.Duration
+	r.Site, r.Name, r.NamedBy, r.Filed = c.Site, c.Name, c.NamedBy, c.Filed
+	return r
+}
+
+// after takes over what was said of the devices.
+func (d *databaseOrigin) after(ctx context.Context, to *store.Store, site *string) error {
+	if d.n == 0 {
+		return nil
+	}
+	devices, err := d.s.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	for _, from := range devices {
+		names, err := d.s.OtherNames(ctx, from)
+		if err != nil {
+			return err
+		}
+		if site != nil {
+			from.Site = *site
+			for i := range names {
+				names[i].Site = *site
+			}
+		}
+		if err := to.Adopt(ctx, from, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seedOrigin is a database with py3tftpsql's table, and maybe tftpsql's too.
+type seedOrigin struct {
+	databaseOrigin
+	rows []store.SeedRow
+	at   []time.Time // when each is said to have come
+	uids []string
+}
+
+func (o *seedOrigin) total() int64 { return o.n + int64(len(o.rows)) }
+
+// times gives the rows, which have none, times: a day apart, the last of each device before anything came here by itself, which
+// is now where nothing did; and after what was imported of the device before.
+func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) error {
+	end := now
+	if to != nil {
+		oldest, err := to.OldestUpload(ctx)
+		if err != nil {
+			return err
+		}
+		if !oldest.IsZero() && oldest.Before(end) {
+			end = oldest.Add(-time.Second)
+		}
+	}
+	o.at, o.uids = make([]time.Time, len(o.rows)), make([]string, len(o.rows))
+	times := map[store.SeedRow]int{} // the same text may be there more than once
+	fresh := map[string][]int{}      // by host name: rows that are not here yet
+	before := map[string]time.Time{} // by host name: the last of those that are
+	for i, r := range o.rows {
+		same := store.SeedRow{Hostname: r.Hostname, SHA256: r.SHA256}
+		times[same]++
+		o.uids[i] = uidOf("py3tftpsql", r.Hostname, r.SHA256, fmt.Sprint(times[same]))
+		if to == nil {
+			fresh[r.Hostname] = append(fresh[r.Hostname], i)
+			continue
+		}
+		known, err := to.Resolve(ctx, o.uids[i], time.Time{})
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			fresh[r.Hostname] = append(fresh[r.Hostname], i)
+		case err != nil:
+			return err
+		case known.ReceivedAt.After(before[r.Hostname]):
+			before[r.Hostname] = known.ReceivedAt
+		}
+	}
+	for host, list := range fresh {
+		step := day
+		if last := before[host]; !last.IsZero() {
+			step = min(day, max(end.Sub(last)/time.Duration(len(list)), time.Microsecond))
+		}
+		for n, i := range list {
+			o.at[i] = end.Add(-step * time.Duration(len(list)-1-n))
+		}
+	}
+	return nil
+}
+
+func (o *seedOrigin) each(ctx context.Context, yield func(found) error) error {
+	for i, r := range o.rows {
+		err := yield(found{o.uids[i], func(ctx context.Context) (store.Capture, error) {
+			body, err := o.s.SeedConfig(ctx, r)
+			if err != nil {
+				return store.Capture{}, err
+			}
+			c := captureFrom("", o.at[i], body)
+			if c.NamedBy != store.NamedByConfig {
+				c.Name = nameOf(r.Hostname)
+			}
+			return c, nil
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return o.databaseOrigin.each(ctx, yield)
+}

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// Imported is the mode of captures that came from elsewhere than a device.
+const Imported = "import"
+
+// Number returns how many captures there are.
+func (s *Store) Number(ctx context.Context) (int64, error) {
+	n, err := s.db.read().NumberOfCaptures(ctx)
+	return n, s.explain("count captures", err)
+}
+
+// Dump calls yield with every capture, the oldest first, as another database takes it over with Put: filed under its device's name.
+// What the configuration says and its fingerprint are left out, and so is the body, which body returns.
+func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]byte, error)) error) error {
+	p := queries.DumpCapturesParams{N: logPage}
+	for {
+		page, err := s.db.read().DumpCaptures(ctx, p)
+		if err != nil {
+			return s.explain("read captures", err)
+		}
+		for _, r := range page {
+			c := Capture{UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Source: r.Source, SourcePort: uint16(r.SourcePort), Local: r.LocalAddress,
+				Filename: r.Filename, Mode: r.Mode, Options: r.Options, Duration: time.Duration(r.DurationUs) * time.Microsecond,
+				Site: r.Site, Name: r.Name, NamedBy: r.NamedBy, Filed: true}
+			err := yield(c, func() ([]byte, error) {
+				body, err := s.db.read().Body(ctx, r.SHA256)
+				return body, s.explain("read content", err)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(page) < logPage {
+			return nil
+		}
+		p.After, p.AfterUID = page[len(page)-1].ReceivedAt, page[len(page)-1].UID
+	}
+}
+
+// OldestUpload returns when the oldest capture came that was not imported, the zero time where there is none.
+func (s *Store) OldestUpload(ctx context.Context) (time.Time, error) {
+	t, err := s.db.read().OldestNotOfMode(ctx, Imported)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return t.UTC(), s.explain("find capture", err)
+}
+
+// A Name is a name that a device has at a site.
+type Name struct{ Site, Name string }
+
+// OtherNames returns the aliases of a device.
+func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err error) {
+	rows, err := s.db.read().Aliases(ctx, d.ID)
+	for _, r := range rows {
+		names = append(names, Name(r))
+	}
+	return names, s.explain("list aliases", err)
+}
+
+// Adopt takes over what another database says of a device besides its captures: its other names, as far as nothing has them here,
+// how often it is expected where nothing was said here, and that it is retired where nothing newer came here.
+func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
+	return s.explain("adopt device", s.db.tx(ctx, func(q queries.Querier) error {
+		d, err := named(ctx, q, from.Site, from.Name)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d, err = q.HoldDevice(ctx, d.ID); err != nil {
+			return err
+		}
+		for _, n := range names {
+			_, err := named(ctx, q, n.Site, n.Name)
+			if errors.Is(err, sql.ErrNoRows) {
+				err = q.AddAlias(ctx, queries.AddAliasParams{Site: n.Site, Name: n.Name, DeviceID: d.ID})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if from.Expected > 0 && d.ExpectedUs == 0 {
+			if err := q.ExpectDevice(ctx, queries.ExpectDeviceParams{ExpectedUs: from.Expected.Microseconds(), ID: d.ID}); err != nil {
+				return err
+			}
+		}
+		if from.Retired && !d.LastSeen.After(from.LastSeen) {
+			return q.RetireDevice(ctx, d.ID)
+		}
+		return nil
+	}))
+}

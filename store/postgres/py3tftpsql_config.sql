@@ -1,0 +1,1 @@
+SELECT coalesce(config::text, '') FROM backups WHERE ctid = CAST($1::text AS tid);
