@@ -127,6 +127,7 @@ durable, and not before. Without a command it serves.
 	}
 	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
 		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(), a.spoolCommand(), a.importCommand(),
+		a.exportCommand(), a.snapshotCommand(),
 		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
