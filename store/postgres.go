@@ -203,6 +203,8 @@ func (p *postgres) classify(err error) (Class, string) {
 		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables"
 	case "55P03":
 		return Transient, "another session holds a table that the migration needs, or migrates itself: look at pg_stat_activity and end it"
+	case "42P05", "26000": // PgBouncer handed each transaction to another connection, which has other prepared statements
+		return Config, "PgBouncer in transaction mode needs ?default_query_exec_mode=cache_describe at the end of DATABASE_URL"
 	case "08P01":
 		if strings.Contains(pg.Message, "unsupported startup parameter") {
 			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to PostgreSQL's own address"
