@@ -55,6 +55,10 @@ fuzz: ## fuzz each target for FUZZTIME (1m)
 corpus: ## hold host names and noise against a folder of configurations: CORPUS=DIR with expected.tsv and pairs.tsv
 	CORPUS=$(abspath $(or $(CORPUS),device/testdata)) go test ./device -run TestCorpus -count=1 -v
 
+.PHONY: picture
+picture: ## draw docs/terminal.svg from what the program prints
+	go test . -run TestPicture -count=1 -picture
+
 .PHONY: bench
 bench: ## the benchmarks of the engine and of reading configurations
 	go test ./tftp ./device -run '^$$' -bench . -benchmem
