@@ -3,8 +3,22 @@
 // bytes go in, values come out, nothing is kept and nothing is read from elsewhere. They take time linear in the size of
 // the configuration, whatever it holds.
 //
-// A blank is a legal answer; a wrong name is a defect. So nothing is guessed: a host name is taken only from the place
-// where the platform keeps it, and never from the first line that looks like one.
+// # Who it is
+//
+// [Identify] recognises the platform ([Platforms] lists them, by Netmiko's names) and takes host name, model, version and
+// serial number from where that platform keeps them, and whether the file is whole. A blank is a legal answer; a wrong name is a defect. So
+// nothing is guessed: a host name is never taken from the first line that looks like one. [FromFilename] is for what says no name.
+//
+// # What changed
+//
+// Two backups of a device differ, though nobody has touched it: times, counters, secrets that are encrypted anew for each
+// display. [Fingerprint] is the same for both, and another one as soon as a line comes, goes or is edited. Fingerprints
+// are comparable while [Rules] is the same. [Examine] gives identity and fingerprint in one pass.
+//
+// # Line by line
+//
+// [Lines] goes through a configuration: each [Line] knows the blocks it stands in, what of it is significant, and how it reads
+// without its secrets. [Context] answers the same for one line.
 //
 // Line ends, a byte order mark, UTF-16, gzip, a zip archive of one file and the prompts of a terminal session around a
 // configuration are looked through. What that unpacks to is bounded by [MaxDecoded].

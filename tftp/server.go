@@ -1,11 +1,3 @@
-// Package tftp is the Trivial File Transfer Protocol, server and client: RFC 1350 without mail mode, the options of RFC
-// 2347, 2348, 2349 and 7440, and block numbers that roll over, so that files may have any size.
-//
-// A [Server] runs every transfer over the one port that requests come to. That is what NAT, containers and load balancers
-// let through; what it gives up is the server's half of the transfer ID (RFC 1350, section 4), so packets of an old transfer
-// that are still under way when a client uses the same port again can't always be told apart.
-//
-// An upload is acknowledged when its [Handler] has returned nil, and not before: the last ACK is a receipt.
 package tftp
 
 import (
