@@ -26,7 +26,10 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 	seed := err == nil
 	d := databaseOrigin{s: s}
 	version, _, err := s.SchemaVersion(ctx)
-	if err == nil && (version > 0 || !seed) {
+	switch {
+	case err == nil && version == 0 && !seed:
+		err = errors.New("neither py3tftpsql's table nor tftpsql's are there")
+	case err == nil && version > 0:
 		if err = s.CheckSchema(ctx); err == nil {
 			d.n, err = s.Number(ctx)
 		}

@@ -277,6 +277,9 @@ func TestImportDatabase(t *testing.T) {
 						t.Errorf("%s: %q, want %q", ref, got, want)
 					}
 				}
+				if status, _, errs := p.do(t, "import", databases["postgres"](t)); status != 1 || !strings.Contains(errs, "neither py3tftpsql's table nor tftpsql's") {
+					t.Errorf("from an empty database: %d %s", status, errs)
+				}
 				elsewhere := &program{url: databases["sqlite"](t)}
 				elsewhere.must(t, "import", source.url, "--site", "globex")
 				if got := elsewhere.must(t, "show", "globex/old"); got != gate("new", "a", "web", "2") {
