@@ -321,6 +321,7 @@ type folder struct {
 	root  *os.Root
 	files []folderFile
 	most  int64
+	shut  []string // folders that this user may not read
 }
 
 type folderFile struct {
@@ -339,6 +340,9 @@ func openFolder(dir string, most int64) (origin, error) {
 	f := &folder{root: root, most: most}
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
+		case errors.Is(err, fs.ErrPermission) && name != ".":
+			f.shut = append(f.shut, name)
+			return fs.SkipDir
 		case err != nil:
 			return err
 		case name != "." && strings.HasPrefix(d.Name(), "."):
@@ -377,38 +381,52 @@ func isRepository(root *os.Root) bool {
 	return false
 }
 
-func (f *folder) total() int64 { return int64(len(f.files)) }
+func (f *folder) total() int64 { return int64(len(f.files) + len(f.shut)) }
 func (f *folder) close() error { return f.root.Close() }
 
 func (f *folder) after(context.Context, *store.Store, *string) error { return nil }
 
 func (f *folder) each(_ context.Context, yield func(found) error) error {
-	for _, file := range f.files {
-		info, err := f.root.Stat(filepath.FromSlash(file.name))
-		if err != nil {
+	for _, name := range f.shut {
+		if err := yield(leftOut(name, errSkipped{device.Text(name), "this user may not read it"})); err != nil {
 			return err
 		}
-		if info.Size() > f.most {
-			// Its uid needs no body: it is never stored.
-			err = yield(found{uid: uidOf("large", file.name), capture: func(context.Context) (store.Capture, error) {
-				return store.Capture{}, tooLarge(file.name, info.Size(), f.most)
-			}})
-		} else {
-			var body []byte
-			if body, err = f.root.ReadFile(filepath.FromSlash(file.name)); err != nil {
-				return err
-			}
-			sum := sha256.Sum256(body)
-			err = yield(found{uid: uidOf("file", file.name, file.at.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano), string(sum[:])),
-				capture: func(context.Context) (store.Capture, error) {
-					return captureFrom(file.name, file.at, body), nil
-				}})
-		}
-		if err != nil {
+	}
+	for _, file := range f.files {
+		if err := yield(f.find(file)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// find reads a file, unless it is too large, gone meanwhile, or somebody else's alone.
+func (f *folder) find(file folderFile) found {
+	name := filepath.FromSlash(file.name)
+	info, err := f.root.Stat(name)
+	if err == nil && info.Size() > f.most {
+		return leftOut(file.name, tooLarge(file.name, info.Size(), f.most))
+	}
+	var body []byte
+	if err == nil {
+		body, err = f.root.ReadFile(name)
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return leftOut(file.name, errSkipped{device.Text(file.name), "this user may not read it"})
+	case errors.Is(err, fs.ErrNotExist):
+		return leftOut(file.name, errSkipped{device.Text(file.name), "it went away"})
+	case err != nil:
+		return leftOut(file.name, err)
+	}
+	sum := sha256.Sum256(body)
+	return found{uidOf("file", file.name, file.at.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano), string(sum[:])),
+		func(context.Context) (store.Capture, error) { return captureFrom(file.name, file.at, body), nil }}
+}
+
+// leftOut is what can't be imported. Its uid is never stored.
+func leftOut(name string, why error) found {
+	return found{uidOf("left out", name), func(context.Context) (store.Capture, error) { return store.Capture{}, why }}
 }
 
 func tooLarge(name string, size, most int64) error {
