@@ -296,8 +296,11 @@ func uidOf(parts ...string) string {
 }
 
 // captureFrom is a file as a capture: nobody knows from which address it came, so a file that would be
-// named by that has its own name.
+// named by that has its own name. What claims to be from tomorrow is of today: nothing that is sent until then would be the newest.
 func captureFrom(filename string, at time.Time, body []byte) store.Capture {
+	if now := time.Now(); at.After(now) {
+		at = now
+	}
 	c := (&capturer{}).capture(&tftp.Request{Filename: filename, Mode: store.Imported, Received: at, Completed: at, Body: body})
 	c.Source = ""
 	if c.NamedBy == store.NamedBySource {

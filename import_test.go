@@ -119,6 +119,20 @@ func TestImportedThenSent(t *testing.T) {
 	})
 }
 
+// TestImportFromTomorrow: a file with a time to come isn't the newest for ever.
+func TestImportFromTomorrow(t *testing.T) {
+	p, dir := start(t, databases["sqlite"](t)), t.TempDir()
+	write(t, dir+"/a", gate("fw1", "a", "web", "1"), time.Now().Add(90*day))
+	p.must(t, "import", dir)
+	p.put(t, "a", gate("fw1", "a", "web", "2"))
+	if got := p.must(t, "show", "fw1"); got != gate("fw1", "a", "web", "2") {
+		t.Errorf("the newest is\n%s", got)
+	}
+	if out := p.must(t, "import", dir); !strings.Contains(out, "imported: 0 captures of 0 devices; 1 were here before") {
+		t.Errorf("again:\n%s", out)
+	}
+}
+
 // repository makes a git repository of versions: path, text, and an hour each.
 func repository(t testing.TB, dir string, versions ...[2]string) {
 	t.Helper()
