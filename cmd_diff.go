@@ -64,6 +64,7 @@ shows it. Exit status 0 means no difference, 1 a difference, 2 trouble.
 			return a.printDiff(comparison{label, title(to), old, body, from.Kind, to.Kind}, all)
 		},
 	}
+	a.config.flags(cmd.Flags(), isRedact)
 	cmd.Flags().Var(&at, "at", aboutAt)
 	cmd.Flags().BoolVar(&all, "all", false, "show what changes by itself, too")
 	return cmd
@@ -97,6 +98,16 @@ func (a *app) printDiff(c comparison, all bool) error {
 		rows = verbatim
 	}
 	old, new := rows(c.old), rows(c.new)
+	if a.config.Redact {
+		for _, t := range []struct {
+			text *text
+			body []byte
+		}{{&old, c.old}, {&new, c.new}} {
+			if err := t.text.redact(t.body); err != nil {
+				return err
+			}
+		}
+	}
 	edits := udiff.Lines(old.text, new.text)
 	if len(edits) == 0 {
 		if !all {
@@ -156,6 +167,22 @@ func verbatim(config []byte) text {
 		t.shown = append(t.shown, strings.TrimSuffix(line, "\n"))
 	}
 	return t
+}
+
+// redact hides the secrets in what is shown.
+func (t *text) redact(config []byte) error {
+	if len(config) == 0 {
+		return nil
+	}
+	safe, err := redacted(config)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(string(safe), "\n")
+	for i, n := range t.numbers {
+		t.shown[i] = lines[n-1]
+	}
+	return nil
 }
 
 // patch prints a unified diff.

@@ -71,6 +71,7 @@ status 0 means a match, 1 none, 2 trouble.`,
 			return a.search(cmd.Context(), s, q)
 		},
 	}
+	a.config.flags(cmd.Flags(), isRedact)
 	cmd.Flags().BoolVar(&q.history, "history", false, "in all versions, not the latest alone")
 	cmd.Flags().BoolVarP(&q.either, "ignore-case", "i", false, "upper and lower case are the same")
 	cmd.Flags().BoolVarP(&q.fixed, "fixed-strings", "F", false, "PATTERN is text, not an expression")
@@ -96,6 +97,11 @@ func (a *app) search(ctx context.Context, s *store.Store, q searching) error {
 		body, err := s.Content(ctx, r)
 		if err != nil {
 			return nil, err
+		}
+		if a.config.Redact { // what is hidden isn't found either
+			if body, err = redacted(body); err != nil {
+				return nil, nil
+			}
 		}
 		return matches(q.pattern, r, body), nil
 	}, func(r store.Record, list []matchJSON) error {

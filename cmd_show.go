@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/tftpsql/tftpsql/device"
 )
 
 // aboutAt is the help of --at.
@@ -34,6 +37,11 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if a.config.Redact {
+				if body, err = redacted(body); err != nil {
+					return err
+				}
+			}
 			if file != "" && file != "-" {
 				return os.WriteFile(file, body, 0o600)
 			}
@@ -41,9 +49,23 @@ func (a *app) showCommand() *cobra.Command {
 			return err
 		},
 	}
+	a.config.flags(cmd.Flags(), isRedact)
 	cmd.Flags().Var(&at, "at", aboutAt)
 	cmd.Flags().StringVarP(&file, "output", "o", "", "write to this file, over what it holds; - for standard output")
 	return cmd
+}
+
+// redacted returns a configuration as text without its secrets. Where nobody knows where secrets stand it returns an error: what is
+// not understood is not shown.
+func redacted(body []byte) ([]byte, error) {
+	if id := device.Identify(body); id.Platform == "" || !device.Readable(body) {
+		return nil, errors.New("nobody knows where secrets stand in this capture, so it is not shown without them: --redact=false shows it as it is")
+	}
+	out := make([]byte, 0, len(body))
+	for l := range device.Lines(body) {
+		out = append(append(out, l.Redacted()...), '\n')
+	}
+	return out, nil
 }
 
 // screen is standard output, made safe where it is a terminal: a configuration may hold bytes that a terminal obeys.

@@ -504,3 +504,40 @@ func newUID(t testing.TB) string {
 	}
 	return uid.String()
 }
+
+// TestRedact: show, diff and search hide secrets, and what nobody knows how to hide.
+func TestRedact(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		const secret = "SH2tQ8vZsecret"
+		p.put(t, "a.conf", gate("fw1", "first", "web", "x"))
+		p.put(t, "a.conf", strings.Replace(gate("fw1", "hidden", "web", "x"), "ENC hidden", "ENC "+secret, 1))
+		p.put(t, "unknown.conf", "a secret of an unknown kind")
+		for _, environ := range [][]string{{"REDACT=1"}, nil} {
+			run := func(args ...string) (int, string, string) {
+				if environ == nil {
+					args = append(args, "--redact")
+				}
+				return do(t, append([]string{"DATABASE_URL=" + url}, environ...), args...)
+			}
+			if status, out, errs := run("show", "fw1"); status != 0 || strings.Contains(out, secret) || !strings.Contains(out, "set passwd ENC <secret>\n") {
+				t.Errorf("show: %d %s %s", status, out, errs)
+			}
+			if status, out, _ := run("diff", "fw1"); status != 1 || strings.Contains(out, secret) || strings.Contains(out, "ENC first") || !strings.Contains(out, "+        set passwd ENC <secret>\n") {
+				t.Errorf("diff: %d %s", status, out)
+			}
+			if status, out, _ := run("search", secret); status != 1 || out != "" {
+				t.Errorf("search for the secret: %d %s", status, out)
+			}
+			if status, out, _ := run("search", "set passwd"); status != 0 || strings.Contains(out, secret) {
+				t.Errorf("search beside the secret: %d %s", status, out)
+			}
+			if status, out, errs := run("show", "unknown"); status != 1 || out != "" || !strings.Contains(errs, "--redact=false") {
+				t.Errorf("show of what is not understood: %d %s %s", status, out, errs)
+			}
+		}
+		if out := p.must(t, "show", "fw1"); !strings.Contains(out, secret) {
+			t.Error("without being asked to, show hides the secret")
+		}
+	})
+}

@@ -118,10 +118,11 @@ durable, and not before. Without a command it serves.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	everywhere := func(s setting) bool { return s.field == "Database" || s.field == "Spool" }
+	served := func(s setting) bool { return !everywhere(s) && !isRedact(s) }
 	a.config.flags(root.PersistentFlags(), everywhere)
 	serve := &cobra.Command{Use: "serve", Short: "Serve TFTP; what tftpsql does without a command", Args: noArgs, RunE: a.serve}
 	for _, c := range []*cobra.Command{root, serve} {
-		a.config.flags(c.Flags(), func(s setting) bool { return !everywhere(s) })
+		a.config.flags(c.Flags(), served)
 		c.Flags().BoolVarP(&a.config.verbose, "verbose", "v", false, "log at level debug")
 		c.Flags().SortFlags = false
 	}
@@ -156,6 +157,9 @@ func programVersion() string {
 	}
 	return "devel"
 }
+
+// isRedact picks the setting of the commands that print configurations.
+func isRedact(s setting) bool { return s.field == "Redact" }
 
 // warnings is the log of a command beside the server: what a person should know.
 func (a *app) warnings() *slog.Logger {

@@ -16,8 +16,8 @@ DELETE FROM aliases WHERE device_id = @device_id;
 UPDATE devices SET site = site WHERE id = @id RETURNING *;
 
 -- name: RenameDevice :exec
--- The name is the operator's now, and gives way to nobody's.
-UPDATE devices SET name = @name, owner = '' WHERE id = @id;
+-- The name is the operator's word now, and is kept as a configuration's is.
+UPDATE devices SET name = @name, named_by = 'config', owner = '' WHERE id = @id;
 
 -- name: RetireDevice :exec
 UPDATE devices SET retired = TRUE WHERE id = @id;

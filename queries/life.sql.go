@@ -264,7 +264,7 @@ func (q *Queries) MoveCaptures(ctx context.Context, arg MoveCapturesParams) (int
 }
 
 const renameDevice = `-- name: RenameDevice :exec
-UPDATE devices SET name = $1, owner = '' WHERE id = $2
+UPDATE devices SET name = $1, named_by = 'config', owner = '' WHERE id = $2
 `
 
 type RenameDeviceParams struct {
@@ -272,7 +272,7 @@ type RenameDeviceParams struct {
 	ID   int64
 }
 
-// The name is the operator's now, and gives way to nobody's.
+// The name is the operator's word now, and is kept as a configuration's is.
 func (q *Queries) RenameDevice(ctx context.Context, arg RenameDeviceParams) error {
 	_, err := q.db.Exec(ctx, renameDevice, arg.Name, arg.ID)
 	return err

@@ -94,7 +94,7 @@ type Querier interface {
 	PublishedFile(ctx context.Context, arg PublishedFileParams) (PublishedFileRow, error)
 	// How many captures and publications have a content.
 	References(ctx context.Context, sha256 []byte) (int64, error)
-	// The name is the operator's now, and gives way to nobody's.
+	// The name is the operator's word now, and is kept as a configuration's is.
 	RenameDevice(ctx context.Context, arg RenameDeviceParams) error
 	// Only PostgreSQL: a server or role set to synchronous_commit = off would say "committed" before it is durable.
 	RequireDurableCommit(ctx context.Context) error
