@@ -16,7 +16,7 @@ run: ## start the server with defaults
 deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
+		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
@@ -25,12 +25,14 @@ test: check ## everything, with the race detector
 	go test -race ./...
 
 .PHONY: check
-check: ## formatting, vet, staticcheck, go.mod, generated code and queries on both engines, other systems
+check: ## formatting, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	TFTPSQL_CHECK=1 go test -count=1 ./queries
+	@if curl -sfm 10 -o /dev/null https://vuln.go.dev/index/db.json; then $(TOOL) govulncheck ./...; \
+		else echo "govulncheck: not run, vuln.go.dev can't be reached"; fi
 	for os in darwin windows; do GOOS=$$os CGO_ENABLED=0 go vet ./... && \
 		d=$$(mktemp -d) && GOOS=$$os CGO_ENABLED=0 go test -c -o $$d/ ./... && rm -r $$d || exit 1; done
 

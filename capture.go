@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,7 @@ type capturer struct {
 	read     Read
 	failures *recorder
 	log      *slog.Logger
+	shared   shared
 }
 
 // ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
@@ -36,13 +38,46 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	if err != nil {
 		return refusal(err)
 	}
-	r.Annotate(slog.String("device", store.Device{Site: stored.Site, Name: stored.Device}.Ref()))
+	ref := store.Device{Site: stored.Site, Name: stored.Device}.Ref()
+	r.Annotate(slog.String("device", ref))
+	if other := h.shared.meet(c.Source, ref); other != "" && !r.Peer.Addr().IsLoopback() {
+		h.log.Warn("several devices send from one address: behind NAT or in a container that is to be expected, and TFTP_ALLOW, TFTP_SITES and TFTP_READ=own can't tell them apart there",
+			"address", c.Source, "devices", other+" "+ref)
+	}
 	if stored.Spooled {
 		r.Annotate(slog.Bool("spooled", true), slog.Bool("complete", c.Complete))
 		return nil
 	}
 	r.Annotate(slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed), slog.Bool("complete", c.Complete))
 	return nil
+}
+
+// shared remembers which device sends from which address, to point out once where several do. The zero value is ready.
+type shared struct {
+	mu     sync.Mutex // guards what follows
+	device map[string]string
+	told   map[string]bool
+}
+
+// maxAddresses bounds the addresses that are remembered; more devices than that have one worker in no network.
+const maxAddresses = 20_000
+
+// meet returns the device that sent from an address before, if it is another one and nobody was told yet.
+func (s *shared) meet(address, device string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.device == nil {
+		s.device, s.told = map[string]string{}, map[string]bool{}
+	}
+	was, known := s.device[address]
+	switch {
+	case !known && len(s.device) < maxAddresses:
+		s.device[address] = device
+	case known && was != device && !s.told[address]:
+		s.told[address] = true
+		return was
+	}
+	return ""
 }
 
 // capture says what an upload is.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -122,7 +123,7 @@ func TestOwn(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h := &capturer{store: s, read: "own"}
+	h := &capturer{store: s, read: "own", log: slog.New(slog.DiscardHandler)}
 	send := func(from, file, body string) {
 		t.Helper()
 		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Peer: netip.MustParseAddrPort(from), Body: []byte(body), Received: time.Now(), Completed: time.Now()}

@@ -78,7 +78,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	room := &room{store: s, least: c.MinFree, log: log}
 	room.look()
 	go room.watch(ctx) // ends with ctx
-	handler := &capturer{s, c.Sites, c.Read, failures, log}
+	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, log: log}
 	server := &tftp.Server{
 		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
 		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},

@@ -154,3 +154,6 @@ func binaries() (string, error) {
 	}
 	return filepath.Dir(path), nil
 }
+
+// AsUser makes a program run as the user that PostgreSQL runs as, where the tests run as root.
+func AsUser(cmd *exec.Cmd) { (&Server{}).as(cmd) }

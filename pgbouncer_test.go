@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+)
+
+// TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse and say where they run.
+func TestPgBouncer(t *testing.T) {
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		pgtest.Missing(t, err)
+	}
+	direct := pgtest.Database(t)
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "tftpsql-bouncer") // open to the user that it runs as: it refuses to run as root
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	database := strings.TrimPrefix(u.Path, "/")
+	for name, text := range map[string]string{
+		"users": "\"postgres\" \"\"\n",
+		"ini": fmt.Sprintf("[databases]\n%s = host=%s dbname=%s user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = %s/users\n"+
+			"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", database, u.Query().Get("host"), database, dir, dir),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := newLog()
+	cmd := exec.Command(program, filepath.Join(dir, "ini"))
+	cmd.Stderr = log
+	pgtest.AsUser(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	log.wait(t, "process up")
+
+	pooled := "postgres:///" + database + "?user=postgres&port=6432&host=" + url.QueryEscape(dir) + "&default_query_exec_mode=exec"
+	status, _, errs := do(t, []string{"DATABASE_URL=" + pooled}, "migrate", "up")
+	if status != 1 || !strings.Contains(errs, "DATABASE_DIRECT_URL") {
+		t.Errorf("migrating through PgBouncer: %d %s", status, errs)
+	}
+	if status, _, errs := do(t, []string{"DATABASE_URL=" + direct}, "migrate", "up"); status != 0 {
+		t.Fatal(errs)
+	}
+	p := start(t, pooled)
+	for i := range 10 {
+		p.put(t, "a.conf", gate("fw1", "s", fmt.Sprint("web", i/2), "x"))
+	}
+	if got := p.must(t, "log", "fw1"); strings.Count(got, " 2 times until ") != 5 {
+		t.Errorf("log:\n%s", got)
+	}
+}
