@@ -37,6 +37,8 @@ type engine struct {
 	seed     uint64    // by which sources are spread over the rates; the server makes one up
 	closing  bool      // no new requests
 
+	asked [OpWrite + 1]int64 // requests that were understood, by what they ask for
+
 	begun []call    // handler calls to make, until taken
 	ended []Outcome // transfers that ended, until taken
 }

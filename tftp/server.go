@@ -173,6 +173,10 @@ type Server struct {
 	// Logger gets a line for each transfer that ended; nil for none.
 	Logger *slog.Logger
 
+	// Trace is shown each datagram as it comes (sent is false) or goes. It runs between packets, must not wait and must not
+	// keep p. Nil for none.
+	Trace func(peer netip.AddrPort, sent bool, p Packet)
+
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	serving []*serving
@@ -196,8 +200,11 @@ type serving struct {
 	idleLines allowance // of log lines about requests that came to nothing
 	unsaid    int       // how many of them were not written since the last that was
 
-	mu   sync.Mutex // guards ends
+	count Stats // what the loop counts; the engine knows the rest
+
+	mu   sync.Mutex // guards what follows
 	ends []handled
+	asks []chan Stats // each holds one
 }
 
 // idleLineRate bounds the log lines a second about requests that came to nothing, and idleLineBurst those at once: enough to see what
@@ -347,6 +354,11 @@ func (sv *serving) loop() error {
 		switch {
 		case err == nil:
 			readErrors = 0
+			sv.count.PacketsIn++
+			sv.count.BytesIn += int64(n)
+			if sv.s.Trace != nil {
+				sv.s.Trace(from, false, in[:n])
+			}
 			e.packet(now, from, local, in[:n])
 		case errors.As(err, &timeout) && timeout.Timeout():
 		case errors.Is(err, net.ErrClosed) || readErrors == maxReadErrors:
@@ -377,6 +389,11 @@ func (sv *serving) flush(ctx context.Context, buf []byte) {
 		d, ok := e.send(time.Since(sv.epoch), buf)
 		if !ok {
 			break
+		}
+		sv.count.PacketsOut++
+		sv.count.BytesOut += int64(len(d.b))
+		if sv.s.Trace != nil {
+			sv.s.Trace(d.to, true, d.b)
 		}
 		sv.conn.write(d.b, d.to, d.local)
 	}
@@ -416,11 +433,15 @@ func (sv *serving) handle(ctx context.Context, c call) {
 	}
 }
 
+// takeEnds takes what others left: the ends of handlers, and questions.
 func (sv *serving) takeEnds(now time.Duration) (any bool) {
 	sv.mu.Lock()
-	ends := sv.ends
-	sv.ends = nil
+	ends, asks := sv.ends, sv.asks
+	sv.ends, sv.asks = nil, nil
 	sv.mu.Unlock()
+	for _, ask := range asks {
+		ask <- sv.stats()
+	}
 	for _, h := range ends {
 		sv.engine.completed(now, h.id, h.body, h.err)
 	}

@@ -132,6 +132,7 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 		e.refuseRequest(now, &Request{Op: Op(op), Peer: from, Local: in.local, Received: e.epoch.Add(now)}, refusal)
 		return
 	}
+	e.asked[r.Op]++
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
 	if r.Op == OpRead && e.sources[from.Addr()].reads >= unprovenReads {
 		return // as if lost: an honest client asks again

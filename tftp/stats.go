@@ -1,0 +1,84 @@
+package tftp
+
+import (
+	"context"
+	"errors"
+)
+
+// Stats are what a server has done since it began to serve, and what it does now.
+type Stats struct {
+	Reads, Writes      int64 // requests that were understood; refused ones are among them, repeated ones count once
+	PacketsIn, BytesIn int64 // datagrams, and their payload as UDP carries it
+	PacketsOut         int64
+	BytesOut           int64
+	Uploads, Downloads int   // under way now, with those whose handler runs
+	Receipts           int   // uploads that have ended and can still hear their receipt again
+	Held               int64 // bytes of all bodies in flight now
+}
+
+var errNotServing = errors.New("tftp: the server is not serving")
+
+// Stats asks the loops that serve, each of which answers between packets: so an answer means that they turn. It returns the
+// error of ctx where one doesn't answer in time, and another error where nothing serves.
+func (s *Server) Stats(ctx context.Context) (Stats, error) {
+	s.mu.Lock()
+	all := s.serving
+	s.mu.Unlock()
+	var sum Stats
+	err := errNotServing
+	for _, sv := range all {
+		ask := make(chan Stats, 1)
+		sv.mu.Lock()
+		sv.asks = append(sv.asks, ask)
+		sv.mu.Unlock()
+		sv.wake()
+		select {
+		case one := <-ask:
+			sum.add(one)
+			err = nil
+		case <-sv.done:
+		case <-ctx.Done():
+			return Stats{}, ctx.Err()
+		}
+	}
+	return sum, err
+}
+
+func (s *Stats) add(o Stats) {
+	s.Reads += o.Reads
+	s.Writes += o.Writes
+	s.PacketsIn += o.PacketsIn
+	s.BytesIn += o.BytesIn
+	s.PacketsOut += o.PacketsOut
+	s.BytesOut += o.BytesOut
+	s.Uploads += o.Uploads
+	s.Downloads += o.Downloads
+	s.Receipts += o.Receipts
+	s.Held += o.Held
+}
+
+// stats is how things stand in the loop that asks.
+func (sv *serving) stats() Stats {
+	e, n := sv.engine, sv.count
+	n.Reads, n.Writes, n.Held = e.asked[OpRead], e.asked[OpWrite], e.memory
+	for _, t := range e.peers {
+		switch {
+		case t.state == lingering:
+			n.Receipts++
+		case t.state == loading || t.state == sending:
+			n.Downloads++
+		default:
+			n.Uploads++
+		}
+	}
+	for _, t := range e.calls {
+		switch {
+		case t.state != alone:
+		case t.req.Op == OpRead:
+			n.Downloads++
+		default:
+			n.Uploads++
+		}
+	}
+	return n
+}
