@@ -22,6 +22,7 @@ type capturer struct {
 	sites    Sites
 	read     Read
 	failures *recorder
+	health   *health
 	log      *slog.Logger
 	shared   shared
 }
@@ -34,7 +35,9 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	}
 	c := h.capture(r)
 	c.UID = uid.String()
+	start := time.Now()
 	stored, err := h.store.Put(ctx, c)
+	h.health.stored(time.Since(start), err)
 	if err != nil {
 		return refusal(err)
 	}
@@ -152,6 +155,7 @@ const fetchNoteTimeout = 10 * time.Second
 // ended notes what failed, and that a file was fetched, if it was a published one.
 func (h *capturer) ended(o tftp.Outcome) {
 	h.failures.note(o)
+	h.health.metrics.ended(o)
 	if o.Request.Op != tftp.OpRead || o.Err != nil {
 		return
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	KeepChanged    Age      `env:"KEEP_CHANGED" desc:"how long a version is kept after another has replaced it: 2y, 90d, 12w"`
 	KeepUnchanged  Age      `env:"KEEP_UNCHANGED" desc:"how long captures are kept that brought nothing new"`
 	Redact         Switch   `env:"REDACT" flag:"redact" desc:"show, diff and search hide secrets"`
+	HTTP           HTTPAddr `env:"HTTP_ADDR" flag:"http" desc:"address of /healthz, /readyz and /metrics; empty or none for none"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" desc:"append the log to this file instead of stderr"`
 	LogLevel       Level    `env:"LOG_LEVEL" desc:"debug, info, warn or error; -v is debug"`
 	LogFormat      Format   `env:"LOG_FORMAT" desc:"text or json"`
@@ -81,7 +82,7 @@ func defaultConfig() Config {
 		Database: "sqlite:tftpsql.db", Migrate: "auto", MinFree: 128 << 20, Port: 9069,
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second), Drain: Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).withRoom()),
-		Allow: defaultAllow(), Read: "own", LogLevel: Level(slog.LevelInfo), LogFormat: "text",
+		Allow: defaultAllow(), Read: "own", HTTP: HTTPAddr{addr: "127.0.0.1:9080"}, LogLevel: Level(slog.LevelInfo), LogFormat: "text",
 	}
 }
 
@@ -89,7 +90,10 @@ func defaultConfig() Config {
 func loadConfig(environ []string) (Config, error) {
 	c := defaultConfig()
 	vars := env.ToMap(environ)
-	for name, v := range vars { // an empty variable is one that is not set
+	if v, ok := vars["HTTP_ADDR"]; ok && v == "" {
+		vars["HTTP_ADDR"] = "none"
+	}
+	for name, v := range vars { // any other empty variable is one that is not set
 		if v == "" {
 			delete(vars, name)
 		}

@@ -27,7 +27,7 @@ var house = map[string][]string{
 		"github.com/gofrs/flock", "golang.org/x/sys"},
 	"pgtest": {"github.com/jackc/pgx/v5"},
 	".": {module + "/tftp", module + "/device", module + "/store", "github.com/caarlos0/env/v11", "github.com/spf13/cobra", "github.com/spf13/pflag",
-		"github.com/google/uuid", "github.com/aymanbagabas/go-udiff", "golang.org/x/term"},
+		"github.com/google/uuid", "github.com/aymanbagabas/go-udiff", "github.com/prometheus/client_golang", "golang.org/x/term"},
 }
 
 // machines are the files of tftp without IO: no clock, no lock, no socket.

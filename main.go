@@ -43,12 +43,13 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 type app struct {
 	config    Config
 	configErr error // what was wrong with the environment
+	environ   []string
 	out, err  io.Writer
 }
 
 // run is the program: arguments and environment in, exit status out. 0 is success, 1 a failure, 2 a mistake in the call.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr}
+	a := &app{environ: environ, out: stdout, err: stderr}
 	a.config, a.configErr = loadConfig(environ)
 	root := a.command()
 	root.SetArgs(args)
@@ -98,11 +99,18 @@ func (a *app) command() *cobra.Command {
 durable, and not before. Without a command it serves.
 
 ` + aboutREF,
-		Version:                    programVersion(),
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
-		RunE:                       a.serve,
+	}
+	// cobra's own --version would bring text/template into the program, and with it every method of every type: 2.6 MB.
+	about := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *about {
+			fmt.Fprintln(a.out, "tftpsql", programVersion())
+			return nil
+		}
+		return a.serve(cmd, args)
 	}
 	root.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -114,22 +122,20 @@ durable, and not before. Without a command it serves.
 		}
 		return usageError{errors.New(text + " (tftpsql --help lists the commands)")}
 	}
-	root.SetVersionTemplate("tftpsql {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.CompletionOptions.HiddenDefaultCmd = true
 	everywhere := func(s setting) bool { return s.field == "Database" || s.field == "Spool" }
 	served := func(s setting) bool { return !everywhere(s) && !isRedact(s) }
 	a.config.flags(root.PersistentFlags(), everywhere)
 	serve := &cobra.Command{Use: "serve", Short: "Serve TFTP; what tftpsql does without a command", Args: noArgs, RunE: a.serve}
 	for _, c := range []*cobra.Command{root, serve} {
 		a.config.flags(c.Flags(), served)
-		c.Flags().BoolVarP(&a.config.verbose, "verbose", "v", false, "log at level debug")
+		c.Flags().BoolVarP(&a.config.verbose, "verbose", "v", false, "log at level debug, with every packet")
 		c.Flags().SortFlags = false
 	}
 	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
 		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(), a.spoolCommand(), a.importCommand(),
 		a.exportCommand(), a.snapshotCommand(),
-		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), &cobra.Command{
+		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), a.healthcheckCommand(), &cobra.Command{
 			Use: "version", Short: "Print the version", Args: noArgs,
 			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", programVersion()) },
 		})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
-	log, closeLog, err := c.logger(a.err)
+	log, closeLog, err := c.logger(a.err, coloured(a.err, a.environ))
 	if err != nil {
 		return err
 	}
@@ -43,11 +44,19 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 
 // serveWith listens before it touches the database, so that a port in use leaves nothing behind.
 func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
-	socket, err := c.listen()
+	socket, err := a.socket(c)
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
+	health := newHealth(log)
+	page, err := health.listen(c.HTTP)
+	if err != nil {
+		return err
+	}
+	answering, stop := context.WithCancel(context.Background())
+	defer stop() // at last: it answers while transfers drain
+	health.serve(answering, page)
 	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
 		WriteOnce: bool(c.WriteOnce), Fingerprint: device.Fingerprint, Logger: log})
 	if err != nil {
@@ -66,6 +75,8 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		}
 		log.Error(text, "database", masked(c.Database), "spool", c.Spool, "err", err)
 		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
+	} else {
+		health.look(ctx, s)
 	}
 	failures := newRecorder(s, log)
 	recording, stopRecording := context.WithCancel(context.Background())
@@ -78,21 +89,27 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	room := &room{store: s, least: c.MinFree, log: log}
 	room.look()
 	go room.watch(ctx) // ends with ctx
-	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, log: log}
+	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log}
+	go health.watch(ctx, s)         // ends with ctx
+	go health.metrics.count(ctx, s) // ends with ctx
 	server := &tftp.Server{
 		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
 		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},
 		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
+		Trace: trace(log),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(socket) }() // ends by Shutdown, or when the socket fails
-	log.Info("listening", "address", socket.LocalAddr().String(), "database", masked(c.Database), "allow", c.Allow.String(),
-		"read", c.Read.String(), "version", programVersion())
+	health.server.Store(server)
+	c.greet(log, page, health.taken, socket)
+	notify(a.environ, "READY=1")
 	select {
 	case err := <-served:
 		return fmt.Errorf("the socket failed: %w", err)
 	case <-ctx.Done():
 	}
+	health.leaving.Store(true)
+	notify(a.environ, "STOPPING=1")
 	log.Info("stopping: no new requests, running transfers may end", "drain", c.Drain.String())
 	drain, stop := context.WithTimeout(context.Background(), time.Duration(c.Drain))
 	defer stop()
@@ -105,6 +122,40 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		return cause
 	}
 	return nil
+}
+
+// greet says in five lines what the server does; the last one says that it does it.
+func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, socket net.PacketConn) {
+	log.Info("tftpsql", "version", programVersion())
+	log.Info("database", "url", masked(c.Database), "keep-changed", c.KeepChanged.String(), "keep-unchanged", c.KeepUnchanged.String())
+	log.Info("allowed", "sources", cmp.Or(c.Allow.String(), "loopback"), "read", c.Read.String(), "max-size", c.MaxSize.String(), "write-once", bool(c.WriteOnce))
+	switch {
+	case page != nil:
+		log.Info("health", "url", "http://"+page.Addr().String(), "paths", "/healthz /readyz /metrics")
+	case taken != nil:
+		log.Warn("health", "url", "none", "err", taken)
+	default:
+		log.Info("health", "url", "none")
+	}
+	attrs := []any{"address", socket.LocalAddr().String()}
+	if u, ok := socket.LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
+		attrs = append(attrs, "note", "devices speak to port 69: start with -p 69, or redirect it to this one")
+	}
+	log.Info("listening", attrs...)
+}
+
+// trace shows packets in the log where it is to be that talkative.
+func trace(log *slog.Logger) func(netip.AddrPort, bool, tftp.Packet) {
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return nil
+	}
+	return func(peer netip.AddrPort, sent bool, p tftp.Packet) {
+		direction := "<- "
+		if sent {
+			direction = "-> "
+		}
+		log.Debug(direction+p.String(), "peer", peer.String())
+	}
 }
 
 // prepare brings the schema up to date, or checks that it is.
@@ -147,6 +198,15 @@ func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 	}
 }
 
+// socket is the one that systemd has opened, or else the one that the settings name.
+func (a *app) socket(c Config) (net.PacketConn, error) {
+	socket, err := activated(a.environ)
+	if err != nil || socket != nil {
+		return socket, err
+	}
+	return c.listen()
+}
+
 // listen opens the UDP socket. An IPv4 address means IPv4 alone; no address means both families.
 func (c *Config) listen() (net.PacketConn, error) {
 	network := "udp"
@@ -169,7 +229,7 @@ func (c *Config) listen() (net.PacketConn, error) {
 }
 
 // logger makes the log that the settings ask for.
-func (c *Config) logger(stderr io.Writer) (log *slog.Logger, closeLog func(), err error) {
+func (c *Config) logger(stderr io.Writer, colour bool) (log *slog.Logger, closeLog func(), err error) {
 	w, closeLog := stderr, func() {}
 	if c.LogFile != "" {
 		f, err := os.OpenFile(c.LogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -184,6 +244,9 @@ func (c *Config) logger(stderr io.Writer) (log *slog.Logger, closeLog func(), er
 	}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o)), closeLog, nil
+	}
+	if colour && c.LogFile == "" {
+		return slog.New(newTerminalLog(w, *o)), closeLog, nil
 	}
 	return slog.New(slog.NewTextHandler(w, o)), closeLog, nil
 }

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+const (
+	// readyEvery is how often the database is asked whether captures can be stored, and readyLimit how long it may take.
+	readyEvery = 5 * time.Second
+	readyLimit = 10 * time.Second
+
+	// A capture that could not be stored counts for failureCounts, unless another has been stored since: a full disk still
+	// answers. It ends by itself because who isn't ready may not be sent any more.
+	failureCounts = 30 * time.Second
+
+	// loopLimit is how long the UDP loop may take to answer.
+	loopLimit = 2 * time.Second
+)
+
+// health is what the operator's tools see: /healthz, /readyz and /metrics.
+type health struct {
+	log     *slog.Logger
+	metrics *metrics
+	server  atomic.Pointer[tftp.Server] // nil until it serves
+	unready atomic.Pointer[string]      // why captures can't be stored; empty where they can
+	failure atomic.Pointer[storeFailure]
+	leaving atomic.Bool // the program stops
+	taken   error       // why nobody answers at the default address
+
+	wasReady, told bool // the one who looks: what it found, and whether the log has heard that it is bad
+}
+
+// storeFailure is a capture that could not be stored.
+type storeFailure struct {
+	at  time.Time
+	err error
+}
+
+func newHealth(log *slog.Logger) *health {
+	h := &health{log: log}
+	starting := "starting: the database is being prepared"
+	h.unready.Store(&starting)
+	h.metrics = newMetrics(h)
+	return h
+}
+
+// stored notes how storing a capture ended, and how long it took.
+func (h *health) stored(took time.Duration, err error) {
+	if h == nil {
+		return
+	}
+	h.metrics.commit.Observe(took.Seconds())
+	switch store.ClassOf(err) {
+	case store.Permanent, store.Exists, store.Usage, store.NotFound:
+		if err != nil {
+			return // this capture's trouble, not the database's
+		}
+	}
+	if err == nil {
+		h.failure.Store(nil)
+		return
+	}
+	h.failure.Store(&storeFailure{time.Now(), err})
+}
+
+// watch keeps the answer of /readyz until ctx ends.
+func (h *health) watch(ctx context.Context, s *store.Store) {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		h.look(ctx, s)
+	}
+}
+
+// look asks the database, and tells the log when the answer is another.
+func (h *health) look(ctx context.Context, s *store.Store) {
+	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	err := s.Ready(limited)
+	if ctx.Err() != nil {
+		return
+	}
+	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts {
+		err = f.err
+	}
+	reason := ""
+	if err != nil {
+		reason = message(err)
+	}
+	h.unready.Store(&reason)
+	switch {
+	case err == nil && h.told:
+		h.log.Info("ready: captures can be stored again")
+		h.told = false
+	case err != nil && !h.told && h.wasReady:
+		h.log.Error("not ready: captures can't be stored", "err", err)
+		h.told = true
+	}
+	h.wasReady = err == nil
+}
+
+// alive returns why the UDP loop doesn't turn, or nil.
+func (h *health) alive(ctx context.Context) error {
+	server := h.server.Load()
+	if server == nil || h.leaving.Load() {
+		return nil // it starts, or ends
+	}
+	ctx, cancel := context.WithTimeout(ctx, loopLimit)
+	defer cancel()
+	if _, err := server.Stats(ctx); err != nil {
+		return fmt.Errorf("the UDP loop does not turn: %w", err)
+	}
+	return nil
+}
+
+func (h *health) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if err := h.alive(r.Context()); err != nil {
+			answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		reason := *h.unready.Load()
+		if h.leaving.Load() {
+			reason = "stopping"
+		}
+		if reason != "" {
+			answer(w, http.StatusServiceUnavailable, reason)
+			return
+		}
+		answer(w, http.StatusOK, "ready: captures can be stored")
+	})
+	mux.Handle("GET /metrics", h.metrics.handler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "tftpsql "+programVersion()+"\n/healthz: the UDP loop turns\n/readyz: captures can be stored\n/metrics: for Prometheus")
+	})
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // who asked may have gone
+}
+
+// listen opens HTTP_ADDR. It returns nil where there is none, and where another program has the default address: a second
+// worker for a try shall start as easily as the first.
+func (h *health) listen(at HTTPAddr) (net.Listener, error) {
+	if at.addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", at.addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case !at.explicit && errors.Is(err, syscall.EADDRINUSE):
+		h.taken = fmt.Errorf("%w: another program has it, so there are no health checks and no metrics; HTTP_ADDR (--http) sets another address, or none", err)
+		return nil, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("HTTP_ADDR (--http): %w: another program listens there; choose another, or none", err)
+	}
+	return nil, fmt.Errorf("HTTP_ADDR (--http): %w", err)
+}
+
+// serve answers on l, if there is one, in the background until ctx ends.
+func (h *health) serve(ctx context.Context, l net.Listener) {
+	if l == nil {
+		return
+	}
+	server := &http.Server{
+		Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { // ends with ctx
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			h.log.Error("health checks and metrics have ended", "err", err)
+		}
+	}()
+}
+
+// HTTPAddr is where health and metrics are served.
+type HTTPAddr struct {
+	addr     string // empty for nowhere
+	explicit bool   // somebody has set it
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *HTTPAddr) UnmarshalText(b []byte) error {
+	text := strings.TrimSpace(string(b))
+	if text == "" || text == "none" {
+		*a = HTTPAddr{explicit: true}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		err = new(Port).UnmarshalText([]byte(port))
+	}
+	if err != nil {
+		return fmt.Errorf("%q is no address: write 127.0.0.1:9080, or :9080 for all addresses, or none", text)
+	}
+	*a = HTTPAddr{text, true}
+	return nil
+}
+
+func (a HTTPAddr) String() string {
+	if a.addr == "" {
+		return "none"
+	}
+	return a.addr
+}
+
+// local is the address as a program on the same machine reaches it.
+func (a HTTPAddr) local() string {
+	host, port, err := net.SplitHostPort(a.addr)
+	if err != nil {
+		return a.addr
+	}
+	if host == "" || host == "0.0.0.0" || host == "::" { // all addresses, of both families
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

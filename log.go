@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/tftpsql/tftpsql/device"
+)
+
+// terminalLog is the log as people read it on a terminal: time of day, level, message, and key=value as slog's text has them,
+// which quotes whatever a terminal might obey.
+type terminalLog struct {
+	w     io.Writer
+	mu    *sync.Mutex // guards w and line
+	line  *bytes.Buffer
+	attrs slog.Handler // writes into line what comes after the message
+}
+
+func newTerminalLog(w io.Writer, o slog.HandlerOptions) *terminalLog {
+	line := new(bytes.Buffer)
+	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+			return slog.Attr{}
+		}
+		return a
+	}
+	return &terminalLog{w: w, mu: new(sync.Mutex), line: line, attrs: slog.NewTextHandler(line, &o)}
+}
+
+// Enabled implements slog.Handler.
+func (h *terminalLog) Enabled(ctx context.Context, l slog.Level) bool { return h.attrs.Enabled(ctx, l) }
+
+// WithAttrs implements slog.Handler.
+func (h *terminalLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &terminalLog{h.w, h.mu, h.line, h.attrs.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h *terminalLog) WithGroup(name string) slog.Handler {
+	return &terminalLog{h.w, h.mu, h.line, h.attrs.WithGroup(name)}
+}
+
+// Handle implements slog.Handler.
+func (h *terminalLog) Handle(ctx context.Context, r slog.Record) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	const dim, bold, plain = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+	color := "\x1b[32m" // green
+	switch {
+	case r.Level >= slog.LevelError:
+		color = "\x1b[31m" // red
+	case r.Level >= slog.LevelWarn:
+		color = "\x1b[33m" // yellow
+	case r.Level < slog.LevelInfo:
+		color = dim
+	}
+	h.line.Reset()
+	h.line.WriteString(dim + r.Time.Format("15:04:05.000") + plain + " " + color + (r.Level.String() + " ")[:5] + plain + " " + bold + device.Text(r.Message) + plain + " ")
+	if err := h.attrs.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := h.w.Write(h.line.Bytes())
+	return err
+}
+
+// coloured reports whether w is a terminal that shows colours (https://no-color.org).
+func coloured(w io.Writer, environ []string) bool {
+	f, ok := w.(*os.File)
+	if !ok || runtime.GOOS == "windows" || !term.IsTerminal(int(f.Fd())) {
+		return false
+	}
+	for _, v := range environ {
+		if v == "TERM=dumb" || strings.HasPrefix(v, "NO_COLOR=") && v != "NO_COLOR=" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,24 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// Ready returns nil while captures can be stored: the schema is there, and a transaction that may write commits. It writes
+// nothing.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return s.explain("check database", s.db.tx(ctx, func(q queries.Querier) error {
+		_, err := q.HoldDevice(ctx, 0) // no device has this number; a standby that only reads refuses it
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	}))
+}
