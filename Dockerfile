@@ -1,0 +1,29 @@
+# make image builds and tries this, with Docker or with buildah and podman.
+ARG GO_IMAGE=golang:1.26-bookworm
+FROM ${GO_IMAGE} AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+ARG VERSION=
+# nethttpomithttp2: nobody speaks HTTP/2 to a health check, and it is 0.5 MB.
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags="-s -w -X main.version=${VERSION}" -o /out/tftpsql . \
+ && mkdir -p /out/data /out/etc/ssl/certs \
+ && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
+ && echo 'tftpsql:x:65532:65532::/data:/sbin/nologin' > /out/etc/passwd
+
+FROM scratch
+COPY --from=build /out/etc /etc
+COPY --from=build --chown=65532:65532 /out/data /data
+COPY --from=build /out/tftpsql /tftpsql
+USER 65532:65532
+# The database is sqlite:tftpsql.db, in /data; DATABASE_URL is not set here, since py3tftpsql's DATABASE_HOSTNAME counts only without it.
+WORKDIR /data
+VOLUME /data
+# published: the source that the program sees may be a gateway's, which every device shares.
+ENV TFTP_PORT=69 HTTP_ADDR=:9080 TFTP_READ=published
+EXPOSE 69/udp 9080/tcp
+HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["/tftpsql", "healthcheck"]
+ENTRYPOINT ["/tftpsql"]
+CMD ["serve"]

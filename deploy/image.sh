@@ -1,0 +1,89 @@
+#!/bin/sh
+# Builds the container image and shows that it works: captures come in, are read back, and survive a hardened restart. Uses
+# Docker where its engine runs, else buildah and podman (as root), whose build stage is this machine's Go: nothing is pulled.
+set -eu
+cd "$(dirname "$0")/.."
+tag=${TAG:-localhost/tftpsql:dev}
+version=${VERSION:-}
+port=16969
+http=127.0.0.1:16980
+
+base() { # an image golang:1.26-bookworm of what is on this machine
+	root=$(mktemp -d)
+	mkdir -p "$root/bin" "$root/etc/ssl/certs" "$root/root"
+	mkdir -m 1777 "$root/tmp"
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	for a in sh mkdir cp echo; do ln -s busybox "$root/bin/$a"; done
+	cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+	c=$(buildah from scratch)
+	buildah add -q "$c" "$root" / >/dev/null
+	buildah add -q "$c" "$(go env GOROOT)" /usr/local/go >/dev/null
+	buildah config --env PATH=/usr/local/go/bin:/bin --env GOPATH=/go --env GOTOOLCHAIN=local --env GOPROXY="$(go env GOPROXY)" "$c"
+	buildah commit -q "$c" localhost/golang:1.26-bookworm >/dev/null
+	buildah rm "$c" >/dev/null
+	rm -r "$root"
+}
+
+if docker info >/dev/null 2>&1; then
+	engine() { docker "$@"; }
+	docker build --build-arg VERSION="$version" -t "$tag" .
+else
+	for p in buildah podman runc busybox; do
+		command -v $p >/dev/null || { echo "neither a Docker engine nor $p: apt-get install buildah podman runc busybox-static" >&2; exit 1; }
+	done
+	export BUILDAH_ISOLATION=chroot STORAGE_DRIVER="${STORAGE_DRIVER:-overlay}"
+	# runc knows every cgroup layout; small limits, since raising them is a privilege.
+	engine() { podman --runtime "$(command -v runc)" --cgroup-manager=cgroupfs "$@"; }
+	limits='--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
+	buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || base
+	# --format docker: the other format has no HEALTHCHECK. The module and build caches are this machine's.
+	buildah bud --format docker --pull=never --build-arg VERSION="$version" \
+		-v "$(go env GOMODCACHE)":/go/pkg/mod -v "$(go env GOCACHE)":/root/.cache/go-build -t "$tag" .
+fi
+
+size=$(engine image inspect --format '{{.Size}}' "$tag")
+echo "$tag: $size bytes"
+[ "$size" -le 20000000 ] || { echo "that is over 20 MB" >&2; exit 1; }
+
+work=$(mktemp -d)
+clean() {
+	engine rm -f tftpsql-try >/dev/null 2>&1 || true
+	engine volume rm tftpsql-try >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+trap clean EXIT
+clean && mkdir "$work"
+go build -o "$work/tftpsql" .
+
+healthy() { # within 10 s
+	for _ in $(seq 50); do
+		if engine exec tftpsql-try /tftpsql healthcheck >/dev/null 2>&1; then return; fi
+		sleep .2
+	done
+	engine logs tftpsql-try >&2
+	echo "the container is not ready" >&2
+	exit 1
+}
+
+echo "as it is started by default: port 69, with a new volume"
+# Docker opens low ports to everybody in a container's own network; podman is told to.
+engine run -d --name tftpsql-try ${limits:-} --network none --sysctl net.ipv4.ip_unprivileged_port_start=0 -v tftpsql-try:/data "$tag" >/dev/null
+healthy
+engine exec tftpsql-try /tftpsql put /etc/passwd 127.0.0.1 first.conf
+engine exec tftpsql-try /tftpsql show first >"$work/first"
+grep -q '^tftpsql:x:65532' "$work/first"
+engine stop tftpsql-try >/dev/null
+[ "$(engine inspect --format '{{.State.ExitCode}}' tftpsql-try)" = 0 ]
+engine rm tftpsql-try >/dev/null
+
+echo "hardened, on the same volume: --read-only --cap-drop ALL, an upload from outside"
+engine run -d --name tftpsql-try ${limits:-} --network host --read-only --cap-drop ALL --security-opt no-new-privileges -v tftpsql-try:/data \
+	-e TFTP_HOST=127.0.0.1 -e TFTP_PORT=$port -e HTTP_ADDR=$http "$tag" >/dev/null
+healthy
+printf 'config system global\n    set hostname "fw1"\nend\n' >"$work/fw1.conf"
+"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
+engine exec tftpsql-try /tftpsql show fw1 | cmp - "$work/fw1.conf"
+"$work/tftpsql" healthcheck --http $http
+engine exec tftpsql-try /tftpsql devices
+engine logs tftpsql-try
