@@ -13,11 +13,10 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
  && echo 'tftpsql:x:65532:65532::/data:/sbin/nologin' > /out/etc/passwd
 
-FROM scratch
+FROM scratch AS base
 COPY --from=build /out/etc /etc
 COPY --from=build --chown=65532:65532 /out/data /data
 COPY --from=build /out/tftpsql /tftpsql
-USER 65532:65532
 # The database is sqlite:tftpsql.db, in /data; DATABASE_URL is not set here, since py3tftpsql's DATABASE_HOSTNAME counts only without it.
 WORKDIR /data
 VOLUME /data
@@ -27,3 +26,11 @@ EXPOSE 69/udp 9080/tcp
 HEALTHCHECK --interval=30s --timeout=3s --start-period=10s CMD ["/tftpsql", "healthcheck"]
 ENTRYPOINT ["/tftpsql"]
 CMD ["serve"]
+
+# For Fly.io (fly.toml): a machine of its own, where nobody but root is sure to be let on port 69.
+FROM base AS fly
+USER 0:0
+
+# For everything else. Container engines let anybody on low ports in a network of the container's own.
+FROM base
+USER 65532:65532

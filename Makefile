@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 TOOL := CGO_ENABLED=0 go tool -modfile=tools.mod
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.0-dev.$$(git rev-parse --short HEAD))
+# As in the Dockerfile: static, small, the same bytes on every machine.
+BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags="-s -w -X main.version=$(VERSION)"
 
 .PHONY: help
 help: ## show this
@@ -11,13 +14,13 @@ help: ## show this
 run: ## start the server with defaults
 	go run .
 
-# The two TFTP servers can't be installed together and would start by themselves, so they are only unpacked, into .deps.
+# The two TFTP servers can't be installed together, and like Prometheus would start by themselves: they are only unpacked, into .deps.
 .PHONY: deps
-deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, a C compiler for -race
+deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2
-	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd && \
+		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2 systemd
+	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd prometheus && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
 .PHONY: test
@@ -64,3 +67,24 @@ picture: ## draw docs/terminal.svg from what the program prints
 .PHONY: bench
 bench: ## the benchmarks of the engine and of reading configurations
 	go test ./tftp ./device -run '^$$' -bench . -benchmem
+
+.PHONY: image
+image: ## build the container image and try it, with Docker, or with buildah and podman
+	VERSION=$(VERSION) deploy/image.sh
+
+# Completions are made by the program of this machine.
+.PHONY: deb
+deb: ## make Debian packages of linux/amd64 and arm64 in dist/
+	rm -rf dist/linux_* dist/completion && mkdir -p dist/completion
+	for shell in bash zsh fish; do go run . completion $$shell > dist/completion/$$shell || exit 1; done
+	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(BUILD) -o dist/linux_$$arch/tftpsql . && \
+		ARCH=$$arch VERSION=$(VERSION) $(TOOL) nfpm package -f deploy/nfpm.yaml -p deb -t dist/ || exit 1; done
+	rm -r dist/linux_* dist/completion
+
+.PHONY: release
+release: ## make what a release has in dist/: programs for Linux, macOS and Windows, packages, SHA256SUMS
+	rm -rf dist && $(MAKE) --no-print-directory deb
+	for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do os=$${t%/*} arch=$${t#*/}; \
+		case $$os in windows) exe=.exe;; *) exe=;; esac; \
+		GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/tftpsql_$(VERSION)_$${os}_$$arch$$exe . || exit 1; done
+	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS

@@ -1,0 +1,372 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+)
+
+// What is shipped is held against what the program takes: variables that exist, values that are accepted, ports that agree.
+
+// image is what the Dockerfile says of the image.
+type image struct {
+	env     map[string]string
+	stages  []string
+	expose  []string
+	volume  string
+	entry   string
+	user    string
+	command string
+}
+
+func dockerfile(t *testing.T) image {
+	t.Helper()
+	i := image{env: map[string]string{}}
+	for line := range strings.Lines(readFile(t, "Dockerfile")) {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch word {
+		case "FROM":
+			if _, name, ok := strings.Cut(rest, " AS "); ok {
+				i.stages = append(i.stages, name)
+			}
+		case "ENV":
+			for f := range strings.FieldsSeq(rest) {
+				k, v, _ := strings.Cut(f, "=")
+				i.env[k] = v
+			}
+		case "EXPOSE":
+			i.expose = strings.Fields(rest)
+		case "VOLUME":
+			i.volume = rest
+		case "USER":
+			i.user = rest
+		case "ENTRYPOINT":
+			i.entry = rest
+		case "CMD":
+			i.command = rest
+		}
+	}
+	return i
+}
+
+// config is the image's settings with others over them, each of which must be one.
+func (i image) config(t *testing.T, over map[string]string) Config {
+	t.Helper()
+	var environ []string
+	for _, vars := range []map[string]string{i.env, over} {
+		for name, value := range vars {
+			if !slices.ContainsFunc(settings(), func(s setting) bool { return s.env == name }) {
+				t.Errorf("%s is no setting", name)
+			}
+			environ = append(environ, name+"="+value)
+		}
+	}
+	// Later variables win, as they do where a container is started.
+	merged := map[string]string{}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		if _, ok := over[name]; ok {
+			value = over[name]
+		}
+		merged[name] = value
+	}
+	environ = environ[:0]
+	for name, value := range merged {
+		environ = append(environ, name+"="+value)
+	}
+	c, err := loadConfig(environ)
+	if err == nil {
+		err = c.check()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+func TestDockerfile(t *testing.T) {
+	i := dockerfile(t)
+	c := i.config(t, nil)
+	if c.Port != 69 || c.HTTP.String() != ":9080" || c.Read != "published" || i.user != "65532:65532" || i.volume != "/data" ||
+		fmt.Sprint(i.expose) != "[69/udp 9080/tcp]" || i.entry != `["/tftpsql"]` || i.command != `["serve"]` {
+		t.Errorf("%+v", i)
+	}
+}
+
+func parseYAML(t *testing.T, file string, to ...any) {
+	t.Helper()
+	d := yaml.NewDecoder(strings.NewReader(readFile(t, file)))
+	for _, v := range to {
+		if err := d.Decode(v); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		t.Fatalf("%s goes on: %v", file, err)
+	}
+}
+
+func TestCompose(t *testing.T) {
+	type service struct {
+		Image, Build string
+		Ports        []string
+		Environment  map[string]string
+		DependsOn    map[string]struct{ Condition string } `yaml:"depends_on"`
+		ReadOnly     bool                                  `yaml:"read_only"`
+		CapDrop      []string                              `yaml:"cap_drop"`
+		StopGrace    Duration                              `yaml:"stop_grace_period"`
+		Volumes      []string
+		Healthcheck  struct{ Test []string }
+	}
+	var file struct {
+		Services map[string]service
+		Volumes  map[string]any
+	}
+	parseYAML(t, "compose.yaml", &file)
+	i, worker, database := dockerfile(t), file.Services["tftpsql"], file.Services["postgres"]
+	reference := regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`)
+	for _, vars := range []map[string]string{worker.Environment, database.Environment} {
+		for name, value := range vars {
+			vars[name] = reference.ReplaceAllString(value, "$1")
+		}
+	}
+	c := i.config(t, worker.Environment)
+	u, err := url.Parse(c.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	if e := database.Environment; u.Hostname() != "postgres" || u.User.Username() != e["POSTGRES_USER"] || password != e["POSTGRES_PASSWORD"] || u.Path != "/"+e["POSTGRES_DB"] {
+		t.Errorf("%s is not the database that %v makes", c.Database, e)
+	}
+	want := []string{fmt.Sprintf("0.0.0.0:69:%d/udp", c.Port), "127.0.0.1:9080:" + strings.TrimPrefix(c.HTTP.String(), ":") + "/tcp"}
+	if !slices.Equal(worker.Ports, want) {
+		t.Errorf("ports %v, want %v", worker.Ports, want)
+	}
+	if worker.DependsOn["postgres"].Condition != "service_healthy" || len(database.Healthcheck.Test) == 0 || c.Migrate != "auto" {
+		t.Error("the worker doesn't wait for its database, or makes no schema")
+	}
+	if !worker.ReadOnly || !slices.Equal(worker.CapDrop, []string{"ALL"}) || worker.StopGrace <= c.Drain || !slices.Equal(worker.Healthcheck.Test, []string{"CMD", "/tftpsql", "healthcheck"}) {
+		t.Errorf("%+v", worker)
+	}
+	for _, v := range append(worker.Volumes, database.Volumes...) {
+		name, _, _ := strings.Cut(v, ":")
+		if _, ok := file.Volumes[name]; !ok {
+			t.Errorf("volume %s is not declared", name)
+		}
+	}
+}
+
+func TestFly(t *testing.T) {
+	var file struct {
+		App         string
+		Region      string `toml:"primary_region"`
+		KillSignal  string `toml:"kill_signal"`
+		KillTimeout int    `toml:"kill_timeout"`
+		Build       struct {
+			Dockerfile string
+			Target     string `toml:"build-target"`
+		}
+		Env    map[string]string
+		Deploy struct {
+			Strategy string
+			Release  string `toml:"release_command"`
+		}
+		Mounts   []struct{ Source, Destination string }
+		Services []struct {
+			Protocol string
+			Internal int    `toml:"internal_port"`
+			Stop     string `toml:"auto_stop_machines"`
+			Start    bool   `toml:"auto_start_machines"`
+			Least    int    `toml:"min_machines_running"`
+			Ports    []struct{ Port int }
+		}
+		Checks map[string]struct {
+			Type, Method, Path, Interval, Timeout string
+			Port                                  int
+			Grace                                 string `toml:"grace_period"`
+		}
+	}
+	meta, err := toml.DecodeFile("fly.toml", &file)
+	if err != nil || len(meta.Undecoded()) > 0 {
+		t.Fatalf("%v, and not known here: %v", err, meta.Undecoded())
+	}
+	i := dockerfile(t)
+	c := i.config(t, file.Env)
+	if len(file.Services) != 1 || len(file.Services[0].Ports) != 1 {
+		t.Fatalf("services %+v", file.Services)
+	}
+	s := file.Services[0]
+	if s.Protocol != "udp" || s.Internal != int(c.Port) || s.Ports[0].Port != 69 || s.Internal != s.Ports[0].Port || s.Stop != "off" || s.Start || c.Host != "fly-global-services" {
+		t.Errorf("%+v, TFTP_HOST %s, TFTP_PORT %d", s, c.Host, c.Port)
+	}
+	for name, check := range file.Checks {
+		if ":"+strconv.Itoa(check.Port) != c.HTTP.String() || check.Path != "/readyz" {
+			t.Errorf("check %s asks %d%s, and the program answers at %s", name, check.Port, check.Path, c.HTTP)
+		}
+	}
+	if file.KillSignal != "SIGTERM" || time.Duration(c.Drain) >= time.Duration(file.KillTimeout)*time.Second {
+		t.Errorf("%s after %d s, and draining takes %s", file.KillSignal, file.KillTimeout, c.Drain)
+	}
+	const room = 1300 - 28 - 4 // what Fly carries, without the headers of IP, UDP and TFTP
+	if c.MaxBlksize > room || c.Read != "published" || c.Allow.String() == "any" {
+		t.Errorf("blksize %d, read %s, allow %s", c.MaxBlksize, c.Read, c.Allow)
+	}
+	if len(file.Mounts) != 1 || file.Mounts[0].Destination != i.volume || file.Deploy.Strategy != "rolling" || !slices.Contains(i.stages, file.Build.Target) {
+		t.Errorf("mounts %+v, deploy %+v, build %+v", file.Mounts, file.Deploy, file.Build)
+	}
+	if status, out, errs := do(t, []string{"DATABASE_URL=" + databases["sqlite"](t)}, strings.Fields(file.Deploy.Release)...); status != 0 {
+		t.Errorf("release_command: %d %s %s", status, out, errs)
+	}
+}
+
+func TestKubernetes(t *testing.T) {
+	type probe struct {
+		Get struct{ Path, Port string } `yaml:"httpGet"`
+	}
+	type port struct {
+		Name string
+		Port int `yaml:"containerPort"`
+	}
+	var deployment struct {
+		Kind string
+		Spec struct {
+			Replicas int
+			Template struct {
+				Metadata struct{ Labels, Annotations map[string]string }
+				Spec     struct {
+					Grace      int `yaml:"terminationGracePeriodSeconds"`
+					Containers []struct {
+						Env             []struct{ Name, Value string }
+						Ports           []port
+						Liveness        probe  `yaml:"livenessProbe"`
+						Readiness       probe  `yaml:"readinessProbe"`
+						SecurityContext struct {
+							ReadOnly bool `yaml:"readOnlyRootFilesystem"`
+						} `yaml:"securityContext"`
+						Mounts []struct {
+							Path string `yaml:"mountPath"`
+						} `yaml:"volumeMounts"`
+					}
+				}
+			}
+		}
+	}
+	var service struct {
+		Kind string
+		Spec struct {
+			Traffic  string `yaml:"externalTrafficPolicy"`
+			Selector map[string]string
+			Ports    []struct {
+				Port       int
+				TargetPort string `yaml:"targetPort"`
+				Protocol   string
+			}
+		}
+	}
+	parseYAML(t, "deploy/kubernetes.yaml", &deployment, &service)
+	pod := deployment.Spec.Template.Spec
+	if deployment.Kind != "Deployment" || service.Kind != "Service" || len(pod.Containers) != 1 || deployment.Spec.Replicas != 1 {
+		t.Fatalf("%+v %+v", deployment, service)
+	}
+	container, i := pod.Containers[0], dockerfile(t)
+	env := map[string]string{}
+	for _, e := range container.Env {
+		env[e.Name] = e.Value
+	}
+	c := i.config(t, env)
+	ports := map[string]int{}
+	for _, p := range container.Ports {
+		ports[p.Name] = p.Port
+	}
+	if ports["tftp"] != int(c.Port) || ":"+strconv.Itoa(ports["http"]) != c.HTTP.String() || c.Port < 1024 {
+		t.Errorf("ports %v, and the program has %s and %s", ports, c.Port, c.HTTP)
+	}
+	if s := service.Spec; s.Traffic != "Local" || len(s.Ports) != 1 || s.Ports[0].Port != 69 || s.Ports[0].TargetPort != "tftp" || s.Ports[0].Protocol != "UDP" {
+		t.Errorf("%+v", s)
+	}
+	if fmt.Sprint(service.Spec.Selector) != fmt.Sprint(deployment.Spec.Template.Metadata.Labels) {
+		t.Errorf("%v selects no %v", service.Spec.Selector, deployment.Spec.Template.Metadata.Labels)
+	}
+	if container.Liveness.Get.Path != "/healthz" || container.Readiness.Get.Path != "/readyz" || container.Liveness.Get.Port != "http" || container.Readiness.Get.Port != "http" {
+		t.Errorf("probes %+v %+v", container.Liveness, container.Readiness)
+	}
+	if time.Duration(pod.Grace)*time.Second <= time.Duration(c.Drain) || !container.SecurityContext.ReadOnly || container.Mounts[0].Path != i.volume ||
+		":"+deployment.Spec.Template.Metadata.Annotations["prometheus.io/port"] != c.HTTP.String() {
+		t.Errorf("%+v", pod)
+	}
+}
+
+// TestUnits: systemd understands the units.
+func TestUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		pgtest.Missing(t, err)
+	}
+	dir := t.TempDir()
+	var files []string
+	for _, name := range []string{"tftpsql.service", "tftpsql.socket"} {
+		text := strings.ReplaceAll(readFile(t, filepath.Join("deploy/systemd", name)), "/usr/bin/tftpsql", os.Args[0])
+		files = append(files, filepath.Join(dir, name))
+		if err := os.WriteFile(files[len(files)-1], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, files...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestDebianSettings: the package's settings are settings, and its command reads them as the unit does.
+func TestDebianSettings(t *testing.T) {
+	const file = "deploy/debian/tftpsql.env"
+	vars := map[string]string{}
+	for line := range strings.Lines(readFile(t, file)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			vars[name] = value
+		}
+	}
+	image{}.config(t, vars)
+	if os.PathSeparator == '\\' {
+		t.Skip("no shell here")
+	}
+	dir := t.TempDir()
+	settings := filepath.Join(dir, "tftpsql.env")
+	if err := os.WriteFile(settings, []byte("# no\nDATABASE_URL=postgres://u:p&w$HOME@h/d?a=b\nTFTP_ALLOW=\"any\"\nTFTP_READ=none\nnot one\nA-B=1\nLOG_LEVEL=warn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrapper := filepath.Join(dir, "tftpsql.sh")
+	script := strings.NewReplacer("/etc/tftpsql/tftpsql.env", settings, "/usr/lib/tftpsql/tftpsql", "env").Replace(readFile(t, "deploy/debian/tftpsql.sh"))
+	if err := os.WriteFile(wrapper, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", wrapper)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TFTP_READ=own"}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err, string(out))
+	}
+	for _, want := range []string{"DATABASE_URL=postgres://u:p&w$HOME@h/d?a=b", "TFTP_ALLOW=any", "TFTP_READ=own", "LOG_LEVEL=warn"} {
+		if !slices.Contains(strings.Split(string(out), "\n"), want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	if bytes.Contains(out, []byte("A-B")) {
+		t.Error("A-B is no variable")
+	}
+}
