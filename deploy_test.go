@@ -255,8 +255,8 @@ func TestKubernetes(t *testing.T) {
 					Containers []struct {
 						Env             []struct{ Name, Value string }
 						Ports           []port
-						Liveness        probe  `yaml:"livenessProbe"`
-						Readiness       probe  `yaml:"readinessProbe"`
+						Liveness        probe `yaml:"livenessProbe"`
+						Readiness       probe `yaml:"readinessProbe"`
 						SecurityContext struct {
 							ReadOnly bool `yaml:"readOnlyRootFilesystem"`
 						} `yaml:"securityContext"`

@@ -38,6 +38,7 @@ type health struct {
 	failure atomic.Pointer[storeFailure]
 	leaving atomic.Bool // the program stops
 	taken   error       // why nobody answers at the default address
+	beat    func()      // tells systemd's watchdog that the UDP loop turns
 
 	wasReady, told bool // the one who looks: what it found, and whether the log has heard that it is bad
 }
@@ -49,7 +50,7 @@ type storeFailure struct {
 }
 
 func newHealth(log *slog.Logger) *health {
-	h := &health{log: log}
+	h := &health{log: log, beat: func() {}}
 	starting := "starting: the database is being prepared"
 	h.unready.Store(&starting)
 	h.metrics = newMetrics(h)
@@ -84,6 +85,9 @@ func (h *health) watch(ctx context.Context, s *store.Store) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if h.alive(ctx) == nil {
+			h.beat()
 		}
 		h.look(ctx, s)
 	}

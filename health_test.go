@@ -224,7 +224,7 @@ func TestSystemd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0]) // exec keeps the number of the process
-	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+databases["sqlite"](t), "HTTP_ADDR=none", "LISTEN_FDS=1", "NOTIFY_SOCKET="+path, "TFTP_PORT=1")
+	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+databases["sqlite"](t), "HTTP_ADDR=none", "LISTEN_FDS=1", "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=60000000", "TFTP_PORT=1")
 	cmd.ExtraFiles = []*os.File{file}
 	log := newLog()
 	cmd.Stderr = log
@@ -238,6 +238,7 @@ func TestSystemd(t *testing.T) {
 	if err := (&tftp.Client{}).Put(t.Context(), addr, "fw1.conf", []byte("x")); err != nil {
 		t.Error(err)
 	}
+	hears("WATCHDOG=1")
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	defer socket.Close()
 	health := newHealth(log)
+	health.beat = heartbeat(a.environ)
 	page, err := health.listen(c.HTTP)
 	if err != nil {
 		return err

@@ -63,3 +63,11 @@ func notify(environ []string, state string) {
 	defer c.Close()
 	_, _ = c.Write([]byte(state))
 }
+
+// heartbeat is what systemd's watchdog wants to hear, where there is one (sd_watchdog_enabled(3)).
+func heartbeat(environ []string) func() {
+	if variable(environ, "WATCHDOG_USEC") == "" {
+		return func() {}
+	}
+	return func() { notify(environ, "WATCHDOG=1") }
+}

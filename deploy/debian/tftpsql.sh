@@ -12,7 +12,7 @@ if [ -r $file ]; then
 	done <$file
 elif [ -e $file ]; then
 	case ${1-} in put | get | version | completion | help | --help | -h) ;;
-	*) echo "tftpsql: $file is not for this user, so the defaults count: use sudo, or join the group tftpsql" >&2 ;;
+	*) echo "tftpsql: $file is not for this user, so the defaults count; use sudo" >&2 ;;
 	esac
 fi
 exec /usr/lib/tftpsql/tftpsql "$@"
