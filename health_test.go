@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
@@ -249,6 +252,60 @@ func TestSystemd(t *testing.T) {
 	for _, environ := range [][]string{{}, {"LISTEN_FDS=1"}, {"LISTEN_PID=1", "LISTEN_FDS=1"}} {
 		if c, err := activated(environ); c != nil || err != nil {
 			t.Errorf("%v: %v, %v", environ, c, err)
+		}
+	}
+}
+
+// TestStorageFull: a capture that could not be stored makes the worker unready although its database answers, until another
+// is stored; one that is itself to blame doesn't.
+func TestStorageFull(t *testing.T) {
+	s, err := store.Open(databases["sqlite"](t), store.Options{Own: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	log := newLog()
+	h := newHealth(slog.New(slog.NewTextHandler(log, nil)))
+	page := httptest.NewServer(h.handler())
+	defer page.Close()
+	ready := func(want int, why string) {
+		t.Helper()
+		h.look(t.Context(), s)
+		if status, body := get(t, page.URL+"/readyz"); status != want || !strings.Contains(body, why) {
+			t.Errorf("%d %s, want %d %s", status, body, want, why)
+		}
+	}
+	if status, body := get(t, page.URL+"/readyz"); status != 503 || !strings.Contains(body, "starting") {
+		t.Error(status, body)
+	}
+	ready(503, "tftpsql migrate up")
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ready(200, "ready")
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Permanent, Err: errors.New("too odd")})
+	ready(200, "ready")
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Full, Err: errors.New("disk full"), Hint: "make room"})
+	ready(503, "disk full: make room")
+	ready(503, "disk full: make room")
+	h.stored(0, nil)
+	ready(200, "ready")
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "stored again") != 1 {
+		t.Errorf("the log says\n%s", got)
+	}
+	h.leaving.Store(true)
+	if status, body := get(t, page.URL+"/readyz"); status != 503 || body != "stopping\n" {
+		t.Error(status, body)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	if _, out, _ := do(t, nil, "--help"); !strings.Contains(out, "\n  completion ") {
+		t.Errorf("--help doesn't show completion:\n%s", out)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if status, out, errs := do(t, nil, "completion", shell); status != 0 || !strings.Contains(out, "tftpsql") {
+			t.Errorf("%s: %d %s", shell, status, errs)
 		}
 	}
 }
