@@ -34,6 +34,7 @@ type health struct {
 	log     *slog.Logger
 	metrics *metrics
 	server  atomic.Pointer[tftp.Server] // nil until it serves
+	room    atomic.Pointer[room]        // nil before there is one
 	unready atomic.Pointer[string]      // why captures can't be stored; empty where they can
 	failure atomic.Pointer[storeFailure]
 	leaving atomic.Bool // the program stops
@@ -100,6 +101,9 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	err := s.Ready(limited)
 	if ctx.Err() != nil {
 		return
+	}
+	if room := h.room.Load(); err == nil && room != nil {
+		err = room.full()
 	}
 	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts {
 		err = f.err

@@ -29,7 +29,8 @@ type metrics struct {
 	duration  *prometheus.HistogramVec // op
 	commit    prometheus.Histogram
 
-	fleet atomic.Pointer[fleet] // nil until it was counted
+	fleet atomic.Pointer[fleet]       // nil until it was counted
+	store atomic.Pointer[store.Store] // nil before there is one
 }
 
 // fleet is what the database says of all devices.
@@ -118,6 +119,8 @@ func code(c tftp.ErrorCode) string {
 
 // count counts the devices until ctx ends.
 func (m *metrics) count(ctx context.Context, s *store.Store) {
+	m.store.Store(s)
+	defer m.store.Store(nil)
 	for {
 		start := time.Now()
 		limited, cancel := context.WithTimeout(ctx, fleetLimit)
@@ -158,12 +161,15 @@ var (
 	readyDesc    = prometheus.NewDesc(name("ready"), "1 while captures can be stored.", nil, nil)
 	devicesDesc  = prometheus.NewDesc(name("devices"), "Devices in the database that are not retired. All workers tell the same.", nil, nil)
 	overdueDesc  = prometheus.NewDesc(name("devices_overdue"), "Devices that have been silent for too long. All workers tell the same.", nil, nil)
+	waitingDesc  = prometheus.NewDesc(name("spool_captures"), "Captures in this worker's spool: state is waiting for PostgreSQL, or refused by it.", []string{"state"}, nil)
+	spoolDesc    = prometheus.NewDesc(name("spool_bytes"), "Bodies in this worker's spool.", nil, nil)
+	ageDesc      = prometheus.NewDesc(name("spool_age_seconds"), "How long the oldest capture in the spool has waited; 0 where none waits.", nil, nil)
 	lastDesc     = prometheus.NewDesc(name("last_capture_timestamp_seconds"), "When any device sent last; 0 for never. All workers tell the same.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc, readyDesc, devicesDesc, overdueDesc, lastDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc, readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, ageDesc} {
 		to <- d
 	}
 }
@@ -190,12 +196,24 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		}
 		gauge(lastDesc, last)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), loopLimit)
+	defer cancel()
+	if s := m.store.Load(); s != nil {
+		if st, err := s.SpoolStatus(ctx); err == nil {
+			gauge(waitingDesc, float64(st.Waiting), "waiting")
+			gauge(waitingDesc, float64(st.Refused), "refused")
+			gauge(spoolDesc, float64(st.Bytes))
+			age := 0.0
+			if !st.Oldest.IsZero() {
+				age = time.Since(st.Oldest).Seconds()
+			}
+			gauge(ageDesc, age)
+		}
+	}
 	server := m.health.server.Load()
 	if server == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loopLimit)
-	defer cancel()
 	n, err := server.Stats(ctx)
 	if err != nil {
 		return

@@ -89,6 +89,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
 	room := &room{store: s, least: c.MinFree, log: log}
 	room.look()
+	health.room.Store(room)
 	go room.watch(ctx) // ends with ctx
 	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log}
 	go health.watch(ctx, s)         // ends with ctx

@@ -11,6 +11,14 @@ import (
 // Ready returns nil while captures can be stored: the schema is there, and a transaction that may write commits. It writes
 // nothing.
 func (s *Store) Ready(ctx context.Context) error {
+	err := s.databaseReady(ctx)
+	if err != nil && s.spool != nil {
+		return s.spool.ready(context.WithoutCancel(ctx)) // PostgreSQL may have taken all the time there was
+	}
+	return err
+}
+
+func (s *Store) databaseReady(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err
 	}

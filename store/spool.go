@@ -236,14 +236,16 @@ func (p *Spool) newestFrom(ctx context.Context, q queries.Querier, source, filen
 
 // openSpool makes the store keep captures at path while PostgreSQL is away.
 func (s *Store) openSpool(path string) (err error) {
-	if s.engine != schema.Postgres {
-		return usage("leave SPOOL out, or set DATABASE_URL", errors.New("a spool goes with PostgreSQL: SQLite is on the same disk"))
-	}
 	s.spool, err = OpenSpool(path, true)
 	if err == nil {
 		s.spool.poke()
 	}
 	return err
+}
+
+// ready reports whether the spool takes what is written.
+func (p *Spool) ready(ctx context.Context) error {
+	return p.explain(p.file.write(ctx, func(tx *sql.Tx) error { return spool.New(tx).Drop(ctx, 0) })) // no capture has this number
 }
 
 // SpoolStatus says what this worker's spool holds; the zero value where it has none.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -77,6 +78,9 @@ func TestSpool(t *testing.T) {
 	}
 	if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); store.ClassOf(err) != store.Transient {
 		t.Errorf("read while PostgreSQL can't say whose the address is: %v", err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("captures are kept in the spool, and yet: %v", err)
 	}
 	if _, err := store.OpenSpool(path, true); store.ClassOf(err) != store.Config {
 		t.Errorf("a second owner: %v", err)
@@ -189,10 +193,15 @@ func TestSpoolOwn(t *testing.T) {
 	}
 }
 
-func TestSpoolNeedsPostgreSQL(t *testing.T) {
+// TestSpoolWithSQLite: beside SQLite a spool is of no use, and left alone.
+func TestSpoolWithSQLite(t *testing.T) {
 	dir := t.TempDir()
-	_, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"), store.Options{Own: true, Create: true, Spool: filepath.Join(dir, "spool.db")})
-	if store.ClassOf(err) != store.Usage {
-		t.Error(err)
+	s, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"), store.Options{Own: true, Create: true, Spool: filepath.Join(dir, "spool.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := os.Stat(filepath.Join(dir, "spool.db")); err == nil {
+		t.Error("there is a spool")
 	}
 }

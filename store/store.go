@@ -186,6 +186,10 @@ func Open(url string, o Options) (*Store, error) {
 		return nil, err
 	}
 	wait := patience
+	if o.Spool != "" && s.engine == schema.SQLite {
+		s.log.Warn("SPOOL is not used: it keeps captures while PostgreSQL is away, and this database is on the same machine")
+		o.Spool = ""
+	}
 	if o.Spool != "" {
 		wait = spoolPatience
 		if err = s.openSpool(o.Spool); err != nil {
