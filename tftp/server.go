@@ -251,6 +251,10 @@ func (s *Server) Serve(c net.PacketConn) error {
 	e.port = addrPort(c.LocalAddr()).Port()
 	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{}),
 		idleLines: allowance{rate: idleLineRate, burst: idleLineBurst}}
+	if c, ok := sv.conn.(interface{ receiveRoom() int }); ok && s.Logger != nil && c.receiveRoom() > 0 && c.receiveRoom() < receiveBuffer {
+		s.Logger.Info("the system grants a small receive buffer, which many devices at once overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=4194304 mends it",
+			"granted", c.receiveRoom(), "asked", receiveBuffer)
+	}
 	defer close(sv.done)
 	defer sv.conn.Close()
 	s.mu.Lock()

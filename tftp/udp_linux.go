@@ -12,8 +12,11 @@ import (
 type udpConn struct {
 	*net.UDPConn
 	v6       bool // an IPv6 socket, which may carry IPv4 too
+	room     int  // bytes for datagrams that wait; 0 where it isn't known
 	oob, out []byte
 }
+
+func (u *udpConn) receiveRoom() int { return u.room }
 
 func newUDPConn(c *net.UDPConn) conn {
 	u := &udpConn{UDPConn: c, oob: make([]byte, 128), out: make([]byte, 0, 64)}
@@ -22,6 +25,10 @@ func newUDPConn(c *net.UDPConn) conn {
 		return u
 	}
 	_ = raw.Control(func(fd uintptr) { // without it answers leave from the address that the routing table says
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // over the system's limit, where that is allowed
+		if size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+			u.room = size / 2 // the kernel counts its own overhead, as much again (socket(7))
+		}
 		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
 		u.v6 = err == nil && domain == unix.AF_INET6
 		if u.v6 {
