@@ -4,7 +4,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 TOOL := CGO_ENABLED=0 go tool -modfile=tools.mod
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.0-dev.$$(git rev-parse --short HEAD))
 # As in the Dockerfile: static, small, the same bytes on every machine.
-BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags="-s -w -X main.version=$(VERSION)"
+BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2 -ldflags="-s -w -funcalign=16 -X main.version=$(VERSION)"
 
 .PHONY: help
 help: ## show this

@@ -51,7 +51,7 @@ func (a *app) renameCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "rename DEVICE NAME", Short: "Give a device another name; what still comes under the old one is the device's", Args: args(2, 2),
 		RunE: a.withDevices(1, func(ctx context.Context, s *store.Store, d []store.Device, args []string) error {
-			name := args[1]
+			name := strings.TrimPrefix(args[1], d[0].Site+"/") // as it is listed
 			if strings.TrimSpace(name) != name || name == "" || len(name) > 255 || device.Text(name) != name || strings.ContainsAny(name[:1], "-@~/") || uuid.Validate(name) == nil {
 				return usageError{fmt.Errorf("%q is no name: 1 to 255 printable characters, and no -, @, ~ or / at its beginning", name)}
 			}

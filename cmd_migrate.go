@@ -39,13 +39,15 @@ schema/postgres and schema/sqlite.`,
 			if version == 0 && !dirty {
 				return errors.New("there is no migration to take back")
 			}
-			if uint(n) >= version && !dirty && !yes {
-				captures, err := s.Log(ctx, nil, 1)
-				if err != nil {
+			if !dirty && !yes {
+				some, err := s.HasCaptures(ctx)
+				switch {
+				case err != nil:
 					return err
-				}
-				if len(captures) > 0 {
+				case some && uint(n) >= version:
 					return usageError{errors.New("this deletes every capture: say --yes if that is meant")}
+				case some:
+					return usageError{errors.New("this deletes what the newer tables keep, such as names from rename and merge, failures, what is published: say --yes if that is meant")}
 				}
 			}
 			if err := s.MigrateDown(n); err != nil {
@@ -54,7 +56,7 @@ schema/postgres and schema/sqlite.`,
 			return a.printVersion(ctx, s)
 		}),
 	}
-	down.Flags().BoolVar(&yes, "yes", false, "really delete every capture, where the first migration is taken back")
+	down.Flags().BoolVar(&yes, "yes", false, "really delete what the migrations brought; with the first of them every capture")
 	cmd.AddCommand(
 		&cobra.Command{Use: "up", Short: "Apply what is missing", Args: noArgs,
 			RunE: a.withDatabase(true, func(ctx context.Context, s *store.Store, _ []string) error {

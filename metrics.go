@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,7 +67,15 @@ func newMetrics(h *health) *metrics {
 	}
 	for _, op := range []tftp.Op{tftp.OpRead, tftp.OpWrite} { // a rate needs the 0 before the first 1
 		m.transfers.WithLabelValues(op.String(), "ok", "")
-		m.refusals.WithLabelValues(op.String(), "not allowed")
+		for c := range tftp.CodeOptions + 1 {
+			m.transfers.WithLabelValues(op.String(), "failed", code(c))
+		}
+		for reason := range cures {
+			if strings.HasPrefix(reason, "read: ") { // what is refused is told apart by op here
+				continue
+			}
+			m.refusals.WithLabelValues(op.String(), reason)
+		}
 		m.bytes.WithLabelValues(op.String())
 		m.duration.WithLabelValues(op.String())
 	}

@@ -170,6 +170,12 @@ func (h *history) emit(all bool) bool {
 	return true
 }
 
+// HasCaptures reports whether anything was ever stored.
+func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
+	id, err := s.db.read().NewestID(ctx)
+	return id > 0, s.explain("list captures", err)
+}
+
 // Current returns the newest whole capture of each device and kind.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	rows, err := s.db.read().CurrentCaptures(ctx)

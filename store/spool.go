@@ -344,15 +344,16 @@ func (s *Store) forwardAll() {
 			s.sleep(ctx, probeEvery)
 			continue
 		}
-		back := s.spool.away.Swap(false)
 		forwarded, refused, err := s.Forward(ctx, s.spool)
-		if forwarded+refused > 0 || back {
+		switch was := s.spool.away.Swap(err != nil); {
+		case forwarded+refused > 0 || was && err == nil:
 			s.log.Info("PostgreSQL is back", "forwarded", forwarded, "refused", refused, "waiting", s.spool.waiting.Load())
 			said = time.Time{}
-		}
-		if err != nil && ctx.Err() == nil {
-			s.spool.away.Store(true)
+		case err != nil && ctx.Err() == nil && time.Since(said) > sayEvery:
+			said = time.Now()
 			s.log.Warn("forwarding failed and goes on later", "waiting", s.spool.waiting.Load(), "err", err)
+		}
+		if err != nil {
 			s.sleep(ctx, probeEvery)
 		}
 	}

@@ -98,6 +98,9 @@ func (f *sqliteFile) own(create bool) error {
 	if err == nil {
 		err = file.Close()
 	}
+	if err == nil { // what root makes in a service's folder is the service's
+		err = errors.Join(giveToOwner(f.path), giveToOwner(f.path+".lock"))
+	}
 	if err != nil {
 		return errors.Join(&Error{Op: "open", Class: Config, Err: err, Hint: hint}, f.lock.Close())
 	}

@@ -361,7 +361,7 @@ func (sv *serving) loop() error {
 			sv.count.PacketsIn++
 			sv.count.BytesIn += int64(n)
 			if sv.s.Trace != nil {
-				sv.s.Trace(from, false, in[:n])
+				sv.s.Trace(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), false, in[:n])
 			}
 			e.packet(now, from, local, in[:n])
 		case errors.As(err, &timeout) && timeout.Timeout():

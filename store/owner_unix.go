@@ -1,0 +1,30 @@
+//go:build unix
+
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// giveToOwner makes a file that root has made its folder's owner's, who could not open it else.
+func giveToOwner(file string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	folder, err := os.Stat(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	of, ok := folder.Sys().(*syscall.Stat_t)
+	is, ok2 := st.Sys().(*syscall.Stat_t)
+	if !ok || !ok2 || of.Uid == 0 || is.Uid != 0 || folder.Mode()&os.ModeSticky != 0 { // /tmp is everybody's
+		return nil
+	}
+	return os.Chown(file, int(of.Uid), int(of.Gid))
+}
