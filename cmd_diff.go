@@ -124,6 +124,7 @@ func (a *app) printDiff(c comparison, all bool) error {
 	p := patch{old: old, new: new, colour: a.colour()}
 	p.write("1", "--- "+c.oldTitle)
 	p.write("1", "+++ "+c.newTitle)
+	mendHunks(d.Hunks)
 	oldPaths, newPaths := paths(c.old, p.headed(d, true)), paths(c.new, p.headed(d, false))
 	for _, h := range d.Hunks {
 		p.hunk(h, oldPaths, newPaths)
@@ -132,6 +133,22 @@ func (a *app) printDiff(c comparison, all bool) error {
 		return err
 	}
 	return exitStatus(1)
+}
+
+// mendHunks sets where hunks stand in the new text: the library (v0.4.1) counts wrong after a hunk of several edits.
+func mendHunks(hunks []*udiff.Hunk) {
+	grown := 0
+	for _, h := range hunks {
+		h.ToLine = h.FromLine + grown
+		for _, l := range h.Lines {
+			switch l.Kind {
+			case udiff.Insert:
+				grown++
+			case udiff.Delete:
+				grown--
+			}
+		}
+	}
 }
 
 // text is a configuration as it is compared: text has a line for each of numbers, which are those lines' numbers in the file, and

@@ -66,7 +66,10 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	defer s.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := prepare(ctx, s, c.Migrate); err != nil {
+	first, enough := context.WithTimeout(ctx, firstLimit)
+	err = prepare(first, s, c.Migrate)
+	enough()
+	if err != nil {
 		if !passing(err) || strings.HasPrefix(c.Database, "sqlite:") {
 			return err
 		}
@@ -175,6 +178,10 @@ func passing(err error) bool {
 }
 
 const (
+	// firstLimit is how long a start waits for PostgreSQL, and laterLimit how long a later try may take: a migration of a large
+	// database takes minutes.
+	firstLimit = 10 * time.Second
+	laterLimit = 30 * time.Minute
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
@@ -187,7 +194,9 @@ func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 			return
 		case <-time.After(wait):
 		}
-		err := prepare(ctx, s, c.Migrate)
+		limited, cancelTry := context.WithTimeout(ctx, laterLimit)
+		err := prepare(limited, s, c.Migrate)
+		cancelTry()
 		switch {
 		case err == nil:
 			log.Info("the database is there: uploads are stored", "database", masked(c.Database))

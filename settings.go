@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -98,6 +99,9 @@ func postgresURL(user, password, host, database string) string {
 // masked returns a database URL without its password.
 func masked(database string) string {
 	u, err := url.Parse(database)
+	if err == nil && strings.Contains(u.Path, "@") { // a password with a slash
+		err = errors.New("malformed")
+	}
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		if strings.HasPrefix(database, "sqlite:") {
 			return database

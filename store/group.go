@@ -22,6 +22,9 @@ const (
 	slowBytes   = 16 << 20
 	maxPatience = 20 * time.Second
 
+	// closePatience is how long the end of the program waits for what is being stored: transfers have had their own time to drain.
+	closePatience = 3 * time.Second
+
 	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
 	retryPause = 100 * time.Millisecond
 )
@@ -38,7 +41,10 @@ type group struct {
 	// transact stores a batch in one transaction; class says what its error means.
 	transact func(ctx context.Context, batch []*write) ([]Stored, error)
 	class    func(error) Class
+	aboutRow func(error) bool // whether an error may be about one capture of a batch
 	patience time.Duration
+	ctx      context.Context // of the transactions; cancel ends those that nobody waits for any more
+	cancel   context.CancelFunc
 
 	queue   chan *write
 	writers sync.WaitGroup // close ends them by closing quit
@@ -61,8 +67,9 @@ type result struct {
 }
 
 // newGroup starts a group with so many transactions at once.
-func newGroup(writers int, patience time.Duration, transact func(context.Context, []*write) ([]Stored, error), class func(error) Class) *group {
-	g := &group{transact: transact, class: class, patience: patience, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+func newGroup(writers int, patience time.Duration, transact func(context.Context, []*write) ([]Stored, error), class func(error) Class, aboutRow func(error) bool) *group {
+	g := &group{transact: transact, class: class, aboutRow: aboutRow, patience: patience, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	for range writers {
 		g.writers.Go(g.write)
 	}
@@ -72,7 +79,10 @@ func newGroup(writers int, patience time.Duration, transact func(context.Context
 // close ends the group. Captures that wait are stored first.
 func (g *group) close() {
 	close(g.quit)
+	late := time.AfterFunc(closePatience, g.cancel) // a database that is stalled now has had its time
 	g.writers.Wait()
+	late.Stop()
+	g.cancel()
 	close(g.ended)
 }
 
@@ -171,7 +181,7 @@ func (g *group) storeBatch(batch []*write) {
 	}
 	results, err := g.commitBatch(batch)
 	if err != nil && len(batch) > 1 {
-		if class := g.class(err); class == Permanent || class == Exists {
+		if class := g.class(err); class == Permanent || class == Exists || g.aboutRow(err) {
 			for _, w := range batch {
 				g.storeBatch([]*write{w})
 			}
@@ -192,7 +202,7 @@ func (g *group) storeBatch(batch []*write) {
 // commitBatch tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
 // a pooled connection turned out to be dead, up to transientTries times. The UIDs make that harmless.
 func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), maxPatience)
+	ctx, cancel := context.WithTimeout(g.ctx, maxPatience)
 	defer cancel()
 	for conflicts, faults := 0, 0; ; {
 		results, err = g.transact(ctx, batch)

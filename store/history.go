@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -183,12 +185,17 @@ func (s *Store) Current(ctx context.Context) ([]Record, error) {
 }
 
 // body returns the bytes of a content, by its hash.
-func (s *Store) body(ctx context.Context, sha256 string) ([]byte, error) {
-	sum, err := hex.DecodeString(sha256)
+func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
+	sum, err := hex.DecodeString(hash)
 	if err != nil {
 		return nil, err
 	}
-	return s.db.read().Body(ctx, sum)
+	body, err := s.db.read().Body(ctx, sum)
+	if err == nil && sha256.Sum256(body) != [sha256.Size]byte(sum) {
+		return nil, &Error{Op: "read content", Class: Config, Err: fmt.Errorf("the content %s is damaged: its bytes have another hash", hash[:12]),
+			Hint: "look at the disk, and take it from a backup of the database"}
+	}
+	return body, err
 }
 
 // Former is a device that may be the same under its old name: it has been silent since the other one was first heard of.

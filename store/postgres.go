@@ -88,6 +88,25 @@ func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error
 	})
 }
 
+// aboutRow reports whether an error may be about one capture, and not about the server or the connection.
+func (p *postgres) aboutRow(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "42P01", "42703", "3F000": // the schema is not there
+		return false
+	}
+	switch pg.Code[:2] {
+	case "08", "53", "28", "3D", "25", "58": // connection, resources, login, read-only, the system
+		return false
+	case "57": // 57014 is a statement that was cancelled, as for its time; the others are a server that stops
+		return pg.Code == "57014"
+	}
+	return true
+}
+
 func (p *postgres) writers() int { return postgresWriters }
 
 func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
@@ -209,11 +228,13 @@ func (p *postgres) classify(err error) (Class, string) {
 		if strings.Contains(pg.Message, "unsupported startup parameter") {
 			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to PostgreSQL's own address"
 		}
+	case "54000": // the queue of notifications is full, because a listener is stuck
+		return Transient, "end the session that listens and doesn't read: look at pg_stat_activity for LISTEN"
 	case "57P03":
 		return Transient, "PostgreSQL is starting or stopping"
 	}
 	switch pg.Code[:2] {
-	case "22", "23", "0A", "54":
+	case "22", "23", "0A", "54", "P0": // P0: a trigger of the operator's own says no
 		return Permanent, ""
 	case "42":
 		return Config, "the schema is not this program's: look at tftpsql migrate version"

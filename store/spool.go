@@ -76,7 +76,7 @@ func OpenSpool(path string, own bool) (*Spool, error) {
 		if err := p.migrate(); err != nil {
 			return nil, errors.Join(spoolError(p.explain(err)), file.close())
 		}
-		p.group = newGroup(1, patience, p.keep, p.class)
+		p.group = newGroup(1, patience, p.keep, p.class, p.file.aboutRow)
 	}
 	status, err := p.Status(context.Background())
 	if err != nil {
@@ -284,12 +284,20 @@ func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte
 		case class == Permanent:
 			c.refused = s.explain("store capture", err).Error()
 			s.log.Error("PostgreSQL refuses a capture, which is kept aside in the spool: look at tftpsql spool", "uid", c.UID, "file", c.Filename, "err", err)
+		case s.db.aboutRow(err): // others may do better
+			s.log.Error("PostgreSQL doesn't take a capture, which is kept in the spool", "uid", c.UID, "file", c.Filename, "err", s.explain("store capture", err))
 		default:
 			s.spool.away.Store(true)
 			s.log.Error("PostgreSQL is away: captures are kept in the spool", "err", s.explain("store capture", err))
 		}
 	}
+	away := s.spool.away.Load()
 	stored, err := s.spool.group.put(ctx, c, sum)
+	if err != nil && away { // the last that can be done: PostgreSQL may be back
+		if stored, err := s.group.put(ctx, c, sum); err == nil {
+			return stored, nil
+		}
+	}
 	if err != nil {
 		return Stored{}, spoolError(s.spool.explain(err))
 	}
@@ -332,6 +340,9 @@ func (s *Store) forwardAll() {
 		case <-s.spool.kick:
 		case <-tick.C:
 		}
+		if st, err := s.spool.Status(ctx); err == nil {
+			s.spool.waiting.Store(st.Waiting) // the file knows, whoever else has looked into it
+		}
 		if s.spool.waiting.Load() == 0 && !s.spool.away.Load() {
 			continue
 		}
@@ -345,7 +356,8 @@ func (s *Store) forwardAll() {
 			continue
 		}
 		forwarded, refused, err := s.Forward(ctx, s.spool)
-		switch was := s.spool.away.Swap(err != nil); {
+		// The database answered the probe; what fails now is about a capture, or the spool's own disk, unless nothing else went.
+		switch was := s.spool.away.Swap(err != nil && forwarded+refused == 0 && !isSpools(err) && !s.db.aboutRow(err)); {
 		case forwarded+refused > 0 || was && err == nil:
 			s.log.Info("PostgreSQL is back", "forwarded", forwarded, "refused", refused, "waiting", s.spool.waiting.Load())
 			said = time.Time{}
@@ -357,6 +369,12 @@ func (s *Store) forwardAll() {
 			s.sleep(ctx, probeEvery)
 		}
 	}
+}
+
+// isSpools reports whether an error is the spool's own.
+func isSpools(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Op == "spool"
 }
 
 // sleep waits, or until ctx ends.
@@ -377,11 +395,14 @@ func (s *Store) probe(ctx context.Context) error {
 // Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is
 // kept aside with its reason, and holds nothing up.
 func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, err error) {
-	after := int64(0)
+	after, skipped := int64(0), error(nil)
 	for {
 		batch, err := p.read().Next(ctx, spool.NextParams{After: after, N: maxBatchRows})
-		if err != nil || len(batch) == 0 {
+		switch {
+		case err != nil:
 			return forwarded, refused, p.explain(err)
+		case len(batch) == 0:
+			return forwarded, refused, s.explain("forward", skipped)
 		}
 		size := 0
 		for i, r := range batch {
@@ -399,8 +420,11 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		puts.Wait()
 		stored, bad, err := p.settle(ctx, batch, ends, s.class)
 		forwarded, refused = forwarded+stored, refused+bad
-		if err != nil {
+		if err != nil && !s.db.aboutRow(err) {
 			return forwarded, refused, s.explain("forward", err)
+		}
+		if err != nil && skipped == nil { // a capture that others don't have to wait for
+			skipped = err
 		}
 	}
 }

@@ -94,6 +94,9 @@ func (f *sqliteFile) own(create bool) error {
 	if !create {
 		return nil
 	}
+	if err := f.orphaned(); err != nil {
+		return errors.Join(err, f.lock.Close())
+	}
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = file.Close()
@@ -105,6 +108,20 @@ func (f *sqliteFile) own(create bool) error {
 		return errors.Join(&Error{Op: "open", Class: Config, Err: err, Hint: hint}, f.lock.Close())
 	}
 	return nil
+}
+
+// orphaned returns an error where the file has gone or is empty and its journal is there: SQLite would delete the journal, and with it
+// what was acknowledged last.
+func (f *sqliteFile) orphaned() error {
+	journal, err := os.Stat(f.path + "-wal")
+	if err != nil || journal.Size() == 0 {
+		return nil
+	}
+	if main, err := os.Stat(f.path); err == nil && main.Size() > 0 {
+		return nil
+	}
+	return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s has gone or is empty, and its journal %s-wal holds captures", f.path, f.path),
+		Hint: "put the file back from where it went, or from a backup; to begin anew move the journal away, don't delete it"}
 }
 
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
@@ -132,6 +149,12 @@ func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err err
 		return err
 	}
 	return tx.Commit()
+}
+
+// aboutRow reports whether an error may be about one capture.
+func (f *sqliteFile) aboutRow(err error) bool {
+	class, _ := f.classify(err)
+	return class == Permanent
 }
 
 func (f *sqliteFile) writers() int { return 1 }

@@ -143,6 +143,8 @@ type engine interface {
 	tx(ctx context.Context, fn func(queries.Querier) error) error
 	// classify says what an error of the engine means.
 	classify(err error) (Class, string)
+	// aboutRow reports whether an error may be about one capture of a batch, so that each is tried alone.
+	aboutRow(err error) bool
 	// migrations opens the database for golang-migrate.
 	migrations() (*sql.DB, error)
 	// writers is how many transactions are worth having at once.
@@ -196,7 +198,7 @@ func Open(url string, o Options) (*Store, error) {
 			return nil, errors.Join(err, s.db.close())
 		}
 	}
-	s.group = newGroup(s.db.writers(), wait, s.transact, s.class)
+	s.group = newGroup(s.db.writers(), wait, s.transact, s.class, s.db.aboutRow)
 	if s.spool != nil {
 		s.spool.ended.Add(1)
 		go s.forwardAll() // ends with s.spool.quit

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// load calls the handler of the next read that waits, while there is memory for a file of the largest size. One may always
-// run, however small the memory is.
+// load calls the handler of the next read that waits, while there is memory for a file of the largest size beside those that are
+// being read. One may always run, however small the memory is. What reads may need is not taken from uploads before it is there.
 func (e *engine) load() {
-	for e.loading == 0 || e.memory+e.limits.MaxRead <= e.limits.Memory {
+	for e.loading == 0 || e.memory+int64(e.loading+1)*e.limits.MaxRead <= e.limits.Memory {
 		t := e.loads.pop()
 		if t == nil {
 			return
@@ -17,7 +17,6 @@ func (e *engine) load() {
 			continue
 		}
 		e.loading++
-		e.hold(t, e.limits.MaxRead)
 		e.call(t)
 	}
 }
@@ -25,7 +24,6 @@ func (e *engine) load() {
 // loaded starts to send what the handler has read.
 func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	body := in.body
-	e.hold(t, -t.budget)
 	size := int64(len(body))
 	if t.req.Mode == Netascii {
 		size *= 2 // at most
