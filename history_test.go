@@ -541,3 +541,54 @@ func TestRedact(t *testing.T) {
 		}
 	})
 }
+
+// TestDiffHunks: every line of a diff with many pieces stands where it says.
+func TestDiffHunks(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		var old, changed []string
+		for i := range 60 {
+			line := fmt.Sprintf("line %d", i)
+			old = append(old, line)
+			switch i {
+			case 5, 9, 30, 50: // near enough for one piece, and further ones
+				changed = append(changed, line+" changed")
+			case 12:
+				changed = append(changed, "more", line)
+			case 40:
+			default:
+				changed = append(changed, line)
+			}
+		}
+		p.put(t, "a.txt", strings.Join(old, "\n")+"\n")
+		p.put(t, "a.txt", strings.Join(changed, "\n")+"\n")
+		_, diff, _ := p.do(t, "diff", "@1", "@2")
+		patched, at := []string(nil), 0
+		for line := range strings.Lines(diff) {
+			line = strings.TrimSuffix(line, "\n")
+			var from, to, n int
+			switch {
+			case strings.HasPrefix(line, "---"), strings.HasPrefix(line, "+++"):
+			case strings.HasPrefix(line, "@@"):
+				if _, err := fmt.Sscanf(line, "@@ -%d,%d +%d,", &from, &n, &to); err != nil {
+					t.Fatalf("%q: %v", line, err)
+				}
+				patched = append(patched, old[at:from-1]...)
+				if at = from - 1; len(patched) != to-1 {
+					t.Errorf("%q begins at line %d of the new text", line, len(patched)+1)
+				}
+			case line[0] == '+':
+				patched = append(patched, line[1:])
+			case line[1:] != old[at]:
+				t.Fatalf("%q is not line %d of the old text", line, at+1)
+			case line[0] == '-':
+				at++
+			default:
+				patched, at = append(patched, line[1:]), at+1
+			}
+		}
+		if patched = append(patched, old[at:]...); strings.Join(patched, "\n") != strings.Join(changed, "\n") {
+			t.Errorf("the diff makes another text:\n%s", diff)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +45,9 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 
 // serveWith listens before it touches the database, so that a port in use leaves nothing behind.
 func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
+	if variable(a.environ, "GOMEMLIMIT") == "" { // bodies are half of what there is; the other half is for storing them
+		debug.SetMemoryLimit(2 * int64(c.Memory))
+	}
 	socket, err := a.socket(c)
 	if err != nil {
 		return err

@@ -145,3 +145,19 @@ func TestLine(t *testing.T) {
 		}
 	}
 }
+
+// TestURLs: a password in a URL is a secret on every platform, wherever it stands.
+func TestURLs(t *testing.T) {
+	for _, head := range []string{"version 15.2\nservice timestamps log datetime\n", "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0\n", "## Last commit: x\nversion 22.4R3;\n"} {
+		for line, want := range map[string]string{
+			" path ftp://backup:pw1@192.0.2.1/x": " path ftp://backup:<secret>@192.0.2.1/x", "x http://192.0.2.1:8080/a@b": "x http://192.0.2.1:8080/a@b",
+			"a \"scp://u:p@h\" b ftp://v:q@h2": "a \"scp://u:<secret>@h\" b ftp://v:<secret>@h2",
+		} {
+			for l := range device.Lines([]byte(head + line + "\n")) {
+				if string(l.Text) == line && string(l.Redacted()) != want {
+					t.Errorf("%q is shown as %q, want %q", line, l.Redacted(), want)
+				}
+			}
+		}
+	}
+}

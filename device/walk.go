@@ -152,6 +152,9 @@ func (w *walk) step() bool {
 		return true
 	}
 	w.platform.read(w)
+	if w.redact {
+		w.hideURLs()
+	}
 	if !w.dropped && to > from {
 		w.last = w.words
 	}
@@ -280,6 +283,26 @@ func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
 		at = m.to
 	}
 	return append(b, w.line[at:]...)
+}
+
+// hideURLs marks the passwords in URLs, "ftp://user:password@host", which stand anywhere.
+func (w *walk) hideURLs() {
+	for rest := w.line; ; {
+		_, after, ok := bytes.Cut(rest, []byte("://"))
+		if !ok {
+			break
+		}
+		rest = after
+		end := bytes.IndexAny(after, "/ \t\"'<>")
+		if end < 0 {
+			end = len(after)
+		}
+		at, colon := bytes.LastIndexByte(after[:end], '@'), bytes.IndexByte(after[:end], ':')
+		if colon >= 0 && at > colon+1 {
+			w.mark(after[colon+1:at], secret)
+		}
+	}
+	slices.SortFunc(w.marks, func(a, b mark) int { return a.from - b.from })
 }
 
 // pathStrings returns the blocks around the line, of which those that it opens itself are none.

@@ -190,9 +190,14 @@ func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.content(ctx, sum)
+}
+
+// content returns the bytes of that hash, if they still have it.
+func (s *Store) content(ctx context.Context, sum []byte) ([]byte, error) {
 	body, err := s.db.read().Body(ctx, sum)
 	if err == nil && sha256.Sum256(body) != [sha256.Size]byte(sum) {
-		return nil, &Error{Op: "read content", Class: Config, Err: fmt.Errorf("the content %s is damaged: its bytes have another hash", hash[:12]),
+		return nil, &Error{Op: "read content", Class: Config, Err: fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
 			Hint: "look at the disk, and take it from a backup of the database"}
 	}
 	return body, err

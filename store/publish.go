@@ -110,7 +110,7 @@ func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Ad
 	if file.Once && file.FetchedBy != "" && (file.FetchedBy != source.Unmap().String() || now.Sub(file.FetchedAt) > onceGrace) {
 		return nil, ErrNotAllowed
 	}
-	body, err := s.db.read().Body(ctx, file.SHA256)
+	body, err := s.content(ctx, file.SHA256)
 	return body, s.explain("read content", err)
 }
 

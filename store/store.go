@@ -359,7 +359,7 @@ func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body [
 	if err != nil {
 		return nil, false, s.explain("find capture", err)
 	}
-	body, err = q.Body(ctx, newest.SHA256)
+	body, err = s.content(ctx, newest.SHA256)
 	return body, oneDevice, s.explain("read content", err)
 }
 

@@ -734,3 +734,67 @@ func TestMigrationBlocked(t *testing.T) {
 		t.Errorf("a reader of the table can't read the view: %v", err)
 	}
 }
+
+// TestLostFile: a file that has gone beside its journal is reported, and the journal stays.
+func TestLostFile(t *testing.T) {
+	for name, lose := range map[string]func(string) error{
+		"moved":   func(file string) error { return os.Rename(file, file+".away") },
+		"emptied": func(file string) error { return os.Truncate(file, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "a.db")
+			for _, suffix := range []string{"", "-wal"} {
+				if err := os.WriteFile(file+suffix, []byte("what a crash has left"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := lose(file); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Open("sqlite:"+file, store.Options{Own: true, Create: true}); store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "journal") {
+				t.Errorf("opened: %v", err)
+			}
+			if _, err := store.OpenSpool(file, true); store.ClassOf(err) != store.Config {
+				t.Errorf("opened as a spool: %v", err)
+			}
+			if b, err := os.ReadFile(file + "-wal"); err != nil || string(b) != "what a crash has left" {
+				t.Errorf("the journal is %q, err %v", b, err)
+			}
+		})
+	}
+}
+
+// TestDamagedContent: bytes that have changed on the disk are not shown as if they were right.
+func TestDamagedContent(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, "sqlite:"+file)
+	body := strings.Repeat("a line of a configuration\n", 100)
+	put(t, s, capture(1, "fw1", body))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(b, []byte("a line of a configuration"))
+	if i < 0 {
+		t.Fatal("the body is not in the file")
+	}
+	b[i] = 'A'
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err = store.Open("sqlite:"+file, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := s.Resolve(t.Context(), "fw1", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Content(t.Context(), r); store.ClassOf(err) != store.Config || got != nil {
+		t.Errorf("%d bytes, err %v", len(got), err)
+	}
+}
