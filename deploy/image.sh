@@ -87,3 +87,39 @@ engine exec tftpsql-try /tftpsql show fw1 | cmp - "$work/fw1.conf"
 "$work/tftpsql" healthcheck --http $http
 engine exec tftpsql-try /tftpsql devices
 engine logs tftpsql-try
+engine rm -f tftpsql-try >/dev/null
+engine volume rm tftpsql-try >/dev/null
+
+pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
+if [ -z "$pg" ]; then
+	echo "no PostgreSQL on this machine: what compose.yaml has is not tried (make deps installs it)" >&2
+	exit 0
+fi
+echo "as compose.yaml has it: on a PostgreSQL, with a spool that keeps what comes while that is away"
+as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+chmod 755 "$work"
+mkdir -m 777 "$work/pg"
+postgres() { # start or stop
+	as "$pg/pg_ctl" -D "$work/pg/data" -w -m immediate -l "$work/pg/log" -o "-p 16932 -c listen_addresses=127.0.0.1 -k $work/pg" "$1" >/dev/null
+}
+as "$pg/initdb" -D "$work/pg/data" -U tftpsql -A trust -E UTF8 >/dev/null
+postgres start
+trap 'postgres stop || true; clean' EXIT
+as "$pg/createdb" -h 127.0.0.1 -p 16932 -U tftpsql tftpsql
+engine run -d --name tftpsql-try ${limits:-} --network host --read-only --cap-drop ALL --security-opt no-new-privileges -v tftpsql-try:/data \
+	-e DATABASE_URL='postgres://tftpsql@127.0.0.1:16932/tftpsql?sslmode=disable' -e SPOOL=/data/spool.db \
+	-e TFTP_HOST=127.0.0.1 -e TFTP_PORT=$port -e HTTP_ADDR=$http "$tag" >/dev/null
+healthy
+"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
+postgres stop
+printf 'config system dns\n    set primary 192.0.2.53\nend\n' >>"$work/fw1.conf"
+"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
+engine exec tftpsql-try /tftpsql spool
+engine exec tftpsql-try /tftpsql healthcheck
+postgres start
+for _ in $(seq 50); do
+	[ "$(engine exec tftpsql-try /tftpsql spool --json)" = "[]" ] && break
+	sleep .2
+done
+engine exec tftpsql-try /tftpsql show fw1 | cmp - "$work/fw1.conf"
+engine exec tftpsql-try /tftpsql log fw1

@@ -75,3 +75,21 @@ func BenchmarkExamine(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkWorstCase: what is hostile costs in proportion to its size, as ns a byte: the same at 1 MiB and at 16 MiB.
+func BenchmarkWorstCase(b *testing.B) {
+	const header = "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0\n"
+	for _, name := range []string{"one line", "config blocks", "open quotes", "deeper and deeper", "tags", "braces"} {
+		for _, mib := range []int{1, 16} {
+			config := []byte(header + hostile[name](mib<<20))
+			b.Run(fmt.Sprintf("%s/%dMiB", strings.ReplaceAll(name, " ", "-"), mib), func(b *testing.B) {
+				b.SetBytes(int64(len(config)))
+				b.ReportAllocs()
+				for b.Loop() {
+					device.Examine(config)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(config)), "ns/byte")
+			})
+		}
+	}
+}
