@@ -90,26 +90,36 @@ func TestHostile(t *testing.T) {
 			config := []byte(head + "\n" + make(size))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
-			device.Examine(config)
-			took := time.Since(start)
+			took := shortest(func() { device.Examine(config) })
 			runtime.ReadMemStats(&after)
-			if used := after.TotalAlloc - before.TotalAlloc; used > 4*uint64(len(config)) {
+			if used := after.TotalAlloc - before.TotalAlloc; used > 12*uint64(len(config)) {
 				t.Errorf("%s: %s: %d bytes of memory for %d", platform, name, used, len(config))
 			}
-			lines := 0
-			start = time.Now()
-			for l := range device.Lines(config) {
-				if lines++; lines%100 == 1 {
-					l.Path()
-					l.Redacted()
+			took = max(took, shortest(func() {
+				lines := 0
+				for l := range device.Lines(config) {
+					if lines++; lines%100 == 1 {
+						l.Path()
+						l.Redacted()
+					}
 				}
-			}
-			if took = max(took, time.Since(start)); took > time.Second {
+			}))
+			if took > time.Second {
 				t.Errorf("%s: %s: %s for %d bytes", platform, name, took, len(config))
 			}
 		}
 	}
+}
+
+// shortest returns how long do takes, tried again where a busy machine may be why it took long.
+func shortest(do func()) time.Duration {
+	least := time.Hour
+	for try := 0; try < 3 && least > time.Second/4; try++ {
+		start := time.Now()
+		do()
+		least = min(least, time.Since(start))
+	}
+	return least
 }
 
 // TestLargest: the longest line that is taken, and the most that unpacks.
