@@ -26,12 +26,14 @@ deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and ser
 .PHONY: test
 test: check ## everything, with the race detector
 	go test -race ./...
+	cd bench && go test ./...
 
 .PHONY: check
 check: ## formatting, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	go mod tidy -diff
 	go vet ./...
+	cd bench && go mod tidy -diff && go vet ./...
 	$(TOOL) staticcheck ./...
 	TFTPSQL_CHECK=1 go test -count=1 ./queries
 	@if curl -sfm 10 -o /dev/null https://vuln.go.dev/index/db.json; then $(TOOL) govulncheck ./...; \
@@ -65,7 +67,11 @@ picture: ## draw docs/terminal.svg from what the program prints
 	go test . -run TestPicture -count=1 -picture
 
 .PHONY: bench
-bench: ## the benchmarks of the engine and of reading configurations
+bench: ## compare with other TFTP servers and with the machine's bounds, and draw docs/bench.svg; BENCH='-only lockstep -rounds 9'
+	cd bench && go run . -svg ../docs/bench.svg $(BENCH)
+
+.PHONY: micro
+micro: ## the benchmarks of the engine and of reading configurations
 	go test ./tftp ./device -run '^$$' -bench . -benchmem
 
 .PHONY: image

@@ -25,7 +25,9 @@ var house = map[string][]string{
 	"schema":         {"github.com/golang-migrate/migrate/v4"},
 	"store": {module + "/queries", module + "/schema", "github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/golang-migrate/migrate/v4",
 		"github.com/gofrs/flock", "golang.org/x/sys"},
-	"pgtest": {"github.com/jackc/pgx/v5"},
+	"pgtest":    {"github.com/jackc/pgx/v5"},
+	"bench/pin": {"github.com/pin/tftp/v3"},
+	"bench":     {module, "github.com/jackc/pgx/v5", "github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}, // a module of its own
 	".": {module + "/tftp", module + "/device", module + "/store", "github.com/caarlos0/env/v11", "github.com/spf13/cobra", "github.com/spf13/pflag",
 		"github.com/google/uuid", "github.com/aymanbagabas/go-udiff", "github.com/prometheus/client_golang", "golang.org/x/term"},
 }

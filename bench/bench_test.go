@@ -1,0 +1,50 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMain lets the test's own program be the peers, as bench is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestShort: every workload runs, nothing of ours fails in it, and the chart is drawn.
+func TestShort(t *testing.T) {
+	chart := filepath.Join(t.TempDir(), "bench.svg")
+	var out bytes.Buffer
+	if err := run([]string{"-short", "-svg", chart}, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out.String())
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "failed: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed") {
+			t.Error(line)
+		}
+		if strings.HasPrefix(line, "- MISSED") && (strings.Contains(line, ": failed =") || strings.Contains(line, ": lost =")) {
+			t.Error(line)
+		}
+	}
+	if picture, err := os.ReadFile(chart); err != nil || !bytes.HasPrefix(picture, []byte("<svg")) {
+		t.Errorf("the chart: %.20q, %v", picture, err)
+	}
+}
+
+// TestConfig: a configuration has the size that was asked for.
+func TestConfig(t *testing.T) {
+	for _, size := range []int{5000, 200_000, 1 << 20} {
+		if n := len(whole(size, 7, 3)); n != size {
+			t.Errorf("%d bytes instead of %d", n, size)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// serve is what a child of bench does: bench serve NAME ADDRESS.
+func serve(args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: bench serve NAME ADDRESS")
+	}
+	addr, err := netip.ParseAddrPort(args[1])
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case engine:
+		return serveEngine(addr)
+	case echo:
+		return serveEcho(addr)
+	}
+	return fmt.Errorf("no server %q", args[0])
+}
+
+// taker counts uploads, and serves one file to whoever asks: the newest upload.
+type taker struct {
+	uploads, bytes atomic.Int64
+	newest         atomic.Pointer[[]byte]
+}
+
+func (t *taker) ServeTFTP(_ context.Context, r *tftp.Request) error {
+	t.uploads.Add(1)
+	t.bytes.Add(int64(len(r.Body)))
+	if r.Filename == fetched {
+		t.newest.Store(&r.Body)
+	}
+	return nil
+}
+
+func (t *taker) ReadTFTP(context.Context, *tftp.Request) ([]byte, error) {
+	if b := t.newest.Load(); b != nil {
+		return *b, nil
+	}
+	return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found"}
+}
+
+// fetched is the file that workloads of reading read.
+const fetched = "fetched"
+
+// serveEngine is package tftp alone. Bodies in flight may be 5,000 times 200 KB.
+func serveEngine(addr netip.AddrPort) error {
+	socket, err := net.ListenPacket("udp4", addr.String())
+	if err != nil {
+		return err
+	}
+	t := &taker{}
+	go func() { // ends with bench
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			fmt.Println(t.uploads.Load(), t.bytes.Load())
+		}
+		os.Exit(0)
+	}()
+	return (&tftp.Server{Handler: t, Limits: tftp.Limits{Memory: 4 << 30, MaxSize: 128 << 20}}).Serve(socket)
+}
+
+// serveEcho answers a block with an ACK's length and an ACK with a block's: what a lock-step transfer is to the kernel.
+func serveEcho(addr netip.AddrPort) error {
+	return onCore(-1, func() error {
+		fd, err := udpSocket(0, clientBuffer)
+		if err != nil {
+			return err
+		}
+		if err := unix.Bind(fd, sockaddr(addr)); err != nil {
+			return err
+		}
+		b := make([]byte, 65536)
+		var from unix.RawSockaddrInet4
+		for {
+			size := uint32(unix.SizeofSockaddrInet4)
+			n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0,
+				uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+			if errno != 0 {
+				continue // of a client that has gone
+			}
+			answer := uintptr(4)
+			if n == 4 {
+				answer = 4 + 512
+			}
+			_, _, _ = syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), answer, 0,
+				uintptr(unsafe.Pointer(&from)), uintptr(size))
+		}
+	})
+}

@@ -1,0 +1,343 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/store"
+)
+
+var (
+	//go:embed sql/content.sql
+	contentSQL string
+	//go:embed sql/capture.sql
+	captureSQL string
+	//go:embed sql/device.sql
+	deviceSQL string
+	//go:embed sql/new_device.sql
+	newDeviceSQL string
+	//go:embed sql/create.sql
+	createSQL string
+	//go:embed sql/backend.sql
+	backendSQL string
+)
+
+const (
+	storePath    = "tftpsql's store"
+	storeSingle  = "tftpsql's store, one at a time"
+	bareSQLite   = "bare SQLite loop"
+	barePostgres = "bare pgx loop"
+	rows         = "rows/s"
+
+	putters     = 128 // that wait for the store at once
+	bareBatch   = 32  // rows of a bare transaction: more gains nothing
+	bareWriters = 4   // connections of the bare pgx loop
+	fleet       = 500 // devices that the rows are of, in turn
+)
+
+// cluster is the PostgreSQL of a run, with fsync.
+type cluster struct {
+	*pgtest.Server
+	postmaster int
+	databases  int
+}
+
+// postgres starts PostgreSQL when it is first needed.
+func (b *bench) postgres() (*cluster, error) {
+	if b.pg != nil {
+		return b.pg, nil
+	}
+	s, err := pgtest.StartIn(b.disk, "-c log_min_messages=fatal")
+	if err != nil {
+		return nil, err
+	}
+	b.pg = &cluster{Server: s}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	pid := 0
+	if err := conn.QueryRow(ctx, backendSQL).Scan(&pid); err != nil {
+		return nil, err
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	b.pg.postmaster, err = strconv.Atoi(strings.Fields(after)[1])
+	return b.pg, err
+}
+
+// database makes an empty one.
+func (c *cluster) database() (string, error) {
+	c.databases++
+	name := "bench" + strconv.Itoa(c.databases)
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, c.URL("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, strings.TrimSpace(createSQL)+" "+name)
+	return c.URL(name), err
+}
+
+// cpu is what PostgreSQL has used so far.
+func (c *cluster) cpu() time.Duration {
+	total := cpuOf(c.postmaster)
+	for _, pid := range children(c.postmaster) {
+		total += cpuOf(pid)
+	}
+	return total
+}
+
+// opened is a store on an empty database with the product's tables.
+func opened(url string) (*store.Store, error) {
+	s, err := store.Open(url, store.Options{Own: true, Create: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Migrate(context.Background()); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// rowMaker makes captures, each of other bytes, unless it repeats itself.
+type rowMaker struct {
+	shared []byte
+	made   atomic.Int64
+	repeat bool // every device sends what it has sent before, and they are other devices
+}
+
+func (m *rowMaker) next() store.Capture {
+	n := int(m.made.Add(1))
+	revision := n
+	if m.repeat {
+		revision = 0
+	}
+	body := make([]byte, 0, headSize+len(m.shared))
+	body = append(append(body, head(n%fleet, revision)...), m.shared...)
+	name := fmt.Sprintf("fw-%06d", n%fleet)
+	if m.repeat {
+		name = "same-" + name
+	}
+	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), ReceivedAt: time.Now(), Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
+		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name, NamedBy: store.NamedByConfig, Platform: "fortinet",
+		Kind: "full", Complete: true, Body: body, Fingerprint: sum(body[:headSize])}
+}
+
+// putting puts rows for a while, so many at once.
+func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (float64, error) {
+	var group sync.WaitGroup
+	var done atomic.Int64
+	var failure atomic.Pointer[error]
+	start := time.Now()
+	for range width {
+		group.Go(func() {
+			for time.Since(start) < span && failure.Load() == nil {
+				if _, err := s.Put(context.Background(), m.next()); err != nil {
+					failure.Store(&err)
+				}
+				done.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if err := failure.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(done.Load()) / time.Since(start).Seconds(), nil
+}
+
+// bareLoop stores the same rows for a while without asking or comparing anything: what the database can do.
+type bareLoop func(m *rowMaker, span time.Duration) (float64, error)
+
+// sqliteLoop is the bare loop on an SQLite file that has the product's tables.
+func sqliteLoop(path string) (bareLoop, func(), error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1)
+	var statements []*sql.Stmt
+	for _, text := range []string{contentSQL, captureSQL, deviceSQL, newDeviceSQL} {
+		st, err := db.Prepare(strings.ReplaceAll(text, "$", "?"))
+		if err != nil {
+			return nil, nil, err
+		}
+		statements = append(statements, st)
+	}
+	ids := make([]int64, fleet)
+	for i := range ids {
+		if err := statements[3].QueryRow(fmt.Sprintf("bare-%06d", i), time.Now().UTC()).Scan(&ids[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return func(m *rowMaker, span time.Duration) (float64, error) {
+		done := 0
+		start := time.Now()
+		for time.Since(start) < span {
+			tx, err := db.Begin()
+			if err != nil {
+				return 0, err
+			}
+			for range bareBatch {
+				c := m.next()
+				digest, id, at := sum(c.Body), ids[done%fleet], c.ReceivedAt.UTC()
+				_, err := tx.Stmt(statements[0]).Exec(digest[:], len(c.Body), c.Body)
+				_, err2 := tx.Stmt(statements[1]).Exec(c.UID, at, c.Filename, id, digest[:])
+				_, err3 := tx.Stmt(statements[2]).Exec(id, at, c.UID)
+				if err := errors.Join(err, err2, err3); err != nil {
+					return 0, err
+				}
+				done++
+			}
+			if err := tx.Commit(); err != nil {
+				return 0, err
+			}
+		}
+		return float64(done) / time.Since(start).Seconds(), nil
+	}, func() { _ = db.Close() }, nil
+}
+
+// postgresLoop is the bare loop on PostgreSQL, a transaction's statements in one batch.
+func postgresLoop(url string) (bareLoop, func(), error) {
+	ctx := context.Background()
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]int64, fleet*bareWriters)
+	for i := range ids {
+		if err := pool.QueryRow(ctx, newDeviceSQL, fmt.Sprintf("bare-%06d", i), time.Now()).Scan(&ids[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	writer := func(m *rowMaker, ids []int64, start time.Time, span time.Duration) (int, error) {
+		done := 0
+		for time.Since(start) < span {
+			batch := &pgx.Batch{}
+			for range bareBatch {
+				c := m.next()
+				digest, id := sum(c.Body), ids[done%fleet]
+				batch.Queue(contentSQL, digest[:], len(c.Body), c.Body)
+				batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, digest[:])
+				batch.Queue(deviceSQL, id, c.ReceivedAt, c.UID)
+				done++
+			}
+			if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() }); err != nil {
+				return done, err
+			}
+		}
+		return done, nil
+	}
+	return func(m *rowMaker, span time.Duration) (float64, error) {
+		var group sync.WaitGroup
+		counts, failures := make([]int, bareWriters), make([]error, bareWriters)
+		start := time.Now()
+		for i := range bareWriters {
+			group.Go(func() { counts[i], failures[i] = writer(m, ids[i*fleet:(i+1)*fleet], start, span) })
+		}
+		group.Wait()
+		total := 0
+		for _, n := range counts {
+			total += n
+		}
+		return float64(total) / time.Since(start).Seconds(), errors.Join(failures...)
+	}, pool.Close, nil
+}
+
+// storage compares the store with the bare loops.
+func storage(b *bench) (list []*contest, err error) {
+	span := pick(b, 2*time.Second, 200*time.Millisecond)
+	for _, database := range []string{"SQLite", "PostgreSQL"} {
+		url, bareURL, bareName := "", "", bareSQLite
+		if database == "SQLite" {
+			url = "sqlite:" + filepath.Join(b.disk, "store.db")
+			bareURL = filepath.Join(b.disk, "bare.db")
+			s, err := opened("sqlite:" + bareURL)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.Close(); err != nil {
+				return nil, err
+			}
+		} else {
+			bareName = barePostgres
+			pg, err := b.postgres()
+			if err != nil {
+				return nil, err
+			}
+			if url, err = pg.database(); err != nil {
+				return nil, err
+			}
+			bareURL = url // both use one database: PostgreSQL has room for all
+		}
+		s, err := opened(url)
+		if err != nil {
+			return nil, err
+		}
+		loop, closeLoop, err := sqliteLoop, func() {}, error(nil)
+		if database != "SQLite" {
+			loop = postgresLoop
+		}
+		bare, closeLoop, err := loop(bareURL)
+		if err != nil {
+			return nil, err
+		}
+		puts := func(m *rowMaker, width int) func() (sample, error) {
+			return func() (sample, error) {
+				n, err := putting(s, m, width, span)
+				return sample{rows: n}, err
+			}
+		}
+		for _, size := range []int{200_000, 5_000} {
+			m := &rowMaker{shared: tail(size - headSize)}
+			c := &contest{name: fmt.Sprintf("storage path alone, %d KB, %s with fsync", size/1000, database), metric: rows}
+			c.add(storePath, puts(m, putters))
+			c.add(bareName, func() (sample, error) {
+				n, err := bare(m, span)
+				return sample{rows: n}, err
+			})
+			c.add(storeSingle, puts(m, 1))
+			c.goals = []goal{{of: storePath, metric: rows, against: bareName, factor: 0.9}}
+			if size == 5_000 {
+				c.goals = append(c.goals, goal{of: storePath, metric: rows, against: storeSingle, factor: 3})
+			}
+			list = append(list, c)
+		}
+		m, again := &rowMaker{shared: tail(200_000 - headSize)}, &rowMaker{shared: tail(200_000 - headSize), repeat: true}
+		m.made.Store(1 << 30)
+		c := &contest{name: "200 KB seen again or changed, " + database, metric: rows}
+		c.add("unchanged", puts(again, putters))
+		c.add("changed", puts(m, putters))
+		c.goals = []goal{{of: "unchanged", metric: rows, against: "changed", factor: 2}}
+		c.close = func() {
+			closeLoop()
+			_ = s.Close()
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}

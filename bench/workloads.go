@@ -1,0 +1,107 @@
+//go:build linux
+
+package main
+
+import "fmt"
+
+const kib, mib = 1 << 10, 1 << 20
+
+// workloads in the order in which they run.
+var workloads = []workload{
+	{"lockstep", lockstep},
+	{"burst", bursts},
+	{"durable", durable},
+	{"get", gets},
+	{"put", puts},
+	{"large", large},
+	{"storage", storage},
+	{"captures", captures},
+	{"memory", held},
+	{"start", starts},
+	{"linear", linear},
+	{"clients", clients},
+}
+
+// pick is b's choice between what measures and what only shows that it works.
+func pick[T any](b *bench, full, short T) T {
+	if b.short {
+		return short
+	}
+	return full
+}
+
+// lockstep is one device that knows no options: both ends on one core, since a wake-up across cores would be all that is measured.
+func lockstep(b *bench) ([]*contest, error) {
+	who := []string{engine, hpa, pin, echo, atftpd, pinSingle, ours}
+	times := pick(b, 10, 1)
+	put := b.single("put 1 MiB, 512 B blocks in lock-step, one core", opWrite, mib, times, 0, 1, true, who...)
+	get := b.single("get 1 MiB, 512 B blocks in lock-step, one core", opRead, mib, times, 0, 1, true, who...)
+	for _, f := range []*field{put, get} {
+		f.goals = []goal{
+			{of: engine, metric: mbs, against: hpa, factor: 1},
+			{of: engine, metric: mbs, against: pin, factor: 1.4},
+			{of: engine, metric: mbs, against: echo, factor: 0.62},
+		}
+	}
+	return []*contest{put.contest, get.contest}, nil
+}
+
+func bursts(b *bench) (list []*contest, err error) {
+	for _, clients := range pick(b, []int{1000, 5000}, []int{100}) {
+		for _, blksize := range []int{1428, 512} {
+			f := b.burst(fmt.Sprintf("%d clients at once put 200 KB, blksize %d", clients, blksize), clients, clients, 200_000, blksize,
+				engine, pin, hpa, pinSingle, atftpd)
+			f.goals = append(unharmed(engine, clients <= 1000),
+				goal{of: engine, metric: rate, against: pin, factor: 1.6},
+				goal{of: engine, metric: spread, factor: 1.2, atMost: true})
+			list = append(list, f.contest)
+		}
+	}
+	return list, nil
+}
+
+func durable(b *bench) (list []*contest, err error) {
+	for _, blksize := range []int{1428, 512} {
+		clients := pick(b, 1000, 50)
+		f := b.burst(fmt.Sprintf("%d clients at once put 200 KB, blksize %d, stored in SQLite with fsync", clients, blksize), clients, clients, 200_000, blksize,
+			ours, pin, hpa)
+		f.goals = append(unharmed(ours, false),
+			goal{of: ours, metric: rate, against: pin, factor: 1},
+			goal{of: ours, metric: rate, against: hpa, factor: 1.8})
+		list = append(list, f.contest)
+	}
+	return list, nil
+}
+
+func gets(b *bench) (list []*contest, err error) {
+	size := pick(b, 16*mib, mib)
+	for _, g := range []struct {
+		window      int
+		atftpd, pin float64
+	}{{64, 2.5, 20}, {16, 1.4, 9}} {
+		f := b.single(fmt.Sprintf("get %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opRead, size, 1, 1428, g.window, false, engine, atftpd, pin)
+		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}, {of: engine, metric: mbs, against: pin, factor: g.pin}}
+		list = append(list, f.contest)
+	}
+	return list, nil
+}
+
+func puts(b *bench) (list []*contest, err error) {
+	size := pick(b, 16*mib, mib)
+	for _, g := range []struct {
+		window int
+		atftpd float64
+	}{{64, 1.6}, {16, 1}} {
+		f := b.single(fmt.Sprintf("put %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opWrite, size, 1, 1428, g.window, false, engine, atftpd, pin, ours)
+		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}}
+		list = append(list, f.contest)
+	}
+	return list, nil
+}
+
+func large(b *bench) ([]*contest, error) {
+	size := pick(b, 64*mib, mib)
+	f := b.single(fmt.Sprintf("get %d MiB, blksize 65464, one core", size/mib), opRead, size, 1, 65464, 1, true, engine, hpa, pin)
+	f.goals = []goal{{of: engine, metric: mbs, against: hpa, factor: 1}}
+	return []*contest{f.contest}, nil
+}
