@@ -9,14 +9,6 @@ import (
 	"math"
 )
 
-// bar is a row of the chart.
-type bar struct {
-	name  string
-	value float64 // by ours
-	text  string
-	ours  bool
-}
-
 const (
 	chartWidth = 860
 	nameWidth  = 190

@@ -29,7 +29,7 @@ const (
 
 const (
 	clientRTO    = time.Second      // before a client repeats itself, as real ones at the earliest
-	clientTries  = 6                // repeats without progress before it gives up
+	clientTries  = 5                // repeats without progress before it gives up, some 20 s
 	clientBuffer = 4 << 20          // of a client that has a socket to itself
 	manyBuffer   = 64 << 20         // of the socket that many share
 	maxSegments  = 64               // of one send with segmentation offload

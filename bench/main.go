@@ -38,13 +38,14 @@ func main() {
 // bench is one run of this program.
 type bench struct {
 	places
-	short  bool
-	rounds int
-	core   int      // that both ends of a lock-step transfer share
-	env    []string // of the whole program
-	names  int
-	pg     *cluster // nil until it is needed
-	log    io.Writer
+	short   bool
+	rounds  int
+	million bool     // of captures, besides fewer
+	core    int      // that both ends of a lock-step transfer share
+	env     []string // of the whole program
+	names   int
+	pg      *cluster // nil until it is needed
+	log     io.Writer
 }
 
 // workload is what -only chooses from.
@@ -58,6 +59,7 @@ func run(args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&b.short, "short", false, "small sizes and one round, a minute in all: shows that it works, measures nothing")
 	flags.IntVar(&b.rounds, "rounds", 5, "how often each contender runs")
+	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
 	dir := flags.String("dir", "", "folder for databases, on the disk to be measured")

@@ -20,6 +20,7 @@ var workloads = []workload{
 	{"start", starts},
 	{"linear", linear},
 	{"clients", clients},
+	{"history", history},
 }
 
 // pick is b's choice between what measures and what only shows that it works.
@@ -48,9 +49,13 @@ func lockstep(b *bench) ([]*contest, error) {
 
 func bursts(b *bench) (list []*contest, err error) {
 	for _, clients := range pick(b, []int{1000, 5000}, []int{100}) {
+		who := []string{engine, pin, hpa, pinSingle, atftpd}
+		if clients > 1000 { // the last two fail at 1,000
+			who = who[:3]
+		}
 		for _, blksize := range []int{1428, 512} {
 			f := b.burst(fmt.Sprintf("%d clients at once put 200 KB, blksize %d", clients, blksize), clients, clients, 200_000, blksize,
-				engine, pin, hpa, pinSingle, atftpd)
+				who...)
 			f.goals = append(unharmed(engine, clients <= 1000),
 				goal{of: engine, metric: rate, against: pin, factor: 1.6},
 				goal{of: engine, metric: spread, factor: 1.2, atMost: true})

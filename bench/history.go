@@ -1,0 +1,300 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/queries/sqlite"
+)
+
+var (
+	//go:embed sql/fill_sqlite.sql
+	fillSQLite string
+	//go:embed sql/fill_postgres.sql
+	fillPostgres string
+)
+
+const (
+	logMS     = "ms of log"
+	searchMS  = "ms of search a device"
+	scans     = "scans of captures or contents"
+	perDevice = 100 // captures
+)
+
+// history measures the commands as captures grow in number, and asks the databases how they answer.
+func history(b *bench) (list []*contest, err error) {
+	sizes := pick(b, []int{1000, 10_000, 100_000}, []int{1000})
+	if b.million {
+		sizes = append(sizes, 1_000_000)
+	}
+	for _, database := range []string{"SQLite", "PostgreSQL"} {
+		c := &contest{name: "commands by stored captures, " + database, metric: logMS}
+		for _, n := range sizes {
+			url, plan := "", (func() ([]string, error))(nil)
+			c.add(fmt.Sprintf("%d captures", n), func() (sample, error) {
+				if url == "" {
+					var err error
+					if url, plan, err = b.filled(database, n); err != nil {
+						return nil, err
+					}
+				}
+				m := sample{}
+				for metric, args := range map[string][]string{"ms of devices": {"devices"}, logMS: {"log"}, "ms of log of a device": {"log", "fw-000007"},
+					"ms of show": {"show", "fw-000007"}, searchMS: {"search", "hostname"}} {
+					cmd := exec.Command(b.program, append(args, "--database", url)...)
+					start := time.Now()
+					if said, err := cmd.Output(); err != nil || len(said) == 0 {
+						return nil, fmt.Errorf("%s: %d bytes, %w", args[0], len(said), err)
+					}
+					m[metric] = float64(time.Since(start).Microseconds()) / 1e3
+				}
+				m[searchMS] /= float64(n / perDevice)
+				found, err := plan()
+				m[scans] = float64(len(found))
+				for _, line := range found {
+					fmt.Fprintf(b.log, "%s, %d captures: %s\n", database, n, line)
+				}
+				return m, err
+			})
+		}
+		if last := c.lines[len(c.lines)-1].name; !b.short { // of few rows a scan is right
+			c.goals = []goal{{of: last, metric: scans, atMost: true}, {of: last, metric: searchMS, factor: 1, atMost: true}}
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// filled makes a database with n captures. plan returns what its answers to devices, log, show and search would scan.
+func (b *bench) filled(database string, n int) (url string, plan func() ([]string, error), err error) {
+	ctx := context.Background()
+	fill := strings.ReplaceAll(fillSQLite, "{n}", fmt.Sprint(n))
+	path := filepath.Join(b.disk, fmt.Sprintf("rows%d.db", n))
+	url = "sqlite:" + path
+	if database != "SQLite" {
+		fill = strings.ReplaceAll(fillPostgres, "{n}", fmt.Sprint(n))
+		pg, err := b.postgres()
+		if err != nil {
+			return "", nil, err
+		}
+		if url, err = pg.database(); err != nil {
+			return "", nil, err
+		}
+	}
+	s, err := opened(url)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := s.Close(); err != nil {
+		return "", nil, err
+	}
+	if database == "SQLite" {
+		db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_pragma=busy_timeout(5000)")
+		if err != nil {
+			return "", nil, err
+		}
+		_, err = db.ExecContext(ctx, fill)
+		e := &sqliteExplainer{db: db}
+		return url, func() ([]string, error) { return ask(e.plan, sqliteReader{sqlite.New(e)}) }, err
+	}
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return "", nil, err
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	defer conn.Release()
+	_, err = conn.Conn().PgConn().Exec(ctx, fill).ReadAll()
+	e := &postgresExplainer{pool: pool}
+	return url, func() ([]string, error) { return ask(e.plan, queries.New(e)) }, err
+}
+
+// reader has the queries of devices, log, show and search.
+type reader interface {
+	Devices(context.Context) ([]queries.Device, error)
+	Rhythms(context.Context) ([]queries.DeviceRhythm, error)
+	DevicesByName(context.Context, string) ([]queries.Device, error)
+	Captures(context.Context, int64) ([]queries.CaptureLog, error)
+	DeviceCaptures(context.Context, queries.DeviceCapturesParams) ([]queries.CaptureLog, error)
+	NewestAt(context.Context, queries.NewestAtParams) (queries.CaptureLog, error)
+	CurrentCaptures(context.Context) ([]queries.CaptureLog, error)
+	Body(context.Context, []byte) ([]byte, error)
+}
+
+// sqliteReader is a reader on SQLite: what is asked counts, not the answers.
+type sqliteReader struct{ *sqlite.Queries }
+
+func (r sqliteReader) Devices(ctx context.Context) ([]queries.Device, error) {
+	_, err := r.Queries.Devices(ctx)
+	return nil, err
+}
+
+func (r sqliteReader) Rhythms(ctx context.Context) ([]queries.DeviceRhythm, error) {
+	_, err := r.Queries.Rhythms(ctx)
+	return nil, err
+}
+
+func (r sqliteReader) DevicesByName(ctx context.Context, name string) ([]queries.Device, error) {
+	_, err := r.Queries.DevicesByName(ctx, name)
+	return nil, err
+}
+
+func (r sqliteReader) Captures(ctx context.Context, n int64) ([]queries.CaptureLog, error) {
+	_, err := r.Queries.Captures(ctx, n)
+	return nil, err
+}
+
+func (r sqliteReader) DeviceCaptures(ctx context.Context, p queries.DeviceCapturesParams) ([]queries.CaptureLog, error) {
+	_, err := r.Queries.DeviceCaptures(ctx, sqlite.DeviceCapturesParams(p))
+	return nil, err
+}
+
+func (r sqliteReader) NewestAt(ctx context.Context, p queries.NewestAtParams) (queries.CaptureLog, error) {
+	_, err := r.Queries.NewestAt(ctx, sqlite.NewestAtParams(p))
+	return queries.CaptureLog{}, err
+}
+
+func (r sqliteReader) CurrentCaptures(ctx context.Context) ([]queries.CaptureLog, error) {
+	_, err := r.Queries.CurrentCaptures(ctx)
+	return nil, err
+}
+
+// errExplained stands for the rows that an explained query doesn't return.
+var errExplained = errors.New("explained")
+
+// ask runs the queries against an explainer, and returns what they scan.
+func ask(plan func() []string, r reader) (found []string, err error) {
+	ctx, now := context.Background(), time.Now().UTC()
+	for name, query := range map[string]func() error{
+		"devices":       func() error { _, err := r.Devices(ctx); return err },
+		"rhythms":       func() error { _, err := r.Rhythms(ctx); return err },
+		"devicesByName": func() error { _, err := r.DevicesByName(ctx, "fw-000007"); return err },
+		"captures":      func() error { _, err := r.Captures(ctx, 50); return err },
+		"deviceCaptures": func() error {
+			_, err := r.DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: 7, ReceivedAt: now, UID: "z", N: 50})
+			return err
+		},
+		"newestAt": func() error { _, err := r.NewestAt(ctx, queries.NewestAtParams{DeviceID: 7, At: now}); return err },
+		"current":  func() error { _, err := r.CurrentCaptures(ctx); return err },
+		"body":     func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
+	} {
+		err := query()
+		lines := plan()
+		if len(lines) == 0 {
+			return found, fmt.Errorf("%s was not explained: %w", name, err)
+		}
+		for _, line := range lines {
+			if wholeTable.MatchString(line) {
+				found = append(found, name+": "+strings.TrimSpace(line))
+			}
+		}
+	}
+	return found, nil
+}
+
+// wholeTable matches a plan's line that goes through all captures or contents: of SQLite, whose plans name tables by their aliases,
+// all but devices and aliases.
+var wholeTable = regexp.MustCompile(`Seq Scan on (captures|contents)|^SCAN (captures|contents|[cptn])$`)
+
+// postgresExplainer explains queries instead of running them.
+type postgresExplainer struct {
+	pool  *pgxpool.Pool
+	lines []string
+}
+
+func (e *postgresExplainer) plan() []string {
+	lines := e.lines
+	e.lines = nil
+	return lines
+}
+
+// Exec is for no query of a reader.
+func (e *postgresExplainer) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, errExplained
+}
+
+// Query explains.
+func (e *postgresExplainer) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
+	rows, err := e.pool.Query(ctx, "EXPLAIN "+text, args...)
+	if err != nil {
+		return nil, err
+	}
+	if e.lines, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return nil, err
+	}
+	return nil, errExplained
+}
+
+// QueryRow explains.
+func (e *postgresExplainer) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	_, err := e.Query(ctx, text, args...)
+	return explainedRow{err}
+}
+
+type explainedRow struct{ err error }
+
+// Scan has nothing to give.
+func (r explainedRow) Scan(...any) error { return r.err }
+
+// sqliteExplainer explains queries instead of running them.
+type sqliteExplainer struct {
+	db    *sql.DB
+	lines []string
+}
+
+func (e *sqliteExplainer) plan() []string {
+	lines := e.lines
+	e.lines = nil
+	return lines
+}
+
+// ExecContext is for no query of a reader.
+func (e *sqliteExplainer) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+	return nil, errExplained
+}
+
+// PrepareContext is for no query of a reader.
+func (e *sqliteExplainer) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+	return nil, errExplained
+}
+
+// QueryContext explains.
+func (e *sqliteExplainer) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	rows, err := e.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var line string
+		if err := rows.Scan(&id, &parent, &unused, &line); err != nil {
+			return nil, err
+		}
+		e.lines = append(e.lines, line)
+	}
+	return nil, errors.Join(rows.Err(), errExplained)
+}
+
+// QueryRowContext explains; the row that it returns is the plan's, which the caller's Scan refuses.
+func (e *sqliteExplainer) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	_, _ = e.QueryContext(ctx, text, args...)
+	return e.db.QueryRowContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+}
