@@ -141,7 +141,7 @@ func captures(b *bench) ([]*contest, error) {
 	}
 	const size, clients = 200_000, 100
 	count := pick(b, 600, 100)
-	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, oursOnPG, engine)
+	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, ramp, oursOnPG, engine)
 	f.metric = cpuEach
 	whole, alone := f.lines[0], f.lines[1]
 	worker := whole.run
@@ -205,7 +205,7 @@ func clients(b *bench) ([]*contest, error) {
 		f.enter(fmt.Sprintf("%d clients", n), engine, -1, func(s *server) (sample, error) {
 			prefix := b.file()
 			before := s.cpu()
-			o, err := load{to: s.addr, blksize: 1428, count: max(n, pick(b, 2000, 100)), width: n, body: func(i int) (string, []byte, []byte) {
+			o, err := load{to: s.addr, blksize: 1428, count: max(n, pick(b, 2000, 100)), width: n, ramp: ramp, body: func(i int) (string, []byte, []byte) {
 				return fmt.Sprintf("%s-%d", prefix, i), head(i, 0), shared
 			}}.run()
 			if err != nil {

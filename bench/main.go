@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -62,10 +63,20 @@ func run(args []string, out, log io.Writer) error {
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
+	profiles := flags.String("profile", "", "existing folder for the engine's CPU profiles, one a contest; go tool pprof shows them")
 	dir := flags.String("dir", "", "folder for databases, on the disk to be measured")
 	flags.IntVar(&b.core, "core", runtime.NumCPU()-1, "core that both ends share where one client runs")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *profiles != "" {
+		abs, err := filepath.Abs(*profiles)
+		if err != nil {
+			return err
+		}
+		if err := os.Setenv(profileDir, abs); err != nil {
+			return err
+		}
 	}
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
@@ -79,6 +90,13 @@ func run(args []string, out, log io.Writer) error {
 		return err
 	}
 	defer clean()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, unix.SIGTERM)
+	go func() { // ends with the program
+		<-interrupted
+		clean()
+		os.Exit(1)
+	}()
 	fmt.Fprintf(out, "## tftpsql and others, %s\n\n%s; load at the start %s\n", time.Now().UTC().Format("2006-01-02 15:04 MST"), machine(), load1())
 	var done []*contest
 	met, missed := 0, 0

@@ -21,9 +21,10 @@ type load struct {
 	// body is the content of the n-th upload under name(n): a head of its own and a tail that all share, so that 5,000 of
 	// them fit into memory.
 	body  func(n int) (name string, head, tail []byte)
-	count int // uploads
-	width int // clients at once
-	stop  int // answers after which a client says no more, the request's among them; 0 for never
+	count int           // uploads
+	width int           // clients at once
+	ramp  time.Duration // between the starts of two clients; 0 for all at the same instant
+	stop  int           // answers after which a client says no more, the request's among them; 0 for never
 }
 
 // outcome is how a load went.
@@ -157,11 +158,12 @@ const scanEvery = 100 * time.Millisecond
 func (r *loader) loop() error {
 	start := time.Now()
 	r.devices = make([]client, 0, r.count)
-	for range min(r.width, r.count) {
-		r.begin(start)
-	}
-	r.flush()
-	for scan := start; r.running > 0; {
+	first := min(r.width, r.count)
+	for scan := start; r.running > 0 || len(r.devices) < first; {
+		for len(r.devices) < first && time.Duration(len(r.devices))*r.ramp <= time.Since(start) {
+			r.begin(time.Now())
+		}
+		r.flush()
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.in.messages[0])), getBatch, unix.MSG_WAITFORONE, 0, 0)
 		now := time.Now()
 		if errno == 0 {
@@ -176,7 +178,6 @@ func (r *loader) loop() error {
 			scan = now
 			r.timers(now, now.Sub(start) > giveUpAll)
 		}
-		r.flush()
 		r.out.took = now.Sub(start)
 	}
 	return nil
@@ -310,5 +311,7 @@ func (r *loader) end(client int, now time.Time, err error) {
 		r.out.acked = append(r.out.acked, client)
 		r.out.bytesAcked += int64(len(d.head) + len(d.tail))
 	}
-	r.begin(now)
+	if len(r.devices) >= r.width { // before that the ramp starts them
+		r.begin(now)
+	}
 }

@@ -170,9 +170,19 @@ func (s *server) stop() {
 }
 
 func (s *server) kill() {
+	if s.ask != nil { // one of bench's own, which may have a profile to write
+		_ = s.ask.Close()
+		select {
+		case <-s.ended:
+		case <-time.After(endWithin):
+		}
+	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.ended
 }
+
+// endWithin is how long a profile may take to be written.
+const endWithin = 3 * time.Second
 
 func (s *server) dead() bool {
 	select {

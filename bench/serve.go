@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/pprof"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -62,6 +63,9 @@ func (t *taker) ReadTFTP(context.Context, *tftp.Request) ([]byte, error) {
 // fetched is the file that workloads of reading read.
 const fetched = "fetched"
 
+// profileDir is the variable that says where an engine leaves its profile.
+const profileDir = "TFTPSQL_BENCH_PROFILE"
+
 // serveEngine is package tftp alone. Bodies in flight may be 5,000 times 200 KB.
 func serveEngine(addr netip.AddrPort) error {
 	socket, err := net.ListenPacket("udp4", addr.String())
@@ -69,11 +73,23 @@ func serveEngine(addr netip.AddrPort) error {
 		return err
 	}
 	t := &taker{}
-	go func() { // ends with bench
+	endProfile := func() {}
+	if dir := os.Getenv(profileDir); dir != "" {
+		f, err := os.CreateTemp(dir, "engine*.pprof")
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		endProfile = pprof.StopCPUProfile
+	}
+	go func() { // ends with bench, or when bench has done with it
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
 			fmt.Println(t.uploads.Load(), t.bytes.Load())
 		}
+		endProfile()
 		os.Exit(0)
 	}()
 	return (&tftp.Server{Handler: t, Limits: tftp.Limits{Memory: 4 << 30, MaxSize: 128 << 20}}).Serve(socket)

@@ -192,8 +192,8 @@ func (b *bench) check(s *server, name string, body []byte) error {
 	return fmt.Errorf("%s was acknowledged and isn't there", name)
 }
 
-// burst is a workload of many clients that start at once.
-func (b *bench) burst(name string, count, width, size, blksize int, contenders ...string) *field {
+// burst is a workload of many clients, which start at once or, with a ramp, one soon after the other.
+func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Duration, contenders ...string) *field {
 	f := b.field(name, rate)
 	shared := tail(size - headSize)
 	for _, who := range contenders {
@@ -207,7 +207,7 @@ func (b *bench) burst(name string, count, width, size, blksize int, contenders .
 				}
 			}
 			before := s.cpu()
-			o, err := load{to: s.addr, blksize: blksize, count: count, width: width, body: func(n int) (string, []byte, []byte) {
+			o, err := load{to: s.addr, blksize: blksize, count: count, width: width, ramp: ramp, body: func(n int) (string, []byte, []byte) {
 				return fmt.Sprintf("%s-%d", prefix, n), head(n, revision), shared
 			}}.run()
 			if err != nil {
