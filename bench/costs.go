@@ -31,7 +31,7 @@ func held(b *bench) (list []*contest, err error) {
 			l := f.enter(who, who, -1, func(s *server) (sample, error) {
 				idle := s.pss()
 				prefix := b.file()
-				o, err := load{to: s.addr, blksize: 1428, count: h.clients, width: h.clients, stop: 1 + h.blocks,
+				o, err := load{to: s.addr, blksize: 1428, count: h.clients, width: h.clients, ramp: ramp, stop: 1 + h.blocks,
 					body: func(n int) (string, []byte, []byte) { return fmt.Sprintf("%s-%d", prefix, n), head(n, 0), shared }}.run()
 				if err != nil {
 					return nil, err
@@ -211,6 +211,7 @@ func clients(b *bench) ([]*contest, error) {
 			if err != nil {
 				return nil, err
 			}
+			b.explain(fmt.Sprintf("%d clients", n), o)
 			return sample{rate: float64(len(o.acked)) / o.took.Seconds(), failed: float64(o.failed), repeated: float64(o.repeats), memory: float64(s.pss()) / kib,
 				p50: float64(o.percentile(50).Microseconds()) / 1e3, cpuPkt: float64((s.cpu() - before).Microseconds()) / float64(o.packets)}, nil
 		})

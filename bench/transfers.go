@@ -218,6 +218,7 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 			if err != nil {
 				return nil, err
 			}
+			b.explain(f.name+": "+who, o)
 			if o.failed*5 > count || gone*5 > count { // a rate of the rest says nothing
 				return nil, fmt.Errorf("%d of %d uploads failed (%s), %d acknowledged ones are lost", o.failed, count, o.reason(), gone)
 			}
@@ -231,6 +232,13 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 		l.once = who == pinSingle || who == atftpd
 	}
 	return f
+}
+
+// explain logs why uploads failed.
+func (b *bench) explain(what string, o *outcome) {
+	if o.failed > 0 {
+		fmt.Fprintf(b.log, "%s: %d failed, most by: %s\n", what, o.failed, o.reason())
+	}
 }
 
 // missing counts the uploads that were acknowledged and are not there, whole.

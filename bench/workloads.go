@@ -37,7 +37,7 @@ func pick[T any](b *bench, full, short T) T {
 // lockstep is one device that knows no options: both ends on one core, since a wake-up across cores would be all that is measured.
 func lockstep(b *bench) ([]*contest, error) {
 	who := []string{engine, hpa, pin, echo, atftpd, pinSingle, ours}
-	times := pick(b, 10, 1)
+	times := pick(b, 30, 1)
 	put := b.single("put 1 MiB, 512 B blocks in lock-step, one core", opWrite, mib, times, 0, 1, true, who...)
 	get := b.single("get 1 MiB, 512 B blocks in lock-step, one core", opRead, mib, times, 0, 1, true, who...)
 	for _, f := range []*field{put, get} {
