@@ -22,13 +22,19 @@ func TestMain(m *testing.M) {
 // TestShort: every workload runs, nothing of ours fails in it, and the chart is drawn.
 func TestShort(t *testing.T) {
 	chart := filepath.Join(t.TempDir(), "bench.svg")
+	if testing.Short() {
+		t.Skip("it takes a quarter of a minute")
+	}
 	var out bytes.Buffer
 	if err := run([]string{"-short", "-svg", chart}, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(out.String())
 	for line := range strings.Lines(out.String()) {
-		if strings.HasPrefix(line, "failed: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed") {
+		if strings.Contains(line, "PostgreSQL is not installed") && os.Getenv("CI") == "" {
+			continue
+		}
+		if strings.HasPrefix(line, "failed: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed | failed |") {
 			t.Error(line)
 		}
 		if strings.HasPrefix(line, "- MISSED") && (strings.Contains(line, ": failed =") || strings.Contains(line, ": lost =")) {
