@@ -20,7 +20,7 @@ const (
 // chart draws what each contender reached, by contest. Bars are relative to the best of their contest.
 func chart(contests []*contest) []byte {
 	var b bytes.Buffer
-	y := 40
+	y := 56
 	for _, c := range contests {
 		most := 0.0
 		for _, l := range c.lines {
@@ -37,7 +37,7 @@ func chart(contests []*contest) []byte {
 		for _, l := range c.lines {
 			m, class := median(l.values(c.metric)), "peer"
 			switch l.name {
-			case engine, ours:
+			case engine, ours, oursOnPG, oursPGAway, storePath, storeSingle:
 				class = "ours"
 			case echo, bareSQLite, barePostgres:
 				class = "bound"
@@ -55,7 +55,8 @@ func chart(contests []*contest) []byte {
 	return fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="tftpsql and other TFTP servers compared">
 <style>text{font:13px system-ui,sans-serif;fill:#24292f}.head{font-weight:600}.unit{fill:#57606a}.ours{fill:#0969da}.peer{fill:#afb8c1}.bound{fill:#d4a72c}</style>
 <rect width="100%%" height="100%%" fill="#ffffff"/>
-<text x="16" y="24" class="unit">Medians. Blue: tftpsql. Yellow: what the machine does without TFTP, or without the rest of tftpsql. %s</text>
+<text x="16" y="24" class="unit">Medians. Blue: tftpsql. Yellow: what the machine does without TFTP, or without the rest of tftpsql. Of times and CPU less is better.</text>
+<text x="16" y="42" class="unit">%s</text>
 %s</svg>
 `, chartWidth, y+8, chartWidth, y+8, html.EscapeString(machine()), b.Bytes())
 }
