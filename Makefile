@@ -26,7 +26,6 @@ deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and ser
 .PHONY: test
 test: check ## everything, with the race detector
 	go test -race ./...
-	cd bench && go test ./...
 
 .PHONY: check
 check: ## formatting, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
