@@ -57,7 +57,14 @@ var killWorker = fault{"worker killed", func(w *world) error { return w.cmd.Proc
 var databaseFaults = []fault{
 	{"PostgreSQL killed", func(w *world) error { return w.server.Kill() }, nil},
 	{"PostgreSQL stalled", func(w *world) error { return w.server.Stall() }, func(w *world) error { return w.server.Resume() }},
-	{"PostgreSQL restarted", func(w *world) error { return errors.Join(w.server.Down("fast"), w.server.Up()) }, nil},
+	{"PostgreSQL restarted", func(w *world) error {
+		if err := w.server.Down("fast"); err != nil && w.server.Running() { // it didn't end in time
+			if err := w.server.Down("immediate"); err != nil {
+				return err
+			}
+		}
+		return w.server.Up()
+	}, nil},
 	{"PostgreSQL read-only", func(w *world) error { return w.readOnly("on") }, func(w *world) error { return w.readOnly("off") }},
 	{"PostgreSQL's disk full", func(w *world) error { return fill(w.disk) }, func(w *world) error { return free(w.disk) }},
 }

@@ -97,7 +97,7 @@ func (s *Server) Up() error {
 
 // Down stops the server: "fast", or "immediate", which is what a crash looks like.
 func (s *Server) Down(mode string) error {
-	return s.run("pg_ctl", "-D", s.data(), "-w", "-m", mode, "stop")
+	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-m", mode, "stop")
 }
 
 // Remove stops the server and deletes everything.
