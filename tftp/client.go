@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -114,7 +113,8 @@ func (c *Client) run(ctx context.Context, addr string, r *Request, body []byte) 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{c: c, conn: newConn(socket), epoch: time.Now(), buf: make([]byte, maxDatagram)}
+	_ = socket.SetReadBuffer(receiveBuffer) // less is only slower
+	s := &session{c: c, conn: newPlainConn(socket, socket.ReadFromUDPAddrPort), epoch: time.Now()}
 	s.i = newInitiator(0, r, body, server.AddrPort(), c)
 	if err := s.run(ctx); err != nil {
 		return nil, errors.Join(err, s.conn.Close())
@@ -145,12 +145,11 @@ type session struct {
 	i     *initiator
 	conn  conn
 	epoch time.Time
-	buf   []byte
 }
 
 // run goes on until the transfer has ended, or all of a read is there.
 func (s *session) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, s.conn.wake)()
 	reported := int64(-1)
 	for {
 		s.flush()
@@ -181,21 +180,19 @@ func (s *session) dally() {
 	}
 }
 
-// step waits for one datagram, the next deadline, or the end of ctx, which is looked at after the deadline is set so that
-// it isn't missed.
+// step waits for datagrams, the next deadline, or the end of ctx, which wakes the socket.
 func (s *session) step(ctx context.Context) error {
-	if err := s.conn.SetReadDeadline(s.epoch.Add(s.i.deadline())); err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return nil
+	}
+	n, err := s.conn.receive(s.epoch.Add(s.i.deadline()), false)
+	if errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	n, from, _, err := s.conn.read(s.buf)
 	now := time.Since(s.epoch)
-	var timeout net.Error
-	switch {
-	case err == nil:
-		s.i.packet(now, from, s.buf[:n])
-	case errors.As(err, &timeout) && timeout.Timeout():
-	case errors.Is(err, net.ErrClosed):
-		return err
+	for i := range n {
+		b, from, _ := s.conn.message(i)
+		s.i.packet(now, from, b)
 	}
 	s.i.tick(now)
 	return nil
@@ -203,10 +200,11 @@ func (s *session) step(ctx context.Context) error {
 
 func (s *session) flush() {
 	for {
-		d, ok := s.i.send(time.Since(s.epoch), s.buf)
+		d, ok := s.i.send(time.Since(s.epoch), s.conn.buffer())
 		if !ok {
+			s.conn.flush()
 			return
 		}
-		s.conn.write(d.b, d.to, netip.Addr{})
+		s.conn.queue(d)
 	}
 }

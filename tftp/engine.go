@@ -35,6 +35,7 @@ type engine struct {
 	errors   allowance // of ERROR packets to peers without a transfer
 	rates    *rates    // of requests and ERRORs of each source
 	seed     uint64    // by which sources are spread over the rates; the server makes one up
+	trains   bool      // a window's blocks may leave together
 	closing  bool      // no new requests
 
 	asked [OpWrite + 1]int64 // requests that were understood, by what they ask for
@@ -59,11 +60,24 @@ type stray struct {
 	err   *Error
 }
 
-// datagram is one to send. local is the address that it leaves from; the zero value for any.
+// datagram is one to send, or a train of them. local is the address that it leaves from; the zero value for any.
 type datagram struct {
 	to    netip.AddrPort
 	local netip.Addr
 	b     []byte
+	cut   int // bytes of each packet of a train but the last, which may be shorter; 0 where b is one packet
+}
+
+// packets yields the packets of d.
+func (d datagram) packets(yield func([]byte) bool) {
+	b := d.b
+	for d.cut > 0 && len(b) > d.cut {
+		if !yield(b[:d.cut]) {
+			return
+		}
+		b = b[d.cut:]
+	}
+	yield(b)
 }
 
 // input is what happened to a transfer.
@@ -147,24 +161,29 @@ func (e *engine) tick(now time.Duration) {
 // deadline is when tick wants to be called next; ok is false where nothing waits.
 func (e *engine) deadline() (at time.Duration, ok bool) { return e.timers.first() }
 
-// send returns the next datagram to send, written into buf, which must have room for the largest packet that was
-// negotiated. Transfers take turns, datagram by datagram.
+// send returns the next datagram to send, written into buf, which must have room for the largest. Transfers take turns, datagram by
+// datagram, or train by train.
 func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 	if last := len(e.strays) - 1; last >= 0 {
 		s := e.strays[last]
 		e.strays = e.strays[:last]
-		return datagram{s.to, s.local, appendERROR(buf[:0], s.err)}, true
+		return datagram{to: s.to, local: s.local, b: appendERROR(buf[:0], s.err)}, true
 	}
 	for t := e.ready.pop(); t != nil; t = e.ready.pop() {
 		t.queued = false
-		b := t.packet(now, buf[:0])
-		if b == nil {
+		d := datagram{to: t.peer, local: t.local, b: t.packet(now, buf[:0])}
+		if d.b == nil {
 			continue
 		}
-		if t.tx != nil && t.tx.pending() && t.state == sending {
-			e.wantSend(t)
+		if t.state == sending && t.tx.pending() {
+			if e.trains && !t.opening {
+				d.b, d.cut = t.tx.train(d.b, now)
+			}
+			if t.tx.pending() {
+				e.wantSend(t)
+			}
 		}
-		return datagram{t.peer, t.local, b}, true
+		return d, true
 	}
 	return datagram{}, false
 }

@@ -50,6 +50,21 @@ func (s *sender) append(b []byte, now time.Duration) []byte {
 	return append(appendHeader(b, opDATA, uint16(n)), s.body[start:end]...)
 }
 
+// Bounds of a train: what a system cuts one send into, and what it takes as one.
+const (
+	maxCuts  = 64
+	maxTrain = 65000 // bytes, a little less than the largest UDP payload
+)
+
+// train appends the blocks that may follow the one in b, and returns how long each is but the last.
+func (s *sender) train(b []byte, now time.Duration) (all []byte, cut int) {
+	size := len(b)
+	for n := 1; n < maxCuts && s.pending() && len(b)+size <= maxTrain; n++ {
+		b, cut = s.append(b, now), size
+	}
+	return b, cut
+}
+
 // ack takes an ACK of block n. It reports progress, and a measured round trip where it has one (0 where not: a block that
 // was sent twice can't be measured, since nobody knows which was acknowledged).
 //

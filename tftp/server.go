@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -233,6 +234,11 @@ func (s *Server) ListenAndServe(addr string) error {
 // Serve serves on c, which it closes, until Shutdown or Close, and returns ErrServerClosed then. It returns another error
 // where c fails.
 func (s *Server) Serve(c net.PacketConn) error {
+	port := addrPort(c.LocalAddr()).Port()
+	conn, err := newConn(c)
+	if err != nil {
+		return err
+	}
 	epoch := time.Now()
 	e := newEngine(s.Limits)
 	e.seed = rand.Uint64()
@@ -248,11 +254,14 @@ func (s *Server) Serve(c net.PacketConn) error {
 		e.handlerTimeout = defaultTimeout
 	}
 	_, e.reads = s.Handler.(ReadHandler)
-	e.port = addrPort(c.LocalAddr()).Port()
-	sv := &serving{s: s, conn: newConn(c), engine: e, epoch: epoch, done: make(chan struct{}),
+	e.port = port
+	sv := &serving{s: s, conn: conn, engine: e, epoch: epoch, done: make(chan struct{}),
 		idleLines: allowance{rate: idleLineRate, burst: idleLineBurst}}
-	if c, ok := sv.conn.(interface{ receiveRoom() int }); ok && s.Logger != nil && c.receiveRoom() > 0 && c.receiveRoom() < receiveBuffer {
-		s.Logger.Info("the system grants a small receive buffer, which many devices at once overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=4194304 mends it",
+	if c, ok := sv.conn.(interface{ trains() bool }); ok {
+		e.trains = c.trains()
+	}
+	if c, ok := sv.conn.(interface{ receiveRoom() int }); ok && s.Logger != nil && c.receiveRoom() > 0 && c.receiveRoom() < smallBuffer {
+		s.Logger.Info("the system grants a small receive buffer, which many devices at once overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=16777216 mends it",
 			"granted", c.receiveRoom(), "asked", receiveBuffer)
 	}
 	defer close(sv.done)
@@ -306,14 +315,15 @@ func (s *Server) stop(how func(*serving)) []*serving {
 }
 
 // wake makes the loop look at what others left for it.
-func (sv *serving) wake() { _ = sv.conn.SetReadDeadline(time.Unix(1, 0)) }
+func (sv *serving) wake() { sv.conn.wake() }
 
 const (
 	// burst is how many datagrams leave before the socket is read again, so that ACKs and other peers are heard in the
 	// middle of a large window.
 	burst = 64
-	// glance is how long the socket is read when more is to be sent.
-	glance = 50 * time.Microsecond
+	// turn is how long the loop runs before it lets others run, where there is but one processor. Go's scheduler takes who does not
+	// for 10 ms for a hog, and would then look after it every 20 µs.
+	turn = 5 * time.Millisecond
 	// maxReadErrors is how many reads in a row may fail before the socket is given up: single errors are about a datagram.
 	maxReadErrors = 100
 )
@@ -323,62 +333,59 @@ func (sv *serving) loop() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	e := sv.engine
-	in, out := make([]byte, maxDatagram), make([]byte, maxDatagram)
-	draining, aborting, readErrors := false, false, 0
+	draining, aborting, heard, readErrors := false, false, false, 0
+	var yielded time.Duration
 	for {
-		// The deadline is set before the flags and ends are looked at: a wake-up that comes in between is not lost.
-		if err := sv.conn.SetReadDeadline(sv.deadline()); err != nil {
-			return err
-		}
 		now := time.Since(sv.epoch)
+		if now-yielded > turn {
+			runtime.Gosched()
+			yielded = now
+		}
 		if sv.closing.Load() {
 			return ErrServerClosed
 		}
 		if sv.draining.Load() && !draining {
 			draining = true
 			e.drain(now)
-			continue
 		}
 		if sv.aborting.Load() && !aborting {
 			aborting = true
 			e.abort()
-			sv.flush(ctx, out)
-			continue
 		}
-		if sv.takeEnds(now) {
-			sv.flush(ctx, out)
-			continue // the deadline may have moved
-		}
+		sv.takeEnds(now)
+		sv.flush(ctx, now)
 		if draining && e.idle() && !e.wantsToSend() {
 			return ErrServerClosed
 		}
-		n, from, local, err := sv.conn.read(in)
+		// While a handler runs, its end shall be heard at once.
+		n, err := sv.conn.receive(sv.deadline(), heard && len(e.calls) == 0)
 		now = time.Since(sv.epoch)
-		var timeout net.Error
+		heard = n > 0
 		switch {
 		case err == nil:
 			readErrors = 0
-			sv.count.PacketsIn++
-			sv.count.BytesIn += int64(n)
-			if sv.s.Trace != nil {
-				sv.s.Trace(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), false, in[:n])
-			}
-			e.packet(now, from, local, in[:n])
-		case errors.As(err, &timeout) && timeout.Timeout():
 		case errors.Is(err, net.ErrClosed) || readErrors == maxReadErrors:
 			return err
 		default:
 			readErrors++
 		}
+		for i := range n {
+			b, from, local := sv.conn.message(i)
+			sv.count.PacketsIn++
+			sv.count.BytesIn += int64(len(b))
+			if sv.s.Trace != nil {
+				sv.s.Trace(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), false, b)
+			}
+			e.packet(now, from, local, b)
+		}
 		e.tick(now)
-		sv.flush(ctx, out)
 	}
 }
 
 // deadline is when the loop has to look at the engine again.
 func (sv *serving) deadline() time.Time {
 	if sv.engine.wantsToSend() {
-		return time.Now().Add(glance)
+		return longAgo
 	}
 	if at, ok := sv.engine.deadline(); ok {
 		return sv.epoch.Add(at)
@@ -386,21 +393,25 @@ func (sv *serving) deadline() time.Time {
 	return time.Time{}
 }
 
-// flush carries out what the engine wants, a burst at most of what it sends.
-func (sv *serving) flush(ctx context.Context, buf []byte) {
+// flush carries out what the engine wants, a burst of what it sends.
+func (sv *serving) flush(ctx context.Context, now time.Duration) {
 	e := sv.engine
-	for range burst {
-		d, ok := e.send(time.Since(sv.epoch), buf)
+	for sent := 0; sent < burst; {
+		d, ok := e.send(now, sv.conn.buffer())
 		if !ok {
 			break
 		}
-		sv.count.PacketsOut++
-		sv.count.BytesOut += int64(len(d.b))
-		if sv.s.Trace != nil {
-			sv.s.Trace(d.to, true, d.b)
+		for b := range d.packets {
+			sent++
+			sv.count.PacketsOut++
+			sv.count.BytesOut += int64(len(b))
+			if sv.s.Trace != nil {
+				sv.s.Trace(d.to, true, b)
+			}
 		}
-		sv.conn.write(d.b, d.to, d.local)
+		sv.conn.queue(d)
 	}
+	sv.conn.flush()
 	for _, c := range e.begun {
 		go sv.handle(ctx, c) // ends when the handler returns; its end wakes the loop
 	}

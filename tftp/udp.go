@@ -1,47 +1,120 @@
 package tftp
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
 // conn is a socket that tells which of its addresses a datagram came to, and sends from a given one: on a host with several
-// addresses a peer expects the answer from the one that it asked (RFC 1123, section 4.2.3; RFC 1350 section 4).
+// addresses a peer expects the answer from the one that it asked (RFC 1123, section 4.2.3; RFC 1350 section 4). One goroutine uses
+// it; any may call wake and Close.
 type conn interface {
-	read(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error)
-	// write sends a datagram. Its loss is no error: UDP may lose any, and the timers see to it.
-	write(b []byte, to netip.AddrPort, local netip.Addr)
-	SetReadDeadline(t time.Time) error
+	// receive takes the datagrams that have come, as many as one system call yields, for message to return. Where there is none it
+	// waits for one until the given time, the zero Time for ever, or until wake is called; with brief it may wait for a moment
+	// whatever the time is, which costs least where an answer is near. It may find nothing before its time.
+	receive(until time.Time, brief bool) (n int, err error)
+	// message returns a datagram that receive took. Its bytes are valid until the next receive.
+	message(i int) (b []byte, from netip.AddrPort, local netip.Addr)
+	// wake makes receive return, now or when it is called next.
+	wake()
+	// buffer returns where the next datagram that is queued is to be written, with room for the largest.
+	buffer() []byte
+	// queue sends a datagram, at the next flush at the latest. Its loss is no error: UDP may lose any, and the timers see to it.
+	queue(d datagram)
+	flush()
 	Close() error
 }
 
-// receiveBuffer is what is asked of the system for datagrams that wait, in bytes: a thousand devices that begin at once
-// overflow the usual 208 KiB.
-const receiveBuffer = 4 << 20
+// longAgo is a deadline that has passed: receive only looks.
+var longAgo = time.Unix(1, 0)
 
-func newConn(c net.PacketConn) conn {
+// receiveBuffer is what is asked of the system for datagrams that wait, in bytes of its memory, half of which is its own overhead:
+// ten thousand devices that send a block each at one instant. smallBuffer is what a thousand need.
+const (
+	receiveBuffer = 16 << 20
+	smallBuffer   = 2 << 20
+)
+
+// newConn takes c over.
+func newConn(c net.PacketConn) (conn, error) {
 	if u, ok := c.(*net.UDPConn); ok {
 		_ = u.SetReadBuffer(receiveBuffer) // less is only slower
 		return newUDPConn(u)
 	}
-	return packetConn{c}
+	return newPlainConn(c, func(b []byte) (int, netip.AddrPort, error) {
+		n, from, err := c.ReadFrom(b)
+		if err != nil {
+			return 0, netip.AddrPort{}, err
+		}
+		return n, addrPort(from), nil
+	}), nil
 }
 
-// packetConn is any other net.PacketConn.
-type packetConn struct{ net.PacketConn }
+// plainConn is a socket whose datagrams come and go one by one. The choice of the address that answers leave from is the system's.
+type plainConn struct {
+	net.PacketConn
+	read    func([]byte) (int, netip.AddrPort, error)
+	in, out []byte
+	n       int
+	from    netip.AddrPort
+	woken   atomic.Bool
+}
 
-func (c packetConn) read(b []byte) (int, netip.AddrPort, netip.Addr, error) {
-	n, addr, err := c.ReadFrom(b)
-	if err != nil {
-		return 0, netip.AddrPort{}, netip.Addr{}, err
+func newPlainConn(c net.PacketConn, read func([]byte) (int, netip.AddrPort, error)) *plainConn {
+	return &plainConn{PacketConn: c, read: read, in: make([]byte, maxDatagram), out: make([]byte, 0, maxDatagram)}
+}
+
+// glance is how long a socket is read that is only looked at: a deadline that has passed reads nothing at all.
+const glance = 50 * time.Microsecond
+
+func (c *plainConn) receive(until time.Time, _ bool) (int, error) {
+	if until == longAgo {
+		until = time.Now().Add(glance)
 	}
-	return n, addrPort(addr), netip.Addr{}, nil
+	if err := c.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	if c.woken.Swap(false) { // before the deadline was set, so that it is lost
+		return 0, nil
+	}
+	var err error
+	if c.n, c.from, err = c.read(c.in); err != nil {
+		return 0, unlessTimeout(err)
+	}
+	return 1, nil
 }
 
-func (c packetConn) write(b []byte, to netip.AddrPort, _ netip.Addr) {
-	_, _ = c.WriteTo(b, net.UDPAddrFromAddrPort(to))
+// unlessTimeout takes a deadline that has passed for no error.
+func unlessTimeout(err error) error {
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return nil
+	}
+	return err
 }
+
+func (c *plainConn) message(int) ([]byte, netip.AddrPort, netip.Addr) {
+	return c.in[:c.n], c.from, netip.Addr{}
+}
+
+func (c *plainConn) wake() {
+	c.woken.Store(true)
+	_ = c.SetReadDeadline(longAgo)
+}
+
+func (c *plainConn) buffer() []byte { return c.out }
+
+func (c *plainConn) queue(d datagram) {
+	to := net.UDPAddrFromAddrPort(d.to)
+	for b := range d.packets {
+		_, _ = c.WriteTo(b, to)
+	}
+}
+
+func (c *plainConn) flush() {}
 
 func addrPort(a net.Addr) netip.AddrPort {
 	if u, ok := a.(*net.UDPAddr); ok {

@@ -1,65 +1,319 @@
 package tftp
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// udpConn answers from the address that was asked, by IP_PKTINFO and IPV6_PKTINFO (ip(7), ipv6(7)).
+// udpConn takes and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)), has the kernel cut windows into packets
+// (UDP_SEGMENT, udp(7)), and answers from the address that was asked (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)).
+//
+// Its descriptor is not one of those that Go's poller watches: that would cost a system call or two for each packet in lock-step,
+// and wake a thread for each. Where there is nothing to do for longer, Go's poller watches an epoll(7) instance that watches it.
 type udpConn struct {
-	*net.UDPConn
-	v6       bool // an IPv6 socket, which may carry IPv4 too
-	room     int  // bytes for datagrams that wait; 0 where it isn't known
-	oob, out []byte
+	fd    int
+	v6    bool       // an IPv6 socket, which may carry IPv4 too
+	local netip.Addr // the one that it is bound to; the zero Addr where each datagram tells
+	room  int        // bytes of the system's memory for datagrams that wait; 0 where it isn't known
+
+	in    []message
+	most  int // how many of in the next call takes
+	got   int
+	err   error // of the last call
+	woken atomic.Bool
+
+	epoll    int
+	poller   *os.File // epoll, as Go's poller knows it
+	raw      syscall.RawConn
+	parking  func(uintptr) bool
+	watching bool
+	event    unix.EpollEvent
+	due      bool      // dueAt is the deadline that is set, and has not passed
+	dueAt    time.Time // the zero Time for none
+
+	zones   map[uint32]string
+	indices map[string]uint32
+
+	out     []message
+	queued  int // of out
+	arena   []byte
+	used    int // of arena
+	cuts    bool
+	longest int // bytes of a packet that the kernel cuts
 }
 
-func (u *udpConn) receiveRoom() int { return u.room }
+// moment is how long a thread waits in the kernel without hearing wake: a peer in lock-step on the same network answers within it.
+const moment = 5 * time.Millisecond
 
-func newUDPConn(c *net.UDPConn) conn {
-	u := &udpConn{UDPConn: c, oob: make([]byte, 128), out: make([]byte, 0, 64)}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return u
-	}
-	_ = raw.Control(func(fd uintptr) { // without it answers leave from the address that the routing table says
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // over the system's limit, where that is allowed
-		if size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
-			u.room = size / 2 // the kernel counts its own overhead, as much again (socket(7))
-		}
-		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
-		u.v6 = err == nil && domain == unix.AF_INET6
-		if u.v6 {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			return
-		}
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-	})
-	return u
+// message is one datagram to the kernel (struct mmsghdr) and what it points to.
+type message struct {
+	header  *mmsghdr
+	buf     []byte
+	name    unix.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
+	control [controlSpace]byte
+	d       datagram
 }
 
-func (u *udpConn) read(b []byte) (int, netip.AddrPort, netip.Addr, error) {
-	n, oobn, _, from, err := u.ReadMsgUDPAddrPort(b, u.oob)
-	if err != nil {
-		return 0, netip.AddrPort{}, netip.Addr{}, err
-	}
-	return n, from, asked(u.oob[:oobn]), nil
-}
-
-func (u *udpConn) write(b []byte, to netip.AddrPort, local netip.Addr) {
-	if _, _, err := u.WriteMsgUDPAddrPort(b, u.control(local), to); err != nil && local.IsValid() {
-		// The address has gone, or is a broadcast address: any other is better than none.
-		_, _, _ = u.WriteMsgUDPAddrPort(b, nil, to)
-	}
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32 // bytes of the datagram
 }
 
 const (
-	cmsgHeader = unix.SizeofCmsghdr
-	pktinfo4   = unix.SizeofInet4Pktinfo
-	pktinfo6   = unix.SizeofInet6Pktinfo
+	cmsgHeader   = unix.SizeofCmsghdr
+	pktinfo4     = unix.SizeofInet4Pktinfo
+	pktinfo6     = unix.SizeofInet6Pktinfo
+	controlSpace = 128
+
+	batch = 64 // datagrams that one system call takes, or sends
 )
+
+func (u *udpConn) receiveRoom() int { return u.room }
+
+func (u *udpConn) trains() bool { return u.cuts }
+
+// newUDPConn takes c over, and closes it.
+func newUDPConn(c *net.UDPConn) (conn, error) {
+	u := &udpConn{fd: -1, in: messages(batch), most: 1, out: messages(batch), arena: make([]byte, 4*maxDatagram), longest: maxDatagram}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { u.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, failed, c.Close()); err != nil {
+		return nil, err
+	}
+	if err := u.watch(); err != nil {
+		return nil, errors.Join(err, unix.Close(u.fd))
+	}
+	for i := range u.in {
+		u.in[i].point(make([]byte, maxDatagram)) // the system gives memory to what is written to
+	}
+	u.prepare(addrPort(c.LocalAddr()).Addr().Unmap().WithZone(""))
+	return u, nil
+}
+
+// watch makes the epoll instance.
+func (u *udpConn) watch() (err error) {
+	if u.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(u.epoll, true); err != nil { // by which os takes it for one to be polled
+		return errors.Join(os.NewSyscallError("fcntl", err), unix.Close(u.epoll))
+	}
+	u.poller = os.NewFile(uintptr(u.epoll), "epoll")
+	u.event = unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(u.fd)}
+	u.parking = u.park // bound once: each time would allocate
+	if u.raw, err = u.poller.SyscallConn(); err == nil {
+		err = u.poller.SetReadDeadline(time.Time{}) // fails where it can't be polled
+	}
+	if err != nil {
+		return errors.Join(err, u.poller.Close())
+	}
+	return nil
+}
+
+// prepare sets what the socket can do. What fails makes it slower, or answers leave from the address that the routing table says.
+func (u *udpConn) prepare(bound netip.Addr) {
+	_ = unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // over the system's limit, where that is allowed
+	if size, err := unix.GetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+		u.room = size / 2 // the kernel doubles what is asked for (socket(7))
+	}
+	domain, err := unix.GetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	u.v6 = err == nil && domain == unix.AF_INET6
+	switch {
+	case ownAddress(bound):
+		u.local = bound
+	case u.v6:
+		_ = unix.SetsockoptInt(u.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	default:
+		_ = unix.SetsockoptInt(u.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	}
+	_, err = unix.GetsockoptInt(u.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT) // Linux 4.18
+	u.cuts = err == nil
+	wait := unix.NsecToTimeval(int64(moment))
+	if unix.SetsockoptTimeval(u.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait) == nil {
+		_ = unix.SetNonblock(u.fd, false) // who doesn't want to wait says so with each call
+	}
+}
+
+// ownAddress reports whether a is this host's and nobody else's, so no broadcast address.
+func ownAddress(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	all, _ := net.InterfaceAddrs()
+	return slices.ContainsFunc(all, func(of net.Addr) bool {
+		n, ok := of.(*net.IPNet)
+		if !ok {
+			return false
+		}
+		own, _ := netip.AddrFromSlice(n.IP)
+		return own.Unmap() == a
+	})
+}
+
+// messages returns n of them, whose headers lie side by side.
+func messages(n int) []message {
+	headers, vectors, list := make([]mmsghdr, n), make([]unix.Iovec, n), make([]message, n)
+	for i := range list {
+		m := &list[i]
+		m.header = &headers[i]
+		m.header.hdr.Iov = &vectors[i]
+		m.header.hdr.SetIovlen(1)
+		m.header.hdr.Name = (*byte)(unsafe.Pointer(&m.name))
+		m.header.hdr.Control = &m.control[0]
+		m.reset()
+	}
+	return list
+}
+
+// reset makes m ready to take a datagram.
+func (m *message) reset() {
+	m.header.hdr.Namelen = unix.SizeofSockaddrInet6
+	m.header.hdr.SetControllen(controlSpace)
+}
+
+// point makes b what m carries.
+func (m *message) point(b []byte) {
+	m.buf = b
+	m.header.hdr.Iov.Base = unsafe.SliceData(b)
+	m.header.hdr.Iov.SetLen(len(b))
+}
+
+func (u *udpConn) receive(until time.Time, brief bool) (int, error) {
+	for i := range u.got {
+		u.in[i].reset()
+	}
+	u.got = 0
+	switch {
+	case u.woken.Swap(false):
+		u.due = false // what wake sets is no deadline
+		return 0, nil
+	case until == longAgo:
+		u.take(unix.MSG_DONTWAIT)
+	case brief:
+		u.take(unix.MSG_WAITFORONE)
+	default:
+		return u.wait(until)
+	}
+	return u.got, u.err
+}
+
+// wait waits as Go's sockets do.
+func (u *udpConn) wait(until time.Time) (int, error) {
+	if !u.due || earlier(until, u.dueAt) {
+		if err := u.poller.SetReadDeadline(until); err != nil {
+			return 0, err
+		}
+		u.due, u.dueAt = true, until
+		if u.woken.Swap(false) { // before the deadline was set, so that it is lost
+			u.due = false
+			return 0, nil
+		}
+	}
+	err := u.raw.Read(u.parking)
+	if u.watching {
+		u.watching = false
+		_ = unix.EpollCtl(u.epoll, unix.EPOLL_CTL_DEL, u.fd, nil)
+	}
+	if err != nil {
+		u.due = false
+		return 0, unlessTimeout(err)
+	}
+	return u.got, u.err
+}
+
+// park reads the socket, and reports whether that's all; else it is called again when there is something to read.
+func (u *udpConn) park(uintptr) bool {
+	u.take(unix.MSG_DONTWAIT)
+	if u.got > 0 || u.err != nil {
+		return true
+	}
+	if !u.watching {
+		u.err = unix.EpollCtl(u.epoll, unix.EPOLL_CTL_ADD, u.fd, &u.event)
+		u.watching = u.err == nil
+	}
+	return u.err != nil
+}
+
+// earlier reports whether deadline a is before b; the zero Time is none.
+func earlier(a, b time.Time) bool {
+	return !a.IsZero() && (b.IsZero() || a.Before(b))
+}
+
+// take reads the socket. A second try in vain costs as much as a packet's way through the kernel, so it looks for one where it found
+// one, and for more where there were more.
+func (u *udpConn) take(flags int) {
+	u.err = nil
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(u.in[0].header)), uintptr(u.most), uintptr(flags), 0, 0)
+	switch errno {
+	case 0:
+		u.got = int(n)
+		if u.got == u.most {
+			u.most = min(8*u.most, len(u.in))
+		} else {
+			u.most = u.got
+		}
+	case unix.EAGAIN, unix.EINTR:
+	default:
+		u.err = errno
+	}
+}
+
+func (u *udpConn) message(i int) ([]byte, netip.AddrPort, netip.Addr) {
+	m := &u.in[i]
+	local := u.local
+	if !local.IsValid() {
+		local = asked(m.control[:m.header.hdr.Controllen])
+	}
+	return m.buf[:m.header.n], u.from(m), local
+}
+
+// from returns the address that a datagram came from.
+func (u *udpConn) from(m *message) netip.AddrPort {
+	if m.name.Family == unix.AF_INET {
+		in4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name))
+		return netip.AddrPortFrom(netip.AddrFrom4(in4.Addr), port(in4.Port))
+	}
+	ip := netip.AddrFrom16(m.name.Addr)
+	if m.name.Scope_id != 0 {
+		ip = ip.WithZone(u.zone(m.name.Scope_id))
+	}
+	return netip.AddrPortFrom(ip, port(m.name.Port))
+}
+
+// port turns a port's bytes around, where this machine does: it is in the network's order in one, in the host's in the other.
+func port(p uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&p))
+	return uint16(b[0])<<8 | uint16(b[1])
+}
+
+// zone returns the name of an interface. They are few, and outlive a server mostly.
+func (u *udpConn) zone(index uint32) string {
+	name, ok := u.zones[index]
+	if !ok {
+		i, err := net.InterfaceByIndex(int(index))
+		if err != nil {
+			return ""
+		}
+		if name = i.Name; u.zones == nil {
+			u.zones, u.indices = map[uint32]string{}, map[string]uint32{}
+		}
+		u.zones[index], u.indices[name] = name, index
+	}
+	return name
+}
 
 // asked returns the address that a datagram came to, from its control messages: of IPv4 the address of this host that
 // stands for it (ipi_spec_dst), which differs from the header's where that is a broadcast address.
@@ -77,32 +331,155 @@ func asked(oob []byte) netip.Addr {
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= pktinfo6:
 			return netip.AddrFrom16([16]byte(data[:16])).Unmap()
 		}
-		oob = oob[min(len(oob), (size+7)&^7):]
+		oob = oob[min(len(oob), unix.CmsgSpace(size-cmsgHeader)):]
 	}
 	return netip.Addr{}
 }
 
-// control returns the control message that makes a datagram leave from local.
-func (u *udpConn) control(local netip.Addr) []byte {
-	if !local.IsValid() || local.IsMulticast() || local.IsUnspecified() {
-		return nil
+func (u *udpConn) wake() {
+	u.woken.Store(true)
+	_ = u.poller.SetReadDeadline(longAgo)
+}
+
+func (u *udpConn) Close() error {
+	return errors.Join(u.poller.Close(), unix.Close(u.fd)) // in this order: the kernel forgets what the one watches
+}
+
+func (u *udpConn) buffer() []byte {
+	if len(u.arena)-u.used < maxDatagram {
+		u.flush()
 	}
-	level, kind, size := unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo6
+	return u.arena[u.used:u.used]
+}
+
+func (u *udpConn) queue(d datagram) {
+	u.used += len(d.b)
+	if d.cut > 0 && (!u.cuts || d.cut > u.longest) {
+		for b := range d.packets {
+			u.address(datagram{to: d.to, local: d.local, b: b})
+		}
+		return
+	}
+	u.address(d)
+}
+
+// address fills in a message.
+func (u *udpConn) address(d datagram) {
+	if u.queued == len(u.out) {
+		u.send()
+	}
+	m := &u.out[u.queued]
+	u.queued++
+	m.d = d
+	m.point(d.b)
+	m.header.hdr.Namelen = u.setName(m, d.to)
+	m.header.hdr.SetControllen(len(u.control(m.control[:0], d)))
+}
+
+func (u *udpConn) setName(m *message, to netip.AddrPort) uint32 {
 	if !u.v6 {
-		level, kind, size = unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo4
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: port(to.Port()), Addr: to.Addr().Unmap().As4()}
+		return unix.SizeofSockaddrInet4
 	}
-	space := unix.CmsgSpace(size)
-	u.out = u.out[:space]
-	clear(u.out)
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&u.out[0]))
-	h.Level, h.Type = int32(level), int32(kind)
-	h.SetLen(unix.CmsgLen(size))
-	if u.v6 {
+	m.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port(to.Port()), Addr: to.Addr().As16()}
+	if zone := to.Addr().Zone(); zone != "" {
+		m.name.Scope_id = u.indices[zone]
+	}
+	return unix.SizeofSockaddrInet6
+}
+
+// control appends the control messages that make a datagram leave from d.local, and have it cut.
+func (u *udpConn) control(b []byte, d datagram) []byte {
+	switch local := d.local; {
+	case u.local.IsValid():
+	case !local.IsValid() || local.IsMulticast() || local.IsUnspecified():
+	case u.v6:
 		ip := local.As16()
-		copy(u.out[cmsgHeader:], ip[:])
-		return u.out
+		var data []byte
+		b, data = appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo6)
+		copy(data, ip[:])
+	default:
+		ip := local.As4()
+		var data []byte
+		b, data = appendControl(b, unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo4)
+		copy(data[4:], ip[:])
 	}
-	ip := local.As4()
-	copy(u.out[cmsgHeader+4:], ip[:])
-	return u.out
+	if d.cut > 0 {
+		var data []byte
+		b, data = appendControl(b, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+		*(*uint16)(unsafe.Pointer(&data[0])) = uint16(d.cut)
+	}
+	return b
+}
+
+func appendControl(b []byte, level, kind int32, size int) (all, data []byte) {
+	start := len(b)
+	all = b[:start+unix.CmsgSpace(size)]
+	clear(all[start:])
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&all[start]))
+	h.Level, h.Type = level, kind
+	h.SetLen(unix.CmsgLen(size))
+	return all, all[start+cmsgHeader:]
+}
+
+func (u *udpConn) flush() {
+	u.send()
+	u.used = 0
+}
+
+// send sends what is queued.
+func (u *udpConn) send() {
+	for sent := 0; sent < u.queued; {
+		n, errno := u.put(sent)
+		switch errno {
+		case 0:
+			sent += n
+		case unix.EAGAIN: // the send buffer is full
+			room := [1]unix.PollFd{{Fd: int32(u.fd), Events: unix.POLLOUT}}
+			_, _ = unix.Ppoll(room[:], nil, nil)
+		case unix.EINTR:
+		default:
+			u.putAgain(&u.out[sent], errno)
+			sent++
+		}
+	}
+	u.queued = 0
+}
+
+// put sends what it can from the given message on. A single one takes a shorter way through the kernel.
+func (u *udpConn) put(from int) (int, syscall.Errno) {
+	m := u.out[from].header
+	if from+1 == u.queued {
+		return 1, u.putOne(m)
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)), uintptr(u.queued-from), unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
+
+func (u *udpConn) putOne(m *mmsghdr) syscall.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT)
+	return errno
+}
+
+// putAgain sends what the system refused to as the plainest it can be: packet by packet, where it was to be cut, which the path's MTU
+// (EINVAL) or a network card may forbid; and from any address, where its own has gone or was a broadcast address.
+func (u *udpConn) putAgain(m *message, errno syscall.Errno) {
+	d := m.d
+	cutting := d.cut > 0
+	for b := range d.packets {
+		m.point(b)
+		m.header.hdr.SetControllen(len(u.control(m.control[:0], datagram{local: d.local})))
+		if u.putOne(m.header) != 0 {
+			cutting = false // that wasn't it, or not alone
+			m.header.hdr.SetControllen(0)
+			_ = u.putOne(m.header)
+		}
+	}
+	switch {
+	case !cutting:
+	case errno == unix.EINVAL || errno == unix.EMSGSIZE:
+		u.longest = min(u.longest, d.cut-1)
+	default:
+		u.cuts = false
+	}
 }
