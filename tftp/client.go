@@ -191,8 +191,10 @@ func (s *session) step(ctx context.Context) error {
 	}
 	now := time.Since(s.epoch)
 	for i := range n {
-		b, from, _ := s.conn.message(i)
-		s.i.packet(now, from, b)
+		d := s.conn.came(i)
+		for b := range d.packets {
+			s.i.packet(now, d.peer, b)
+		}
 	}
 	s.i.tick(now)
 	return nil

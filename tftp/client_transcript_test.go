@@ -34,7 +34,7 @@ func playClient(t *testing.T, script string) string {
 			}
 			name := "?"
 			for n, p := range serverPeers {
-				if p == d.to {
+				if p == d.peer {
 					name = n
 				}
 			}

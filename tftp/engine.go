@@ -60,9 +60,10 @@ type stray struct {
 	err   *Error
 }
 
-// datagram is one to send, or a train of them. local is the address that it leaves from; the zero value for any.
+// datagram is one that came, or is to be sent, or a train of them. local is this host's address that it came to, or leaves from; the
+// zero value for any.
 type datagram struct {
-	to    netip.AddrPort
+	peer  netip.AddrPort
 	local netip.Addr
 	b     []byte
 	cut   int // bytes of each packet of a train but the last, which may be shorter; 0 where b is one packet
@@ -167,11 +168,11 @@ func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 	if last := len(e.strays) - 1; last >= 0 {
 		s := e.strays[last]
 		e.strays = e.strays[:last]
-		return datagram{to: s.to, local: s.local, b: appendERROR(buf[:0], s.err)}, true
+		return datagram{peer: s.to, local: s.local, b: appendERROR(buf[:0], s.err)}, true
 	}
 	for t := e.ready.pop(); t != nil; t = e.ready.pop() {
 		t.queued = false
-		d := datagram{to: t.peer, local: t.local, b: t.packet(now, buf[:0])}
+		d := datagram{peer: t.peer, local: t.local, b: t.packet(now, buf[:0])}
 		if d.b == nil {
 			continue
 		}

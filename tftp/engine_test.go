@@ -317,7 +317,7 @@ func TestMemoryIsShared(t *testing.T) {
 	deliver := func(to netip.AddrPort, b []byte) {
 		e.packet(0, to, netip.Addr{}, b)
 		for d, ok := e.send(0, buf); ok; d, ok = e.send(0, buf) {
-			said[d.to] = string(d.b)
+			said[d.peer] = string(d.b)
 		}
 	}
 	ports := func(p string, n uint16) netip.AddrPort { return netip.AddrPortFrom(testPeers[p].Addr(), 2000+n) }

@@ -102,8 +102,8 @@ func FuzzEngine(f *testing.F) {
 				if !ok {
 					break
 				}
-				if sent++; len(d.b) < headerSize || d.to.Port() == 0 || sent > 1_000_000 {
-					t.Fatalf("%x to %v, %d sent", d.b, d.to, sent)
+				if sent++; len(d.b) < headerSize || d.peer.Port() == 0 || sent > 1_000_000 {
+					t.Fatalf("%x to %v, %d sent", d.b, d.peer, sent)
 				}
 			}
 			calls := e.begun

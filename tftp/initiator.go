@@ -296,7 +296,7 @@ func (i *initiator) send(now time.Duration, buf []byte) (datagram, bool) {
 	case len(i.strays) > 0:
 		s := i.strays[0]
 		i.strays = i.strays[1:]
-		return datagram{to: s.to, b: appendERROR(b, s.err)}, true
+		return datagram{peer: s.to, b: appendERROR(b, s.err)}, true
 	case i.telling != nil:
 		b = appendERROR(b, i.telling)
 		i.telling = nil
@@ -304,7 +304,7 @@ func (i *initiator) send(now time.Duration, buf []byte) (datagram, bool) {
 		return datagram{}, false
 	case i.asking:
 		i.asking = false
-		return datagram{to: i.server, b: append(b, i.request...)}, true
+		return datagram{peer: i.server, b: append(b, i.request...)}, true
 	case i.acking:
 		i.acking = false
 		b = appendACK(b, i.rx.last())
@@ -314,7 +314,7 @@ func (i *initiator) send(now time.Duration, buf []byte) (datagram, bool) {
 	default:
 		return datagram{}, false
 	}
-	return datagram{to: i.peer, b: b}, true
+	return datagram{peer: i.peer, b: b}, true
 }
 
 // cancel ends the transfer from this side.

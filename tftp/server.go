@@ -370,13 +370,15 @@ func (sv *serving) loop() error {
 			readErrors++
 		}
 		for i := range n {
-			b, from, local := sv.conn.message(i)
-			sv.count.PacketsIn++
-			sv.count.BytesIn += int64(len(b))
-			if sv.s.Trace != nil {
-				sv.s.Trace(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), false, b)
+			d := sv.conn.came(i)
+			for b := range d.packets {
+				sv.count.PacketsIn++
+				sv.count.BytesIn += int64(len(b))
+				if sv.s.Trace != nil {
+					sv.s.Trace(netip.AddrPortFrom(d.peer.Addr().Unmap(), d.peer.Port()), false, b)
+				}
+				e.packet(now, d.peer, d.local, b)
 			}
-			e.packet(now, from, local, b)
 		}
 		e.tick(now)
 	}
@@ -406,7 +408,7 @@ func (sv *serving) flush(ctx context.Context, now time.Duration) {
 			sv.count.PacketsOut++
 			sv.count.BytesOut += int64(len(b))
 			if sv.s.Trace != nil {
-				sv.s.Trace(d.to, true, b)
+				sv.s.Trace(d.peer, true, b)
 			}
 		}
 		sv.conn.queue(d)

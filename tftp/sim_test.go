@@ -412,7 +412,7 @@ func (w *world) flushClient(c *simClient) {
 		if !ok {
 			break
 		}
-		w.send(c.addr, d.to, d.b)
+		w.send(c.addr, d.peer, d.b)
 	}
 	if c.i.phase < dallying || c.closed {
 		return
@@ -441,7 +441,7 @@ func (w *world) flushServer() {
 		if !ok {
 			break
 		}
-		w.send(w.serverAddr, d.to, d.b)
+		w.send(w.serverAddr, d.peer, d.b)
 	}
 	for _, b := range w.engine.begun {
 		p := pendingCall{at: w.now + time.Duration(w.r.Int64N(int64(w.storeDelay))), generation: w.generation, id: b.id, req: b.req, fate: "stored"}

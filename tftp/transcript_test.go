@@ -221,7 +221,7 @@ func (c *conversation) answers(at string) {
 		}
 		name := ""
 		for n, p := range testPeers {
-			if netip.AddrPortFrom(p.Addr().Unmap(), p.Port()) == d.to && n != "A" && n != "D" {
+			if netip.AddrPortFrom(p.Addr().Unmap(), p.Port()) == d.peer && n != "A" && n != "D" {
 				name = n
 			}
 		}

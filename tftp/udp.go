@@ -12,12 +12,12 @@ import (
 // addresses a peer expects the answer from the one that it asked (RFC 1123, section 4.2.3; RFC 1350 section 4). One goroutine uses
 // it; any may call wake and Close.
 type conn interface {
-	// receive takes the datagrams that have come, as many as one system call yields, for message to return. Where there is none it
+	// receive takes the datagrams that have come, as many as one system call yields, for came to return. Where there is none it
 	// waits for one until the given time, the zero Time for ever, or until wake is called; with brief it may wait for a moment
 	// whatever the time is, which costs least where an answer is near. It may find nothing before its time.
 	receive(until time.Time, brief bool) (n int, err error)
-	// message returns a datagram that receive took. Its bytes are valid until the next receive.
-	message(i int) (b []byte, from netip.AddrPort, local netip.Addr)
+	// came returns a datagram that receive took. Its bytes are valid until the next receive.
+	came(i int) datagram
 	// wake makes receive return, now or when it is called next.
 	wake()
 	// buffer returns where the next datagram that is queued is to be written, with room for the largest.
@@ -96,9 +96,7 @@ func unlessTimeout(err error) error {
 	return err
 }
 
-func (c *plainConn) message(int) ([]byte, netip.AddrPort, netip.Addr) {
-	return c.in[:c.n], c.from, netip.Addr{}
-}
+func (c *plainConn) came(int) datagram { return datagram{peer: c.from, b: c.in[:c.n]} }
 
 func (c *plainConn) wake() {
 	c.woken.Store(true)
@@ -108,7 +106,7 @@ func (c *plainConn) wake() {
 func (c *plainConn) buffer() []byte { return c.out }
 
 func (c *plainConn) queue(d datagram) {
-	to := net.UDPAddrFromAddrPort(d.to)
+	to := net.UDPAddrFromAddrPort(d.peer)
 	for b := range d.packets {
 		_, _ = c.WriteTo(b, to)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // udpConn takes and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)), has the kernel cut windows into packets
-// (UDP_SEGMENT, udp(7)), and answers from the address that was asked (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)).
+// and hand over those of a peer that came together as one (UDP_SEGMENT and UDP_GRO, udp(7)), and answers from the address that was asked (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)).
 //
 // Its descriptor is not one of those that Go's poller watches: that would cost a system call or two for each packet in lock-step,
 // and wake a thread for each. Where there is nothing to do for longer, Go's poller watches an epoll(7) instance that watches it.
@@ -141,6 +141,7 @@ func (u *udpConn) prepare(bound netip.Addr) {
 	}
 	_, err = unix.GetsockoptInt(u.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT) // Linux 4.18
 	u.cuts = err == nil
+	_ = unix.SetsockoptInt(u.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // Linux 5.0
 	wait := unix.NsecToTimeval(int64(moment))
 	if unix.SetsockoptTimeval(u.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait) == nil {
 		_ = unix.SetNonblock(u.fd, false) // who doesn't want to wait says so with each call
@@ -271,13 +272,11 @@ func (u *udpConn) take(flags int) {
 	}
 }
 
-func (u *udpConn) message(i int) ([]byte, netip.AddrPort, netip.Addr) {
+func (u *udpConn) came(i int) datagram {
 	m := &u.in[i]
-	local := u.local
-	if !local.IsValid() {
-		local = asked(m.control[:m.header.hdr.Controllen])
-	}
-	return m.buf[:m.header.n], u.from(m), local
+	d := datagram{peer: u.from(m), local: u.local, b: m.buf[:m.header.n]}
+	d.readControl(m.control[:m.header.hdr.Controllen])
+	return d
 }
 
 // from returns the address that a datagram came from.
@@ -315,25 +314,27 @@ func (u *udpConn) zone(index uint32) string {
 	return name
 }
 
-// asked returns the address that a datagram came to, from its control messages: of IPv4 the address of this host that
-// stands for it (ipi_spec_dst), which differs from the header's where that is a broadcast address.
-func asked(oob []byte) netip.Addr {
-	for len(oob) >= cmsgHeader {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+// readControl takes from control messages what they say of a datagram: how it is to be cut, and the address that it came to. Of IPv4
+// that is the address of this host that stands for it (ipi_spec_dst), which differs from the header's where that is a broadcast
+// address.
+func (d *datagram) readControl(b []byte) {
+	for len(b) >= cmsgHeader {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
 		size := int(h.Len)
-		if size < cmsgHeader || size > len(oob) {
-			return netip.Addr{}
+		if size < cmsgHeader || size > len(b) {
+			return
 		}
-		data := oob[cmsgHeader:size]
+		data := b[cmsgHeader:size]
 		switch {
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= pktinfo4:
-			return netip.AddrFrom4([4]byte(data[4:8]))
+			d.local = netip.AddrFrom4([4]byte(data[4:8]))
 		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= pktinfo6:
-			return netip.AddrFrom16([16]byte(data[:16])).Unmap()
+			d.local = netip.AddrFrom16([16]byte(data[:16])).Unmap()
+		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			d.cut = int(*(*int32)(unsafe.Pointer(&data[0])))
 		}
-		oob = oob[min(len(oob), unix.CmsgSpace(size-cmsgHeader)):]
+		b = b[min(len(b), unix.CmsgSpace(size-cmsgHeader)):]
 	}
-	return netip.Addr{}
 }
 
 func (u *udpConn) wake() {
@@ -356,7 +357,7 @@ func (u *udpConn) queue(d datagram) {
 	u.used += len(d.b)
 	if d.cut > 0 && (!u.cuts || d.cut > u.longest) {
 		for b := range d.packets {
-			u.address(datagram{to: d.to, local: d.local, b: b})
+			u.address(datagram{peer: d.peer, local: d.local, b: b})
 		}
 		return
 	}
@@ -372,7 +373,7 @@ func (u *udpConn) address(d datagram) {
 	u.queued++
 	m.d = d
 	m.point(d.b)
-	m.header.hdr.Namelen = u.setName(m, d.to)
+	m.header.hdr.Namelen = u.setName(m, d.peer)
 	m.header.hdr.SetControllen(len(u.control(m.control[:0], d)))
 }
 
