@@ -34,6 +34,7 @@ const (
 // brace that opens. What it opens is left to push, since its head stands outside of it.
 func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	quoted := w.state == braceQuoted
+	w.inside = w.state != bracePlain
 	words, bare := w.significant(form)
 	if len(words) == 0 {
 		return braceNothing, nil

@@ -119,7 +119,7 @@ type Line struct {
 func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
 
 // Redacted returns the line with its secrets replaced by "<secret>".
-func (l Line) Redacted() []byte { return l.w.masked(nil, secret, "<secret>") }
+func (l Line) Redacted() []byte { return l.w.masked(nil, secret, hidden) }
 
 // Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit 12".
 func (l Line) Path() []string { return l.w.pathStrings() }

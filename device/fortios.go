@@ -284,6 +284,7 @@ func (w *walk) openFortiKey(v []byte) int {
 
 // readFortiString reads a line inside a quoted string.
 func (w *walk) readFortiString() {
+	w.inside = true
 	if w.state != fortiQuoted {
 		switch {
 		case w.has("-----END"):

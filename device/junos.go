@@ -61,9 +61,6 @@ func readJunos(w *walk) {
 		w.readJunosStatement(words)
 	case braceOpen:
 		w.secretTokens(junosSecrets)
-		if w.redact && w.in("snmp") && bytes.HasPrefix(words, []byte("community ")) {
-			words = []byte("community <secret>") // the path is for all eyes
-		}
 		w.push(bytes.TrimPrefix(words, []byte("protect: ")), w.indent)
 		return
 	}

@@ -65,9 +65,6 @@ func readVyOS(w *walk) {
 	}
 	w.secretTokens(vyattaSecrets)
 	if kind == braceOpen {
-		if w.redact && bytes.HasPrefix(words, []byte("community ")) && w.within("snmp") {
-			words = []byte("community <secret>") // the path is for all eyes
-		}
 		w.push(words, w.indent)
 	}
 }

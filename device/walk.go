@@ -69,6 +69,7 @@ type walk struct {
 
 	dropped bool // the line is noise
 	quoting bool // the line is a banner's text or the like, in which nothing is noise
+	inside  bool // the line begins inside of a string or a comment
 	marks   []mark
 	last    []byte // words of the last line that is not blank and not noise
 
@@ -82,9 +83,11 @@ type walk struct {
 	held   []byte
 	xml    xmlScan // of platforms that write XML
 
-	brief  bool    // nobody asks for noise and secrets, which needn't be marked
-	redact bool    // secrets are to be marked
-	hash   *hasher // nil where only the identity is wanted
+	brief  bool     // nobody asks for noise and secrets, which needn't be marked
+	redact bool     // secrets are to be marked
+	sealed bool     // a private key goes on, where they are
+	shown  [][]byte // of the path, what differs from its headers: they hold no secrets
+	hash   *hasher  // nil where only the identity is wanted
 }
 
 func newWalk(config []byte) *walk {
@@ -139,7 +142,7 @@ func (w *walk) step() bool {
 		from++
 	}
 	w.start, w.line, w.words, w.indent = start, line, line[from:to], from
-	w.dropped, w.quoting, w.marks = false, false, w.marks[:0]
+	w.dropped, w.quoting, w.inside, w.marks = false, false, false, w.marks[:0]
 	switch {
 	case start >= w.end: // blank lines and a prompt at the end
 		w.dropped = w.platform != &plain || from == to
@@ -153,7 +156,7 @@ func (w *walk) step() bool {
 	}
 	w.platform.read(w)
 	if w.redact {
-		w.hideURLs()
+		w.hideAnywhere()
 	}
 	if !w.dropped && to > from {
 		w.last = w.words
@@ -273,16 +276,24 @@ func set(field *string, v []byte) {
 
 // masked appends the line to b, with what is marked as a kind replaced.
 func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
-	at := 0
+	return w.maskedPart(b, w.line, kind, marker)
+}
+
+// maskedPart is masked for a part of the line. Of marks that overlap all is replaced.
+func (w *walk) maskedPart(b, part []byte, kind markKind, marker string) []byte {
+	at := cap(w.line) - cap(part)
+	end := at + len(part)
 	for _, m := range w.marks {
-		if m.kind&kind == 0 || m.from < at {
-			continue
+		switch {
+		case m.kind&kind == 0 || m.to <= at || m.from >= end:
+		case m.from < at:
+			at = min(m.to, end)
+		default:
+			b = append(append(b, w.line[at:m.from]...), marker...)
+			at = min(m.to, end)
 		}
-		b = append(b, w.line[at:m.from]...)
-		b = append(b, marker...)
-		at = m.to
 	}
-	return append(b, w.line[at:]...)
+	return append(b, w.line[at:end]...)
 }
 
 // hideURLs marks the passwords in URLs, "ftp://user:password@host", which stand anywhere.
@@ -302,7 +313,6 @@ func (w *walk) hideURLs() {
 			w.mark(after[colon+1:at], secret)
 		}
 	}
-	slices.SortFunc(w.marks, func(a, b mark) int { return a.from - b.from })
 }
 
 // pathStrings returns the blocks around the line, of which those that it opens itself are none.
@@ -316,6 +326,9 @@ func (w *walk) pathStrings() []string {
 	}
 	out := make([]string, len(path))
 	for i, b := range path {
+		if i < len(w.shown) && w.shown[i] != nil {
+			b.header = w.shown[i]
+		}
 		out[i] = strings.Join(strings.Fields(string(b.header[:min(len(b.header), maxHeader)])), " ")
 	}
 	return out

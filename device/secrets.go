@@ -1,0 +1,356 @@
+package device
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Besides the secrets that a platform knows the places of there is a net for all of them: what is a secret by its form (a
+// hash, a private key, a password in a URL), and what a name announces that no platform uses for anything else. It is for
+// what is shown alone. It marks no noise and works only where lines are asked for, so that no fingerprint depends on it.
+// What is hidden though it is no secret is the lesser harm.
+
+// hideAnywhere marks the secrets of the line that the platform hasn't marked, puts the marks in order, and keeps the
+// secrets out of the path.
+func (w *walk) hideAnywhere() {
+	w.hidePrivateKey()
+	w.hideURLs()
+	w.hideForms()
+	w.hideNamed()
+	slices.SortStableFunc(w.marks, func(a, b mark) int { return a.from - b.from })
+	w.hidePath()
+}
+
+// hidePath keeps secrets out of what is shown of the blocks that the line opens.
+func (w *walk) hidePath() {
+	old := len(w.path)
+	for old > 0 && w.path[old-1].number == w.number {
+		old--
+	}
+	w.shown = w.shown[:min(len(w.shown), old)]
+	for len(w.shown) < len(w.path) {
+		b := &w.path[len(w.shown)]
+		var shown []byte
+		if b.number == w.number && slices.ContainsFunc(w.marks, func(m mark) bool { return m.kind&secret != 0 }) {
+			shown = w.maskedPart(nil, b.header, secret, hidden)
+		}
+		w.shown = append(w.shown, shown)
+	}
+}
+
+// hidden is what is shown of a secret.
+const hidden = "<secret>"
+
+// hidePrivateKey marks private keys in PEM (RFC 7468) and what resembles it, over lines or on one.
+func (w *walk) hidePrivateKey() {
+	for b := w.words; len(b) > 0; {
+		if !w.sealed {
+			_, after, ok := bytes.Cut(b, []byte("BEGIN "))
+			if !ok {
+				return
+			}
+			n := bytes.Index(after[:min(len(after), 60)], []byte("PRIVATE KEY"))
+			if b = after; n < 0 || bytes.Contains(after[:n], []byte("--")) {
+				continue
+			}
+			b = bytes.TrimLeft(bytes.TrimPrefix(after[n+len("PRIVATE KEY"):], []byte(" BLOCK")), " -")
+			w.sealed = true
+		}
+		end := sealEnd(b)
+		w.mark(bytes.TrimRight(b[:end], " -"), secret)
+		w.sealed, b = end == len(b), b[end:]
+	}
+}
+
+// sealEnd returns where "-END " or "- END " begins, or the length.
+func sealEnd(b []byte) int {
+	for i := 0; ; i++ {
+		n := bytes.Index(b[i:], []byte("END "))
+		if n < 0 {
+			return len(b)
+		}
+		if i += n; i > 0 && b[i-1] == '-' || i > 1 && b[i-1] == ' ' && b[i-2] == '-' {
+			return i
+		}
+	}
+}
+
+// hideForms marks the words that are secrets by their form.
+func (w *walk) hideForms() {
+	b := w.words
+	for i := 0; i < len(b); i++ {
+		if i > 0 && !opensValue(b[i-1]) {
+			continue
+		}
+		switch b[i] {
+		case '$', '%', '{':
+			if n := secretFormed(b[i:]); n >= 0 {
+				if v := formed(b, i); len(v) > n+5 {
+					w.mark(v[n:], secret)
+					i += len(v) - 1
+				}
+			}
+		case 'B', 'E', 'T', 'b', 'e':
+			if v := credentials(b[i:]); len(v) > 0 {
+				w.mark(v, secret)
+			} else if bytes.HasPrefix(b[i:], []byte("eyJ")) { // a JSON Web Token (RFC 7519)
+				v := formed(b, i)
+				if len(v) > 40 && bytes.Count(v, []byte(".")) == 2 {
+					w.mark(v, secret)
+				}
+				i += len(v) - 1
+			}
+		}
+	}
+}
+
+// opensValue reports whether a value may begin after c.
+func opensValue(c byte) bool { return bytes.IndexByte([]byte(" \t\"'=:>,([{"), c) >= 0 }
+
+// formed returns the word of b that begins at i: up to the quote that stands before it, else a blank, or an end tag. It costs
+// no more than its length.
+func formed(b []byte, i int) []byte {
+	var quote byte
+	if i > 0 && (b[i-1] == '"' || b[i-1] == '\'') {
+		quote = b[i-1]
+	}
+	n := i
+	for n < len(b) && b[n] != quote && (quote != 0 || !blank(b[n])) && !bytes.HasPrefix(b[n:], []byte("</")) && !bytes.HasPrefix(b[n:], []byte("]]>")) {
+		n++
+	}
+	return bytes.TrimRight(b[i:n], `;,"'\`)
+}
+
+// secretFormed returns where the secret begins in what a word begins with, if its form says that it is one, else something
+// below 0: hashes and ciphers as crypt(3) writes them ($6$SALT$HASH, Junos $9$, Comware $c$3$, F5 $M$), LDAP's ({SSHA}),
+// Huawei's (%^%#...%^%#).
+func secretFormed(b []byte) int {
+	b = b[:min(len(b), 20)]
+	if len(b) < 6 {
+		return -1
+	}
+	switch b[0] {
+	case '$':
+		if n := bytes.IndexByte(b[1:], '$'); nameBytes(b[1 : 1+max(n, 0)]) {
+			return 0
+		}
+	case '%':
+		if b[2] == '%' && bytes.IndexByte([]byte("^@$+#*"), b[1]) >= 0 && bytes.IndexByte([]byte("^@$+#*"), b[3]) >= 0 {
+			return 0
+		}
+	case '{':
+		if n := bytes.IndexByte(b, '}'); n > 2 && nameBytes(b[1:n]) {
+			return n + 1
+		}
+	}
+	return -1
+}
+
+// credentials returns those of an HTTP header (RFC 7235) that b begins with after their scheme, and what FortiOS writes after ENC.
+func credentials(b []byte) []byte {
+	n := bytes.IndexByte(b[:min(len(b), 8)], ' ')
+	if n < 0 {
+		return nil
+	}
+	v := bytes.TrimLeft(b[n:], " ")
+	if end := bytes.IndexAny(v, " \t\"'<\\;,"); end >= 0 {
+		v = v[:end]
+	}
+	switch string(b[:n]) {
+	case "Bearer", "bearer", "Token":
+		if len(v) < 12 {
+			return nil
+		}
+	case "Basic", "basic":
+		if len(v) < 8 || len(v)%4 != 0 || !base64Bytes(v) || bytes.Equal(bytes.ToLower(v), v) {
+			return nil
+		}
+	case "ENC":
+		if len(v) < 8 {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return v
+}
+
+func base64Bytes(b []byte) bool {
+	for _, c := range b {
+		if !base64Byte(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func nameByte(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' || c == '.' }
+
+func nameBytes(b []byte) bool {
+	for _, c := range b {
+		if !nameByte(c) {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// hideNamed marks what follows a name that announces a secret. In prose, comments and strings such words are just words,
+// unless a colon or an equals sign follows.
+func (w *walk) hideNamed() {
+	b := w.words
+	talk := w.quoting || w.inside || prose[string(field(b, 0))] || len(b) > 0 && (b[0] == '!' || b[0] == '#' || b[0] == ';' || b[0] == '/' && w.platform != &routerOS)
+	var quote byte
+	for i := 0; i < len(b); {
+		c := b[i]
+		if !nameByte(c) {
+			switch {
+			case c == quote:
+				quote = 0
+			case quote == 0 && (c == '"' || c == '\'') && (i == 0 || opensValue(b[i-1])):
+				quote = c
+			}
+			i++
+			continue
+		}
+		from := i
+		for i < len(b) && nameByte(b[i]) {
+			i++
+		}
+		if !secretName(b[from:i]) && !secretHeader(b[from:i]) {
+			continue
+		}
+		at, told := i, false
+		if at < len(b) && b[at] == '\\' {
+			at++
+		}
+		if at < len(b) && (b[at] == '"' || b[at] == '\'') {
+			at++
+		}
+		closed := at > i
+		for at < len(b) && (blank(b[at]) || b[at] == ':' || b[at] == '=') {
+			told = told || !blank(b[at])
+			at++
+		}
+		if at >= len(b) || at == i || !told && (closed || quote != 0 || talk || !secretName(b[from:i])) {
+			continue
+		}
+		if end := w.hideValue(at, quote, told, secretHeader(b[from:i])); end > i {
+			i = end
+		}
+	}
+}
+
+// hideValue marks the secret of which what announces it ends at a place of the line, and returns where it ends. quote is the
+// one in which its name stands; the value of a header of HTTP is more than a word.
+func (w *walk) hideValue(at int, quote byte, told, header bool) int {
+	b := w.words
+	for {
+		v := b[at:]
+		if bytes.IndexByte([]byte("{}[]();<|"), v[0]) >= 0 {
+			return 0
+		}
+		var more []byte
+		switch {
+		case quote == 0 && (v[0] == '"' || v[0] == '\''):
+			v, more = token(v)
+		case header && quote != 0:
+			if n := bytes.IndexByte(v, quote); n >= 0 {
+				v = v[:n]
+			}
+		case header:
+		default:
+			ends := " \t"
+			if quote != 0 {
+				ends += string(quote)
+			}
+			v = bytes.TrimLeft(v, `\"'`)
+			at = len(b) - len(v)
+			if n := bytes.IndexAny(v, ends); n >= 0 {
+				v, more = v[:n], bytes.TrimLeft(v[n:], " \t")
+			}
+		}
+		if quote == 0 && len(more) > 0 && more[0] != ';' && writtenAs(v) {
+			more = bytes.TrimLeft(more, " \t")
+			if len(more) > 0 {
+				at = len(b) - len(more)
+				continue
+			}
+		}
+		v = bytes.TrimRight(v, `;,\`)
+		if len(v) == 0 || harmless[string(v)] || told && string(v) == "null" {
+			return 0
+		}
+		w.mark(v, secret)
+		return at + len(v)
+	}
+}
+
+// writtenAs reports whether a word only says how the secret after it is written, or which one it is.
+func writtenAs(v []byte) bool {
+	return len(v) <= 2 && digits(v) || string(v) == "ENC" || manner[string(v)] || secretForms[string(v)] || secretForm[string(v)]
+}
+
+// harmless are words that no secret is, after a word that announces one: what is said of secrets in general.
+var harmless = func() map[string]bool {
+	m := map[string]bool{}
+	for _, word := range []string{"strength-check", "secure-mode", "policy", "complexity", "min-length", "minimum-length", "length", "history", "aging", "age",
+		"lockout", "expire", "expiration", "expiry", "lifetime", "warntime", "gracetime", "prompt", "required", "require", "enable", "disable", "enabled",
+		"disabled", "yes", "no", "true", "false", "none", "recovery", "encryption", "encrypt", "change", "reset", "retries", "retry", "timeout", "address",
+		"hostname", "keychain", "key-chain", "publickey", "keyboard", "keyboard-interactive", "configuration", "options", "option", "minimum", "maximum",
+		"add", "set", "remove", "unset", "print", "find", "storage", "rotation", "level", "peer", "=", "-", "*", "&", "|", "null", "\"\"", "''"} {
+		m[word] = true
+	}
+	return m
+}()
+
+// secretEnds are how names end that announce a secret, whatever stands before, by the last byte.
+var secretEnds = func() (by [256][]string) {
+	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw",
+		"-pass", "_pass", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
+		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey", "api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
+		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
+	} {
+		by[end[len(end)-1]] = append(by[end[len(end)-1]], end)
+	}
+	return by
+}()
+
+// secretName reports whether a setting of this name holds a secret, on any platform.
+func secretName(name []byte) bool {
+	var buffer [64]byte
+	lower := lowered(&buffer, name)
+	for len(lower) > 1 && lower[len(lower)-1] >= '0' && lower[len(lower)-1] <= '9' { // password2
+		lower = lower[:len(lower)-1]
+	}
+	if len(lower) == 0 {
+		return false
+	}
+	for _, end := range secretEnds[lower[len(lower)-1]] {
+		if len(lower) >= len(end) && string(lower[len(lower)-len(end):]) == end {
+			return true
+		}
+	}
+	return false
+}
+
+// secretHeader reports whether a header of HTTP of this name holds a secret.
+func secretHeader(name []byte) bool {
+	var buffer [64]byte
+	lower := lowered(&buffer, name)
+	return len(lower) > 5 && (bytes.HasSuffix(lower, []byte("authorization")) || string(lower) == "x-api-key" || string(lower) == "cookie" || string(lower) == "x-auth-token")
+}
+
+// lowered returns a name in small letters, in a buffer; one that is too long is none.
+func lowered(buffer *[64]byte, name []byte) []byte {
+	if len(name) > len(buffer) {
+		return nil
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buffer[i] = c
+	}
+	return buffer[:len(name)]
+}
