@@ -40,9 +40,29 @@ func readAireOS(w *walk) {
 		w.mark(w.words[i+len(" encrypt "):], secret)
 	} else if v, ok := w.after("config mgmtuser add "); ok {
 		w.mark(field(v, 1), secret)
+	} else if !w.redact {
+		return
+	} else if n := aireSecret(w.words); n > 0 {
+		w.mark(rest(w.words, n), secret)
 	} else {
 		w.secrets()
 	}
+}
+
+// aireSecret returns after how many words of a command secrets follow that no word announces, or 0.
+func aireSecret(b []byte) int {
+	for _, c := range []struct {
+		command string
+		words   int
+	}{
+		{"config snmp community mode enable ", 5}, {"config snmp community ipaddr ", 6}, {"config snmp community mode disable ", 5}, {"config snmp trapreceiver create ", 4},
+		{"config snmp trapreceiver mode enable ", 5}, {"config snmp v3user create ", 8}, {"config netuser add ", 4},
+	} {
+		if bytes.HasPrefix(b, []byte(c.command)) {
+			return c.words
+		}
+	}
+	return 0
 }
 
 // readAireComment reads what the controller says of itself; in a file that it sent itself, tables of ports and neighbours

@@ -33,7 +33,7 @@ func readAirOS(w *walk) {
 	if !w.redact {
 		return
 	}
-	for _, end := range []string{".password", ".psk", ".community", ".secret", ".wpa.key", ".key", ".passphrase", ".wpakey"} {
+	for _, end := range []string{".password", ".psk", ".community", ".secret", ".wpa.key", ".key", ".passphrase", ".wpakey", ".private"} {
 		if bytes.HasSuffix(key, []byte(end)) {
 			w.mark(v, secret)
 			return

@@ -33,6 +33,9 @@ func readEOS(w *walk) {
 	case w.has("banner ") && w.top() && len(rest(w.words, 2)) == 0, string(w.words) == "action bash":
 		w.until = []byte("EOF")
 	}
+	if v, ok := w.after("key "); ok && w.redact && w.in("mac security", string(w.parent())) {
+		w.mark(rest(v, 1), secret) // after its name
+	}
 	w.hide(lineSecrets, nil)
 	w.opens()
 }

@@ -194,6 +194,10 @@ func readInstant(w *walk) {
 			set(&w.id.OSVersion, field(v, 0))
 		}
 	}
+	if v, ok := w.after("user "); ok && w.redact && w.indent == 0 {
+		password, _ := cutWord(rest(v, 1)) // "user NAME PASSWORD portal"
+		w.mark(password, secret)
+	}
 	if v, ok := w.after("hash-mgmt-user "); ok { // a one-way hash
 		if w.redact {
 			hash, _ := cutWord(rest(v, 3))

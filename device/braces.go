@@ -186,9 +186,11 @@ func (w *walk) secretTokens(announce map[string]bool) {
 			break
 		}
 		switch {
-		case announce[string(word)], announced && (secretForm[string(word)] || len(word) <= 2 && digits(word)):
+		case announce[string(word)], announced && (secretForm[string(word)] || ways[string(word)] || len(word) <= 2 && digits(word)):
 			announced = true
 		case string(word) == "{" || string(word) == "[" || word[0] == ';':
+			announced = false
+		case announced && harmless[string(word)]:
 			announced = false
 		case announced, len(word) > 3 && word[0] == '"' && word[1] == '$' && word[2] != '{':
 			if word[0] != '"' && word[0] != '\'' {

@@ -69,7 +69,7 @@ func (w *walk) readSenseText(part []byte) {
 		x.depth > 2 && string(x.open[x.depth-1].name) == "last_rule_upd_time",
 		w.place == senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":
 		w.mark(part, noise)
-	case w.redact && senseSecrets[string(x.element(0))]:
+	case w.redact && (senseSecrets[string(x.element(0))] || senseNotice[string(x.element(1))] && string(x.element(0)) == "api" || x.secretElement()):
 		w.mark(part, secret)
 	}
 }
@@ -84,6 +84,9 @@ func (w *walk) automatic(name []byte) bool {
 	}
 	return bytes.Contains(ahead, []byte("<username><![CDATA[Auto]]></username>")) || bytes.Contains(ahead, []byte("<username>Auto</username>"))
 }
+
+// senseNotice are the services whose <api> is the token to write to them.
+var senseNotice = map[string]bool{"telegram": true, "slack": true}
 
 var senseSecrets = map[string]bool{
 	"password": true, "bcrypt-hash": true, "sha512-hash": true, "md5-hash": true, "nt-hash": true, "prv": true, "pre-shared-key": true, "rocommunity": true,

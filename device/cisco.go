@@ -432,6 +432,12 @@ func readCatOS(w *walk) {
 		w.mark(rest(w.words, 2), secret)
 	case w.has("set snmp community "):
 		w.mark(rest(w.words, 4), secret)
+	case w.has("set snmp trap "):
+		if community := field(w.words, 4); w.redact && address(field(w.words, 3)) {
+			w.mark(community, secret)
+		}
+	default:
+		w.secrets()
 	}
 }
 
@@ -445,7 +451,19 @@ func readVxWorks(w *walk) {
 			version, _, _ := bytes.Cut(rest(v, 1), []byte(")"))
 			set(&w.id.OSVersion, version)
 		}
+	} else if key, v, ok := bytes.Cut(w.words, []byte("=")); ok && w.redact && vxSecret(key) {
+		w.mark(v, secret)
 	}
+}
+
+// vxSecret reports whether a setting of an access point holds a secret.
+func vxSecret(key []byte) bool {
+	for _, part := range []string{"ommunity", "assword", "ecret", "KeyValue"} {
+		if bytes.Contains(key, []byte(part)) {
+			return true
+		}
+	}
+	return false
 }
 
 const (
@@ -499,7 +517,8 @@ var secretWords = map[string]bool{
 	"wpa-passphrase": true, "pre-share": true, "PRE-SHARE": true, "psk": true, "ascii": true, "auth": true, "priv": true, "passwd": true,
 	"authentication-key": true, "server-key": true, "shared-secret": true, "ciphertext": true, "cipher": true, "simple": true, "md5": true,
 	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true, "encrypted-password": true, "plaintext": true,
-	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true,
+	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true, "community-map": true, "key-octet-string": true,
+	"radius-common-pw": true, "hmac-sha-256": true, "hex": true, "sha1": true, "sha256": true, "privacy": true, "lsp-password": true, "hello-password": true,
 }
 
 // secretForms are words between one of secretWords and the secret: how it is encrypted, whose it is, what is done with it.
@@ -514,7 +533,7 @@ var prose = map[string]bool{"description": true, "remark": true, "name": true, "
 // secrets marks what follows a word that announces a secret, and what may stand between. Where somebody only talks of
 // secrets a word too many is hidden; that is the lesser harm.
 func (w *walk) secrets() {
-	if !w.redact || prose[string(field(w.words, 0))] {
+	if !w.redact || w.talks() {
 		return
 	}
 	b := w.words
@@ -530,8 +549,17 @@ func (w *walk) secrets() {
 		if string(word) == "key" && (bytes.HasPrefix(b, []byte("chain ")) || digits(b) && w.within("key chain ")) {
 			continue // its name, its number
 		}
+		if string(word) == "key-string" && w.has("key-string ") { // may hold blanks
+			for at := b; len(at) > 0 && writtenAs(field(at, 0)); at = rest(at, 1) {
+				if more := rest(at, 1); len(more) > 0 {
+					b = more
+				}
+			}
+			w.mark(b, secret)
+			return
+		}
 		v, after := field(b, 0), rest(b, 1)
-		for len(after) > 0 && (len(v) <= 2 && digits(v) || secretWords[string(v)] || secretForms[string(v)]) {
+		for len(after) > 0 && (len(v) <= 2 && digits(v) || secretWords[string(v)] || writtenAs(v)) {
 			b = after
 			v, after = field(b, 0), rest(b, 1)
 		}
@@ -541,20 +569,40 @@ func (w *walk) secrets() {
 				after = bytes.TrimLeft(b[i+2:], " \t")
 			}
 		}
-		w.mark(v, secret)
+		if !harmless[string(v)] {
+			w.mark(v, secret)
+		}
 		b = after
 	}
+}
+
+// talks reports whether a line has words of secrets and no secret: prose, the communities of BGP, groups of SNMPv3.
+func (w *walk) talks() bool {
+	switch string(field(w.words, 0)) {
+	case "set", "match":
+		return string(field(w.words, 1)) == "community"
+	case "snmp-server":
+		return string(field(w.words, 1)) == "group"
+	case "ip":
+		return string(field(w.words, 1)) == "community-list"
+	}
+	return prose[string(field(w.words, 0))]
 }
 
 // trapCommunity marks the community in what follows "snmp-server host ADDRESS".
 func (w *walk) trapCommunity(b []byte) {
 	for len(b) > 0 {
 		switch v := field(b, 0); string(v) {
-		case "traps", "trap", "informs", "version", "1", "2c", "3", "auth", "noauth", "priv", "encrypted", "clear":
+		case "traps", "trap", "informs", "inform", "version", "1", "2", "2c", "3", "v1", "v2c", "v3", "auth", "noauth", "priv", "encrypted", "clear", "name", "poll":
 			b = rest(b, 1)
-		case "vrf", "use-vrf", "udp-port":
+		case "vrf", "use-vrf", "filter-vrf", "udp-port", "source-interface", "port":
 			b = rest(b, 2)
 		default:
+			if address(v) {
+				b = rest(b, 1)
+				continue
+			}
+			v, _ = cutWord(b)
 			w.mark(v, secret)
 			return
 		}

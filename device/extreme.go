@@ -46,6 +46,35 @@ func readXOS(w *walk) {
 		w.setName(scalar(v))
 	}
 	w.secretTokens(xosSecrets)
+	if w.redact {
+		w.hideXOSPlaces()
+	}
+}
+
+// hideXOSPlaces marks the secrets that no word announces.
+func (w *walk) hideXOSPlaces() {
+	for _, c := range []struct {
+		command string
+		skipped int // words between the command and the secret
+	}{{"create account ", 2}, {"create netlogin local-user ", 1}, {"configure snmpv3 add community ", 0}} {
+		b, ok := w.after(c.command)
+		if !ok {
+			continue
+		}
+		for range c.skipped {
+			_, b = token(b)
+		}
+		for len(b) > 0 {
+			var word []byte
+			switch word, b = token(b); string(word) {
+			case "encrypted", "name":
+			case "user", "":
+				return
+			default:
+				w.mark(word, secret)
+			}
+		}
+	}
 }
 
 // readXOSComment reads the comments that head the modules, of which paths are made, and the one that says when the script was
@@ -78,7 +107,7 @@ func onXOS(w *walk, event xmlEvent, part []byte) {
 			w.mark(part, noise)
 		}
 	case xmlOnText:
-		if w.redact && xosElements[string(x.element(0))] {
+		if w.redact && len(bytes.TrimSpace(part)) > 0 && (xosElements[string(x.element(0))] || x.secretElement()) {
 			w.mark(part, secret)
 		}
 	case xmlOnClose:

@@ -240,8 +240,13 @@ var fortiHash = map[string]bool{"AK1": true, "SH2": true, "PB2": true}
 // fortiSecret marks the value of a setting whose name says that it is a secret, where it isn't displayed encrypted: in
 // scripts, and on old releases. A setting too many is hidden rather than one too few.
 func (w *walk) fortiSecret(key, v []byte) {
-	community := string(key) == "name" && len(w.path) > 1 && string(w.path[len(w.path)-2].header) == "config system snmp community"
-	if !community && !fortiSecretName(key) {
+	around := []byte(nil) // the table that the entry is of
+	if len(w.path) > 1 {
+		around = w.path[len(w.path)-2].header
+	}
+	community := string(key) == "name" && (string(around) == "config system snmp community" || bytes.HasSuffix(around, []byte(" snmp-community")))
+	header := (string(key) == "value" || string(key) == "content") && bytes.HasSuffix(around, []byte("headers"))
+	if !community && !header && !fortiSecretName(key) {
 		return
 	}
 	switch string(v) {
@@ -254,7 +259,7 @@ func (w *walk) fortiSecret(key, v []byte) {
 // fortiSecretName reports whether a setting of this name holds a secret.
 func fortiSecretName(key []byte) bool {
 	switch string(key) {
-	case "key", "authkey", "enckey", "key-string", "private-key", "history0", "history1":
+	case "key", "authkey", "enckey", "key-string", "private-key", "history0", "history1", "http-headers", "headers", "keytab", "uploadpass", "token":
 		return true
 	}
 	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "public-key"} {
@@ -267,7 +272,7 @@ func fortiSecretName(key []byte) bool {
 			return true
 		}
 	}
-	return bytes.HasSuffix(key, []byte("-key"))
+	return bytes.HasSuffix(key, []byte("-key")) || bytes.HasSuffix(key, []byte("-token"))
 }
 
 // openFortiKey looks whether the private key that begins on this line is displayed encrypted.

@@ -36,5 +36,5 @@ func (w *walk) commentsOnly() bool { return w.last == nil || w.last[0] == '#' }
 
 var gaiaSecrets = map[string]bool{
 	"expert-password-hash": true, "password-hash": true, "secret": true, "community": true, "auth-pass-phrase-hashed": true, "password": true,
-	"privacy-pass-phrase-hashed": true, "auth-pass-phrase": true, "privacy-pass-phrase": true, "md5": true, "authkey": true, "key": true,
+	"privacy-pass-phrase-hashed": true, "auth-pass-phrase": true, "privacy-pass-phrase": true, "md5": true, "authkey": true, "key": true, "simple": true,
 }

@@ -63,6 +63,8 @@ func readProCurve(w *walk) {
 	host, _ := w.after("snmp-server host ")
 	if community, _ := cutWord(rest(host, 1)); len(community) > 2 && community[0] == '"' {
 		w.mark(community, secret)
+	} else if w.has("snmpv3 community ") {
+		w.hide(proCurveCommunity, nil)
 	} else {
 		w.hide(proCurveSecrets, nil)
 	}
@@ -97,6 +99,9 @@ var proCurveSecrets = map[string]int{
 	"key": 0, "encrypted-key": 0, "community": 0, "encrypted-community": 0, "sha1": 0, "sha256": 0, "plaintext": 0, "auth": 0, "priv": 0,
 	"key-value": 0, "md5-auth-key-chain": 0, "authentication-key": 0, "key-string": 0,
 }
+
+// proCurveCommunity announce a community of SNMPv3, which often is its index, too.
+var proCurveCommunity = map[string]int{"index": 0, "name": 0}
 
 func readComware(w *walk) {
 	if !w.readSections() {

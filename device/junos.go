@@ -201,7 +201,7 @@ func (w *walk) deactivateJunos(b []byte) {
 }
 
 var junosSecrets = map[string]bool{
-	"encrypted-password": true, "plain-text-password-value": true, "secret": true, "authentication-key": true, "key": true, "ascii-text": true,
+	"trap-group": true, "community-name": true, "snmp-community": true, "encrypted-password": true, "plain-text-password-value": true, "secret": true, "authentication-key": true, "key": true, "ascii-text": true,
 	"hexadecimal": true, "password": true, "pre-shared-key": true, "simple-password": true, "community": true, "authentication-password": true,
 	"privacy-password": true, "authentication-key-chain-secret": true, "ssh-rsa": true, "ssh-ed25519": true, "ssh-ecdsa": true, "ssh-dsa": true,
 }

@@ -79,13 +79,15 @@ var lineSecrets = map[string]int{
 	"shared-secret": 0, "pre-shared-key": 0, "psk": 0, "md5": 0, "sha": 0, "sha1": 0, "sha256": 0, "sha512": 0, "cipher": 0, "ciphertext": 0,
 	"irreversible-cipher": 0, "simple": 0, "plaintext": 0, "hash": 0, "encrypted": 0, "secret-encrypted": 0, "privacy-mode": 0,
 	"super-user-password": 0, "port-config-password": 0, "read-only-password": 0, "md5-key": 0, "message-digest-key": 1, "admin-password": 0,
+	"snmptrap": 0, "auth-md5": 0, "auth-sha": 0, "auth-md5-key": 0, "auth-sha-key": 0, "priv-des": 0, "priv-des-key": 0, "priv-aes128": 0, "securityname": 0,
+	"community-map": 0, "plain": 0, "hmac-sha256": 0,
 }
 
 // hide marks the secrets of a line: what follows a word that announces one. changes, which may be nil, tells whether a
 // secret is written anew at each display. Where somebody only talks of secrets a word too many is hidden; that is the
 // lesser harm.
 func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool) {
-	if !w.redact && changes == nil || prose[string(field(w.words, 0))] {
+	if !w.redact && changes == nil || prose[string(field(w.words, 0))] || changes == nil && w.talks() {
 		return
 	}
 	b := w.words
@@ -101,7 +103,7 @@ func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool)
 		}
 		at, numbered := b, false
 		v, more := cutWord(b)
-		for len(more) > 0 && (manner[string(v)] || len(v) <= 2 && digits(v)) {
+		for len(more) > 0 && (manner[string(v)] || len(v) <= 2 && digits(v) || changes == nil && writtenAs(v)) {
 			at, numbered = more, digits(v)
 			v, more = cutWord(more)
 		}
@@ -111,7 +113,7 @@ func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool)
 		}
 		if changes != nil && changes(word, unquoted(v)) {
 			w.mark(v, noise|secret)
-		} else if w.redact {
+		} else if w.redact && !harmless[string(v)] {
 			w.mark(v, secret)
 		}
 		b = more

@@ -186,7 +186,7 @@ func (w *walk) scanRouterWords(more bool) {
 			quoted = !quoted
 		case quoted:
 		case c == '=' && !hidden:
-			if key := string(b[word:i]); routerSecrets[key] || key == "name" && w.within("/snmp community") {
+			if key := string(b[word:i]); routerSecrets[key] || key == "name" && w.within("/snmp community") || key == "value" && w.within("/container envs") {
 				hidden, from = true, i+1
 			}
 		case c == ' ':
@@ -217,5 +217,5 @@ var routerSecrets = map[string]bool{
 	"password": true, "secret": true, "passphrase": true, "wpa-pre-shared-key": true, "wpa2-pre-shared-key": true, "pre-shared-key": true,
 	"private-key": true, "preshared-key": true, "authentication-password": true, "encryption-password": true, "ipsec-secret": true,
 	"shared-secret": true, "auth-key": true, "authentication-key": true, "security.passphrase": true, "key": true, "wpa3-pre-shared-key": true,
-	"tcp-md5-key": true, "static-key-0": true, "static-key-1": true, "static-key-2": true, "static-key-3": true, "supplicant-password": true, "trap-community": true,
+	"tcp-md5-key": true, "cak": true, "static-key-0": true, "static-key-1": true, "static-key-2": true, "static-key-3": true, "supplicant-password": true, "trap-community": true,
 }

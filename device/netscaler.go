@@ -1,5 +1,7 @@
 package device
 
+import "bytes"
+
 // NetScaler saves commands, below a line with its release and one with the time of saving. The host name is "set ns hostName",
 // which is absent until somebody sets it.
 // Sources: Citrix's command reference, and files of several releases.
@@ -41,16 +43,34 @@ func readNetScaler(w *walk) {
 	w.netScalerUser()
 }
 
-// netScalerUser marks the password of a system user, which no word announces.
+// netScalerUser marks the password of a system user and other secrets that no word announces.
 func (w *walk) netScalerUser() {
-	if v, ok := w.after("set system user "); ok && w.redact {
-		if hash := field(v, 1); len(hash) > 0 && hash[0] != '-' {
-			w.mark(hash, secret)
+	if !w.redact {
+		return
+	}
+	for _, command := range []string{"set system user ", "add system user ", "add snmp community "} {
+		v, ok := w.after(command)
+		if !ok {
+			continue
 		}
+		word, v := token(v)
+		if command != "add snmp community " {
+			word, _ = token(v)
+		}
+		if len(word) > 0 && word[0] != '-' {
+			w.mark(word, secret)
+		}
+	}
+	for b := w.words; len(b) > 0; { // what stands before it is encrypted, whatever it is
+		before, after, ok := bytes.Cut(b, []byte(" -encrypted"))
+		if n := bytes.LastIndexByte(before, ' ') + 1; ok && len(before) > n && before[n] != '-' {
+			w.mark(before[n:], secret)
+		}
+		b = after
 	}
 }
 
 var netScalerSecrets = map[string]bool{
 	"-password": true, "-keyValue": true, "-tacacsSecret": true, "-radKey": true, "-ldapBindDnPassword": true, "-passcrypt": true, "-secret": true,
-	"-clientSecret": true, "-key": true, "-communityName": true, "-authpasswd": true, "-privpasswd": true, "-passPhrase": true, "-psk": true,
+	"-clientSecret": true, "-snmpCommunity": true, "-key": true, "-communityName": true, "-authpasswd": true, "-privpasswd": true, "-passPhrase": true, "-psk": true,
 }

@@ -81,6 +81,7 @@ func srosPrompt(b []byte) bool {
 func (w *walk) readSROSBraces() {
 	switch {
 	case w.words[len(w.words)-1] == '{':
+		w.hide(srosSecrets, nil)
 		w.push(bytes.TrimRight(w.words[:len(w.words)-1], " "), w.indent)
 		return
 	case string(w.words) == "}":
@@ -142,5 +143,5 @@ func quotedValue(b []byte) []byte { return []byte(unquote(b)) }
 var srosSecrets = map[string]int{
 	"password": 0, "admin-password": 0, "community": 0, "notify-community": 0, "authentication-key": 0, "message-digest-key": 0, "secret": 0,
 	"key": 0, "md5-key": 0, "pre-shared-key": 0, "authentication": 0, "hello-authentication-key": 0, "shared-secret": 0, "privacy": 0,
-	"des-key": 0, "aes-128-cfb-key": 0,
+	"usm-community": 0, "des-key": 0, "aes-128-cfb-key": 0,
 }

@@ -64,8 +64,21 @@ func readPanOS(w *walk) {
 		}
 	}
 	w.secretTokens(panSecrets)
+	if w.redact {
+		w.hidePanHeader(words)
+	}
 	if kind == braceOpen {
 		w.push(words, w.indent)
+	}
+}
+
+// hidePanHeader marks what a header of HTTP is set to, which often is a credential.
+func (w *walk) hidePanHeader(b []byte) {
+	if _, v, ok := bytes.Cut(b, []byte(" headers ")); ok {
+		_, v, _ = bytes.Cut(v, []byte(" value "))
+		w.mark(v, secret)
+	} else if v, ok := bytes.CutPrefix(b, []byte("value ")); ok && w.within("headers") {
+		w.mark(bytes.TrimRight(v, ";"), secret)
 	}
 }
 
@@ -98,7 +111,7 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 			w.mark(part, noise)
 		}
 	case xmlOnText:
-		if w.redact && panSecrets[string(x.element(0))] {
+		if part = bytes.TrimSpace(part); w.redact && len(part) > 0 && (panSecrets[string(x.element(0))] || x.secretElement()) {
 			w.mark(part, secret)
 		}
 	case xmlOnClose:
@@ -118,4 +131,5 @@ func wholePanOS(w *walk) bool {
 var panSecrets = map[string]bool{
 	"phash": true, "password": true, "private-key": true, "key": true, "secret": true, "bind-password": true, "passphrase": true,
 	"authpwd": true, "privpwd": true, "snmp-community-string": true, "auth-key": true, "md5": true, "password-hash": true, "certificate-password": true,
+	"authentication-key": true, "secure-proxy-password": true, "community": true, "auth-password": true, "priv-password": true, "api-key": true, "token": true,
 }

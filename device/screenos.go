@@ -71,4 +71,5 @@ func (w *walk) opensScreenBlock() bool {
 var screenSecrets = map[string]bool{
 	"password": true, "hash-password": true, "secret": true, "preshare": true, "community": true, "seed-preshare": true, "auth-md5": true,
 	"md5": true, "password-hash": true, "priv-password": true, "auth-password": true, "passphrase": true, "key": true, "encrypted-password": true,
+	"otp": true, "ascii": true,
 }

@@ -3,6 +3,7 @@ package device
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // Besides the secrets that a platform knows the places of there is a net for all of them: what is a secret by its form (a
@@ -17,6 +18,7 @@ func (w *walk) hideAnywhere() {
 	w.hideURLs()
 	w.hideForms()
 	w.hideNamed()
+	w.hideSpoken()
 	slices.SortStableFunc(w.marks, func(a, b mark) int { return a.from - b.from })
 	w.hidePath()
 }
@@ -232,6 +234,9 @@ func (w *walk) hideNamed() {
 			told = told || !blank(b[at])
 			at++
 		}
+		if at+1 < len(b) && b[at] == '\\' && b[at+1] == '"' { // a string inside of the string, of a script
+			told = true
+		}
 		if at >= len(b) || at == i || !told && (closed || quote != 0 || talk || !secretName(b[from:i])) {
 			continue
 		}
@@ -288,28 +293,103 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 
 // writtenAs reports whether a word only says how the secret after it is written, or which one it is.
 func writtenAs(v []byte) bool {
-	return len(v) <= 2 && digits(v) || string(v) == "ENC" || manner[string(v)] || secretForms[string(v)] || secretForm[string(v)]
+	return len(v) <= 2 && digits(v) || manner[string(v)] || secretForms[string(v)] || secretForm[string(v)] || ways[string(v)] || address(v)
 }
 
-// harmless are words that no secret is, after a word that announces one: what is said of secrets in general.
-var harmless = func() map[string]bool {
+// ways are what is said between the word that announces a secret and the secret, besides what single families say.
+var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
+	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
+	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak")
+
+func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
-	for _, word := range []string{"strength-check", "secure-mode", "policy", "complexity", "min-length", "minimum-length", "length", "history", "aging", "age",
-		"lockout", "expire", "expiration", "expiry", "lifetime", "warntime", "gracetime", "prompt", "required", "require", "enable", "disable", "enabled",
-		"disabled", "yes", "no", "true", "false", "none", "recovery", "encryption", "encrypt", "change", "reset", "retries", "retry", "timeout", "address",
-		"hostname", "keychain", "key-chain", "publickey", "keyboard", "keyboard-interactive", "configuration", "options", "option", "minimum", "maximum",
-		"add", "set", "remove", "unset", "print", "find", "storage", "rotation", "level", "peer", "=", "-", "*", "&", "|", "null", "\"\"", "''"} {
+	for _, word := range strings.Fields(words) {
 		m[word] = true
 	}
 	return m
-}()
+}
+
+// address reports whether a word is an IPv4 address.
+func address(v []byte) bool {
+	return len(v) <= 15 && bytes.Count(v, []byte(".")) == 3 && dotted(string(v))
+}
+
+// harmless are words that no secret is, after a word that announces one: what is said of secrets in general.
+var harmless = wordSet("strength-check secure-mode policy complexity min-length minimum-length length history aging age lockout expire expiration " +
+	"expiry lifetime warntime gracetime prompt required require enable disable enabled disabled yes no true false none recovery encryption change reset " +
+	"retries retry timeout address hostname keychain key-chain publickey keyboard keyboard-interactive configuration options option minimum maximum " +
+	"add set remove unset print find storage rotation alert enableall enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
+
+// hideSpoken marks what commands that many families share say without a word of its own for it: the communities of those who
+// get traps, the authentication of redundant gateways, the keys of OSPFv3 (RFC 4552).
+func (w *walk) hideSpoken() {
+	if w.quoting || w.inside {
+		return
+	}
+	first := field(w.words, 0)
+	if v, ok := w.after("snmp-server host "); ok && !bytes.Contains(v, []byte("community")) {
+		w.trapCommunity(rest(v, 1))
+		return
+	}
+	if i := bytes.Index(w.words, []byte("session-key ")); i >= 0 {
+		w.hideRest(rest(w.words[i:], 4))
+		return
+	}
+	if i := bytes.Index(w.words, []byte(" ipsec spi ")); i >= 0 {
+		w.hideRest(rest(w.words[i+1:], 3))
+		return
+	}
+	switch string(first) {
+	case "standby", "glbp", "vrrp":
+	case "ip":
+		switch string(field(w.words, 1)) {
+		case "nhrp", "vrrp", "vrrp-extended":
+		case "ospf", "rip": // of FASTPATH; others say only how
+			if form := string(field(w.words, 3)); form != "encrypt" && form != "simple" {
+				return
+			}
+		default:
+			return
+		}
+	case "authentication", "text-authentication":
+		if !w.within("hsrp ") && !w.within("vrrp ") && !w.within("glbp ") && !w.within("vrrp-group ") {
+			return
+		}
+	default:
+		return
+	}
+	for b := w.words; len(b) > 0; b = rest(b, 1) {
+		switch string(field(b, 0)) {
+		case "authentication", "text-authentication", "auth-type":
+			if v := rest(b, 1); !bytes.Contains(v, []byte("key-chain")) && !bytes.Contains(v, []byte("keychain")) {
+				w.hideRest(v)
+			}
+			return
+		}
+	}
+}
+
+// hideRest marks the words of b, but for those that say how a secret is written.
+func (w *walk) hideRest(b []byte) {
+	for len(b) > 0 {
+		var v []byte
+		if v, b = cutWord(b); !writtenAs(v) && !spoken[string(v)] {
+			w.mark(v, secret)
+		}
+	}
+}
+
+// spoken are words that stand with the secrets of hideSpoken.
+var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AES 128 192 256 authentication key-string timeout passphrase password " +
+	"simple-text-auth md5-auth ietf-md5 address-family ipv4 ipv6 none authenticator")
 
 // secretEnds are how names end that announce a secret, whatever stands before, by the last byte.
 var secretEnds = func() (by [256][]string) {
-	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw",
+	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
+		"ingestauth", "wepkey", "common-pw", "bind-pw",
 		"-pass", "_pass", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
 		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey", "api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
-		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
+		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "community-name", "encrypt-key", "preshare-key", "otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
 	} {
 		by[end[len(end)-1]] = append(by[end[len(end)-1]], end)
 	}
@@ -332,6 +412,24 @@ func secretName(name []byte) bool {
 		}
 	}
 	return false
+}
+
+// secretElement reports whether the text of an element of XML is a secret, by the element's name or by that of the entry around
+// it.
+func (x *xmlScan) secretElement() bool {
+	var buffer [64]byte
+	name := x.element(0)
+	lower := bytes.TrimRight(lowered(&buffer, name), "0123456789")
+	for _, end := range []string{"community", "communitystring", "token", "key", "pass", "trapstring"} {
+		if bytes.HasSuffix(lower, []byte(end)) && !bytes.HasSuffix(lower, []byte("public-key")) && !bytes.HasSuffix(lower, []byte("publickey")) && !bytes.HasSuffix(lower, []byte("bypass")) {
+			return true
+		}
+	}
+	if string(lower) == "value" && x.depth <= len(x.open) && x.depth > 3 {
+		entry := bytes.TrimRight(x.open[x.depth-2].header, `"`)
+		return secretName(entry[max(0, len(entry)-len(buffer)):]) || string(x.element(1)) == "key" || string(x.element(2)) == "headers"
+	}
+	return secretName(name)
 }
 
 // secretHeader reports whether a header of HTTP of this name holds a secret.

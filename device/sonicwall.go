@@ -79,7 +79,8 @@ func (w *walk) readSonicPair(key string, v []byte) {
 	if !w.redact {
 		return
 	}
-	for _, part := range []string{"assword", "Secret", "secret", "Passwd", "passwd", "Passphrase", "passphrase", "sharedKey", "SharedKey", "PresharedKey", "presharedKey", "Community", "community"} {
+	for _, part := range []string{"assword", "Secret", "secret", "Passwd", "passwd", "Passphrase", "passphrase", "sharedKey", "SharedKey", "PresharedKey", "presharedKey", "Community", "community",
+		"Pwd", "psk", "Psk", "wepKey", "WepKey", "privateKey", "PrivateKey", "Phase2Key", "authKey", "AuthKey", "encKey", "EncKey"} {
 		if bytes.Contains([]byte(key), []byte(part)) {
 			w.mark(v, secret)
 			return

@@ -217,6 +217,14 @@ func (w *walk) within(prefix string) bool {
 	return slices.ContainsFunc(w.path, func(b block) bool { return bytes.HasPrefix(b.header, []byte(prefix)) })
 }
 
+// parent returns the line that opened the innermost block, or nothing.
+func (w *walk) parent() []byte {
+	if len(w.path) == 0 {
+		return nil
+	}
+	return w.path[len(w.path)-1].header
+}
+
 // push opens a block; the line that opens it stands outside of it, so this comes after everything else about the line.
 func (w *walk) push(header []byte, indent int) {
 	if w.depth == len(w.path) && w.depth < maxDepth {
@@ -307,6 +315,11 @@ func (w *walk) hideURLs() {
 		end := bytes.IndexAny(after, "/ \t\"'<>")
 		if end < 0 {
 			end = len(after)
+		}
+		if before := w.line[:len(w.line)-len(after)]; bytes.HasSuffix(before, []byte("wss://")) { // UNMS: wss://HOST:PORT+KEY+OPTION
+			_, key, _ := bytes.Cut(after[:end], []byte("+"))
+			key, _, _ = bytes.Cut(key, []byte("+"))
+			w.mark(key, secret)
 		}
 		at, colon := bytes.LastIndexByte(after[:end], '@'), bytes.IndexByte(after[:end], ':')
 		if colon >= 0 && at > colon+1 {
