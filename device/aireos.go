@@ -42,6 +42,8 @@ func readAireOS(w *walk) {
 		w.mark(field(v, 1), secret)
 	} else if !w.redact {
 		return
+	} else if i := bytes.Index(w.words, []byte(" hex ")); i >= 0 {
+		w.mark(w.words[i+len(" hex "):], secret)
 	} else if n := aireSecret(w.words); n > 0 {
 		w.mark(rest(w.words, n), secret)
 	} else {

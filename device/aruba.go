@@ -178,6 +178,8 @@ func readArubaOS(w *walk) {
 	}
 	if v, ok := w.after("authentication "); ok && arubaChanges(nil, unquoted(v)) { // of VRRP; others say only how
 		w.mark(v, noise|secret)
+	} else if ok && w.redact && len(rest(v, 1)) == 0 && !bytes.HasPrefix(v, []byte("pre-share")) && !bytes.HasPrefix(v, []byte("rsa")) && !bytes.HasPrefix(v, []byte("ecdsa")) {
+		w.mark(v, secret)
 	}
 	w.hide(arubaSecrets, arubaChanges)
 	w.opens()

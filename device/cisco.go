@@ -518,7 +518,7 @@ var secretWords = map[string]bool{
 	"authentication-key": true, "server-key": true, "shared-secret": true, "ciphertext": true, "cipher": true, "simple": true, "md5": true,
 	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true, "encrypted-password": true, "plaintext": true,
 	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true, "community-map": true, "key-octet-string": true,
-	"radius-common-pw": true, "hmac-sha-256": true, "hex": true, "sha1": true, "sha256": true, "privacy": true, "lsp-password": true, "hello-password": true,
+	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true, "lsp-password": true, "hello-password": true,
 }
 
 // secretForms are words between one of secretWords and the secret: how it is encrypted, whose it is, what is done with it.
@@ -569,11 +569,32 @@ func (w *walk) secrets() {
 				after = bytes.TrimLeft(b[i+2:], " \t")
 			}
 		}
+		if len(after) > 0 && w.restIsSecret() { // IOS takes blanks, up to what comes next
+			if n := bytes.Index(after, []byte("secret ")); n >= 0 {
+				after = after[n:]
+			} else {
+				after = nil
+			}
+			v = bytes.TrimRight(b[:len(b)-len(after)], " \t")
+		}
 		if !harmless[string(v)] {
 			w.mark(v, secret)
 		}
 		b = after
 	}
+}
+
+// restIsSecret reports whether a password of the line is all that follows, as the commands of IOS read it.
+func (w *walk) restIsSecret() bool {
+	if w.platform.name != "cisco_ios" {
+		return false
+	}
+	for _, command := range []string{"enable ", "username ", "password ", "key ", "dot1x username ", "mgmtuser username ", "security wpa psk set-key "} {
+		if w.has(command) {
+			return true
+		}
+	}
+	return false
 }
 
 // talks reports whether a line has words of secrets and no secret: prose, the communities of BGP, groups of SNMPv3.

@@ -64,6 +64,10 @@ username a privilege 15 common-criteria-policy P password 6 @
 username a secret 8 $8$@
 mgmtuser username a password 0 @ secret 0 @
 ap dot1x username a password 0 @
+username a password 0 two @
+line con 0| password two words @
+mgmtuser username a password 0 two @ secret 0 three @
+wlan X 1 X| security wpa psk set-key ascii 0 two @
 tacacs-server key @
 tacacs-server host 192.0.2.1 single-connection port 49 key 7 @
 radius-server key 7 @
@@ -550,7 +554,7 @@ aaa authentication port-access dot1x supplicant policy x|    eap-identity passwo
 aruba-central|    x token x| shared-secret @
 crypto pki ta-profile x|    -----BEGIN PRIVATE KEY-----|    @|    -----END PRIVATE KEY-----
 `},
-	{"aruba_os.conf", "end", arubaPlants + "mgmt-user admin root @"},
+	{"aruba_os.conf", "end", arubaPlants + "mgmt-user admin root @\nvrrp 1|authentication @\n"},
 	{"aruba_instant.conf", "", arubaPlants + "mgmt-user admin @\nuser a @ radius\n"},
 	{"fortinet.conf", "", fortiPlants},
 	{"fortimanager.conf", "", fortiPlants},
@@ -1222,6 +1226,7 @@ interface Vlan7| isis authentication mode md5
 crypto isakmp policy 1| authentication pre-share
 crypto isakmp policy 1| encryption aes 256
 crypto isakmp policy 1| hash sha256
+dot11 ssid X| authentication key-management wpa
 ip ssh version 2
 snmp-server enable traps snmp authentication linkdown linkup
 snmp-server location the rack
