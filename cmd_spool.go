@@ -83,16 +83,25 @@ back; what PostgreSQL refuses for good stays in the spool with the reason, until
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
-	cmd.AddCommand(a.forwardCommand(), &cobra.Command{
+	cmd.AddCommand(a.forwardCommand(), a.showWaitingCommand(), a.dropCommand())
+	return cmd
+}
+
+func (a *app) showWaitingCommand() *cobra.Command {
+	cmd := &cobra.Command{
 		Use: "show UID", Short: "Print a capture of the spool, byte for byte", Args: args(1, 1),
 		RunE: a.withSpool(false, func(ctx context.Context, p *store.Spool, args []string) error {
 			body, err := p.Body(ctx, args[0])
+			if err == nil && a.config.Redact {
+				body, err = redacted(body)
+			}
 			if err == nil {
 				_, err = a.screen().Write(body)
 			}
 			return err
 		}),
-	}, a.dropCommand())
+	}
+	a.config.flags(cmd.Flags(), isRedact)
 	return cmd
 }
 

@@ -44,7 +44,7 @@ type Config struct {
 	WriteOnce      Switch   `env:"TFTP_WRITE_ONCE" flag:"write-once" desc:"refuse a file name that was stored before with other bytes, as py3tftp does; not for backups"`
 	KeepChanged    Age      `env:"KEEP_CHANGED" desc:"how long a version is kept after another has replaced it: 2y, 90d, 12w"`
 	KeepUnchanged  Age      `env:"KEEP_UNCHANGED" desc:"how long captures are kept that brought nothing new"`
-	Redact         Switch   `env:"REDACT" flag:"redact" desc:"show, diff and search hide secrets"`
+	Redact         Switch   `env:"REDACT" flag:"redact" desc:"show, diff, search and spool show hide secrets"`
 	HTTP           HTTPAddr `env:"HTTP_ADDR" flag:"http" desc:"address of /healthz, /readyz and /metrics; empty or none for none"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" desc:"append the log to this file instead of stderr"`
 	LogLevel       Level    `env:"LOG_LEVEL" desc:"debug, info, warn or error; -v is debug"`

@@ -542,6 +542,40 @@ func TestRedact(t *testing.T) {
 	})
 }
 
+// TestSpoolRedact: what waits in the spool is shown without its secrets, too.
+func TestSpoolRedact(t *testing.T) {
+	t.Parallel()
+	spool := filepath.Join(t.TempDir(), "spool.db")
+	s, err := store.Open("postgres://nobody@127.0.0.1:1/nothing", store.Options{Own: true, Spool: spool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	uids := []string{newUID(t), newUID(t)}
+	for i, body := range []string{strings.Replace(gate("fw1", "hidden", "web", "x"), "ENC hidden", "ENC SH2tQ8vZsecret", 1), "a secret of an unknown kind"} {
+		if _, err := s.Put(t.Context(), store.Capture{UID: uids[i], ReceivedAt: time.Now(), Source: "192.0.2.1", Filename: "a.conf", Name: "a", NamedBy: store.NamedByFilename, Kind: "full", Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		environ, args []string
+		shown         bool
+	}{{nil, nil, true}, {[]string{"REDACT=1"}, nil, false}, {nil, []string{"--redact"}, false}, {[]string{"REDACT=1"}, []string{"--redact=false"}, true}} {
+		run := func(uid string) (int, string, string) {
+			return do(t, append([]string{"SPOOL=" + spool}, c.environ...), append([]string{"spool", "show", uid}, c.args...)...)
+		}
+		status, out, errs := run(uids[0])
+		if status != 0 || strings.Contains(out, "SH2tQ8vZsecret") != c.shown || strings.Contains(out, "set passwd ENC <secret>\n") == c.shown {
+			t.Errorf("%v: %d %s %s", c, status, out, errs)
+		}
+		if status, out, errs := run(uids[1]); (status == 0) != c.shown || (out != "") != c.shown || strings.Contains(errs, "--redact=false") == c.shown {
+			t.Errorf("%v, what is not understood: %d %s %s", c, status, out, errs)
+		}
+	}
+}
+
 // TestDiffHunks: every line of a diff with many pieces stands where it says.
 func TestDiffHunks(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
