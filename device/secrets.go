@@ -318,7 +318,7 @@ func address(v []byte) bool {
 var harmless = wordSet("strength-check secure-mode policy complexity min-length minimum-length length history aging age lockout expire expiration " +
 	"expiry lifetime warntime gracetime prompt required require enable disable enabled disabled yes no true false none recovery encryption change reset " +
 	"retries retry timeout address hostname keychain key-chain publickey keyboard keyboard-interactive configuration options option minimum maximum " +
-	"add set remove unset print find storage rotation alert case-check consecutive-check default-check username-check enableall enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
+	"add set remove unset print find storage rotation alert matches-any matches-every matches-within in case-check consecutive-check default-check username-check enableall enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
 
 // hideSpoken marks what commands that many families share say without a word of its own for it: the communities of those who
 // get traps, the authentication of redundant gateways, the keys of OSPFv3 (RFC 4552).

@@ -1252,6 +1252,9 @@ interface Vlan7|  hsrp version 2
 aaa authentication login default group x
 ssh key rsa 2048
 `,
+		"cisco_xr.conf": `
+route-policy P|  if community matches-any C then|    delete community in (no-export)|  endif|end-policy
+`,
 		"arista_eos.conf": `
 no aaa root
 aaa authentication login default group tacacs+ local
