@@ -98,12 +98,13 @@ func (a *app) search(ctx context.Context, s *store.Store, q searching) error {
 		if err != nil {
 			return nil, err
 		}
+		text := device.Decode(body)
 		if a.config.Redact { // what is hidden isn't found either
-			if body, err = redacted(body); err != nil {
+			if text, err = redacted(body); err != nil {
 				return nil, nil
 			}
 		}
-		return matches(q.pattern, r, body), nil
+		return a.matches(q.pattern, r, body, text), nil
 	}, func(r store.Record, list []matchJSON) error {
 		printed = printed || len(list) > 0
 		if q.asJSON {
@@ -193,18 +194,23 @@ func inOrder(list []store.Record, work func(store.Record) ([]matchJSON, error), 
 	return nil
 }
 
-// matches returns the lines of a configuration that match. Where none does, its lines are not looked at one by one.
-func matches(pattern *regexp.Regexp, r store.Record, body []byte) (found []matchJSON) {
-	if text := device.Decode(body); !device.Readable(body) || !pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
+// matches returns the lines of a configuration that match, as its text is shown. Where none does, they are not looked at one by
+// one. Their blocks are those of the configuration itself, since what hides a secret may look like one of its tags.
+func (a *app) matches(pattern *regexp.Regexp, r store.Record, body, text []byte) (found []matchJSON) {
+	if !device.Readable(body) || !pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
 		return nil
 	}
 	for l := range device.Lines(body) {
-		if pattern.Match(l.Text) {
+		shown := l.Text
+		if a.config.Redact {
+			shown = l.Redacted()
+		}
+		if pattern.Match(shown) {
 			path := l.Path()
 			if path == nil {
 				path = []string{}
 			}
-			found = append(found, matchJSON{r.Site, r.Device, r.ID, r.Kind, l.Number, path, string(l.Text)})
+			found = append(found, matchJSON{r.Site, r.Device, r.ID, r.Kind, l.Number, path, string(shown)})
 		}
 	}
 	return found

@@ -513,6 +513,7 @@ func TestRedact(t *testing.T) {
 		p.put(t, "a.conf", gate("fw1", "first", "web", "x"))
 		p.put(t, "a.conf", strings.Replace(gate("fw1", "hidden", "web", "x"), "ENC hidden", "ENC "+secret, 1))
 		p.put(t, "unknown.conf", "a secret of an unknown kind")
+		p.put(t, "pf.xml", "<?xml version=\"1.0\"?>\n<pfsense>\n<system>\n<hostname>pf1</hostname>\n<password>x</password>\n</system>\n<wan>\n<descr>uplink</descr>\n</wan>\n</pfsense>\n")
 		for _, environ := range [][]string{{"REDACT=1"}, nil} {
 			run := func(args ...string) (int, string, string) {
 				if environ == nil {
@@ -531,6 +532,9 @@ func TestRedact(t *testing.T) {
 			}
 			if status, out, _ := run("search", "set passwd"); status != 0 || strings.Contains(out, secret) {
 				t.Errorf("search beside the secret: %d %s", status, out)
+			}
+			if status, out, _ := run("search", "uplink"); status != 0 || out != "/pf1:8: pfsense > wan > <descr>uplink</descr>\n" {
+				t.Errorf("search below a hidden secret: %d %s", status, out)
 			}
 			if status, out, errs := run("show", "unknown"); status != 1 || out != "" || !strings.Contains(errs, "--redact=false") {
 				t.Errorf("show of what is not understood: %d %s %s", status, out, errs)
