@@ -73,6 +73,10 @@ var hostile = map[string]func(n int) string{
 		return strings.Repeat("set private-key \"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", n/55)
 	},
 	"keys":          func(n int) string { return strings.Repeat("key key ", n/8) },
+	"equals signs":  func(n int) string { return strings.Repeat("=$a$xyz", n/7) },
+	"open secrets":  func(n int) string { return strings.Repeat("password={", n/10) },
+	"one-line keys": func(n int) string { return strings.Repeat("BEGIN PRIVATE KEY- END ", n/23) },
+	"tokens":        func(n int) string { return strings.Repeat(" eyJ\"eyJ", n/8) },
 	"classes":       func(n int) string { return strings.Repeat("policy-map a\nclass b\n", n/21) },
 	"timeouts":      func(n int) string { return strings.Repeat("sflow timeout ", n/14) },
 	"JSON":          func(n int) string { return strings.Repeat("\"a\": [\n", n/7) },

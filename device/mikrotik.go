@@ -185,7 +185,7 @@ func (w *walk) scanRouterWords(more bool) {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
-		case c == '=' && !hidden:
+		case c == '=' && !hidden && i-word <= 64: // no key is longer
 			if key := string(b[word:i]); routerSecrets[key] || key == "name" && w.within("/snmp community") || key == "value" && w.within("/container envs") {
 				hidden, from = true, i+1
 			}

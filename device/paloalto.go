@@ -111,8 +111,8 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 			w.mark(part, noise)
 		}
 	case xmlOnText:
-		if part = bytes.TrimSpace(part); w.redact && len(part) > 0 && (panSecrets[string(x.element(0))] || x.secretElement()) {
-			w.mark(part, secret)
+		if w.redact && (panSecrets[string(x.element(0))] || x.secretElement()) {
+			w.mark(bytes.TrimSpace(part), secret)
 		}
 	case xmlOnClose:
 		if string(x.element(0)) == "hostname" && x.at(root, "config", "devices", "entry", "deviceconfig", "system", "hostname") {
