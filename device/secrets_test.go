@@ -554,6 +554,10 @@ aaa authentication port-access dot1x supplicant policy x|    eap-identity passwo
 aruba-central|    x token x| shared-secret @
 crypto pki ta-profile x|    -----BEGIN PRIVATE KEY-----|    @|    -----END PRIVATE KEY-----
 `},
+	{"aruba_aoscx-json.conf", "}", `
+    "Radius": { "x": { "passkey": "@", "shared_secret": "@" } },
+    "User": { "u": { "password": "@" } },
+`},
 	{"aruba_os.conf", "end", arubaPlants + "mgmt-user admin root @\nvrrp 1|authentication @\n"},
 	{"aruba_instant.conf", "", arubaPlants + "mgmt-user admin @\nuser a @ radius\n"},
 	{"fortinet.conf", "", fortiPlants},
