@@ -193,6 +193,20 @@ func TestTerminalLog(t *testing.T) {
 	}
 }
 
+// TestJSONLog: a program that reads the log knows the unit of each time span.
+func TestJSONLog(t *testing.T) {
+	var b strings.Builder
+	log, end, err := (&Config{LogFormat: "json"}).logger(&b, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	log.Info("received", "took", 1234567*time.Nanosecond)
+	if got := b.String(); !strings.Contains(got, `"took_ms":1.234567`) || strings.Contains(got, `"took":`) {
+		t.Error(got)
+	}
+}
+
 // TestSystemd: the socket that systemd has opened is taken, and systemd is told when it is served.
 func TestSystemd(t *testing.T) {
 	if os.PathSeparator == '\\' {

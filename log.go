@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -69,6 +70,14 @@ func (h *terminalLog) Handle(ctx context.Context, r slog.Record) error {
 	}
 	_, err := h.w.Write(h.line.Bytes())
 	return err
+}
+
+// inMilliseconds gives a time span its unit in JSON, where slog writes a bare number of nanoseconds: took becomes took_ms.
+func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	return slog.Float64(a.Key+"_ms", float64(a.Value.Duration())/float64(time.Millisecond))
 }
 
 // coloured reports whether w is a terminal that shows colours (https://no-color.org).

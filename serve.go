@@ -258,6 +258,7 @@ func (c *Config) logger(stderr io.Writer, colour bool) (log *slog.Logger, closeL
 		o.Level = slog.LevelDebug
 	}
 	if c.LogFormat == "json" {
+		o.ReplaceAttr = inMilliseconds
 		return slog.New(slog.NewJSONHandler(w, o)), closeLog, nil
 	}
 	if colour && c.LogFile == "" {
