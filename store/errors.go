@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tftpsql/tftpsql/schema"
@@ -39,11 +40,23 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := strings.Join(strings.Fields(e.Err.Error()), " ") // drivers break their errors over lines
+	text := oneLine(e.Err.Error())
 	if e.Hint == "" {
 		return text
 	}
 	return text + ": " + e.Hint
+}
+
+// oneLine puts into one line what a driver breaks over several, one for each address and each way that it tried. The same again, with
+// TLS and without it, says nothing more.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
 func (e *Error) Unwrap() error { return e.Err }

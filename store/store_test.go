@@ -798,3 +798,17 @@ func TestDamagedContent(t *testing.T) {
 		t.Errorf("%d bytes, err %v", len(got), err)
 	}
 }
+
+// TestAway: an error of several lines says each cause once, in one line.
+func TestAway(t *testing.T) {
+	s, err := store.Open("postgres://u@127.0.0.1:1,127.0.0.1:2/d", store.Options{}) // nobody listens there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	text := fmt.Sprint(s.Ready(t.Context()))
+	if strings.Count(text, "tcp 127.0.0.1:1: connect") != 1 || strings.Count(text, "tcp 127.0.0.1:2: connect") != 1 ||
+		!strings.Contains(text, "; 127.0.0.1:2 ") || strings.Contains(text, "\n") {
+		t.Error(text)
+	}
+}
