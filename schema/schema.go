@@ -73,7 +73,7 @@ func New(db *sql.DB, e Engine) (*Migrator, error) {
 		driver, err = sqlite.WithInstance(db, &sqlite.Config{})
 	}
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	m, err := migrate.NewWithInstance("iofs", src, string(e), driver)
 	if err != nil {
@@ -112,7 +112,7 @@ func (m *Migrator) Force(version int) error {
 	if version == 0 {
 		version = database.NilVersion
 	}
-	return m.m.Force(version)
+	return explain(m.m.Force(version))
 }
 
 // Version returns the number of the last migration applied, 0 where there is none.
@@ -121,7 +121,7 @@ func (m *Migrator) Version() (version uint, dirty bool, err error) {
 	if errors.Is(err, migrate.ErrNilVersion) {
 		err = nil
 	}
-	return version, dirty, err
+	return version, dirty, explain(err)
 }
 
 // Close closes the database.
@@ -133,6 +133,12 @@ func (m *Migrator) Close() error {
 func explain(err error) error {
 	var dirty migrate.ErrDirty
 	var failed database.Error
+	var pointer *database.Error // golang-migrate has both
+	if errors.As(err, &pointer) {
+		failed = *pointer
+	} else {
+		errors.As(err, &failed)
+	}
 	switch {
 	case errors.Is(err, migrate.ErrNoChange):
 		return nil
@@ -140,7 +146,7 @@ func explain(err error) error {
 		return DirtyError{uint(max(dirty.Version, 0))}
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("there is no migration to take back, or one that this program doesn't have")
-	case errors.As(err, &failed) && failed.OrigErr != nil: // it would print the whole migration
+	case failed.OrigErr != nil: // it would print the whole migration
 		return failed.OrigErr
 	}
 	return err

@@ -219,7 +219,7 @@ func (p *postgres) classify(err error) (Class, string) {
 	case "28000", "28P01", "3D000":
 		return Login, "look at user, password and database in DATABASE_URL"
 	case "42501":
-		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables"
+		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables; to make them it needs to own the database"
 	case "55P03":
 		return Transient, "another session holds a table that the migration needs, or migrates itself: look at pg_stat_activity and end it"
 	case "42P05", "26000": // PgBouncer handed each transaction to another connection, which has other prepared statements

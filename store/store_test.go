@@ -735,6 +735,34 @@ func TestMigrationBlocked(t *testing.T) {
 	}
 }
 
+// TestMayNotMigrate: a user who may not make tables hears that, and not that PostgreSQL is away.
+func TestMayNotMigrate(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	owner, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(context.WithoutCancel(t.Context()))
+	role := fmt.Sprint("guest_", os.Getpid())
+	if _, err := owner.Exec(t.Context(), "CREATE ROLE "+role+" LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if _, err := owner.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+role); err != nil {
+			t.Error(err)
+		}
+	}()
+	s, err := store.Open(strings.Replace(url, "user=postgres", "user="+role, 1), store.Options{Own: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "own the database") || strings.Contains(err.Error(), "CREATE TABLE") {
+		t.Error(err)
+	}
+}
+
 // TestLostFile: a file that has gone beside its journal is reported, and the journal stays.
 func TestLostFile(t *testing.T) {
 	for name, lose := range map[string]func(string) error{
