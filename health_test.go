@@ -160,11 +160,22 @@ func TestGreeting(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--allow", "192.0.2.0/24")
 	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
 	lines = lines[len(lines)-5:]
-	for i, want := range []string{`msg=tftpsql version=`, `msg=database url=sqlite:`, `msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `, `msg=listening address=127.0.0.1:\d+ note="devices speak to port 69`} {
+	for i, want := range []string{`msg=tftpsql version=`, `msg=database url=sqlite:.* min-free=128MiB`, `msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `, `msg=listening address=127.0.0.1:\d+ note="devices speak to port 69`} {
 		if !regexp.MustCompile(want).MatchString(lines[i]) {
 			t.Errorf("line %d is %s", i, lines[i])
 		}
 	}
+}
+
+// TestGreetingSpool: on PostgreSQL the start says where captures wait while it is away, and what stays free of that disk.
+func TestGreetingSpool(t *testing.T) {
+	t.Parallel()
+	url := databases["postgres"](t)
+	p := start(t, url, "--http", "none")
+	p.log.wait(t, `msg=database url=.* spool=none\n`)
+	spool := filepath.Join(t.TempDir(), "spool.db")
+	p = start(t, url, "--http", "none", "--spool", spool, "--min-free", "1MiB")
+	p.log.wait(t, `msg=database url=.* spool=`+regexp.QuoteMeta(spool)+` min-free=1MiB\n`)
 }
 
 // TestPacketsInLog: -v shows packets, but not what is in them.

@@ -136,7 +136,15 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 // greet says in five lines what the server does; the last one says that it does it.
 func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, socket net.PacketConn) {
 	log.Info("tftpsql", "version", programVersion())
-	log.Info("database", "url", masked(c.Database), "keep-changed", c.KeepChanged.String(), "keep-unchanged", c.KeepUnchanged.String())
+	database := []any{"url", masked(c.Database), "keep-changed", c.KeepChanged.String(), "keep-unchanged", c.KeepUnchanged.String()}
+	local := strings.HasPrefix(c.Database, "sqlite:")
+	if !local {
+		database = append(database, "spool", cmp.Or(c.Spool, "none"))
+	}
+	if local || c.Spool != "" {
+		database = append(database, "min-free", c.MinFree.String())
+	}
+	log.Info("database", database...)
 	log.Info("allowed", "sources", cmp.Or(c.Allow.String(), "loopback"), "read", c.Read.String(), "max-size", c.MaxSize.String(), "write-once", bool(c.WriteOnce))
 	switch {
 	case page != nil:
