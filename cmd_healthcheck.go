@@ -38,12 +38,16 @@ status is 0 for yes and 1 for no, or no answer. It needs nothing but the program
 			if err != nil {
 				return err
 			}
-			client := http.Client{Timeout: healthcheckLimit, Transport: &http.Transport{DisableKeepAlives: true}} // and no proxy
+			client := http.Client{Timeout: healthcheckLimit, Transport: &http.Transport{DisableKeepAlives: true}, // and no proxy
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			response, err := client.Do(request)
 			if err != nil {
 				return fmt.Errorf("%w: is the server running, with the same HTTP_ADDR?", err)
 			}
 			defer response.Body.Close()
+			if response.Header.Get("Server") != serverHeader {
+				return fmt.Errorf("what answers at %s is not tftpsql: is HTTP_ADDR (--http) the same as the server's?", at.local())
+			}
 			text, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
 			if err != nil {
 				return err

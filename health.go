@@ -165,8 +165,12 @@ func (h *health) handler() http.Handler {
 	return mux
 }
 
+// serverHeader tells healthcheck that it was tftpsql that answered, and not whoever else has the port.
+const serverHeader = "tftpsql"
+
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Server", serverHeader)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)

@@ -155,6 +155,23 @@ func TestHTTPAddr(t *testing.T) {
 	p.log.wait(t, `msg=health url=none`)
 }
 
+// TestHealthcheckElsewhere: another program's answer is neither a yes nor printed.
+func TestHealthcheckElsewhere(t *testing.T) {
+	t.Parallel()
+	for status, location := range map[int]string{200: "", 404: "", 503: "", 302: "/elsewhere"} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<html>\n<p>not\x1b[2J ours</html>\n")
+		}))
+		defer other.Close()
+		code, out, errs := do(t, nil, "healthcheck", "--http", strings.TrimPrefix(other.URL, "http://"))
+		if code != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "is not tftpsql") || strings.Contains(errs, "<") {
+			t.Errorf("%d: %d %q %q", status, code, out, errs)
+		}
+	}
+}
+
 // TestGreeting: five lines, the last of which says that the server listens, and nothing that is secret.
 func TestGreeting(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--allow", "192.0.2.0/24")
