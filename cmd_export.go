@@ -31,7 +31,8 @@ func (a *app) exportCommand() *cobra.Command {
 		Long: `Write the latest whole configuration of each device, or of those whose name matches GLOB, into DIR: SITE/DEVICE.conf, and
 SITE/DEVICE.KIND.conf where it is of another kind than the full one. The bytes are those that the device sent, the time of the file is when.
 A file that differs is replaced at once and whole, one that doesn't is left alone; nothing is deleted. What can't stand in a file's
-name is written %XX. Configurations hold secrets: files are readable by their owner alone.`,
+name is written %XX. Configurations hold secrets: files are readable by their owner alone. Devices of which nothing whole has come are
+named on stderr. The exit status is 1 where no device matches.`,
 		Args: args(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			glob := ""
@@ -46,21 +47,56 @@ name is written %XX. Configurations hold secrets: files are readable by their ow
 				return err
 			}
 			defer s.Close()
-			records, err := s.Current(cmd.Context())
+			var bySite *string
+			if cmd.Flags().Changed("site") {
+				bySite = &site
+			}
+			wanted, torn, err := exported(cmd.Context(), s, glob, bySite)
 			if err != nil {
 				return err
 			}
-			var wanted []store.Record
-			for _, r := range records {
-				if globbed(glob, store.Device{Site: r.Site, Name: r.Device}) && (!cmd.Flags().Changed("site") || r.Site == site) {
-					wanted = append(wanted, r)
+			if len(wanted)+len(torn) == 0 && (glob != "" || bySite != nil) {
+				return errors.New("no device matches: tftpsql devices lists them")
+			}
+			for n, ref := range torn {
+				if n == skippedShown {
+					fmt.Fprintf(a.err, "and %d more\n", len(torn)-n)
+					break
 				}
+				fmt.Fprintf(a.err, "left out: %s: no whole configuration of it has come\n", ref)
 			}
 			return a.export(cmd.Context(), s, args[0], wanted)
 		},
 	}
 	cmd.Flags().StringVar(&site, "site", "", "only devices of this site; '' for those without one")
 	return cmd
+}
+
+// exported returns the newest whole captures of the devices that match, and the references of those devices that have none.
+func exported(ctx context.Context, s *store.Store, glob string, site *string) (wanted []store.Record, torn []string, err error) {
+	matches := func(d store.Device) bool { return globbed(glob, d) && (site == nil || d.Site == *site) }
+	devices, err := s.Devices(ctx) // first: a device that comes meanwhile is not torn
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := s.Current(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	has := map[store.Name]bool{}
+	for _, r := range records {
+		d := store.Device{Site: r.Site, Name: r.Device}
+		has[store.Name{Site: d.Site, Name: d.Name}] = true
+		if matches(d) {
+			wanted = append(wanted, r)
+		}
+	}
+	for _, d := range devices {
+		if matches(d) && !has[store.Name{Site: d.Site, Name: d.Name}] {
+			torn = append(torn, d.Ref())
+		}
+	}
+	return wanted, torn, nil
 }
 
 func (a *app) export(ctx context.Context, s *store.Store, dir string, records []store.Record) error {

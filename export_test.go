@@ -47,6 +47,7 @@ func TestExport(t *testing.T) {
 		p.put(t, "a", gate("fw1", "a", "web", "1"))
 		p.put(t, "a", bodies["fw1.conf"])
 		p.put(t, "a", bodies["fw1.conf"][:200]) // torn
+		p.put(t, "acme/torn", gate("torn", "a", "web", "1")[:200])
 		p.put(t, "acme/a", bodies["acme/fw1.conf"])
 		p.put(t, "acme/fw1", bodies["acme/fw1.encrypted.conf"])
 		p.put(t, "../../b", bodies["%2E.%2Fup.conf"])
@@ -54,8 +55,17 @@ func TestExport(t *testing.T) {
 		p.put(t, "a/b.conf/x", bodies["a/b%2Econf/x.conf"])
 		top := t.TempDir()
 		dir := top + "/out"
-		if out := p.must(t, "export", dir); !strings.HasSuffix(out, ": 6 configurations, 6 written, 0 unchanged\n") {
-			t.Errorf("export: %s", out)
+		for _, args := range [][]string{{"nobody*"}, {"--site", "nowhere"}, {"fw*", "--site", "a"}} {
+			if status, _, errs := p.do(t, append([]string{"export", dir}, args...)...); status != 1 || !strings.Contains(errs, "no device matches") {
+				t.Errorf("%q: %d %s", args, status, errs)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Errorf("%q made the folder", args)
+			}
+		}
+		if status, out, errs := p.do(t, "export", dir); status != 0 || !strings.HasSuffix(out, ": 6 configurations, 6 written, 0 unchanged\n") ||
+			errs != "left out: acme/torn: no whole configuration of it has come\n" {
+			t.Errorf("export: %d %s%s", status, out, errs)
 		}
 		got := tree(t, dir)
 		for name, want := range bodies {
