@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -64,7 +65,7 @@ again, so it may be repeated, or go on after an interruption. The server may run
 			if strings.ContainsAny(site[:min(1, len(site))], "-@~") || device.Text(site) != site || strings.HasPrefix(site, "/") {
 				return usageError{fmt.Errorf("%q is no site: printable characters, and no -, @, ~ or / at its beginning", site)}
 			}
-			i := importing{app: a, dry: dry, devices: map[string]*imported{}}
+			i := importing{app: a, dry: dry, devices: map[string]*imported{}, elsewhere: map[string]int64{}}
 			if cmd.Flags().Changed("site") {
 				i.site = &site
 			}
@@ -86,6 +87,7 @@ type importing struct {
 	devices map[string]*imported
 
 	fresh, known int64
+	elsewhere    map[string]int64 // by site: captures that were here before, under another site than the one asked for
 	skipped      []errSkipped
 }
 
@@ -150,8 +152,10 @@ func (i *importing) all(ctx context.Context, from origin, progress func(done, to
 		if done++; progress != nil {
 			progress(done, from.total())
 		}
-		if known, err := i.has(ctx, f.uid); err != nil || known {
-			i.known++
+		if here, err := i.has(ctx, f.uid); err != nil || here != nil {
+			if err == nil {
+				i.was(here.Site)
+			}
 			return err
 		}
 		c, err := f.capture(ctx)
@@ -171,16 +175,24 @@ func (i *importing) all(ctx context.Context, from origin, progress func(done, to
 	})
 }
 
-// has reports whether something is stored already.
-func (i *importing) has(ctx context.Context, uid string) (bool, error) {
+// has returns what is stored already, or nil.
+func (i *importing) has(ctx context.Context, uid string) (*store.Record, error) {
 	if i.to == nil {
-		return false, nil
+		return nil, nil
 	}
-	_, err := i.to.Resolve(ctx, uid, time.Time{})
+	r, err := i.to.Resolve(ctx, uid, time.Time{})
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return nil, nil
 	}
-	return err == nil, err
+	return &r, err
+}
+
+// was counts what is here already.
+func (i *importing) was(site string) {
+	i.known++
+	if i.site != nil && site != *i.site {
+		i.elsewhere[site]++
+	}
 }
 
 // put stores a capture, and counts it.
@@ -193,7 +205,7 @@ func (i *importing) put(ctx context.Context, c store.Capture) error {
 		}
 	}
 	if stored.Known { // another import runs
-		i.known++
+		i.was(stored.Site)
 		return nil
 	}
 	i.fresh++
@@ -238,6 +250,12 @@ func (i *importing) report(failed error) error {
 		}
 		fmt.Fprintf(i.app.err, "left out: %s\n", s)
 	}
+	for _, site := range slices.Sorted(maps.Keys(i.elsewhere)) {
+		fmt.Fprintf(i.app.err, "%d captures were here before and stay under %s: --site is for what is new\n", i.elsewhere[site], siteText(site))
+	}
+	if failed == nil && i.fresh+i.known+int64(len(i.skipped)) == 0 {
+		fmt.Fprintln(i.app.err, "SOURCE has no configurations")
+	}
 	verb := "imported"
 	if i.dry {
 		verb = "to import"
@@ -247,6 +265,13 @@ func (i *importing) report(failed error) error {
 		fmt.Fprintln(i.app.err, "not everything is imported: the same command goes on where this one ended")
 	}
 	return nil
+}
+
+func siteText(site string) string {
+	if site == "" {
+		return "no site"
+	}
+	return "site " + site
 }
 
 // openOrCreate opens the database for a command beside the server, and makes it where there is none, unless it is only looked at:

@@ -66,12 +66,22 @@ func openGit(ctx context.Context, dir string, most int64) (origin, error) {
 	readErr := g.history(bufio.NewReader(out))
 	_, _ = io.Copy(io.Discard, out) // so that it can end
 	if err := cmd.Wait(); err != nil {
-		return nil, g.failed(err)
+		if ctx.Err() == nil && strings.Contains(g.trouble.String(), "does not have any commits yet") {
+			return nil, fmt.Errorf("git in %s: its HEAD is a branch without commits; where they are on another branch: git -C %s symbolic-ref HEAD refs/heads/BRANCH", dir, dir)
+		}
+		return nil, g.failed(ctx, err)
 	}
 	return g, readErr
 }
 
-func (g *gitRepository) failed(err error) error {
+// failed says what git has said, where nobody has interrupted it.
+func (g *gitRepository) failed(ctx context.Context, err error) error {
+	if g.blobs != nil {
+		_, _ = g.ask.Close(), g.blobs.Wait() // then all that it has to say is there
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if text := strings.Join(strings.Fields(g.trouble.String()), " "); text != "" {
 		err = errors.New(text)
 	}
@@ -202,11 +212,11 @@ func (g *gitRepository) blob(ctx context.Context, v gitVersion) ([]byte, error) 
 		g.blobs, g.ask, g.answer = cmd, in, bufio.NewReader(out)
 	}
 	if _, err := fmt.Fprintln(g.ask, v.blob); err != nil {
-		return nil, g.failed(err)
+		return nil, g.failed(ctx, err)
 	}
 	head, err := g.answer.ReadString('\n')
 	if err != nil {
-		return nil, g.failed(err)
+		return nil, g.failed(ctx, err)
 	}
 	f := strings.Fields(head) // hash, "blob", size; or "missing"
 	if len(f) != 3 || f[1] != "blob" {
@@ -218,13 +228,13 @@ func (g *gitRepository) blob(ctx context.Context, v gitVersion) ([]byte, error) 
 	}
 	if size > g.most {
 		if _, err := io.CopyN(io.Discard, g.answer, size+1); err != nil {
-			return nil, g.failed(err)
+			return nil, g.failed(ctx, err)
 		}
 		return nil, tooLarge(v.path, size, g.most)
 	}
 	body := make([]byte, size+1) // a line end follows
 	if _, err := io.ReadFull(g.answer, body); err != nil {
-		return nil, g.failed(err)
+		return nil, g.failed(ctx, err)
 	}
 	return body[:size], nil
 }

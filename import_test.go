@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,7 +78,8 @@ func TestImportFolder(t *testing.T) {
 		}
 		want := []string{"@1 2026-11-20T18:00:00Z acme/fw1 acme/old.conf true", "@2 2026-11-20T19:00:00Z /backup backup.conf true", "@3 2026-11-20T20:00:00Z acme/fw1 acme/new.conf true"}
 		same(t, "imported", p.captures(t), want)
-		if status, out, errs := do(t, environ, "import", dir, "--site", "other"); status != 0 || !strings.Contains(out, "imported: 0 captures of 0 devices; 3 were here before, 1 left out\n") {
+		if status, out, errs := do(t, environ, "import", dir, "--site", "other"); status != 0 || !strings.Contains(out, "imported: 0 captures of 0 devices; 3 were here before, 1 left out\n") ||
+			!strings.Contains(errs, "2 captures were here before and stay under site acme: --site is for what is new\n") || !strings.Contains(errs, "1 captures were here before and stay under no site") {
 			t.Errorf("again: %d\n%s%s", status, out, errs)
 		}
 		write(t, dir+"/acme/new.conf", gate("fw1", "c", "mail", "192.0.2.54"), friday.Add(3*time.Hour))
@@ -92,6 +95,9 @@ func TestImportFolder(t *testing.T) {
 			if status, _, errs := p.do(t, args...); status != 2 || errs == "" {
 				t.Errorf("%q: %d %s", args, status, errs)
 			}
+		}
+		if status, _, errs := p.do(t, "import", t.TempDir()); status != 0 || errs != "SOURCE has no configurations\n" {
+			t.Errorf("an empty folder: %d %s", status, errs)
 		}
 		if status, _, errs := p.do(t, "import", dir+"/nothing"); status != 1 || !strings.Contains(errs, "SOURCE is") {
 			t.Errorf("no folder: %d %s", status, errs)
@@ -200,6 +206,15 @@ func TestImportGit(t *testing.T) {
 			if status, _, errs := p.do(t, "import", repo); status != 2 || !strings.Contains(errs, "--git") {
 				t.Errorf("%s without --git: %d %s", repo, status, errs)
 			}
+		}
+		repository(t, dir+"/empty")
+		if status, _, errs := p.do(t, "import", "--git", dir+"/empty"); status != 1 || !strings.Contains(errs, "a branch without commits") {
+			t.Errorf("an empty repository: %d %s", status, errs)
+		}
+		interrupted, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := openGit(interrupted, oxidized, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("interrupted: %v", err)
 		}
 		if status, _, errs := p.do(t, "import", "--git", oxidized+"/acme/.."+"/../"); status != 1 || !strings.Contains(errs, "not a git repository") {
 			t.Errorf("no repository: %d %s", status, errs)
