@@ -25,6 +25,11 @@ const (
 	// answers. It ends by itself because who isn't ready may not be sent any more.
 	failureCounts = 30 * time.Second
 
+	// spoolEvery is how often the spool is tried while PostgreSQL is there, which writes a page; one that was bad is tried again after
+	// readyEvery.
+	spoolEvery = time.Minute
+	spoolLimit = 5 * time.Second
+
 	// loopLimit is how long the UDP loop may take to answer.
 	loopLimit = 2 * time.Second
 )
@@ -37,17 +42,26 @@ type health struct {
 	room    atomic.Pointer[room]        // nil before there is one
 	unready atomic.Pointer[string]      // why captures can't be stored; empty where they can
 	failure atomic.Pointer[storeFailure]
-	leaving atomic.Bool // the program stops
-	taken   error       // why nobody answers at the default address
-	beat    func()      // tells systemd's watchdog that the UDP loop turns
+	spool   atomic.Pointer[string] // why the spool could keep nothing; empty where it could, nil where there is none
+	leaving atomic.Bool            // the program stops
+	taken   error                  // why nobody answers at the default address
+	beat    func()                 // tells systemd's watchdog that the UDP loop turns
 
-	wasReady, told bool // the one who looks: what it found, and whether the log has heard that it is bad
+	// The one who looks: what it found, whether the log has heard that it is bad, and when it last tried the spool.
+	wasReady, told bool
+	spoolTried     time.Time
 }
 
 // storeFailure is a capture that could not be stored.
 type storeFailure struct {
 	at  time.Time
 	err error
+}
+
+// lasts reports whether it may be so although the database answers: a disk that is full, a right that is missing, commits that hang.
+func (f *storeFailure) lasts() bool {
+	class := store.ClassOf(f.err)
+	return class == store.Full || class == store.Config || errors.Is(f.err, store.ErrNotInTime)
 }
 
 func newHealth(log *slog.Logger) *health {
@@ -72,6 +86,10 @@ func (h *health) stored(took time.Duration, err error) {
 	}
 	if err == nil {
 		h.failure.Store(nil)
+		if room := h.room.Load(); room == nil || room.full() == nil {
+			none := ""
+			h.unready.Store(&none) // whatever it was
+		}
 		return
 	}
 	h.failure.Store(&storeFailure{time.Now(), err})
@@ -98,6 +116,7 @@ func (h *health) watch(ctx context.Context, s *store.Store) {
 func (h *health) look(ctx context.Context, s *store.Store) {
 	limited, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
+	began := time.Now()
 	err := s.Ready(limited)
 	if ctx.Err() != nil {
 		return
@@ -105,7 +124,7 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	if room := h.room.Load(); err == nil && room != nil {
 		err = room.full()
 	}
-	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts {
+	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts && (f.lasts() || f.at.After(began)) {
 		err = f.err
 	}
 	reason := ""
@@ -122,6 +141,36 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 		h.told = true
 	}
 	h.wasReady = err == nil
+	h.lookAtSpool(ctx, s)
+}
+
+// lookAtSpool tries the spool before it is needed, and tells the log when it is as it was not before.
+func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
+	was := h.spool.Load()
+	if !s.HasSpool() || was != nil && *was == "" && time.Since(h.spoolTried) < spoolEvery {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, spoolLimit)
+	defer cancel()
+	h.spoolTried = time.Now()
+	err := s.SpoolReady(ctx)
+	if room := h.room.Load(); err == nil && room != nil {
+		err = room.spool()
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return // the program ends
+	}
+	reason := ""
+	if err != nil {
+		reason = strings.TrimPrefix(message(err), "the spool: ")
+	}
+	h.spool.Store(&reason)
+	switch {
+	case err != nil && (was == nil || *was == ""):
+		h.log.Warn("the spool can't be used: while PostgreSQL is away uploads would be refused", "err", err)
+	case err == nil && was != nil && *was != "":
+		h.log.Info("the spool can be used again")
+	}
 }
 
 // alive returns why the UDP loop doesn't turn, or nil.
@@ -156,7 +205,11 @@ func (h *health) handler() http.Handler {
 			answer(w, http.StatusServiceUnavailable, reason)
 			return
 		}
-		answer(w, http.StatusOK, "ready: captures can be stored")
+		text := "ready: captures can be stored"
+		if spool := h.spool.Load(); spool != nil && *spool != "" {
+			text += "\nspool: " + *spool
+		}
+		answer(w, http.StatusOK, text)
 	})
 	mux.Handle("GET /metrics", h.metrics.handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {

@@ -331,13 +331,88 @@ func TestStorageFull(t *testing.T) {
 	ready(503, "disk full: make room")
 	ready(503, "disk full: make room")
 	h.stored(0, nil)
+	if status, body := get(t, page.URL+"/readyz"); status != 200 { // nobody has looked yet
+		t.Error(status, body)
+	}
 	ready(200, "ready")
-	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || strings.Count(got, "stored again") != 1 {
+	h.stored(0, store.ErrNotInTime) // which the database's answer doesn't disprove
+	ready(503, "not committed in time")
+	h.stored(0, nil)
+	ready(200, "ready")
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Transient, Err: errors.New("connection refused")})
+	ready(200, "ready") // it answers now
+	if got := log.String(); strings.Count(got, "level=ERROR") != 2 || strings.Count(got, "stored again") != 2 {
 		t.Errorf("the log says\n%s", got)
 	}
 	h.leaving.Store(true)
 	if status, body := get(t, page.URL+"/readyz"); status != 503 || body != "stopping\n" {
 		t.Error(status, body)
+	}
+}
+
+// TestSpoolUnusable: a spool that could keep nothing is told of while PostgreSQL is still there, and captures are stored all the same.
+func TestSpoolUnusable(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "spool.db")
+	s, err := store.Open(databases["postgres"](t), store.Options{Own: true, Spool: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log := newLog()
+	h := newHealth(slog.New(slog.NewTextHandler(log, nil)))
+	page := httptest.NewServer(h.handler())
+	defer page.Close()
+	look := func(usable, why string) {
+		t.Helper()
+		h.spoolTried = time.Time{}
+		for range 2 {
+			h.look(t.Context(), s)
+		}
+		if status, body := get(t, page.URL+"/readyz"); status != 200 || !strings.HasPrefix(body, "ready: captures can be stored\n"+why) || why == "" && strings.Contains(body, "spool") {
+			t.Errorf("%d %s, want %s", status, body, why)
+		}
+		if _, text := get(t, page.URL+"/metrics"); !strings.Contains(text, "\ntftpsql_spool_usable "+usable+"\n") {
+			t.Errorf("the metric isn't %s", usable)
+		}
+	}
+	look("1", "")
+	h.room.Store(&room{store: s, least: 1 << 60})
+	look("0", "spool: the disk of "+file+" has ")
+	h.room.Store(nil)
+	look("1", "")
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	look("0", "spool: "+file+" was moved or deleted")
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
+	look("1", "")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := func(with []byte) {
+		t.Helper()
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err == nil {
+			_, err = f.WriteAt(with, 0)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage(make([]byte, 100))
+	look("0", "spool: ")
+	damage(was[:100])
+	look("1", "")
+	if got := log.String(); strings.Count(got, "level=WARN") != 3 || strings.Count(got, "the spool can be used again") != 3 || strings.Contains(got, "level=ERROR") {
+		t.Errorf("the log says\n%s", got)
 	}
 }
 

@@ -172,13 +172,14 @@ var (
 	overdueDesc  = prometheus.NewDesc(name("devices_overdue"), "Devices that have been silent for too long. All workers tell the same.", nil, nil)
 	waitingDesc  = prometheus.NewDesc(name("spool_captures"), "Captures in this worker's spool: state is waiting for PostgreSQL, or refused by it.", []string{"state"}, nil)
 	spoolDesc    = prometheus.NewDesc(name("spool_bytes"), "Bodies in this worker's spool.", nil, nil)
+	usableDesc   = prometheus.NewDesc(name("spool_usable"), "1 while this worker's spool could keep captures; not told where there is none.", nil, nil)
 	ageDesc      = prometheus.NewDesc(name("spool_age_seconds"), "How long the oldest capture in the spool has waited; 0 where none waits.", nil, nil)
 	lastDesc     = prometheus.NewDesc(name("last_capture_timestamp_seconds"), "When any device sent last; 0 for never. All workers tell the same.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc, readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, ageDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc, readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, usableDesc, ageDesc} {
 		to <- d
 	}
 }
@@ -196,6 +197,13 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		ready = 1
 	}
 	gauge(readyDesc, ready)
+	if spool := m.health.spool.Load(); spool != nil {
+		usable := 0.0
+		if *spool == "" {
+			usable = 1
+		}
+		gauge(usableDesc, usable)
+	}
 	if f := m.fleet.Load(); f != nil {
 		gauge(devicesDesc, float64(f.devices))
 		gauge(overdueDesc, float64(f.overdue))

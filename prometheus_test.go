@@ -86,7 +86,7 @@ func expressions(t *testing.T) (list []string) {
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	program := debian(t, "prometheus")
-	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0")
+	p := start(t, databases["postgres"](t), "--http", "127.0.0.1:0", "--spool", filepath.Join(t.TempDir(), "spool.db"))
 	p.put(t, "fw1.conf", fortigate("fw1", "1"))
 	_, text := get(t, p.page(t)+"/metrics")
 	for _, expr := range expressions(t) {
@@ -160,7 +160,7 @@ func TestPrometheus(t *testing.T) {
 			Groups []struct{ Rules []struct{ Name string } }
 		}
 	}
-	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 || len(rules.Data.Groups[0].Rules) != 5 {
+	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 || len(rules.Data.Groups[0].Rules) != 6 {
 		t.Errorf("rules %+v, %v", rules, err)
 	}
 }

@@ -38,16 +38,28 @@ func (r *room) watch(ctx context.Context) {
 func (r *room) look() {
 	free, file, known := r.store.Free()
 	was := r.low.Load()
-	switch enough := !known || r.least == 0 || free >= int64(r.least); {
+	switch enough := !known || free >= int64(r.least); {
 	case enough && was != nil:
 		r.low.Store(nil)
 		r.log.Info("the disk has room again: uploads are taken", "file", file, "free", Size(free).round())
 	case !enough:
-		err := fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE", file, Size(free).round(), r.least)
+		err := r.short(free, file)
 		if r.low.Store(&err); was == nil {
 			r.log.Error("uploads are refused", "err", err)
 		}
 	}
+}
+
+func (r *room) short(free int64, file string) error {
+	return fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE", file, Size(free).round(), r.least)
+}
+
+// spool returns why uploads would be refused if PostgreSQL were away, or nil.
+func (r *room) spool() error {
+	if free, file, known := r.store.SpoolFree(); known && free < int64(r.least) {
+		return r.short(free, file)
+	}
+	return nil
 }
 
 // full returns why uploads are refused, or nil.

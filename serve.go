@@ -70,6 +70,10 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	defer s.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	room := &room{store: s, least: c.MinFree, log: log}
+	room.look()
+	health.room.Store(room)
+	go room.watch(ctx) // ends with ctx
 	first, enough := context.WithTimeout(ctx, firstLimit)
 	err = prepare(first, s, c.Migrate)
 	enough()
@@ -94,10 +98,6 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		<-failures.ended
 	}()
 	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
-	room := &room{store: s, least: c.MinFree, log: log}
-	room.look()
-	health.room.Store(room)
-	go room.watch(ctx) // ends with ctx
 	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log}
 	go health.watch(ctx, s)         // ends with ctx
 	go health.metrics.count(ctx, s) // ends with ctx

@@ -29,12 +29,11 @@ const (
 	retryPause = 100 * time.Millisecond
 )
 
-// errNotInTime is why a capture was given up that the database has not stored in time.
-var (
-	errNotInTime = &Error{Op: "store capture", Class: Transient, Err: errors.New("the database has not committed in time"),
-		Hint: "look at the database: it is stalled, or slower than what arrives"}
-	errClosed = errors.New("the store is closed")
-)
+// ErrNotInTime is why a capture was given up that the database has not stored in time.
+var ErrNotInTime error = &Error{Op: "store capture", Class: Transient, Err: errors.New("the database has not committed in time"),
+	Hint: "look at the database: it is stalled, or slower than what arrives"}
+
+var errClosed = errors.New("the store is closed")
 
 // group commits captures: what waits goes into one transaction, and nobody waits for company.
 type group struct {
@@ -119,7 +118,7 @@ func (g *group) put(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stor
 			left := time.Until(g.deadline(start, size))
 			if left <= 0 {
 				w.waiting.Store(nil)
-				return Stored{}, errNotInTime
+				return Stored{}, ErrNotInTime
 			}
 			timer.Reset(left)
 		}

@@ -18,6 +18,14 @@ func (s *Store) Ready(ctx context.Context) error {
 	return err
 }
 
+// SpoolReady returns nil while the spool could keep captures, and where there is none.
+func (s *Store) SpoolReady(ctx context.Context) error {
+	if s.spool == nil {
+		return nil
+	}
+	return s.spool.ready(ctx)
+}
+
 func (s *Store) databaseReady(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err

@@ -243,9 +243,18 @@ func (s *Store) openSpool(path string) (err error) {
 	return err
 }
 
-// ready reports whether the spool takes what is written.
+// ready reports whether the spool takes what is written, and whether what is on the disk is still a spool: a connection that was open
+// before may have it in memory.
 func (p *Spool) ready(ctx context.Context) error {
-	return p.explain(p.file.write(ctx, func(tx *sql.Tx) error { return spool.New(tx).Drop(ctx, 0) })) // no capture has this number
+	if err := p.file.write(ctx, func(tx *sql.Tx) error { return spool.New(tx).Prove(ctx) }); err != nil {
+		return spoolError(p.explain(err))
+	}
+	db, err := sql.Open("sqlite", p.file.plain())
+	if err == nil {
+		_, err = spool.New(db).Status(ctx)
+		err = errors.Join(err, db.Close())
+	}
+	return spoolError(p.explain(err))
 }
 
 // SpoolStatus says what this worker's spool holds; the zero value where it has none.
@@ -261,15 +270,25 @@ func (s *Store) SpoolStatus(ctx context.Context) (SpoolStatus, error) {
 func (s *Store) Free() (bytes int64, file string, ok bool) {
 	switch f, isFile := s.db.(*sqliteFile); {
 	case isFile:
-		file = f.path
+		bytes, ok = freeSpace(f.path)
+		return bytes, f.path, ok
 	case s.spool != nil && s.spool.away.Load():
-		file = s.spool.file.path
-	default:
+		return s.SpoolFree()
+	}
+	return 0, "", false
+}
+
+// SpoolFree returns how much room the spool's disk has, and the spool; ok is false where there is none, or it is not known.
+func (s *Store) SpoolFree() (bytes int64, file string, ok bool) {
+	if s.spool == nil {
 		return 0, "", false
 	}
-	bytes, ok = freeSpace(file)
-	return bytes, file, ok
+	bytes, ok = freeSpace(s.spool.file.path)
+	return bytes, s.spool.file.path, ok
 }
+
+// HasSpool reports whether captures are kept in a spool while PostgreSQL is away.
+func (s *Store) HasSpool() bool { return s.spool != nil }
 
 // putOrSpool stores a capture in PostgreSQL, or else in the spool. What PostgreSQL refuses for good is kept aside there.
 func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {

@@ -43,3 +43,7 @@ SELECT id, received_at FROM waiting WHERE source = @source AND filename = @filen
 
 -- name: DevicesOfSource :many
 SELECT DISTINCT site, name FROM waiting WHERE source = @source;
+
+-- name: Prove :exec
+-- Writes what is there already, which shows that the file takes what is written.
+UPDATE schema_migrations SET dirty = dirty;
