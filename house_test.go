@@ -17,7 +17,7 @@ const module = "github.com/tftpsql/tftpsql"
 
 // house says what each folder's code may import besides the standard library; see ARCHITECTURE.md.
 var house = map[string][]string{
-	"tftp":           {"golang.org/x/net", "golang.org/x/sys"},
+	"tftp":           {"golang.org/x/sys"},
 	"device":         {},
 	"queries":        {"github.com/jackc/pgx/v5"},
 	"queries/sqlite": {},

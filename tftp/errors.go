@@ -21,8 +21,8 @@ const (
 	CodeOptions    ErrorCode = 8 // option negotiation failed
 )
 
-// An Error is trouble that the peer is told, or was told by the peer. A [Handler] that returns one has its Code and Message
-// sent as they are; Err is the cause, which goes to the log and never to the peer.
+// An Error is trouble that the peer is told; what the peer tells is a [PeerError]. A [Handler] that returns one has its Code and
+// Message sent as they are; Err is the cause, which goes to the log and never to the peer.
 type Error struct {
 	Code    ErrorCode
 	Message string // NetASCII without control characters (RFC 1350, section 5), cut at 507 bytes on the wire
