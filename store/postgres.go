@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"maps"
+	neturl "net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,12 +41,12 @@ type postgres struct {
 func openPostgres(url string, o Options) (engine, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(err))
+		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(url, err))
 	}
 	direct := config.ConnConfig.Copy()
 	if o.DirectURL != "" {
 		if direct, err = pgx.ParseConfig(o.DirectURL); err != nil {
-			return nil, usage("look at DATABASE_DIRECT_URL: the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(err))
+			return nil, usage("look at DATABASE_DIRECT_URL: the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(o.DirectURL, err))
 		}
 	}
 	if !strings.Contains(url, "connect_timeout") {
@@ -60,21 +64,37 @@ func openPostgres(url string, o Options) (engine, error) {
 	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
-		return nil, usage("look at DATABASE_URL", withoutSecrets(err))
+		return nil, usage("look at DATABASE_URL", withoutSecrets(url, err))
 	}
 	return &postgres{pool, direct, o.Logger}, nil
 }
 
-// withoutSecrets keeps the reason of a malformed URL and not the URL, which holds a password.
-func withoutSecrets(err error) error {
+// withoutSecrets keeps the reason of a malformed URL and not the URL, which holds a password, nor a value of its parameters, which may be
+// one that stands in the wrong place.
+func withoutSecrets(database string, err error) error {
+	malformed := errors.New("malformed database URL")
 	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		if cause := errors.Unwrap(parse); cause != nil {
-			return cause
+	u, urlErr := neturl.Parse(database)
+	if urlErr != nil || !strings.HasPrefix(u.Scheme, "postgres") || !errors.As(err, &parse) || errors.Unwrap(parse) == nil {
+		return malformed
+	}
+	values, urlErr := neturl.ParseQuery(u.RawQuery)
+	if urlErr != nil {
+		return malformed
+	}
+	text := errors.Unwrap(parse).Error()
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		for _, v := range values[key] {
+			whole := regexp.MustCompile(`(^|[^[:alnum:]])` + regexp.QuoteMeta(v) + `($|[^[:alnum:]])`)
+			if v != "" && whole.MatchString(text) {
+				text = key + ": " + whole.ReplaceAllString(text, "${1}xxxxx${2}")
+			}
 		}
 	}
-	return errors.New("malformed database URL")
+	return errors.New(quoted.ReplaceAllString(text, `"xxxxx"`)) // a part of a value is quoted too
 }
+
+var quoted = regexp.MustCompile(`"[^"]*"`)
 
 func (p *postgres) read() queries.Querier { return queries.New(p.pool) }
 

@@ -840,3 +840,24 @@ func TestAway(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestURLSecrets: what is wrong with a URL is told by the name of the parameter, and no value of it is.
+func TestURLSecrets(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://u:pass@h/d?pool_max_conns=secret":          `pool_max_conns: strconv.ParseInt: parsing "xxxxx": invalid syntax: the form`,
+		"postgres://u:pass@h/d?a=b&connect_timeout=secret":     "connect_timeout: ",
+		"postgres://u:pass@h/d?sslrootcert=/secret/a%20b":      "sslrootcert: unable to read CA file: open xxxxx: ",
+		"postgres://u:pass@h/d?a=%zzsecret":                    "malformed database URL: the form",
+		"postgres://u:se/cret@h/d":                             "malformed database URL: the form",
+		"postgres://u:pass@h/d?default_query_exec_mode=a":      `default_query_exec_mode: unknown value "xxxxx"`,
+		"postgres://u:pass@h/d?pool_max_conn_lifetime=1secret": "pool_max_conn_lifetime: ",
+	} {
+		_, err := store.Open(url, store.Options{})
+		if text := fmt.Sprint(err); store.ClassOf(err) != store.Usage || !strings.HasPrefix(text, want) || strings.Contains(text, "secret") || strings.Contains(text, "pass@") {
+			t.Errorf("%s: %s", url, text)
+		}
+	}
+	if _, err := store.Open("postgres://h/d", store.Options{DirectURL: "host=h password=secret port=secret"}); store.ClassOf(err) != store.Usage || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+}
