@@ -67,7 +67,7 @@ type SpoolStatus struct {
 // OpenSpool opens the spool at path. With own it takes the lock that one process at a time holds, and creates the file where
 // there is none; without it the spool can only be looked at.
 func OpenSpool(path string, own bool) (*Spool, error) {
-	file, err := openSQLite(path, Options{Own: own, Create: own})
+	file, err := openSQLite(path, aSpool, Options{Own: own, Create: own})
 	if err != nil {
 		return nil, spoolError(err)
 	}

@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,5 +205,56 @@ func TestSpoolWithSQLite(t *testing.T) {
 	defer s.Close()
 	if _, err := os.Stat(filepath.Join(dir, "spool.db")); err == nil {
 		t.Error("there is a spool")
+	}
+}
+
+// TestSpoolMistaken: a spool and a database are not taken for each other, and neither is changed.
+func TestSpoolMistaken(t *testing.T) {
+	dir := t.TempDir()
+	database, spool, other := filepath.Join(dir, "a.db"), filepath.Join(dir, "spool.db"), filepath.Join(dir, "other.db")
+	s, err := store.Open("sqlite:"+database, store.Options{Own: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := store.OpenSpool(spool, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Migrate(t.Context()), s.Close(), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("CREATE TABLE theirs (x)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]string{}
+	for _, file := range []string{database, spool, other} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[file] = string(b)
+	}
+	for _, own := range []bool{false, true} {
+		if _, err := store.Open("sqlite:"+spool, store.Options{Own: own, Create: own}); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "spool.db is a spool: DATABASE_URL") {
+			t.Errorf("a spool as a database: %v", err)
+		}
+		if _, err := store.OpenSpool(database, own); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "a.db is a database of tftpsql's: SPOOL") {
+			t.Errorf("a database as a spool: %v", err)
+		}
+		if _, err := store.OpenSpool(other, own); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "other.db is another program's database: SPOOL") {
+			t.Errorf("another's as a spool: %v", err)
+		}
+	}
+	for file, was := range before {
+		if b, err := os.ReadFile(file); err != nil || string(b) != was {
+			t.Errorf("%s was changed, %v", file, err)
+		}
 	}
 }

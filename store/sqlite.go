@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"slices"
 
 	"github.com/gofrs/flock"
 	driver "modernc.org/sqlite"
@@ -23,6 +24,14 @@ import (
 const sqliteReaders = 4
 
 type sqliteFile struct {
+// contains is what an SQLite file is for.
+type contains string
+
+const (
+	aDatabase contains = "a database of tftpsql's"
+	aSpool    contains = "a spool"
+)
+
 	opened os.FileInfo // to see whether the path still names the file
 	path   string
 	writer *sql.DB // one connection: SQLite has one writer at a time
@@ -30,7 +39,7 @@ type sqliteFile struct {
 	lock   *flock.Flock // nil for commands beside a server
 }
 
-func openSQLite(path string, o Options) (*sqliteFile, error) {
+func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 	if path == "" {
 		return nil, usage("the form is sqlite:PATH", errors.New("no path"))
 	}
@@ -63,6 +72,9 @@ func openSQLite(path string, o Options) (*sqliteFile, error) {
 	f.reader.SetMaxOpenConns(sqliteReaders)
 	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
 	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
+	if err := f.suits(wanted); err != nil {
+		return nil, errors.Join(err, f.closeUnused())
+	}
 	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, err
@@ -80,6 +92,50 @@ func openSQLite(path string, o Options) (*sqliteFile, error) {
 
 // own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
 // same permissions.
+// suits returns an error where the file holds something else, before anything is written to it: what can't be read yet is left to those
+// who read it. Another program's tables are in nobody's way in a database, but a spool is a file of its own.
+func (f *sqliteFile) suits(wanted contains) error {
+	if f.opened.Size() == 0 {
+		return nil // it is made now
+	}
+	rows, err := f.reader.Query(tables)
+	if err != nil {
+		return nil
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil
+		}
+		names = append(names, name)
+	}
+	has := func(name string) bool { return slices.Contains(names, name) }
+	is, hint := aDatabase, "SPOOL (--spool) needs a file of its own"
+	switch {
+	case rows.Err() != nil, wanted == aDatabase && (has("captures") || !has("waiting")), wanted == aSpool && has("waiting"):
+		return nil
+	case wanted == aDatabase:
+		is, hint = aSpool, "DATABASE_URL (--database) needs a file of its own; tftpsql spool shows what waits in this one"
+	case has("captures"):
+	case slices.ContainsFunc(names, func(n string) bool { return n != "schema_migrations" }): // which comes first in a new spool
+		is = "another program's database"
+	default:
+		return nil
+	}
+	return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s is %s", f.path, is), Hint: hint}
+}
+
+// closeUnused closes what only looked at a file that was there.
+func (f *sqliteFile) closeUnused() error {
+	err := f.reader.Close()
+	if f.lock != nil {
+		err = errors.Join(err, f.lock.Close())
+	}
+	return err
+}
+
 func (f *sqliteFile) own(create bool) error {
 	hint := "DATABASE_URL or --database says where the database is; the folder must exist and be writable"
 	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0o600))
@@ -168,7 +224,7 @@ func (f *sqliteFile) listen(ctx context.Context) (wait func() error, stop func()
 	return everySoOften(ctx, watchEvery)
 }
 
-// freelist and vacuum are no queries that sqlc knows: pragmas.
+// These are no queries that sqlc knows: pragmas, and SQLite's own table.
 var (
 	//go:embed sqlite/freelist.sql
 	freelist string
@@ -193,6 +249,8 @@ func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 			return err
 		}
 	}
+	//go:embed sqlite/tables.sql
+	tables string
 	var busy, pages, moved int64
 	if err := f.writer.QueryRowContext(ctx, truncate).Scan(&busy, &pages, &moved); err != nil {
 		return err

@@ -178,7 +178,7 @@ func Open(url string, o Options) (*Store, error) {
 	case "sqlite":
 		s.engine = schema.SQLite
 		var file *sqliteFile
-		if file, err = openSQLite(rest, o); err == nil {
+		if file, err = openSQLite(rest, aDatabase, o); err == nil {
 			s.db = file
 		}
 	default:
