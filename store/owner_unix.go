@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -27,4 +28,20 @@ func giveToOwner(file string) error {
 		return nil
 	}
 	return os.Chown(file, int(of.Uid), int(of.Gid))
+}
+
+// makePrivate makes a file of this user's readable by nobody else, and returns its mode before. One that isn't there is private.
+func makePrivate(file string) (was os.FileMode, changed bool, err error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		return 0, false, err
+	}
+	of, ok := st.Sys().(*syscall.Stat_t)
+	if was = st.Mode().Perm(); was&0o077 == 0 || !ok || int(of.Uid) != os.Geteuid() {
+		return was, false, nil
+	}
+	return was, true, os.Chmod(file, was&^0o077)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,8 +67,10 @@ type SpoolStatus struct {
 
 // OpenSpool opens the spool at path. With own it takes the lock that one process at a time holds, and creates the file where
 // there is none; without it the spool can only be looked at.
-func OpenSpool(path string, own bool) (*Spool, error) {
-	file, err := openSQLite(path, aSpool, Options{Own: own, Create: own})
+func OpenSpool(path string, own bool) (*Spool, error) { return openSpool(path, own, nil) }
+
+func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
+	file, err := openSQLite(path, aSpool, Options{Own: own, Create: own, Logger: log})
 	if err != nil {
 		return nil, spoolError(err)
 	}
@@ -235,8 +238,8 @@ func (p *Spool) newestFrom(ctx context.Context, q queries.Querier, source, filen
 }
 
 // openSpool makes the store keep captures at path while PostgreSQL is away.
-func (s *Store) openSpool(path string) (err error) {
-	s.spool, err = OpenSpool(path, true)
+func (s *Store) openSpool(path string, log *slog.Logger) (err error) {
+	s.spool, err = openSpool(path, true, log)
 	if err == nil {
 		s.spool.poke()
 	}

@@ -6,11 +6,12 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"slices"
+	"strings"
 
 	"github.com/gofrs/flock"
 	driver "modernc.org/sqlite"
@@ -23,7 +24,6 @@ import (
 // sqliteReaders is how many connections read at once; reading never waits for the one that writes.
 const sqliteReaders = 4
 
-type sqliteFile struct {
 // contains is what an SQLite file is for.
 type contains string
 
@@ -32,6 +32,7 @@ const (
 	aSpool    contains = "a spool"
 )
 
+type sqliteFile struct {
 	opened os.FileInfo // to see whether the path still names the file
 	path   string
 	writer *sql.DB // one connection: SQLite has one writer at a time
@@ -53,6 +54,7 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 		if err := f.own(o.Create); err != nil {
 			return nil, err
 		}
+		f.tighten(o.Logger)
 	}
 	if f.opened, err = os.Stat(abs); err != nil {
 		err = &Error{Op: "open", Class: Config, Err: fmt.Errorf("no database at %s", abs),
@@ -70,11 +72,11 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 		return nil, err
 	}
 	f.reader.SetMaxOpenConns(sqliteReaders)
-	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
-	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
 	if err := f.suits(wanted); err != nil {
 		return nil, errors.Join(err, f.closeUnused())
 	}
+	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
+	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
 	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, err
@@ -90,8 +92,6 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 	return f, nil
 }
 
-// own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
-// same permissions.
 // suits returns an error where the file holds something else, before anything is written to it: what can't be read yet is left to those
 // who read it. Another program's tables are in nobody's way in a database, but a spool is a file of its own.
 func (f *sqliteFile) suits(wanted contains) error {
@@ -136,6 +136,8 @@ func (f *sqliteFile) closeUnused() error {
 	return err
 }
 
+// own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
+// same permissions.
 func (f *sqliteFile) own(create bool) error {
 	hint := "DATABASE_URL or --database says where the database is; the folder must exist and be writable"
 	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0o600))
@@ -164,6 +166,21 @@ func (f *sqliteFile) own(create bool) error {
 		return errors.Join(&Error{Op: "open", Class: Config, Err: err, Hint: hint}, f.lock.Close())
 	}
 	return nil
+}
+
+// tighten takes from others what they may read of a file that was there before, which holds secrets: it may be a copy, or made by a
+// program that was less careful. What another user owns is left as it is.
+func (f *sqliteFile) tighten(log *slog.Logger) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		was, changed, err := makePrivate(f.path + suffix)
+		switch {
+		case log == nil:
+		case err != nil:
+			log.Warn("other users may read the database", "file", f.path+suffix, "err", err)
+		case changed:
+			log.Info("other users could read this file: its rights are its owner's alone now", "file", f.path+suffix, "mode", was.String())
+		}
+	}
 }
 
 // orphaned returns an error where the file has gone or is empty and its journal is there: SQLite would delete the journal, and with it
@@ -232,6 +249,8 @@ var (
 	vacuum string
 	//go:embed sqlite/truncate.sql
 	truncate string
+	//go:embed sqlite/tables.sql
+	tables string
 )
 
 // reclaim takes free pages off the file, 256 at a time, so that captures come in meanwhile, and empties the journal.
@@ -249,8 +268,6 @@ func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 			return err
 		}
 	}
-	//go:embed sqlite/tables.sql
-	tables string
 	var busy, pages, moved int64
 	if err := f.writer.QueryRowContext(ctx, truncate).Scan(&busy, &pages, &moved); err != nil {
 		return err

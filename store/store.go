@@ -194,7 +194,7 @@ func Open(url string, o Options) (*Store, error) {
 	}
 	if o.Spool != "" {
 		wait = spoolPatience
-		if err = s.openSpool(o.Spool); err != nil {
+		if err = s.openSpool(o.Spool, o.Logger); err != nil {
 			return nil, errors.Join(err, s.db.close())
 		}
 	}

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -838,6 +840,58 @@ func TestAway(t *testing.T) {
 	if strings.Count(text, "tcp 127.0.0.1:1: connect") != 1 || strings.Count(text, "tcp 127.0.0.1:2: connect") != 1 ||
 		!strings.Contains(text, "; 127.0.0.1:2 ") || strings.Contains(text, "\n") {
 		t.Error(text)
+	}
+}
+
+// TestMadePrivate: files that others could read are their owner's alone once a server has opened them.
+func TestMadePrivate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes there")
+	}
+	file := filepath.Join(t.TempDir(), "a.db")
+	var log strings.Builder
+	own := store.Options{Own: true, Create: true, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	mode := func(file string, want os.FileMode) {
+		t.Helper()
+		if st, err := os.Stat(file); err != nil || st.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", file, st.Mode(), err, want)
+		}
+	}
+	s, err := store.Open("sqlite:"+file, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mode(file, 0o600)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Error(log.String())
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} { // as a copy has them
+		if err := errors.Join(os.WriteFile(file+suffix, nil, 0o600), os.Chmod(file+suffix, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside, err := store.Open("sqlite:"+file, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mode(file, 0o644)
+	if s, err = store.Open("sqlite:"+file, own); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if _, err := os.Stat(file + suffix); suffix == "" || err == nil { // SQLite may have taken the empty ones away
+			mode(file+suffix, 0o600)
+		}
+	}
+	if got := log.String(); !strings.Contains(got, "file="+file+" mode=-rw-r--r--\n") {
+		t.Error(got)
 	}
 }
 
