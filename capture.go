@@ -24,7 +24,21 @@ type capturer struct {
 	failures *recorder
 	health   *health
 	log      *slog.Logger
+	quit     context.Context // ends when the program waits for nothing any more; nil where it never does
 	shared   shared
+}
+
+// until returns a context that ends with ctx, and when the program waits for nothing any more.
+func (h *capturer) until(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if h.quit == nil {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(h.quit, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
@@ -35,11 +49,13 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	}
 	c := h.capture(r)
 	c.UID = uid.String()
+	ctx, cancel := h.until(ctx)
+	defer cancel()
 	start := time.Now()
 	stored, err := h.store.Put(ctx, c)
 	h.health.stored(time.Since(start), err)
 	if err != nil {
-		return refusal(err)
+		return h.refusal(err)
 	}
 	ref := store.Device{Site: stored.Site, Name: stored.Device}.Ref()
 	r.Annotate(slog.String("device", ref))
@@ -120,7 +136,10 @@ func optionText(options []tftp.Option) string {
 }
 
 // refusal is what the device is told when its upload is not stored; the log gets the cause and what to do.
-func refusal(err error) error {
+func (h *capturer) refusal(err error) error {
+	if h.quit != nil && h.quit.Err() != nil && errors.Is(err, context.Canceled) {
+		return &tftp.Error{Code: tftp.CodeUndefined, Message: "server is shutting down, try again", Err: errors.New("it was not stored within TFTP_DRAIN")}
+	}
 	switch store.ClassOf(err) {
 	case store.Exists:
 		return &tftp.Error{Code: tftp.CodeExists, Message: "file already exists", Err: err}
@@ -135,12 +154,14 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 	if h.read == "none" {
 		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: errors.New("reading is off: TFTP_READ=none")}
 	}
+	ctx, cancel := h.until(ctx)
+	defer cancel()
 	body, err := h.store.FetchPublished(ctx, publishedName(r.Filename), r.Peer.Addr(), time.Now())
 	switch {
 	case errors.Is(err, store.ErrNotAllowed):
 		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: err}
 	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return nil, refusal(err)
+		return nil, h.refusal(err)
 	case err == nil:
 		return body, nil
 	case h.read == "published":
@@ -180,7 +201,7 @@ func (h *capturer) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: fmt.Errorf("nothing of that name came from %s", source)}
 	case err != nil:
-		return nil, refusal(err)
+		return nil, h.refusal(err)
 	case !oneDevice && !r.Peer.Addr().IsLoopback():
 		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
 			"several devices send from %s, so what came from there is not given back; hand it over with tftpsql publish", source)}

@@ -32,24 +32,28 @@ const (
 	flushEvery = 2 * time.Second
 	maxPending = 256
 	flushLimit = 5 * time.Second
+	lastLimit  = time.Second // when the program ends
 )
 
 func newRecorder(s *store.Store, log *slog.Logger) *recorder {
 	return &recorder{store: s, log: log, pending: map[failureKey]*store.Failure{}, ended: make(chan struct{})}
 }
 
-// run writes until ctx ends, and once more then.
+// run writes until ctx ends, and once more then, for lastLimit.
 func (f *recorder) run(ctx context.Context) {
 	defer close(f.ended)
+	late, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastLimit, cancel) })()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			f.flush()
+			f.flush(late)
 			return
 		case <-tick.C:
-			f.flush()
+			f.flush(late)
 		}
 	}
 }
@@ -97,7 +101,7 @@ func (f *recorder) note(o tftp.Outcome) {
 	}
 }
 
-func (f *recorder) flush() {
+func (f *recorder) flush(ctx context.Context) {
 	f.mu.Lock()
 	pending, dropped := f.pending, f.dropped
 	f.pending, f.dropped = map[failureKey]*store.Failure{}, 0
@@ -112,7 +116,7 @@ func (f *recorder) flush() {
 	for _, p := range pending {
 		list = append(list, *p)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()
 	if err := f.store.NoteFailures(ctx, list); err != nil {
 		f.log.Debug("failures could not be kept", "count", len(list), "err", err)

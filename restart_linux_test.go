@@ -6,12 +6,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/tftpsql/tftpsql/pgtest"
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
@@ -81,4 +84,40 @@ func TestRollingRestart(t *testing.T) {
 		t.Errorf("%d uploads ended well, %d are stored", ended.Load(), len(captures))
 	}
 	t.Logf("%d uploads over 3 restarts", ended.Load())
+}
+
+// TestStopWhileStalled: TFTP_DRAIN bounds how long the program waits for a PostgreSQL that is stalled; the device hears that.
+func TestStopWhileStalled(t *testing.T) {
+	t.Parallel()
+	for _, spool := range []bool{false, true} {
+		server, err := pgtest.Start("")
+		if err != nil {
+			pgtest.Missing(t, err)
+		}
+		defer server.Remove()
+		args := []string{"--http", "none"} // and --drain 1s
+		if spool {
+			args = append(args, "--spool", filepath.Join(t.TempDir(), "spool.db"))
+		}
+		p := start(t, server.Create(t), args...)
+		p.put(t, "fw1.conf", fortigate("fw1", "1"))
+		if err := server.Stall(); err != nil {
+			pgtest.Missing(t, err)
+		}
+		sent := make(chan error, 1)
+		go func() { sent <- (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf", []byte(fortigate("fw1", "2"))) }()
+		time.Sleep(300 * time.Millisecond) // until it is being stored, which nobody tells
+		began := time.Now()
+		p.stop()
+		if err := <-sent; err == nil || !strings.Contains(err.Error(), "server is shutting down, try again") || time.Since(began) > 2*time.Second {
+			t.Errorf("spool %v: the device heard %v after %v", spool, err, time.Since(began))
+		}
+		if status := <-p.status; status != 0 || time.Since(began) > 6*time.Second {
+			t.Errorf("spool %v: status %d after %v\n%s", spool, status, time.Since(began), p.log)
+		}
+		p.status <- 0
+		if err := server.Resume(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -98,7 +98,9 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 		<-failures.ended
 	}()
 	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
-	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log}
+	quit, leave := context.WithCancel(context.Background())
+	defer leave()
+	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log, quit: quit}
 	go health.watch(ctx, s)         // ends with ctx
 	go health.metrics.count(ctx, s) // ends with ctx
 	server := &tftp.Server{
@@ -122,7 +124,8 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	log.Info("stopping: no new requests, running transfers may end", "drain", c.Drain.String())
 	drain, stop := context.WithTimeout(context.Background(), time.Duration(c.Drain))
 	defer stop()
-	_ = server.Shutdown(drain) // what was cut off has had its own line
+	defer context.AfterFunc(drain, leave)() // a database that is stalled now has had its time
+	_ = server.Shutdown(drain)              // what was cut off has had its own line
 	if err := <-served; !errors.Is(err, tftp.ErrServerClosed) {
 		return err
 	}

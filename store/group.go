@@ -23,7 +23,7 @@ const (
 	maxPatience = 20 * time.Second
 
 	// closePatience is how long the end of the program waits for what is being stored: transfers have had their own time to drain.
-	closePatience = 3 * time.Second
+	closePatience = time.Second
 
 	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
 	retryPause = 100 * time.Millisecond

@@ -191,8 +191,17 @@ func (p *postgres) exclusive(ctx context.Context, fn func() error) error {
 	return fn()
 }
 
+// close waits a moment for PostgreSQL to say goodbye: pgx would wait for one that is stalled for 15 s. Nothing is under way any more.
 func (p *postgres) close() error {
-	p.pool.Close()
+	closed := make(chan struct{})
+	go func() { // ends with the connections
+		p.pool.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closePatience):
+	}
 	return nil
 }
 
