@@ -115,6 +115,26 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestSnapshotFull: a snapshot that doesn't fit says which disk is full, and leaves nothing there.
+func TestSnapshotFull(t *testing.T) {
+	if os.Getuid() != 0 {
+		pgtest.Missing(t, errors.New("mounting small disks needs root"))
+	}
+	disk := tmpfs(t, "1m")
+	p := start(t, databases["sqlite"](t))
+	body := make([]byte, 4<<20)
+	for i := range body {
+		body[i] = byte(rand.Uint32())
+	}
+	p.put(t, "large", string(body))
+	if status, _, errs := p.do(t, "snapshot", filepath.Join(disk, "copy.db")); status != 1 || !strings.Contains(errs, "make room on the disk that holds "+disk) {
+		t.Errorf("%d %s", status, errs)
+	}
+	if left := tree(t, disk); len(left) > 0 {
+		t.Errorf("%d files are left", len(left))
+	}
+}
+
 // tmpfs mounts a small disk.
 func tmpfs(t *testing.T, size string) string {
 	t.Helper()

@@ -36,7 +36,7 @@ func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_, _ = os.Remove(partial), os.Remove(file) // it is the error that counts
+			_, _, _ = os.Remove(partial), os.Remove(partial+"-journal"), os.Remove(file) // it is the error that counts
 		}
 	}()
 	db, err := sql.Open("sqlite", f.plain())
@@ -45,6 +45,9 @@ func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
 	}
 	_, err = db.ExecContext(ctx, snapshot, partial)
 	if err = errors.Join(err, db.Close()); err != nil {
+		if class, _ := f.classify(err); class == Full { // not the disk that the database is on
+			return &Error{Op: "snapshot", Class: Full, Err: err, Hint: "make room on the disk that holds " + file + ", or say another"}
+		}
 		return s.explain("snapshot", err)
 	}
 	if err := flush(partial); err != nil {
