@@ -290,6 +290,9 @@ func (a *app) openOrCreate(ctx context.Context, look bool) (*store.Store, error)
 	}
 	s, failed := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Own: true, Create: true,
 		Fingerprint: device.Fingerprint, Logger: a.warnings()})
+	if failed != nil && failed.Error() == err.Error() { // it isn't that it was not there
+		return nil, failed
+	}
 	if failed != nil {
 		return nil, errors.Join(err, failed)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -17,7 +18,7 @@ import (
 func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, error) {
 	s, err := store.Open(url, store.Options{Logger: log})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("SOURCE: %w", err)
 	}
 	rows, err := s.SeedRows(ctx)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -32,6 +33,8 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 	case err == nil && version > 0:
 		if err = s.CheckSchema(ctx); err == nil {
 			d.n, err = s.Number(ctx)
+		} else if strings.Contains(err.Error(), "tftpsql migrate") { // of this one, and not of the database that it goes to
+			err = fmt.Errorf("%w --database %s", err, masked(url))
 		}
 	}
 	if err != nil {

@@ -105,6 +105,21 @@ func TestImportFolder(t *testing.T) {
 	})
 }
 
+// TestImportIntoNothing: where no database can be made, why is said once.
+func TestImportIntoNothing(t *testing.T) {
+	spool := filepath.Join(t.TempDir(), "spool.db")
+	p, err := store.OpenSpool(spool, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := do(t, []string{"DATABASE_URL=sqlite:" + spool}, "import", t.TempDir()); status != 1 || strings.Count(errs, "is a spool") != 1 {
+		t.Errorf("%d %s", status, errs)
+	}
+}
+
 // TestImportedThenSent: a device that names itself by its files goes on with what was imported under that name; another doesn't.
 func TestImportedThenSent(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
@@ -308,6 +323,20 @@ func TestImportDatabase(t *testing.T) {
 				}
 				if status, _, errs := p.do(t, "import", databases["postgres"](t)); status != 1 || !strings.Contains(errs, "neither py3tftpsql's table nor tftpsql's") {
 					t.Errorf("from an empty database: %d %s", status, errs)
+				}
+				old := from(t)
+				older, err := store.Open(old, store.Options{Own: true, Create: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errors.Join(older.Migrate(t.Context()), older.MigrateDown(1), older.Close()); err != nil {
+					t.Fatal(err)
+				}
+				if status, _, errs := p.do(t, "import", old); status != 1 || !strings.HasSuffix(errs, ": run: tftpsql migrate up --database "+masked(old)+"\n") {
+					t.Errorf("from an older database: %d %s", status, errs)
+				}
+				if status, _, errs := p.do(t, "import", "sqlite:"+t.TempDir()+"/none.db"); status != 1 || !strings.HasPrefix(errs, "tftpsql: SOURCE: no database at ") {
+					t.Errorf("from nowhere: %d %s", status, errs)
 				}
 				elsewhere := &program{url: databases["sqlite"](t)}
 				elsewhere.must(t, "import", source.url, "--site", "globex")
