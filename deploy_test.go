@@ -370,3 +370,61 @@ func TestDebianSettings(t *testing.T) {
 		t.Error("A-B is no variable")
 	}
 }
+
+// TestDebianScripts: a package that was removed and is installed again serves again, unless somebody had switched it off; an upgrade
+// changes nothing.
+func TestDebianScripts(t *testing.T) {
+	if os.PathSeparator == '\\' {
+		t.Skip("no shell here")
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	stub := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"getent", "adduser", "chown"} {
+		stub(name, "")
+	}
+	write(t, filepath.Join(dir, "etc/tftpsql.env"), "", time.Time{})
+	for _, name := range []string{"postinst", "prerm", "postrm"} {
+		stub("deb."+name, strings.NewReplacer("/etc/tftpsql", dir+"/etc", "/var/lib/tftpsql", dir+"/var", "/run/systemd/system", dir, " -o tftpsql -g tftpsql", "").Replace(readFile(t, "deploy/debian/"+name)))
+	}
+	for _, step := range []struct {
+		what, script, args string
+		enabled            bool
+		want               string
+	}{
+		{"installed", "postinst", "configure ", false, "enable start"},
+		{"upgraded", "postinst", "configure 1", true, "try-restart"},
+		{"removed", "prerm", "remove", true, "disable"},
+		{"installed again", "postinst", "configure 1", false, "enable start"},
+		{"upgraded then", "postinst", "configure 1", true, "try-restart"},
+		{"removed where it was switched off", "prerm", "remove", false, "disable"},
+		{"installed where it was switched off", "postinst", "configure 1", false, "try-restart"},
+		{"removed to be purged", "prerm", "remove", true, "disable"},
+		{"purged", "postrm", "purge", false, ""},
+	} {
+		enabled := "1"
+		if step.enabled {
+			enabled = "0"
+		}
+		stub("systemctl", `case $1 in is-enabled) exit `+enabled+`;; daemon-reload) ;; *) echo "$1" >>`+log+`;; esac`)
+		_ = os.Remove(log) // there may be none
+		script, arg, _ := strings.Cut(step.args, " ")
+		cmd := exec.Command("sh", filepath.Join(dir, "deb."+step.script), script, arg)
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", step.what, err, out)
+		}
+		did, _ := os.ReadFile(log)
+		if got := strings.Join(strings.Fields(string(did)), " "); got != step.want {
+			t.Errorf("%s: systemctl did %q, want %q", step.what, got, step.want)
+		}
+	}
+	if files := tree(t, filepath.Join(dir, "etc")); len(files) != 1 {
+		t.Errorf("etc has %v", files)
+	}
+}
