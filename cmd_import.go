@@ -374,6 +374,8 @@ func openFolder(dir string, most int64) (origin, error) {
 		case errors.Is(err, fs.ErrPermission) && name != ".":
 			f.shut = append(f.shut, name)
 			return fs.SkipDir
+		case errors.Is(err, fs.ErrNotExist) && name != ".": // it went away
+			return nil
 		case err != nil:
 			return err
 		case name != "." && strings.HasPrefix(d.Name(), "."):
@@ -382,6 +384,9 @@ func openFolder(dir string, most int64) (origin, error) {
 			}
 		case d.Type().IsRegular():
 			info, err := d.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
