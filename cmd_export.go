@@ -108,7 +108,7 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, records []
 		return err
 	}
 	defer root.Close()
-	written := 0
+	found, written, failed := 0, 0, 0
 	progress, end := drawProgress(a.err, countLine)
 	defer end()
 	names := fileNames(records)
@@ -117,9 +117,17 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, records []
 			progress(int64(i+1), int64(len(records)))
 		}
 		body, err := s.Content(ctx, r)
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrNotFound): // it was forgotten meanwhile
+			continue
+		case err != nil && store.ClassOf(err) == store.Config: // damaged: the others are worth having all the more
+			fmt.Fprintf(a.err, "left out: %s: %s\n", store.Device{Site: r.Site, Name: r.Device}.Ref(), message(err))
+			failed++
+			continue
+		case err != nil:
 			return err
 		}
+		found++
 		changed, err := replace(root, names[i], body, r)
 		if err != nil {
 			return err
@@ -129,7 +137,10 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, records []
 		}
 	}
 	end()
-	fmt.Fprintf(a.out, "%s: %d configurations, %d written, %d unchanged\n", dir, len(records), written, len(records)-written)
+	fmt.Fprintf(a.out, "%s: %d configurations, %d written, %d unchanged\n", dir, found, written, found-written)
+	if failed > 0 {
+		return fmt.Errorf("%d configurations can't be read", failed)
+	}
 	return nil
 }
 

@@ -133,6 +133,28 @@ func TestExport(t *testing.T) {
 	})
 }
 
+// TestExportDamaged: bytes that the disk has changed are neither exported nor imported, and keep nothing else from being.
+func TestExportDamaged(t *testing.T) {
+	p := start(t, databases["sqlite"](t))
+	for _, name := range []string{"fw1", "fw2", "fw3"} {
+		p.put(t, name, gate(name, "a", "web", "1"))
+	}
+	if _, err := openSQLite(t, p.url).Exec("UPDATE contents SET body = CAST('other bytes' AS blob) WHERE sha256 = (SELECT sha256 FROM captures WHERE filename = 'fw2')"); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	status, out, errs := p.do(t, "export", dir)
+	if got := tree(t, dir); status != 1 || len(got) != 2 || got["fw3.conf"] == "" || !strings.Contains(out, ": 2 configurations, 2 written") ||
+		!strings.Contains(errs, "left out: /fw2: the content ") || !strings.Contains(errs, "1 configurations can't be read") {
+		t.Errorf("export: %d\n%s%s%v", status, out, errs, got)
+	}
+	to := &program{url: databases["sqlite"](t)}
+	status, out, errs = to.do(t, "import", p.url)
+	if status != 0 || !strings.Contains(out, "imported: 2 captures of 2 devices; 0 were here before, 1 left out\n") || !strings.Contains(errs, "left out: /fw2 of ") {
+		t.Errorf("import: %d\n%s%s", status, out, errs)
+	}
+}
+
 func TestFileNames(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("long/", 60)

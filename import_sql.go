@@ -62,7 +62,13 @@ func (d *databaseOrigin) each(ctx context.Context, yield func(found) error) erro
 	return d.s.Dump(ctx, func(c store.Capture, body func() ([]byte, error)) error {
 		return yield(found{c.UID, func(context.Context) (store.Capture, error) {
 			bytes, err := body()
-			if err != nil {
+			ref := store.Device{Site: c.Site, Name: c.Name}.Ref() + " of " + local(c.ReceivedAt)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				return c, errSkipped{ref, "it went away"}
+			case store.ClassOf(err) == store.Config: // damaged: nothing that comes after it is held up
+				return c, errSkipped{ref, message(err)}
+			case err != nil:
 				return c, err
 			}
 			return again(c, bytes), nil

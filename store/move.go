@@ -32,7 +32,7 @@ func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]b
 				Filename: r.Filename, Mode: r.Mode, Options: r.Options, Duration: time.Duration(r.DurationUs) * time.Microsecond,
 				Site: r.Site, Name: r.Name, NamedBy: r.NamedBy, Filed: true}
 			err := yield(c, func() ([]byte, error) {
-				body, err := s.db.read().Body(ctx, r.SHA256)
+				body, err := s.content(ctx, r.SHA256)
 				return body, s.explain("read content", err)
 			})
 			if err != nil {
