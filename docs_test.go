@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -148,5 +150,64 @@ func TestRoles(t *testing.T) {
 	}
 	if _, err := db.Exec(t.Context(), "RESET ROLE"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestGuideForOthers runs the lines of docs/other-devices.md for devices that can't push, as they stand, with an ssh and a curl
+// that answer as the devices do: each configuration is known for what it is, and a login that fails stores nothing.
+func TestGuideForOthers(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	p := start(t, databases["sqlite"](t))
+	dir := t.TempDir()
+	xml := func(root, inner string) string {
+		return `<?xml version="1.0"?>\n<` + root + ">" + inner + "</" + strings.Fields(root)[0] + `>\n`
+	}
+	for name, script := range map[string]string{
+		"tftpsql": `test "$3" = 192.0.2.10 && exec env ` + childVariable + `=1 '` + os.Args[0] + `' "$1" "$2" ` + p.addr + ` "$4"`,
+		"ssh": `test "$REFUSED" && exit 255
+case "$*" in
+"admin@r1 /export show-sensitive") printf '# 2026-11-23 21:05:11 by RouterOS 7.16.1\r\n# model = RB5009\r\n/system identity\r\nset name=r1\r\n' ;;
+"admin@fw1 show configuration | display set") printf 'set version 21.4R3.15\nset system host-name fw1\nset system services ssh\n' ;;
+"admin@cp1 show configuration") printf '# Exported by admin on Mon Nov 23 21:05:11 2026\n#\nset hostname cp1\n' ;;
+"admin@pf1 cat /cf/conf/config.xml") printf '` + xml("pfsense", "<system><hostname>pf1</hostname></system>") + `' ;;
+*) exit 1 ;;
+esac`,
+		"curl": `test "$REFUSED" && exit 22
+case "$*" in
+"-fsS -u K:S https://opnsense.example.net/api/core/backup/download/this -o opn1.xml")
+	printf '` + xml("opnsense", "<system><hostname>opn1</hostname></system>") + `' >opn1.xml ;;
+"-fsS -H X-PAN-KEY: P https://fw2.example.net/api/?type=export&category=configuration -o fw2.xml")
+	printf '` + xml(`config version="11.1.0" urldb="paloaltonetworks"`, "<deviceconfig><system>\n<hostname>fw2</hostname>\n</system></deviceconfig>") + `' >fw2.xml ;;
+*) exit 2 ;;
+esac`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!"+sh+"\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := blocks(pages(t)["docs/other-devices.md"], "sh")
+	if len(lines) != 1 {
+		t.Fatalf("%d blocks", len(lines))
+	}
+	for _, refused := range []string{"", "yes"} {
+		cmd := exec.CommandContext(t.Context(), sh, "-c", lines[0])
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "KEY=K", "SECRET=S", "PANKEY=P", "REFUSED=" + refused}
+		if out, err := cmd.CombinedOutput(); (err == nil) != (refused == "") {
+			t.Fatalf("refused %q: %v\n%s", refused, err, out)
+		}
+		var devices []map[string]any
+		unmarshal(t, p.must(t, "devices", "--json"), &devices)
+		var got []string
+		for _, d := range devices {
+			got = append(got, fmt.Sprint(d["site"], "/", d["name"], " ", d["platform"], " ", d["captures"]))
+		}
+		want := []string{"acme/cp1 checkpoint_gaia 1", "acme/fw1 juniper_junos 1", "acme/fw2 paloalto_panos 1", "acme/opn1 opnsense 1", "acme/pf1 pfsense 1", "acme/r1 mikrotik_routeros 1"}
+		if !slices.Equal(got, want) {
+			t.Errorf("refused %q: %q", refused, got)
+		}
 	}
 }
