@@ -29,7 +29,7 @@ type Querier interface {
 	CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error)
 	CountCapture(ctx context.Context, arg CountCaptureParams) error
 	// The newest whole capture of each device and kind.
-	CurrentCaptures(ctx context.Context) ([]CaptureLog, error)
+	CurrentCaptures(ctx context.Context) ([]CurrentLog, error)
 	DeleteCapture(ctx context.Context, id int64) error
 	// A content that nobody refers to any more.
 	DeleteContent(ctx context.Context, sha256 []byte) (int64, error)

@@ -48,7 +48,7 @@ SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at, uid
 
 -- name: CurrentCaptures :many
 -- The newest whole capture of each device and kind.
-SELECT * FROM capture_log WHERE id IN (SELECT capture_id FROM current_captures) ORDER BY site, device, kind;
+SELECT * FROM current_log ORDER BY site, device, kind;
 
 -- name: CapturesAfter :many
 SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);

@@ -181,7 +181,11 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 // Current returns the newest whole capture of each device and kind.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	rows, err := s.db.read().CurrentCaptures(ctx)
-	return records(rows), s.explain("list captures", err)
+	list := make([]Record, len(rows))
+	for i, r := range rows {
+		list[i] = record(queries.CaptureLog(r))
+	}
+	return list, s.explain("list captures", err)
 }
 
 // body returns the bytes of a content, by its hash.

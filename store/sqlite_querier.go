@@ -204,9 +204,9 @@ func (s sqliteQuerier) CapturesAfter(ctx context.Context, arg queries.CapturesAf
 	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
 }
 
-func (s sqliteQuerier) CurrentCaptures(ctx context.Context) ([]queries.CaptureLog, error) {
+func (s sqliteQuerier) CurrentCaptures(ctx context.Context) ([]queries.CurrentLog, error) {
 	r, err := s.q.CurrentCaptures(ctx)
-	return rows(r, err, func(r sqlite.CaptureLog) queries.CaptureLog { return queries.CaptureLog(r) })
+	return rows(r, err, func(r sqlite.CurrentLog) queries.CurrentLog { return queries.CurrentLog(r) })
 }
 
 func (s sqliteQuerier) DeleteCapture(ctx context.Context, id int64) error {

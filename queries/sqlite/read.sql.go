@@ -263,19 +263,19 @@ func (q *Queries) CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([
 }
 
 const currentCaptures = `-- name: CurrentCaptures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE id IN (SELECT capture_id FROM current_captures) ORDER BY site, device, kind
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM current_log ORDER BY site, device, kind
 `
 
 // The newest whole capture of each device and kind.
-func (q *Queries) CurrentCaptures(ctx context.Context) ([]CaptureLog, error) {
+func (q *Queries) CurrentCaptures(ctx context.Context) ([]CurrentLog, error) {
 	rows, err := q.db.QueryContext(ctx, currentCaptures)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []CaptureLog{}
+	items := []CurrentLog{}
 	for rows.Next() {
-		var i CaptureLog
+		var i CurrentLog
 		if err := rows.Scan(
 			&i.ID,
 			&i.UID,
