@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	modernc "modernc.org/sqlite"
 
 	"github.com/tftpsql/tftpsql/queries"
 	"github.com/tftpsql/tftpsql/queries/sqlite"
@@ -35,6 +37,18 @@ const (
 	scans     = "scans of captures or contents"
 	perDevice = 100 // captures
 )
+
+// SQLite has no function of that name, and what is filled in must have its hash: nothing else is given to anybody.
+func init() {
+	modernc.MustRegisterDeterministicScalarFunction("sha256", 1, func(_ *modernc.FunctionContext, args []driver.Value) (driver.Value, error) {
+		body, ok := args[0].([]byte)
+		if !ok {
+			return nil, errors.New("sha256 is of a blob")
+		}
+		digest := sum(body)
+		return digest[:], nil
+	})
+}
 
 // history measures the commands as captures grow in number, and asks the databases how they answer.
 func history(b *bench) (list []*contest, err error) {
@@ -134,7 +148,11 @@ type reader interface {
 	Captures(context.Context, int64) ([]queries.CaptureLog, error)
 	DeviceCaptures(context.Context, queries.DeviceCapturesParams) ([]queries.CaptureLog, error)
 	NewestAt(context.Context, queries.NewestAtParams) (queries.CaptureLog, error)
-	CurrentCaptures(context.Context) ([]queries.CaptureLog, error)
+	NewestBefore(context.Context, queries.NewestBeforeParams) (queries.CaptureLog, error)
+	VersionStart(context.Context, queries.VersionStartParams) (queries.CaptureLog, error)
+	CaptureRecord(context.Context, int64) (queries.CaptureLog, error)
+	CaptureRecordByUID(context.Context, string) (queries.CaptureLog, error)
+	CurrentCaptures(context.Context) ([]queries.CurrentLog, error)
 	Body(context.Context, []byte) ([]byte, error)
 }
 
@@ -171,7 +189,27 @@ func (r sqliteReader) NewestAt(ctx context.Context, p queries.NewestAtParams) (q
 	return queries.CaptureLog{}, err
 }
 
-func (r sqliteReader) CurrentCaptures(ctx context.Context) ([]queries.CaptureLog, error) {
+func (r sqliteReader) NewestBefore(ctx context.Context, p queries.NewestBeforeParams) (queries.CaptureLog, error) {
+	_, err := r.Queries.NewestBefore(ctx, sqlite.NewestBeforeParams(p))
+	return queries.CaptureLog{}, err
+}
+
+func (r sqliteReader) VersionStart(ctx context.Context, p queries.VersionStartParams) (queries.CaptureLog, error) {
+	_, err := r.Queries.VersionStart(ctx, sqlite.VersionStartParams(p))
+	return queries.CaptureLog{}, err
+}
+
+func (r sqliteReader) CaptureRecord(ctx context.Context, id int64) (queries.CaptureLog, error) {
+	_, err := r.Queries.CaptureRecord(ctx, id)
+	return queries.CaptureLog{}, err
+}
+
+func (r sqliteReader) CaptureRecordByUID(ctx context.Context, uid string) (queries.CaptureLog, error) {
+	_, err := r.Queries.CaptureRecordByUID(ctx, uid)
+	return queries.CaptureLog{}, err
+}
+
+func (r sqliteReader) CurrentCaptures(ctx context.Context) ([]queries.CurrentLog, error) {
 	_, err := r.Queries.CurrentCaptures(ctx)
 	return nil, err
 }
@@ -192,8 +230,18 @@ func ask(plan func() []string, r reader) (found []string, err error) {
 			return err
 		},
 		"newestAt": func() error { _, err := r.NewestAt(ctx, queries.NewestAtParams{DeviceID: 7, At: now}); return err },
-		"current":  func() error { _, err := r.CurrentCaptures(ctx); return err },
-		"body":     func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
+		"newestBefore": func() error {
+			_, err := r.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: 7, Kind: "full", ReceivedAt: now, UID: "z"})
+			return err
+		},
+		"versionStart": func() error {
+			_, err := r.VersionStart(ctx, queries.VersionStartParams{DeviceID: 7, Kind: "full", ReceivedAt: now, UID: "z", VersionsBack: 1})
+			return err
+		},
+		"record":      func() error { _, err := r.CaptureRecord(ctx, 7); return err },
+		"recordByUID": func() error { _, err := r.CaptureRecordByUID(ctx, "z"); return err },
+		"current":     func() error { _, err := r.CurrentCaptures(ctx); return err },
+		"body":        func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
 	} {
 		err := query()
 		lines := plan()
