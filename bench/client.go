@@ -34,7 +34,7 @@ const (
 	manyBuffer   = 64 << 20         // of the socket that many share
 	maxSegments  = 64               // of one send with segmentation offload
 	maxDatagram  = 65507            // bytes, IPv4
-	giveUpAll    = 90 * time.Second // of many clients at once, whatever happens
+	giveUpAll    = 60 * time.Second // of many clients at once, whatever happens
 )
 
 // errRefused is an ERROR packet.

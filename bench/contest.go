@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sample is what one run of a contender showed, by metric.
@@ -59,9 +60,16 @@ func (c *contest) line(name string) *line {
 	return nil
 }
 
-// hold runs a contest.
-func (c *contest) hold(rounds int, log io.Writer) {
+// fewRounds are enough where rounds take long.
+const fewRounds = 3
+
+// hold runs a contest: so many rounds, but few once it has taken its time, and no more after twice its time.
+func (c *contest) hold(rounds int, within time.Duration, log io.Writer) {
+	start := time.Now()
 	for round := range rounds {
+		if took := time.Since(start); took > within && round >= fewRounds || took > 2*within && round > 0 {
+			break
+		}
 		for _, l := range c.lines {
 			if l.once && round > 0 || l.failure != nil {
 				l.rounds = append(l.rounds, nil)

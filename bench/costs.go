@@ -4,7 +4,9 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,12 +28,13 @@ const (
 func held(b *bench) (list []*contest, err error) {
 	for _, h := range []struct{ clients, blocks int }{{pick(b, 5000, 100), 0}, {pick(b, 1000, 100), 36}} {
 		f := b.field(fmt.Sprintf("memory with %d uploads open, %d KB received of each", h.clients, h.blocks*1428/1000), memory)
+		f.blksize = 1428
 		shared := tail(200_000 - headSize)
-		for _, who := range []string{ours, engine, pin, hpa} {
+		for _, who := range []string{ours, engine, pin, pinSingle, hpa} {
 			l := f.enter(who, who, -1, func(s *server) (sample, error) {
 				idle := s.pss()
 				prefix := b.file()
-				o, err := load{to: s.addr, blksize: 1428, count: h.clients, width: h.clients, ramp: ramp, stop: 1 + h.blocks,
+				o, err := load{to: []netip.AddrPort{s.addr}, blksize: 1428, count: h.clients, width: h.clients, ramp: ramp, stop: 1 + h.blocks,
 					body: func(n int) (string, []byte, []byte) { return fmt.Sprintf("%s-%d", prefix, n), head(n, 0), shared }}.run()
 				if err != nil {
 					return nil, err
@@ -45,7 +48,7 @@ func held(b *bench) (list []*contest, err error) {
 				bound := 1.15*float64(h.clients*h.blocks*1428)/kib + 2*float64(h.clients)
 				return sample{memory: float64(open) / kib, ofBound: float64(open-idle) / bound, "idle MiB": float64(idle) / kib, failed: float64(o.failed), repeated: float64(o.repeats)}, nil
 			})
-			l.once = who == hpa
+			l.once = who == hpa || who == pinSingle
 		}
 		if h.blocks == 0 {
 			f.goals = []goal{{of: ours, metric: memory, factor: 40, atMost: true}}
@@ -57,21 +60,31 @@ func held(b *bench) (list []*contest, err error) {
 	return list, nil
 }
 
-// starts measures from the process's start to its first answer. Ours finds its database as it left it.
+// starts measures from the process's start to its first answer, to an upload: it needs no database. Ours finds its database as a
+// worker left it that was killed, or one that takes connections and says nothing.
 func starts(b *bench) ([]*contest, error) {
 	c := &contest{name: "process start to first answer", metric: startup}
 	dir, err := os.MkdirTemp(b.disk, "start")
 	if err != nil {
 		return nil, err
 	}
-	if s, err := b.launch(ours, dir, -1, b.env...); err != nil {
+	s, err := b.launch(ours, dir, -1, b.env...)
+	if err != nil {
 		return nil, err
-	} else if err = s.answers(10 * time.Second); err != nil {
-		return nil, err
-	} else {
-		s.kill()
 	}
-	for _, who := range []string{ours, pin, hpa, atftpd, oursPGAway} {
+	for n := range 100 {
+		if err == nil {
+			err = s.answers(opRead, 10*time.Second)
+		}
+		if err == nil {
+			_, err = put(s.addr, b.file(), whole(20_000, n, 0), 1428, 1)
+		}
+	}
+	s.kill()
+	if err != nil {
+		return nil, err
+	}
+	for _, who := range []string{ours, pin, pinSingle, hpa, atftpd, dnsmasq, oursPGAway} {
 		where := ""
 		if who == ours {
 			where = dir
@@ -81,7 +94,7 @@ func starts(b *bench) ([]*contest, error) {
 			if err != nil {
 				return nil, err
 			}
-			err = s.answers(10 * time.Second)
+			err = s.answers(opWrite, 10*time.Second)
 			took := time.Since(s.started)
 			s.kill()
 			if where == "" {
@@ -95,39 +108,69 @@ func starts(b *bench) ([]*contest, error) {
 }
 
 // linear compares what a MB of a large upload costs with one of small ones.
-func linear(b *bench) ([]*contest, error) {
-	f := b.field("uploads into SQLite by their size, blksize 1428, window 16", cpuMB)
-	total := pick(b, 63, 4)
-	for _, size := range []int{total * mib, mib} {
-		f.enter(fmt.Sprintf("%d MiB", size/mib), ours, -1, func(s *server) (sample, error) {
-			bodies := make([][]byte, total*mib/size)
-			for i := range bodies {
-				bodies[i] = whole(size, i, b.names)
+func linear(b *bench) (list []*contest, err error) {
+	total := pick(b, 64, 2)
+	for _, who := range []string{ours, oursOnPG} {
+		if who == oursOnPG {
+			if err := b.freshDatabase(); err != nil {
+				return list, err
 			}
-			before, start := s.cpu(), time.Now()
-			for i, body := range bodies {
-				if _, err := put(s.addr, fmt.Sprintf("%s-%d", b.file(), i), body, 1428, 16); err != nil {
-					return nil, err
+		}
+		f := b.field(fmt.Sprintf("%s: uploads by their size, blksize 1428, window 16", who), cpuMB)
+		for _, size := range []int{total * mib, mib} {
+			f.enter(fmt.Sprintf("%d MiB", size/mib), who, -1, func(s *server) (sample, error) {
+				bodies, names := make([][]byte, total*mib/size), make([]string, total*mib/size)
+				for i := range bodies {
+					bodies[i], names[i] = whole(size, i, b.names), b.file()
 				}
-			}
-			mb := float64(total*mib) / 1e6
-			return sample{cpuMB: (s.cpu() - before).Seconds() * 1e3 / mb, mbs: mb / time.Since(start).Seconds()}, nil
-		})
+				before, start := b.used(s), time.Now()
+				for i, body := range bodies {
+					if _, err := put(s.addr, names[i], body, 1428, 16); err != nil {
+						return nil, err
+					}
+				}
+				used, took := b.used(s)-before, time.Since(start)
+				stored, err := storedIn(s.url, names[0], names[len(names)-1]+".")
+				gone := 0
+				for i, name := range names {
+					if stored[name] != sum(bodies[i]) {
+						gone++
+					}
+				}
+				mb := float64(total*mib) / 1e6
+				return sample{cpuMB: used.Seconds() * 1e3 / mb, mbs: mb / took.Seconds(), lost: float64(gone)}, err
+			})
+		}
+		f.goals = []goal{{of: f.lines[0].name, metric: cpuMB, against: f.lines[1].name, factor: 1.3, atMost: true},
+			{of: f.lines[0].name, metric: lost, atMost: true}}
+		list = append(list, f.contest)
 	}
-	f.goals = []goal{{of: f.lines[0].name, metric: cpuMB, against: f.lines[1].name, factor: 1.3, atMost: true}}
-	return []*contest{f.contest}, nil
+	return list, nil
+}
+
+// used is the CPU that a server has used so far, and its database.
+func (b *bench) used(s *server) time.Duration {
+	if s.name == oursOnPG {
+		return s.cpu() + b.pg.cpu()
+	}
+	return s.cpu()
+}
+
+// freshDatabase makes the database that the whole program uses next on PostgreSQL.
+func (b *bench) freshDatabase() error {
+	pg, err := b.postgres()
+	if err == nil {
+		b.pgURL, err = pg.database()
+	}
+	return err
 }
 
 // captures is what a durable capture costs on PostgreSQL, and what its parts cost, each measured alone.
 func captures(b *bench) ([]*contest, error) {
-	pg, err := b.postgres()
-	if err != nil {
+	if err := b.freshDatabase(); err != nil {
 		return nil, err
 	}
-	if b.pgURL, err = pg.database(); err != nil {
-		return nil, err
-	}
-	bareURL, err := pg.database()
+	bareURL, err := b.pg.database()
 	if err != nil {
 		return nil, err
 	}
@@ -143,17 +186,7 @@ func captures(b *bench) ([]*contest, error) {
 	count := pick(b, 600, 100)
 	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, ramp, oursOnPG, engine)
 	f.metric = cpuEach
-	whole, alone := f.lines[0], f.lines[1]
-	worker := whole.run
-	whole.run = func() (sample, error) {
-		before := pg.cpu()
-		m, err := worker()
-		if err == nil {
-			m["of it PostgreSQL"] = (pg.cpu() - before).Seconds() * 1e3 / float64(count)
-			m[cpuEach] += m["of it PostgreSQL"]
-		}
-		return m, err
-	}
+	alone := f.lines[1]
 	f.lines = f.lines[:1]
 	f.add(parts, func() (sample, error) {
 		m, err := alone.run()
@@ -161,15 +194,23 @@ func captures(b *bench) ([]*contest, error) {
 			return nil, err
 		}
 		read := examining(size, 50)
-		maker := &rowMaker{shared: tail(size - headSize)}
-		before, self := pg.cpu(), own()
+		next := (&rowMaker{shared: tail(size - headSize)}).list(count)
+		if err := b.pg.checkpoint(); err != nil { // as before the whole program
+			return nil, err
+		}
+		runtime.GC() // the rows were made before, and so was their waste
+		before, self := b.pg.cpu(), own()
 		start := time.Now()
-		perSecond, err := bare(maker, pick(b, 2*time.Second, 200*time.Millisecond))
-		n := perSecond * time.Since(start).Seconds()
-		stored := (pg.cpu() - before + own() - self).Seconds() * 1e3 / n
-		return sample{cpuEach: m[cpuEach] + read + stored, "engine": m[cpuEach], "hash and fingerprint": read, "bare pgx loop": stored, "bare rows/s": perSecond}, err
+		n, err := bare(next)
+		took := time.Since(start)
+		database, loop := (b.pg.cpu()-before).Seconds()*1e3/float64(count), (own()-self).Seconds()*1e3/float64(count)
+		if err == nil && n != count {
+			err = fmt.Errorf("%d of %d rows", n, count)
+		}
+		return sample{cpuEach: m[cpuEach] + read + database + loop, "engine": m[cpuEach], "hash and fingerprint": read, "bare pgx loop": database + loop,
+			ofPG: database, "bare rows/s": float64(n) / took.Seconds()}, err
 	})
-	f.goals = []goal{{of: oursOnPG, metric: failed, atMost: true}, {of: oursOnPG, metric: cpuEach, against: parts, factor: 1.25, atMost: true}} // what is lost isn't looked at here
+	f.goals = append(unharmed(oursOnPG, false), goal{of: oursOnPG, metric: cpuEach, against: parts, factor: 1.25, atMost: true})
 	closeField := f.close
 	f.close = func() {
 		closeField()
@@ -177,6 +218,51 @@ func captures(b *bench) ([]*contest, error) {
 		_ = s.Close()
 	}
 	return []*contest{f.contest}, nil
+}
+
+// workers is one worker and two on one PostgreSQL.
+func workers(b *bench) (list []*contest, err error) {
+	const size, clients = 200_000, 100
+	count := pick(b, 600, 40)
+	c := &contest{name: "workers on one PostgreSQL, 100 clients put 200 KB, blksize 1428", metric: rate}
+	var all []*server
+	c.close = func() {
+		for _, s := range all {
+			s.stop()
+		}
+	}
+	for _, w := range []struct {
+		name string
+		n    int
+	}{{"one worker", 1}, {"two workers", 2}} {
+		var servers []*server
+		c.add(w.name, func() (sample, error) {
+			if servers == nil {
+				if err := b.freshDatabase(); err != nil {
+					return nil, err
+				}
+			}
+			for len(servers) < w.n {
+				s, err := b.start(oursOnPG, -1, b.env...)
+				if err != nil {
+					return nil, err
+				}
+				servers, all = append(servers, s), append(all, s)
+				if _, err := put(s.addr, b.file(), whole(size, 0, 0), 1428, 1); err != nil {
+					return nil, err
+				}
+			}
+			m, err := b.volley(c.name+": "+w.name, servers, load{blksize: 1428, count: count, width: clients, ramp: ramp}, size)
+			if err == nil {
+				for _, s := range servers {
+					m[memory] += float64(s.pss()) / kib
+				}
+			}
+			return m, err
+		})
+		c.goals = append(c.goals, unharmed(w.name, false)...)
+	}
+	return []*contest{c}, nil
 }
 
 // own is the CPU that this process has used so far.
@@ -202,19 +288,31 @@ func clients(b *bench) ([]*contest, error) {
 	f := b.field("the engine by clients at once, 50 KB each, blksize 1428", rate)
 	shared := tail(50_000 - headSize)
 	for _, n := range pick(b, []int{1, 10, 100, 1000, 5000, 10_000}, []int{1, 100}) {
-		f.enter(fmt.Sprintf("%d clients", n), engine, -1, func(s *server) (sample, error) {
+		name := fmt.Sprintf("%d clients", n)
+		f.enter(name, engine, -1, func(s *server) (sample, error) {
 			prefix := b.file()
+			uploads, taken, _, err := s.taken()
+			if err != nil {
+				return nil, err
+			}
 			before := s.cpu()
-			o, err := load{to: s.addr, blksize: 1428, count: max(n, pick(b, 2000, 100)), width: n, ramp: ramp, body: func(i int) (string, []byte, []byte) {
+			o, err := load{to: []netip.AddrPort{s.addr}, blksize: 1428, count: max(n, pick(b, 2000, 100)), width: n, ramp: ramp, body: func(i int) (string, []byte, []byte) {
 				return fmt.Sprintf("%s-%d", prefix, i), head(i, 0), shared
 			}}.run()
 			if err != nil {
 				return nil, err
 			}
-			b.explain(fmt.Sprintf("%d clients", n), o)
-			return sample{rate: float64(len(o.acked)) / o.took.Seconds(), failed: float64(o.failed), repeated: float64(o.repeats), memory: float64(s.pss()) / kib,
-				p50: float64(o.percentile(50).Microseconds()) / 1e3, cpuPkt: float64((s.cpu() - before).Microseconds()) / float64(o.packets)}, nil
+			b.explain(name, o)
+			m := sample{rate: float64(len(o.acked)) / o.took.Seconds(), failed: float64(o.failed), repeated: float64(o.repeats), memory: float64(s.pss()) / kib,
+				busy: 100 * o.cpu.Seconds() / o.took.Seconds(), p50: float64(o.percentile(50).Microseconds()) / 1e3, cpuPkt: float64((s.cpu() - before).Microseconds()) / float64(o.packets)}
+			came, size, _, err := s.taken() // bodies aren't kept, whose memory would be looked at
+			m[lost] = float64(max(0, len(o.acked)-(came-uploads)))
+			if m[lost] == 0 && size-taken < o.bytesAcked {
+				m[lost] = 1
+			}
+			return m, err
 		})
+		f.goals = append(f.goals, unharmed(name, false)...)
 	}
 	return []*contest{f.contest}, nil
 }

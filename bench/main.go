@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -41,9 +42,10 @@ type bench struct {
 	places
 	short   bool
 	rounds  int
-	million bool     // of captures, besides fewer
-	core    int      // that both ends of a lock-step transfer share
-	env     []string // of the whole program
+	within  time.Duration // of a contest's rounds
+	million bool          // of captures, besides fewer
+	core    int           // that both ends of a lock-step transfer share
+	env     []string      // of the whole program
 	names   int
 	pg      *cluster // nil until it is needed
 	log     io.Writer
@@ -58,8 +60,9 @@ type workload struct {
 func run(args []string, out, log io.Writer) error {
 	b := &bench{log: log}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.short, "short", false, "small sizes and one round, a minute in all: shows that it works, measures nothing")
+	flags.BoolVar(&b.short, "short", false, "small sizes and one round, a minute or two in all: shows that it works, measures nothing")
 	flags.IntVar(&b.rounds, "rounds", 5, "how often each contender runs")
+	flags.DurationVar(&b.within, "within", 30*time.Second, "a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
@@ -111,7 +114,7 @@ func run(args []string, out, log io.Writer) error {
 		}
 		for _, c := range list {
 			start := time.Now()
-			c.hold(b.rounds, log)
+			c.hold(b.rounds, b.within, log)
 			yes, no := c.print(out)
 			met, missed = met+yes, missed+no
 			fmt.Fprintf(log, "%s: %.0f s\n", c.name, time.Since(start).Seconds())
@@ -154,6 +157,9 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 	}
 	b.program, b.pin = filepath.Join(b.disk, "tftpsql"), filepath.Join(b.disk, "pin")
 	b.env = []string{"LOG_LEVEL=warn"}
+	if b.hung, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
 	for program, of := range map[string]string{b.program: b.root, b.pin: filepath.Join(b.root, "bench", "pin")} {
 		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
 		build.Dir, build.Env = of, append(os.Environ(), "CGO_ENABLED=0")

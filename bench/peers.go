@@ -5,6 +5,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +29,7 @@ const (
 	engine    = "tftpsql engine" // package tftp, and a handler that does nothing
 	hpa       = "tftpd-hpa"
 	atftpd    = "atftpd"
+	dnsmasq   = "dnsmasq" // reads only
 	pin       = "pin/tftp"
 	pinSingle = "pin/tftp single port"
 	echo      = "echo" // the bound: answers a packet and knows nothing
@@ -37,6 +40,7 @@ type server struct {
 	name    string
 	addr    netip.AddrPort
 	dir     string // of its files; of ours, the one that holds the database
+	url     string // of our database
 	cmd     *exec.Cmd
 	said    *tailBuffer
 	started time.Time
@@ -47,12 +51,14 @@ type server struct {
 
 // places are where things are.
 type places struct {
-	root    string // of the repository
-	program string // tftpsql, built
-	pin     string // pin/tftp's server, built
-	files   string // for the peers' files: memory, where there is such a file system, to their advantage
-	disk    string // for databases
-	pgURL   string // of the whole program on PostgreSQL
+	root    string       // of the repository
+	program string       // tftpsql, built
+	pin     string       // pin/tftp's server, built
+	files   string       // for the peers' files: memory, where there is such a file system, to their advantage
+	disk    string       // for databases
+	pgURL   string       // of the whole program on PostgreSQL
+	hung    net.Listener // where oursPGAway looks for PostgreSQL: it takes connections and says nothing
+	blksize int          // that pin/tftp allows in single-port mode: it makes a buffer of that size for each packet
 }
 
 func (p *places) sbin(name string) string { return filepath.Join(p.root, ".deps", "usr", "sbin", name) }
@@ -67,16 +73,15 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 	case atftpd:
 		cmd = exec.Command(p.sbin("atftpd"), "--daemon", "--no-fork", "--port", port, "--bind-address", ip,
 			"--user", "root", "--group", "root", "--maxthread", "6000", dir)
-	case ours:
-		cmd = exec.Command(p.program, "--host", ip, "--port", port, "--database", "sqlite:"+filepath.Join(dir, "tftpsql.db"), "--http", "none")
+	case dnsmasq:
+		cmd = exec.Command(p.sbin("dnsmasq"), "-k", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--enable-tftp", "--tftp-root="+dir,
+			"--tftp-max=6000", "--user=root", "--listen-address="+ip, "--bind-interfaces")
+	case ours, oursOnPG, oursPGAway:
+		cmd = exec.Command(p.program, "--host", ip, "--port", port, "--database", p.database(name, dir), "--http", "127.0.0.1:0")
 	case pin:
 		cmd = exec.Command(p.pin, addr.String(), dir)
 	case pinSingle:
-		cmd = exec.Command(p.pin, addr.String(), dir, "single")
-	case oursOnPG:
-		cmd = exec.Command(p.program, "--host", ip, "--port", port, "--database", p.pgURL, "--http", "none")
-	case oursPGAway:
-		cmd = exec.Command(p.program, "--host", ip, "--port", port, "--database", "postgres://nobody@192.0.2.1/none", "--http", "none")
+		cmd = exec.Command(p.pin, addr.String(), dir, strconv.Itoa(max(512, p.blksize)))
 	default:
 		self, err := os.Executable()
 		if err != nil {
@@ -85,7 +90,7 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 		cmd = exec.Command(self, "serve", name, addr.String())
 	}
 	cmd.Env = append(os.Environ(), env...)
-	if name == hpa || name == atftpd {
+	if name == hpa || name == atftpd || name == dnsmasq {
 		if _, err := os.Stat(cmd.Path); err != nil {
 			return nil, fmt.Errorf("not there: make deps unpacks it")
 		}
@@ -96,13 +101,26 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 	return cmd, nil
 }
 
+// database is the URL of a contender's database.
+func (p *places) database(name, dir string) string {
+	switch name {
+	case ours:
+		return "sqlite:" + filepath.Join(dir, "tftpsql.db")
+	case oursOnPG:
+		return p.pgURL
+	case oursPGAway:
+		return fmt.Sprintf("postgres://nobody@%s/none?sslmode=disable", p.hung.Addr())
+	}
+	return ""
+}
+
 // start starts a contender, on one core if core is not negative, and returns when it answers.
 func (p *places) start(name string, core int, env ...string) (*server, error) {
 	s, err := p.launch(name, "", core, env...)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.answers(10 * time.Second); err != nil {
+	if err := s.answers(opRead, 10*time.Second); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -114,6 +132,9 @@ func (p *places) launch(name, dir string, core int, env ...string) (*server, err
 	addr, err := freePort()
 	if err != nil {
 		return nil, err
+	}
+	if name == dnsmasq { // it knows no other port
+		addr = netip.MustParseAddrPort("127.0.0.69:69")
 	}
 	if dir == "" {
 		parent := p.files
@@ -139,7 +160,7 @@ func (p *places) launch(name, dir string, core int, env ...string) (*server, err
 		cmd.Args = append([]string{taskset, "-c", strconv.Itoa(core)}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path = taskset
 	}
-	s := &server{name: name, addr: addr, dir: dir, cmd: cmd, said: &tailBuffer{}, ended: make(chan struct{})}
+	s := &server{name: name, addr: addr, dir: dir, url: p.database(name, dir), cmd: cmd, said: &tailBuffer{}, ended: make(chan struct{})}
 	cmd.Stderr = s.said
 	if name == engine {
 		if s.ask, err = cmd.StdinPipe(); err != nil {
@@ -197,42 +218,46 @@ func (s *server) dead() bool {
 // enough that it can start.
 const answerEvery = 200 * time.Microsecond
 
-// answers waits until a server answers at all.
-func (s *server) answers(within time.Duration) error {
+// answers waits until a server answers a request at all.
+func (s *server) answers(op byte, within time.Duration) error {
 	fd, err := udpSocket(unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	req, b := request(opRead, "nothing-of-that-name", 0, 1), make([]byte, 2048)
+	req, b := request(op, "nothing-of-that-name", 0, 1), make([]byte, 2048)
 	for start := time.Now(); time.Since(start) < within && !s.dead(); {
 		_ = unix.Sendto(fd, req, 0, sockaddr(s.addr)) // refused as long as nobody listens
-		for range 5 {
-			time.Sleep(answerEvery)
-			if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && n > 0 {
-				return nil
-			}
+		time.Sleep(answerEvery)
+		if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && n > 0 {
+			return nil
 		}
 	}
 	return fmt.Errorf("%s never answered: %s", s.name, s.said)
 }
 
-// cpu is what a server has used so far, with the children that it has reaped. The kernel counts it to 10 ms.
+// cpu is what a server has used so far, with the children that it has reaped.
 func (s *server) cpu() time.Duration { return cpuOf(s.cmd.Process.Pid) }
 
+// cpuOf is what a process has used so far, all threads that it ever had, and the children that it has reaped: those the kernel
+// counts to 10 ms.
 func cpuOf(pid int) time.Duration {
+	var own unix.Timespec
+	const schedClock = 2 // CPUCLOCK_SCHED: how linux/posix-timers.h makes a process's clock
+	if unix.ClockGettime(int32(^pid<<3|schedClock), &own) != nil {
+		return 0
+	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
 	_, after, _ := bytes.Cut(b, []byte(") "))
-	fields := strings.Fields(string(after))
 	ticks := 0
-	for _, f := range fields[11:15] {
+	for _, f := range strings.Fields(string(after))[13:15] {
 		n, _ := strconv.Atoi(f)
 		ticks += n
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return time.Duration(own.Nano()) + time.Duration(ticks)*10*time.Millisecond
 }
 
 // pss is the memory of a server and all that it forked, shared pages divided among those that share them.
@@ -270,16 +295,46 @@ func children(parent int) (pids []int) {
 	return pids
 }
 
-// taken asks bench's own server how many uploads its handler has had, and how many bytes.
-func (s *server) taken() (uploads int, bytes int64, err error) {
-	if _, err := io.WriteString(s.ask, "taken\n"); err != nil {
-		return 0, 0, err
+// taken asks bench's own server how many uploads its handler has had, how many bytes, and for the hash of the newest.
+func (s *server) taken() (uploads int, bytes int64, newest string, err error) {
+	if err = s.say("taken"); err != nil {
+		return 0, 0, "", err
+	}
+	_, err = fmt.Sscan(s.answer.Text(), &uploads, &bytes, &newest)
+	return uploads, bytes, newest, err
+}
+
+// say sends bench's own server a line and waits for one.
+func (s *server) say(line string) error {
+	if _, err := io.WriteString(s.ask, line+"\n"); err != nil {
+		return err
 	}
 	if !s.answer.Scan() {
-		return 0, 0, errors.New("the engine has ended")
+		return errors.New("the engine has ended")
 	}
-	_, err = fmt.Sscan(s.answer.Text(), &uploads, &bytes)
-	return uploads, bytes, err
+	return nil
+}
+
+// kept asks bench's own server for the hashes of the bodies that it has kept since it was told to, by name; it keeps no more.
+func (s *server) kept() (map[string][sha256.Size]byte, error) {
+	sums := map[string][sha256.Size]byte{}
+	for err := s.say("sums"); ; {
+		if err != nil {
+			return nil, err
+		}
+		name, text, more := strings.Cut(s.answer.Text(), " ")
+		if !more {
+			return sums, nil
+		}
+		var digest [sha256.Size]byte
+		if _, err = hex.Decode(digest[:], []byte(text)); err != nil {
+			return nil, err
+		}
+		sums[name] = digest
+		if !s.answer.Scan() {
+			err = errors.New("the engine has ended")
+		}
+	}
 }
 
 func freePort() (netip.AddrPort, error) {

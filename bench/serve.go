@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/pprof"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -38,23 +39,57 @@ func serve(args []string) error {
 	return fmt.Errorf("no server %q", args[0])
 }
 
-// taker counts uploads, and serves one file to whoever asks: the newest upload.
+// taker counts uploads, and serves one file to whoever asks: the newest upload of that name. It keeps bodies while it is told to.
 type taker struct {
-	uploads, bytes atomic.Int64
-	newest         atomic.Pointer[[]byte]
+	uploads, bytes  atomic.Int64
+	newest, fetched atomic.Pointer[[]byte]
+
+	mu   sync.Mutex // guards kept
+	kept map[string][]byte
 }
 
 func (t *taker) ServeTFTP(_ context.Context, r *tftp.Request) error {
 	t.uploads.Add(1)
 	t.bytes.Add(int64(len(r.Body)))
+	t.newest.Store(&r.Body)
 	if r.Filename == fetched {
-		t.newest.Store(&r.Body)
+		t.fetched.Store(&r.Body)
 	}
+	t.mu.Lock()
+	if t.kept != nil {
+		t.kept[r.Filename] = r.Body
+	}
+	t.mu.Unlock()
 	return nil
 }
 
+// answer answers a line of bench's.
+func (t *taker) answer(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch line {
+	case "keep":
+		t.kept = map[string][]byte{}
+		fmt.Println()
+	case "sums":
+		out := bufio.NewWriter(os.Stdout)
+		for name, body := range t.kept {
+			fmt.Fprintf(out, "%s %x\n", name, sum(body))
+		}
+		fmt.Fprintln(out)
+		_ = out.Flush() // bench has gone
+		t.kept = nil
+	default:
+		var newest []byte
+		if b := t.newest.Load(); b != nil {
+			newest = *b
+		}
+		fmt.Printf("%d %d %x\n", t.uploads.Load(), t.bytes.Load(), sum(newest))
+	}
+}
+
 func (t *taker) ReadTFTP(context.Context, *tftp.Request) ([]byte, error) {
-	if b := t.newest.Load(); b != nil {
+	if b := t.fetched.Load(); b != nil {
 		return *b, nil
 	}
 	return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found"}
@@ -87,7 +122,7 @@ func serveEngine(addr netip.AddrPort) error {
 	go func() { // ends with bench, or when bench has done with it
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
-			fmt.Println(t.uploads.Load(), t.bytes.Load())
+			t.answer(lines.Text())
 		}
 		endProfile()
 		os.Exit(0)

@@ -4,11 +4,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -35,8 +35,12 @@ var (
 	newDeviceSQL string
 	//go:embed sql/create.sql
 	createSQL string
-	//go:embed sql/backend.sql
-	backendSQL string
+	//go:embed sql/postmaster.sql
+	postmasterSQL string
+	//go:embed sql/checkpoint.sql
+	checkpointSQL string
+	//go:embed sql/grouped.sql
+	groupedSQL string
 )
 
 const (
@@ -47,8 +51,8 @@ const (
 	rows         = "rows/s"
 
 	putters     = 128 // that wait for the store at once
-	bareBatch   = 32  // rows of a bare transaction: more gains nothing
-	bareWriters = 4   // connections of the bare pgx loop
+	bareBatch   = 32  // rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave for each writer
+	bareWriters = 4   // connections of the bare pgx loop, as many as the store's
 	fleet       = 500 // devices that the rows are of, in turn
 )
 
@@ -69,22 +73,12 @@ func (b *bench) postgres() (*cluster, error) {
 		return nil, err
 	}
 	b.pg = &cluster{Server: s}
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err != nil {
+	file := ""
+	if err := b.pg.ask(s.URL("postgres"), postmasterSQL, &file); err != nil {
 		return nil, err
 	}
-	defer conn.Close(ctx)
-	pid := 0
-	if err := conn.QueryRow(ctx, backendSQL).Scan(&pid); err != nil {
-		return nil, err
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return nil, err
-	}
-	_, after, _ := strings.Cut(string(stat), ") ")
-	b.pg.postmaster, err = strconv.Atoi(strings.Fields(after)[1])
+	pid, _, _ := strings.Cut(file, "\n")
+	b.pg.postmaster, err = strconv.Atoi(pid)
 	return b.pg, err
 }
 
@@ -92,14 +86,7 @@ func (b *bench) postgres() (*cluster, error) {
 func (c *cluster) database() (string, error) {
 	c.databases++
 	name := "bench" + strconv.Itoa(c.databases)
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, c.URL("postgres"))
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, strings.TrimSpace(createSQL)+" "+name)
-	return c.URL(name), err
+	return c.URL(name), c.ask(c.URL("postgres"), strings.TrimSpace(createSQL)+" "+name, nil)
 }
 
 // cpu is what PostgreSQL has used so far.
@@ -109,6 +96,29 @@ func (c *cluster) cpu() time.Duration {
 		total += cpuOf(pid)
 	}
 	return total
+}
+
+// ask runs a statement on a database of the cluster.
+func (c *cluster) ask(url, query string, into any, args ...any) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if into == nil {
+		_, err = conn.Exec(ctx, query, args...)
+		return err
+	}
+	return conn.QueryRow(ctx, query, args...).Scan(into)
+}
+
+// checkpoint writes what is to be written.
+func (c *cluster) checkpoint() error { return c.ask(c.URL("postgres"), checkpointSQL, nil) }
+
+// grouped is how many captures of such names went into a transaction.
+func (c *cluster) grouped(url, from, to string) (n float64, err error) {
+	return n, c.ask(url, groupedSQL, &n, from, to)
 }
 
 // opened is a store on an empty database with the product's tables.
@@ -144,7 +154,18 @@ func (m *rowMaker) next() store.Capture {
 	}
 	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), ReceivedAt: time.Now(), Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
 		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name, NamedBy: store.NamedByConfig, Platform: "fortinet",
-		Kind: "full", Complete: true, Body: body, Fingerprint: sum(body[:headSize])}
+		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full", Complete: true, Body: body}
+}
+
+// row is a row of the bare loops: all that is known before it is stored.
+type row struct {
+	store.Capture
+	digest [sha256.Size]byte
+}
+
+func (m *rowMaker) row() row {
+	c := m.next()
+	return row{c, sum(c.Body)}
 }
 
 // putting puts rows for a while, so many at once.
@@ -170,12 +191,40 @@ func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (float6
 	return float64(done.Load()) / time.Since(start).Seconds(), nil
 }
 
-// bareLoop stores the same rows for a while without asking or comparing anything: what the database can do.
-type bareLoop func(m *rowMaker, span time.Duration) (float64, error)
+// bareLoop stores the same rows for a while without asking or comparing anything: what the database can do. next may be called at
+// once by several, and says when there is no more.
+type bareLoop func(next func() (row, bool)) (stored int, err error)
 
-// sqliteLoop is the bare loop on an SQLite file that has the product's tables.
+// during makes rows for a while.
+func (m *rowMaker) during(span time.Duration) func() (row, bool) {
+	start := time.Now()
+	return func() (row, bool) {
+		if time.Since(start) >= span {
+			return row{}, false
+		}
+		return m.row(), true
+	}
+}
+
+// list makes rows beforehand, so that making them costs nothing later.
+func (m *rowMaker) list(n int) func() (row, bool) {
+	rows := make([]row, n)
+	for i := range rows {
+		rows[i] = m.row()
+	}
+	var taken atomic.Int64
+	return func() (row, bool) {
+		i := int(taken.Add(1)) - 1
+		if i >= n {
+			return row{}, false
+		}
+		return rows[i], true
+	}
+}
+
+// sqliteLoop is the bare loop on an SQLite file that has the product's tables and settings.
 func sqliteLoop(path string) (bareLoop, func(), error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(MEMORY)")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -194,30 +243,31 @@ func sqliteLoop(path string) (bareLoop, func(), error) {
 			return nil, nil, err
 		}
 	}
-	return func(m *rowMaker, span time.Duration) (float64, error) {
-		done := 0
-		start := time.Now()
-		for time.Since(start) < span {
+	return func(next func() (row, bool)) (done int, err error) {
+		for more := true; more; {
 			tx, err := db.Begin()
 			if err != nil {
-				return 0, err
+				return done, err
 			}
-			for range bareBatch {
-				c := m.next()
-				digest, id, at := sum(c.Body), ids[done%fleet], c.ReceivedAt.UTC()
-				_, err := tx.Stmt(statements[0]).Exec(digest[:], len(c.Body), c.Body)
-				_, err2 := tx.Stmt(statements[1]).Exec(c.UID, at, c.Filename, id, digest[:])
+			for range 2 * bareBatch {
+				var c row
+				if c, more = next(); !more {
+					break
+				}
+				id, at := ids[done%fleet], c.ReceivedAt.UTC()
+				_, err := tx.Stmt(statements[0]).Exec(c.digest[:], len(c.Body), c.Body)
+				_, err2 := tx.Stmt(statements[1]).Exec(c.UID, at, c.Filename, id, c.digest[:], c.digest[:])
 				_, err3 := tx.Stmt(statements[2]).Exec(id, at, c.UID)
 				if err := errors.Join(err, err2, err3); err != nil {
-					return 0, err
+					return done, err
 				}
 				done++
 			}
 			if err := tx.Commit(); err != nil {
-				return 0, err
+				return done, err
 			}
 		}
-		return float64(done) / time.Since(start).Seconds(), nil
+		return done, nil
 	}, func() { _ = db.Close() }, nil
 }
 
@@ -234,15 +284,17 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 			return nil, nil, err
 		}
 	}
-	writer := func(m *rowMaker, ids []int64, start time.Time, span time.Duration) (int, error) {
-		done := 0
-		for time.Since(start) < span {
+	writer := func(next func() (row, bool), ids []int64) (done int, err error) {
+		for more := true; more; {
 			batch := &pgx.Batch{}
 			for range bareBatch {
-				c := m.next()
-				digest, id := sum(c.Body), ids[done%fleet]
-				batch.Queue(contentSQL, digest[:], len(c.Body), c.Body)
-				batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, digest[:])
+				var c row
+				if c, more = next(); !more {
+					break
+				}
+				id := ids[done%fleet]
+				batch.Queue(contentSQL, c.digest[:], len(c.Body), c.Body)
+				batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, c.digest[:], c.digest[:])
 				batch.Queue(deviceSQL, id, c.ReceivedAt, c.UID)
 				done++
 			}
@@ -252,25 +304,24 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 		}
 		return done, nil
 	}
-	return func(m *rowMaker, span time.Duration) (float64, error) {
+	return func(next func() (row, bool)) (int, error) {
 		var group sync.WaitGroup
 		counts, failures := make([]int, bareWriters), make([]error, bareWriters)
-		start := time.Now()
 		for i := range bareWriters {
-			group.Go(func() { counts[i], failures[i] = writer(m, ids[i*fleet:(i+1)*fleet], start, span) })
+			group.Go(func() { counts[i], failures[i] = writer(next, ids[i*fleet:(i+1)*fleet]) })
 		}
 		group.Wait()
 		total := 0
 		for _, n := range counts {
 			total += n
 		}
-		return float64(total) / time.Since(start).Seconds(), errors.Join(failures...)
+		return total, errors.Join(failures...)
 	}, pool.Close, nil
 }
 
 // storage compares the store with the bare loops.
 func storage(b *bench) (list []*contest, err error) {
-	span := pick(b, 2*time.Second, 200*time.Millisecond)
+	span := pick(b, time.Second, 50*time.Millisecond)
 	for _, database := range []string{"SQLite", "PostgreSQL"} {
 		url, bareURL, bareName := "", "", bareSQLite
 		if database == "SQLite" {
@@ -317,8 +368,9 @@ func storage(b *bench) (list []*contest, err error) {
 			c := &contest{name: fmt.Sprintf("storage path alone, %d KB, %s with fsync", size/1000, database), metric: rows}
 			c.add(storePath, puts(m, putters))
 			c.add(bareName, func() (sample, error) {
-				n, err := bare(m, span)
-				return sample{rows: n}, err
+				start := time.Now()
+				n, err := bare(m.during(span))
+				return sample{rows: float64(n) / time.Since(start).Seconds()}, err
 			})
 			c.add(storeSingle, puts(m, 1))
 			c.goals = []goal{{of: storePath, metric: rows, against: bareName, factor: 0.9}}
@@ -330,7 +382,14 @@ func storage(b *bench) (list []*contest, err error) {
 		m, again := &rowMaker{shared: tail(200_000 - headSize)}, &rowMaker{shared: tail(200_000 - headSize), repeat: true}
 		m.made.Store(1 << 30)
 		c := &contest{name: "200 KB seen again or changed, " + database, metric: rows}
-		c.add("unchanged", puts(again, putters))
+		c.add("unchanged", func() (sample, error) {
+			for again.made.Load() < fleet { // each once before it can be seen again
+				if _, err := s.Put(context.Background(), again.next()); err != nil {
+					return nil, err
+				}
+			}
+			return puts(again, putters)()
+		})
 		c.add("changed", puts(m, putters))
 		c.goals = []goal{{of: "unchanged", metric: rows, against: "changed", factor: 2}}
 		c.close = func() {

@@ -6,9 +6,10 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	_ "embed"
-	"path/filepath"
+	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	_ "github.com/jackc/pgx/v5/stdlib" // the drivers
+	_ "modernc.org/sqlite"
 )
 
 //go:embed sql/stored.sql
@@ -23,14 +24,20 @@ func sum(parts ...[]byte) (s [sha256.Size]byte) {
 	return s
 }
 
-// storedIn returns which bytes the whole program has stored under the names from one to another, looking into its file itself.
-func storedIn(s *server, from, to string) (map[string][sha256.Size]byte, error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "tftpsql.db")+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)")
+// storedIn returns the hashes of the bytes that the whole program has stored under the names from one to another, looking into its
+// database itself.
+func storedIn(url, from, to string) (map[string][sha256.Size]byte, error) {
+	driver, source, query := "pgx", url, storedSQL
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?_pragma=busy_timeout(5000)&_pragma=query_only(1)"
+		query = strings.ReplaceAll(query, "$", "?")
+	}
+	db, err := sql.Open(driver, source)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	rows, err := db.Query(storedSQL, from, to)
+	rows, err := db.Query(query, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +45,11 @@ func storedIn(s *server, from, to string) (map[string][sha256.Size]byte, error) 
 	stored := map[string][sha256.Size]byte{}
 	for rows.Next() {
 		var name string
-		var b []byte
-		if err := rows.Scan(&name, &b); err != nil {
+		var body sql.RawBytes
+		if err := rows.Scan(&name, &body); err != nil {
 			return nil, err
 		}
-		stored[name] = [sha256.Size]byte(b)
+		stored[name] = sum(body)
 	}
 	return stored, rows.Err()
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,12 +23,19 @@ const (
 	spread   = "p99/p50"
 	p50      = "p50 ms"
 	cpuEach  = "ms of CPU each"
+	busy     = "% of a core for the clients"
+	ofPG     = "of it PostgreSQL"
+	grouped  = "rows a transaction"
 )
+
+// A transfer of one client is repeated so often, but not for longer than this.
+const singleTime = 2 * time.Second
 
 // field is what a contest's contenders run on: servers that stay up for all its rounds.
 type field struct {
 	*contest
 	bench   *bench
+	blksize int // that its clients ask for
 	servers map[string]*server
 }
 
@@ -50,6 +58,7 @@ func (f *field) enter(name, who string, core int, run func(*server) (sample, err
 				s.stop()
 			}
 			var err error
+			f.bench.blksize = f.blksize
 			if s, err = f.bench.start(who, core, f.bench.env...); err != nil {
 				return nil, err
 			}
@@ -65,7 +74,7 @@ func (f *field) enter(name, who string, core int, run func(*server) (sample, err
 
 func (b *bench) file() string {
 	b.names++
-	return fmt.Sprintf("run%d", b.names)
+	return fmt.Sprintf("run%07d", b.names)
 }
 
 // keep puts the file that a workload of reading reads where the server has it.
@@ -88,57 +97,78 @@ func (b *bench) single(name string, op byte, size, times, blksize, windowsize in
 		core = (b.core + 1) % runtime.NumCPU()
 	}
 	f := b.field(name, mbs)
+	f.blksize = blksize
 	body := whole(size, 0, 0)
 	for _, who := range contenders {
-		kept := (*server)(nil)
-		f.enter(who, who, core, func(s *server) (sample, error) {
-			if op == opRead && kept != s {
-				if err := s.keep(body); err != nil {
-					return nil, err
-				}
-				kept = s
-			}
-			repeats, last := 0, ""
-			var took time.Duration
-			before := s.cpu()
-			err := onCore(b.core, func() error {
-				start := time.Now()
-				for range times {
-					n, err := 0, error(nil)
-					switch {
-					case who == echo:
-						err = echoed(s, op, size)
-					case op == opWrite:
-						last = b.file()
-						n, err = put(s.addr, last, body, blksize, windowsize)
-					default:
-						n, err = get(s.addr, fetched, body, blksize, windowsize)
-					}
-					repeats += n
-					if err != nil {
-						return err
+		warm := (*server)(nil)
+		l := f.enter(who, who, core, func(s *server) (sample, error) {
+			if warm != s {
+				if op == opRead {
+					if err := s.keep(body); err != nil {
+						return nil, err
 					}
 				}
-				took = time.Since(start)
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-			if op == opWrite && who != echo {
-				if err := b.check(s, last, body); err != nil {
+				if _, err := b.transfer(s, op, body, blksize, windowsize, 1); err != nil {
 					return nil, err
 				}
+				warm = s
 			}
-			packets := float64(times * (size/max(512, blksize) + 1) * (windowsize + 1) / windowsize)
-			m := sample{mbs: float64(times*size) / 1e6 / took.Seconds(), repeated: float64(repeats)}
-			if who != hpa { // the kernel doesn't tell what its processes have used
-				m[cpuPkt] = float64((s.cpu() - before).Microseconds()) / packets
-			}
-			return m, nil
+			return b.transfer(s, op, body, blksize, windowsize, times)
 		})
+		l.once = who == atftpd && blksize == 0 && op == opWrite // it takes its time
 	}
 	return f
+}
+
+// transfer is a run of one client: so many transfers, one after the other.
+func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, times int) (sample, error) {
+	uploads, taken := 0, int64(0)
+	var err error
+	if s.name == engine {
+		if uploads, taken, _, err = s.taken(); err != nil {
+			return nil, err
+		}
+	}
+	repeats, done := 0, 0
+	var names []string
+	var took, client time.Duration
+	before := s.cpu()
+	err = onCore(b.core, func() error {
+		start, used := time.Now(), threadCPU()
+		for ; done < times && time.Since(start) < singleTime; done++ {
+			n, err := 0, error(nil)
+			switch {
+			case s.name == echo:
+				err = echoed(s, op, len(body))
+			case op == opWrite:
+				names = append(names, b.file())
+				n, err = put(s.addr, names[done], body, blksize, windowsize)
+			default:
+				n, err = get(s.addr, fetched, body, blksize, windowsize)
+			}
+			repeats += n
+			if err != nil {
+				return err
+			}
+		}
+		took, client = time.Since(start), threadCPU()-used
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	used := s.cpu() - before
+	if op == opWrite && s.name != echo {
+		if err := b.check(s, names, body, uploads, taken); err != nil {
+			return nil, err
+		}
+	}
+	packets := float64(done * (len(body)/max(512, blksize) + 1) * (windowsize + 1) / windowsize)
+	m := sample{mbs: float64(done*len(body)) / 1e6 / took.Seconds(), repeated: float64(repeats), busy: 100 * client.Seconds() / took.Seconds()}
+	if s.name != hpa { // the kernel doesn't tell what its processes have used
+		m[cpuPkt] = float64(used.Microseconds()) / packets
+	}
+	return m, nil
 }
 
 // echoed does what a lock-step transfer of 512 byte blocks is to the kernel.
@@ -164,74 +194,114 @@ func echoed(s *server, op byte, size int) error {
 	return nil
 }
 
-// check looks whether a file is there that was acknowledged, and takes it away. Some servers write it a moment later.
-func (b *bench) check(s *server, name string, body []byte) error {
+// check looks whether the files are there that were acknowledged, byte for byte, and takes them away. Some servers write them a
+// moment later. Of the engine's body, which drops them, the newest is looked at, and the others are counted.
+func (b *bench) check(s *server, names []string, body []byte, uploads int, taken int64) error {
 	switch s.name {
 	case engine:
-		_, _, err := s.taken()
+		n, size, newest, err := s.taken()
+		if err == nil && (n-uploads != len(names) || size-taken != int64(len(names)*len(body)) || newest != fmt.Sprintf("%x", sum(body))) {
+			err = fmt.Errorf("%d of %d uploads came, with %d bytes", n-uploads, len(names), size-taken)
+		}
 		return err
 	case ours:
-		stored, err := storedIn(s, name, name+"\x7f")
-		if err == nil && stored[name] != sum(body) {
-			err = fmt.Errorf("%s was acknowledged and isn't stored", name)
+		stored, err := storedIn(s.url, names[0], names[len(names)-1]+".")
+		for _, name := range names {
+			if err == nil && stored[name] != sum(body) {
+				err = fmt.Errorf("%s was acknowledged and isn't stored", name)
+			}
 		}
 		return err
 	}
-	path := filepath.Join(s.dir, name)
-	for range 100 {
-		got, err := os.ReadFile(path)
-		if err == nil && bytes.Equal(got, body) {
-			clear, _ := filepath.Glob(filepath.Join(s.dir, "run*"))
-			for _, file := range clear {
-				_ = os.Remove(file)
+	for _, name := range names {
+		path := filepath.Join(s.dir, name)
+		found := false
+		for tries := 0; tries < 100 && !found; tries++ {
+			if tries > 0 {
+				time.Sleep(10 * time.Millisecond) // there is nothing that tells when a peer has written
 			}
-			return nil
+			got, err := os.ReadFile(path)
+			found = err == nil && bytes.Equal(got, body)
 		}
-		time.Sleep(10 * time.Millisecond) // there is nothing that tells when a peer has written
+		if !found {
+			return fmt.Errorf("%s was acknowledged and isn't there", name)
+		}
+		_ = os.Remove(path)
 	}
-	return fmt.Errorf("%s was acknowledged and isn't there", name)
+	return nil
 }
 
 // burst is a workload of many clients, which start at once or, with a ramp, one soon after the other.
 func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Duration, contenders ...string) *field {
 	f := b.field(name, rate)
-	shared := tail(size - headSize)
+	f.blksize = blksize
 	for _, who := range contenders {
+		warm := (*server)(nil)
 		l := f.enter(who, who, -1, func(s *server) (sample, error) {
-			prefix, revision := b.file(), b.names
-			uploads, taken := 0, int64(0)
-			var err error
-			if who == engine {
-				if uploads, taken, err = s.taken(); err != nil {
+			if warm != s {
+				if _, err := put(s.addr, b.file(), whole(size, 0, 0), blksize, 1); err != nil {
 					return nil, err
 				}
+				warm = s
 			}
-			before := s.cpu()
-			o, err := load{to: s.addr, blksize: blksize, count: count, width: width, ramp: ramp, body: func(n int) (string, []byte, []byte) {
-				return fmt.Sprintf("%s-%d", prefix, n), head(n, revision), shared
-			}}.run()
-			if err != nil {
-				return nil, err
-			}
-			used := s.cpu() - before
-			gone, err := b.missing(s, o, prefix, revision, shared, uploads, taken)
-			if err != nil {
-				return nil, err
-			}
-			b.explain(f.name+": "+who, o)
-			if o.failed*5 > count || gone*5 > count { // a rate of the rest says nothing
-				return nil, fmt.Errorf("%d of %d uploads failed (%s), %d acknowledged ones are lost", o.failed, count, o.reason(), gone)
-			}
-			m := sample{rate: float64(len(o.acked)) / o.took.Seconds(), failed: float64(o.failed), lost: float64(gone), repeated: float64(o.repeats),
-				spread: float64(o.percentile(99)) / float64(max(1, o.percentile(50))), p50: float64(o.percentile(50).Milliseconds())}
-			if who != hpa { // as above
-				m[cpuPkt], m[cpuEach] = float64(used.Microseconds())/float64(o.packets), used.Seconds()*1e3/float64(len(o.acked))
-			}
-			return m, nil
+			return b.volley(f.name+": "+who, []*server{s}, load{blksize: blksize, count: count, width: width, ramp: ramp}, size)
 		})
 		l.once = who == pinSingle || who == atftpd
 	}
 	return f
+}
+
+// volley is a run of many clients, against servers of one kind that share a database where there are several.
+func (b *bench) volley(what string, servers []*server, l load, size int) (sample, error) {
+	prefix, revision, shared, who := b.file(), b.names, tail(size-headSize), servers[0].name
+	l.body = func(n int) (string, []byte, []byte) {
+		return fmt.Sprintf("%s-%d", prefix, n), head(n, revision), shared
+	}
+	var workers, database time.Duration
+	for _, s := range servers {
+		l.to = append(l.to, s.addr)
+		workers -= s.cpu()
+	}
+	switch who {
+	case engine:
+		if err := servers[0].say("keep"); err != nil {
+			return nil, err
+		}
+	case oursOnPG:
+		if err := b.pg.checkpoint(); err != nil { // what it writes later is of who comes next
+			return nil, err
+		}
+		database -= b.pg.cpu()
+	}
+	o, err := l.run()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range servers {
+		workers += s.cpu()
+	}
+	if who == oursOnPG {
+		database += b.pg.cpu()
+	}
+	gone, err := b.missing(servers[0], o, prefix, revision, shared)
+	if err != nil {
+		return nil, err
+	}
+	b.explain(what, o)
+	if o.failed*5 > l.count || gone*5 > l.count { // a rate of the rest says nothing
+		return nil, fmt.Errorf("%d of %d uploads failed (%s), %d acknowledged ones are lost", o.failed, l.count, o.reason(), gone)
+	}
+	acked := float64(max(1, len(o.acked)))
+	m := sample{rate: acked / o.took.Seconds(), failed: float64(o.failed), lost: float64(gone), repeated: float64(o.repeats), busy: 100 * o.cpu.Seconds() / o.took.Seconds(),
+		spread: float64(o.percentile(99)) / float64(max(1, o.percentile(50))), p50: float64(o.percentile(50).Milliseconds())}
+	if who != hpa { // as above
+		m[cpuPkt], m[cpuEach] = float64(workers.Microseconds())/float64(o.packets), (workers+database).Seconds()*1e3/acked
+	}
+	if who == oursOnPG {
+		m[ofPG] = database.Seconds() * 1e3 / acked
+		m[grouped], err = b.pg.grouped(servers[0].url, prefix+"-", prefix+".")
+	}
+	return m, err
 }
 
 // explain logs why uploads failed.
@@ -241,23 +311,18 @@ func (b *bench) explain(what string, o *outcome) {
 	}
 }
 
-// missing counts the uploads that were acknowledged and are not there, whole.
-func (b *bench) missing(s *server, o *outcome, prefix string, revision int, shared []byte, uploads int, taken int64) (int, error) {
-	switch s.name {
-	case engine:
-		n, bytes, err := s.taken()
-		gone := len(o.acked) - (n - uploads)
-		if gone == 0 && bytes-taken != o.bytesAcked {
-			gone = 1
+// missing counts the uploads that were acknowledged and are not there, byte for byte.
+func (b *bench) missing(s *server, o *outcome, prefix string, revision int, shared []byte) (int, error) {
+	if s.name == engine || s.url != "" {
+		there, err := map[string][sha256.Size]byte(nil), error(nil)
+		if s.name == engine {
+			there, err = s.kept()
+		} else {
+			there, err = storedIn(s.url, prefix+"-", prefix+".")
 		}
-		return max(0, gone), err
-	case oursOnPG: // what is acknowledged and not stored, the tests look for; here its cost counts
-		return 0, nil
-	case ours:
-		stored, err := storedIn(s, prefix+"-", prefix+".")
 		gone := 0
 		for _, n := range o.acked {
-			if stored[fmt.Sprintf("%s-%d", prefix, n)] != sum(head(n, revision), shared) {
+			if there[fmt.Sprintf("%s-%d", prefix, n)] != sum(head(n, revision), shared) {
 				gone++
 			}
 		}

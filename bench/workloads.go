@@ -19,6 +19,7 @@ var workloads = []workload{
 	{"large", large},
 	{"storage", storage},
 	{"captures", captures},
+	{"workers", workers},
 	{"memory", held},
 	{"start", starts},
 	{"linear", linear},
@@ -39,7 +40,7 @@ func lockstep(b *bench) ([]*contest, error) {
 	who := []string{engine, hpa, pin, echo, atftpd, pinSingle, ours}
 	times := pick(b, 30, 1)
 	put := b.single("put 1 MiB, 512 B blocks in lock-step, one core", opWrite, mib, times, 0, 1, true, who...)
-	get := b.single("get 1 MiB, 512 B blocks in lock-step, one core", opRead, mib, times, 0, 1, true, who...)
+	get := b.single("get 1 MiB, 512 B blocks in lock-step, one core", opRead, mib, times, 0, 1, true, append(who, dnsmasq)...)
 	for _, f := range []*field{put, get} {
 		f.goals = []goal{
 			{of: engine, metric: mbs, against: hpa, factor: 1},
@@ -57,7 +58,11 @@ const ramp = 100 * time.Microsecond
 func bursts(b *bench) (list []*contest, err error) {
 	for _, clients := range pick(b, []int{1000, 5000}, []int{100}) {
 		for _, blksize := range []int{1428, 512} {
-			f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize %d", clients, blksize), clients, clients, 200_000, blksize, ramp, engine, pin, hpa)
+			who := []string{engine, pin}
+			if clients <= 1000 { // the others take minutes
+				who = append(who, hpa, pinSingle)
+			}
+			f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize %d", clients, blksize), clients, clients, 200_000, blksize, ramp, who...)
 			f.goals = append(unharmed(engine, clients <= 1000),
 				goal{of: engine, metric: rate, against: pin, factor: 1.6},
 				goal{of: engine, metric: spread, factor: 1.2, atMost: true})
@@ -75,7 +80,7 @@ func durable(b *bench) (list []*contest, err error) {
 	for _, blksize := range []int{1428, 512} {
 		clients := pick(b, 1000, 50)
 		f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize %d, stored in SQLite with fsync", clients, blksize), clients, clients, 200_000, blksize,
-			ramp, ours, pin, hpa)
+			ramp, ours, pin, hpa, pinSingle)
 		f.goals = append(unharmed(ours, false),
 			goal{of: ours, metric: rate, against: pin, factor: 1},
 			goal{of: ours, metric: rate, against: hpa, factor: 1.8})
@@ -90,7 +95,7 @@ func gets(b *bench) (list []*contest, err error) {
 		window      int
 		atftpd, pin float64
 	}{{64, 2.5, 20}, {16, 1.4, 9}} {
-		f := b.single(fmt.Sprintf("get %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opRead, size, 1, 1428, g.window, false, engine, atftpd, pin)
+		f := b.single(fmt.Sprintf("get %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opRead, size, 8, 1428, g.window, false, engine, atftpd, pin, pinSingle, dnsmasq)
 		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}, {of: engine, metric: mbs, against: pin, factor: g.pin}}
 		list = append(list, f.contest)
 	}
@@ -103,7 +108,7 @@ func puts(b *bench) (list []*contest, err error) {
 		window int
 		atftpd float64
 	}{{64, 1.6}, {16, 1}} {
-		f := b.single(fmt.Sprintf("put %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opWrite, size, 1, 1428, g.window, false, engine, atftpd, pin, ours)
+		f := b.single(fmt.Sprintf("put %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opWrite, size, 8, 1428, g.window, false, engine, atftpd, pin, pinSingle, ours)
 		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}}
 		list = append(list, f.contest)
 	}
@@ -112,7 +117,7 @@ func puts(b *bench) (list []*contest, err error) {
 
 func large(b *bench) ([]*contest, error) {
 	size := pick(b, 64*mib, mib)
-	f := b.single(fmt.Sprintf("get %d MiB, blksize 65464, one core", size/mib), opRead, size, 1, 65464, 1, true, engine, hpa, pin)
+	f := b.single(fmt.Sprintf("get %d MiB, blksize 65464, one core", size/mib), opRead, size, 4, 65464, 1, true, engine, hpa, pin, pinSingle, dnsmasq)
 	f.goals = []goal{{of: engine, metric: mbs, against: hpa, factor: 1}}
 	return []*contest{f.contest}, nil
 }

@@ -1,4 +1,5 @@
-// Pin is a server made with github.com/pin/tftp as its README has it, files both ways: pin ADDRESS DIR [single]. It is a program of
+// Pin is a server made with github.com/pin/tftp as its README has it, files both ways: pin ADDRESS DIR [BLKSIZE], with
+// BLKSIZE on a single port. It is a program of
 // its own, so that its start and its memory are not bench's.
 package main
 
@@ -7,13 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/pin/tftp/v3"
 )
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: pin ADDRESS DIR [single]")
+		fmt.Fprintln(os.Stderr, "usage: pin ADDRESS DIR [BLKSIZE]")
 		os.Exit(2)
 	}
 	addr, dir := os.Args[1], os.Args[2]
@@ -37,8 +39,13 @@ func main() {
 			return err
 		})
 	if len(os.Args) > 3 {
+		blksize, err := strconv.Atoi(os.Args[3])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
 		s.EnableSinglePort()
-		s.SetBlockSize(65464)
+		s.SetBlockSize(blksize)
 	}
 	if err := s.ListenAndServe(addr); err != nil {
 		fmt.Fprintln(os.Stderr, err)

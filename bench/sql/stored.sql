@@ -1,1 +1,1 @@
-SELECT filename, sha256 FROM captures WHERE filename >= ?1 AND filename < ?2
+SELECT c.filename, t.body FROM captures c JOIN contents t ON t.sha256 = c.sha256 WHERE c.filename >= $1 AND c.filename < $2
