@@ -50,10 +50,11 @@ const (
 	barePostgres = "bare pgx loop"
 	rows         = "rows/s"
 
-	putters     = 128 // that wait for the store at once
-	bareBatch   = 32  // rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave for each writer
-	bareWriters = 4   // connections of the bare pgx loop, as many as the store's
-	fleet       = 500 // devices that the rows are of, in turn
+	putters     = 128       // that wait for the store at once
+	bareBatch   = 32        // rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave for each writer
+	bareWriters = 4         // connections of the bare pgx loop, as many as the store's
+	sendBytes   = 128 << 10 // of bodies that the bare pgx loop sends in one batch: larger ones cost more than they save
+	fleet       = 500       // devices that the rows are of, in turn
 )
 
 // cluster is the PostgreSQL of a run, with fsync.
@@ -271,7 +272,7 @@ func sqliteLoop(path string) (bareLoop, func(), error) {
 	}, func() { _ = db.Close() }, nil
 }
 
-// postgresLoop is the bare loop on PostgreSQL, a transaction's statements in one batch.
+// postgresLoop is the bare loop on PostgreSQL, statements in batches.
 func postgresLoop(url string) (bareLoop, func(), error) {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, url)
@@ -286,19 +287,28 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 	}
 	writer := func(next func() (row, bool), ids []int64) (done int, err error) {
 		for more := true; more; {
-			batch := &pgx.Batch{}
-			for range bareBatch {
-				var c row
-				if c, more = next(); !more {
-					break
+			err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+				batch, queued := &pgx.Batch{}, 0
+				for range bareBatch {
+					var c row
+					if c, more = next(); !more {
+						break
+					}
+					id := ids[done%fleet]
+					batch.Queue(contentSQL, c.digest[:], len(c.Body), c.Body)
+					batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, c.digest[:], c.digest[:])
+					batch.Queue(deviceSQL, id, c.ReceivedAt, c.UID)
+					done++
+					if queued += len(c.Body); queued >= sendBytes {
+						if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+							return err
+						}
+						batch, queued = &pgx.Batch{}, 0
+					}
 				}
-				id := ids[done%fleet]
-				batch.Queue(contentSQL, c.digest[:], len(c.Body), c.Body)
-				batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, c.digest[:], c.digest[:])
-				batch.Queue(deviceSQL, id, c.ReceivedAt, c.UID)
-				done++
-			}
-			if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() }); err != nil {
+				return tx.SendBatch(ctx, batch).Close()
+			})
+			if err != nil {
 				return done, err
 			}
 		}
