@@ -35,6 +35,7 @@ const (
 	maxSegments  = 64               // of one send with segmentation offload
 	maxDatagram  = 65507            // bytes, IPv4
 	giveUpAll    = 60 * time.Second // of many clients at once, whatever happens
+	giveUpOnce   = 30 * time.Second // of those against a contender that has one run
 )
 
 // errRefused is an ERROR packet.
@@ -45,7 +46,10 @@ type errRefused struct {
 
 func (e errRefused) Error() string { return fmt.Sprintf("error %d %q", e.code, e.text) }
 
-var errSilence = errors.New("the server fell silent")
+var (
+	errSilence = errors.New("the server fell silent")
+	errTime    = errors.New("not done in the time that all have")
+)
 
 // request makes a request, with options where they are set.
 func request(op byte, name string, blksize, windowsize int) []byte {

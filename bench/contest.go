@@ -33,6 +33,10 @@ type contest struct {
 	lines  []*line
 	goals  []goal
 	close  func()
+
+	charted bool   // the chart has it
+	short   string // its name there
+	less    bool   // is better
 }
 
 // goal is what is to be reached: the median over the rounds of a ratio, or, where there is nothing to compare with, of a number.
@@ -50,6 +54,9 @@ func (c *contest) add(name string, run func() (sample, error)) *line {
 	c.lines = append(c.lines, l)
 	return l
 }
+
+// inChart puts a contest into the chart, under a name that fits.
+func (c *contest) inChart(short string, less bool) { c.charted, c.short, c.less = true, short, less }
 
 func (c *contest) line(name string) *line {
 	for _, l := range c.lines {

@@ -51,6 +51,7 @@ func held(b *bench) (list []*contest, err error) {
 			l.once = who == hpa || who == pinSingle
 		}
 		if h.blocks == 0 {
+			f.inChart(fmt.Sprintf("memory, %d uploads open", h.clients), true)
 			f.goals = []goal{{of: ours, metric: memory, factor: 40, atMost: true}}
 		} else {
 			f.goals = []goal{{of: ours, metric: ofBound, factor: 1, atMost: true}}
@@ -104,6 +105,7 @@ func starts(b *bench) ([]*contest, error) {
 		})
 	}
 	c.goals = []goal{{of: ours, metric: startup, against: pin, factor: 2, atMost: true}, {of: oursPGAway, metric: startup, against: pin, factor: 2, atMost: true}}
+	c.inChart("start to first answer", true)
 	return []*contest{c}, nil
 }
 
@@ -211,6 +213,7 @@ func captures(b *bench) ([]*contest, error) {
 			ofPG: database, "bare rows/s": float64(n) / took.Seconds()}, err
 	})
 	f.goals = append(unharmed(oursOnPG, false), goal{of: oursOnPG, metric: cpuEach, against: parts, factor: 1.25, atMost: true})
+	f.inChart("a capture in PostgreSQL", true)
 	closeField := f.close
 	f.close = func() {
 		closeField()

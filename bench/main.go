@@ -60,8 +60,8 @@ type workload struct {
 func run(args []string, out, log io.Writer) error {
 	b := &bench{log: log}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.short, "short", false, "small sizes and one round, a minute or two in all: shows that it works, measures nothing")
-	flags.IntVar(&b.rounds, "rounds", 5, "how often each contender runs")
+	flags.BoolVar(&b.short, "short", false, "small sizes, half a minute in all: shows that it works, measures nothing")
+	flags.IntVar(&b.rounds, "rounds", 0, "how often each contender runs; 0 for 5, or 1 with -short")
 	flags.DurationVar(&b.within, "within", 30*time.Second, "a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
@@ -85,8 +85,8 @@ func run(args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if b.short {
-		b.rounds = 1
+	if b.rounds == 0 {
+		b.rounds = pick(b, 5, 1)
 	}
 	clean, err := b.prepare(*dir)
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -23,6 +24,7 @@ type load struct {
 	body  func(n int) (name string, head, tail []byte)
 	count int           // uploads
 	width int           // clients at once
+	limit time.Duration // for all; 0 for giveUpAll
 	ramp  time.Duration // between the starts of two clients; 0 for all at the same instant
 	stop  int           // answers after which a client says no more, the request's among them; 0 for never
 }
@@ -178,7 +180,7 @@ func (r *loader) loop() error {
 		}
 		if now.Sub(scan) >= scanEvery {
 			scan = now
-			r.timers(now, now.Sub(start) > giveUpAll)
+			r.timers(now, now.Sub(start) > cmp.Or(r.limit, giveUpAll))
 		}
 		r.out.took = now.Sub(start)
 	}
@@ -300,7 +302,11 @@ func (r *loader) timers(now time.Time, giveUp bool) {
 		if d.over || now.Sub(d.sent) < clientRTO<<min(d.tries, 3) && !giveUp {
 			continue
 		}
-		if d.tries++; d.tries > clientTries || giveUp {
+		if giveUp {
+			r.end(client, now, errTime)
+			continue
+		}
+		if d.tries++; d.tries > clientTries {
 			r.end(client, now, errSilence)
 			continue
 		}

@@ -45,7 +45,7 @@ var (
 
 const (
 	storePath    = "tftpsql's store"
-	storeSingle  = "tftpsql's store, one at a time"
+	storeSingle  = "a row a commit"
 	bareSQLite   = "bare SQLite loop"
 	barePostgres = "bare pgx loop"
 	rows         = "rows/s"
@@ -386,6 +386,9 @@ func storage(b *bench) (list []*contest, err error) {
 			c.goals = []goal{{of: storePath, metric: rows, against: bareName, factor: 0.9}}
 			if size == 5_000 {
 				c.goals = append(c.goals, goal{of: storePath, metric: rows, against: storeSingle, factor: 3})
+			}
+			if size == 5_000 {
+				c.inChart("5 KB into "+database+", fsync", false)
 			}
 			list = append(list, c)
 		}

@@ -236,7 +236,7 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 	f := b.field(name, rate)
 	f.blksize = blksize
 	for _, who := range contenders {
-		warm := (*server)(nil)
+		warm, once := (*server)(nil), who == pinSingle || who == atftpd
 		l := f.enter(who, who, -1, func(s *server) (sample, error) {
 			if warm != s {
 				if _, err := put(s.addr, b.file(), whole(size, 0, 0), blksize, 1); err != nil {
@@ -244,9 +244,13 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 				}
 				warm = s
 			}
-			return b.volley(f.name+": "+who, []*server{s}, load{blksize: blksize, count: count, width: width, ramp: ramp}, size)
+			l := load{blksize: blksize, count: count, width: width, ramp: ramp}
+			if once {
+				l.limit = giveUpOnce
+			}
+			return b.volley(f.name+": "+who, []*server{s}, l, size)
 		})
-		l.once = who == pinSingle || who == atftpd
+		l.once = once
 	}
 	return f
 }

@@ -48,6 +48,8 @@ func lockstep(b *bench) ([]*contest, error) {
 			{of: engine, metric: mbs, against: echo, factor: 0.62},
 		}
 	}
+	put.inChart("put, 512 B lock-step, one core", false)
+	get.inChart("get, 512 B lock-step, one core", false)
 	return []*contest{put.contest, get.contest}, nil
 }
 
@@ -56,34 +58,42 @@ func lockstep(b *bench) ([]*contest, error) {
 const ramp = 100 * time.Microsecond
 
 func bursts(b *bench) (list []*contest, err error) {
-	for _, clients := range pick(b, []int{1000, 5000}, []int{100}) {
+	size := pick(b, 200_000, 20_000)
+	for _, clients := range pick(b, []int{1000, 5000}, []int{40}) {
 		for _, blksize := range []int{1428, 512} {
 			who := []string{engine, pin}
 			if clients <= 1000 { // the others take minutes
 				who = append(who, hpa, pinSingle)
 			}
-			f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize %d", clients, blksize), clients, clients, 200_000, blksize, ramp, who...)
+			f := b.burst(fmt.Sprintf("%d clients put %d KB, blksize %d", clients, size/1000, blksize), clients, clients, size, blksize, ramp, who...)
 			f.goals = append(unharmed(engine, clients <= 1000),
 				goal{of: engine, metric: rate, against: pin, factor: 1.6},
 				goal{of: engine, metric: spread, factor: 1.2, atMost: true})
+			if blksize == 1428 && clients <= 1000 {
+				f.inChart(fmt.Sprintf("%d clients put %d KB", clients, size/1000), false)
+			}
 			list = append(list, f.contest)
 		}
 	}
-	clients := pick(b, 1000, 100)
-	f := b.burst(fmt.Sprintf("%d clients at the same instant put 200 KB, blksize 1428", clients), clients, clients, 200_000, 1428, 0,
+	clients := pick(b, 1000, 40)
+	f := b.burst(fmt.Sprintf("%d clients at the same instant put %d KB, blksize 1428", clients, size/1000), clients, clients, size, 1428, 0,
 		engine, ours, pin, hpa, pinSingle, atftpd)
 	f.goals = append(unharmed(engine, true), goal{of: engine, metric: spread, factor: 1.2, atMost: true})
 	return append(list, f.contest), nil
 }
 
 func durable(b *bench) (list []*contest, err error) {
+	size := pick(b, 200_000, 20_000)
 	for _, blksize := range []int{1428, 512} {
-		clients := pick(b, 1000, 50)
-		f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize %d, stored in SQLite with fsync", clients, blksize), clients, clients, 200_000, blksize,
+		clients := pick(b, 1000, 20)
+		f := b.burst(fmt.Sprintf("%d clients put %d KB, blksize %d, stored in SQLite with fsync", clients, size/1000, blksize), clients, clients, size, blksize,
 			ramp, ours, pin, hpa, pinSingle)
 		f.goals = append(unharmed(ours, false),
 			goal{of: ours, metric: rate, against: pin, factor: 1},
 			goal{of: ours, metric: rate, against: hpa, factor: 1.8})
+		if blksize == 1428 {
+			f.inChart("the same, ours into SQLite, fsync", false)
+		}
 		list = append(list, f.contest)
 	}
 	return list, nil
@@ -95,8 +105,11 @@ func gets(b *bench) (list []*contest, err error) {
 		window      int
 		atftpd, pin float64
 	}{{64, 2.5, 20}, {16, 1.4, 9}} {
-		f := b.single(fmt.Sprintf("get %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opRead, size, 8, 1428, g.window, false, engine, atftpd, pin, pinSingle, dnsmasq)
+		f := b.single(fmt.Sprintf("get %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opRead, size, pick(b, 8, 1), 1428, g.window, false, engine, atftpd, pin, pinSingle, dnsmasq)
 		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}, {of: engine, metric: mbs, against: pin, factor: g.pin}}
+		if g.window == 64 {
+			f.inChart(fmt.Sprintf("get %d MiB, window 64", size/mib), false)
+		}
 		list = append(list, f.contest)
 	}
 	return list, nil
@@ -108,8 +121,11 @@ func puts(b *bench) (list []*contest, err error) {
 		window int
 		atftpd float64
 	}{{64, 1.6}, {16, 1}} {
-		f := b.single(fmt.Sprintf("put %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opWrite, size, 8, 1428, g.window, false, engine, atftpd, pin, pinSingle, ours)
+		f := b.single(fmt.Sprintf("put %d MiB, blksize 1428, window %d, a core each", size/mib, g.window), opWrite, size, pick(b, 8, 1), 1428, g.window, false, engine, atftpd, pin, pinSingle, ours)
 		f.goals = []goal{{of: engine, metric: mbs, against: atftpd, factor: g.atftpd}}
+		if g.window == 64 {
+			f.inChart(fmt.Sprintf("put %d MiB, window 64", size/mib), false)
+		}
 		list = append(list, f.contest)
 	}
 	return list, nil
@@ -117,7 +133,8 @@ func puts(b *bench) (list []*contest, err error) {
 
 func large(b *bench) ([]*contest, error) {
 	size := pick(b, 64*mib, mib)
-	f := b.single(fmt.Sprintf("get %d MiB, blksize 65464, one core", size/mib), opRead, size, 4, 65464, 1, true, engine, hpa, pin, pinSingle, dnsmasq)
+	f := b.single(fmt.Sprintf("get %d MiB, blksize 65464, one core", size/mib), opRead, size, pick(b, 4, 1), 65464, 1, true, engine, hpa, pin, pinSingle, dnsmasq)
 	f.goals = []goal{{of: engine, metric: mbs, against: hpa, factor: 1}}
+	f.inChart(fmt.Sprintf("get %d MiB, blksize 65464", size/mib), false)
 	return []*contest{f.contest}, nil
 }
