@@ -14,18 +14,20 @@ help: ## show this
 run: ## start the server with defaults
 	go run .
 
-# The two TFTP servers can't be installed together, and like Prometheus would start by themselves: they are only unpacked, into .deps.
+# The TFTP servers can't be installed together, and like Prometheus would start by themselves: they are only unpacked, into .deps.
 .PHONY: deps
 deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 iproute2 systemd
-	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd prometheus && \
+		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 \
+		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd
+	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
 .PHONY: test
-test: check ## everything, with the race detector
+test: check ## everything, with the race detector; bench in small
 	go test -race ./...
+	cd bench && go test ./...
 
 .PHONY: check
 check: ## formatting, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
