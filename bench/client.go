@@ -35,7 +35,7 @@ const (
 	maxSegments  = 64               // of one send with segmentation offload
 	maxDatagram  = 65507            // bytes, IPv4
 	giveUpAll    = 60 * time.Second // of many clients at once, whatever happens
-	giveUpOnce   = 30 * time.Second // of those against a contender that has one run
+	giveUpOnce   = 20 * time.Second // of those against a contender that has one run
 )
 
 // errRefused is an ERROR packet.

@@ -186,12 +186,10 @@ func captures(b *bench) ([]*contest, error) {
 	}
 	const size, clients = 200_000, 100
 	count := pick(b, 600, 100)
-	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, ramp, oursOnPG, engine)
+	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, ramp, oursOnPG)
 	f.metric = cpuEach
-	alone := f.lines[1]
-	f.lines = f.lines[:1]
-	f.add(parts, func() (sample, error) {
-		m, err := alone.run()
+	f.enter(parts, engine, -1, func(s *server) (sample, error) {
+		m, err := b.volley(parts, []*server{s}, load{blksize: 1428, count: count, width: clients, ramp: ramp, drop: true}, size)
 		if err != nil {
 			return nil, err
 		}
@@ -286,36 +284,23 @@ func examining(size, times int) float64 {
 	return (own() - before).Seconds() * 1e3 / float64(times)
 }
 
-// clients shows the engine's rate and memory as clients grow in number.
-func clients(b *bench) ([]*contest, error) {
-	f := b.field("the engine by clients at once, 50 KB each, blksize 1428", rate)
-	shared := tail(50_000 - headSize)
-	for _, n := range pick(b, []int{1, 10, 100, 1000, 5000, 10_000}, []int{1, 100}) {
-		name := fmt.Sprintf("%d clients", n)
-		f.enter(name, engine, -1, func(s *server) (sample, error) {
-			prefix := b.file()
-			uploads, taken, _, err := s.taken()
-			if err != nil {
-				return nil, err
-			}
-			before := s.cpu()
-			o, err := load{to: []netip.AddrPort{s.addr}, blksize: 1428, count: max(n, pick(b, 2000, 100)), width: n, ramp: ramp, body: func(i int) (string, []byte, []byte) {
-				return fmt.Sprintf("%s-%d", prefix, i), head(i, 0), shared
-			}}.run()
-			if err != nil {
-				return nil, err
-			}
-			b.explain(name, o)
-			m := sample{rate: float64(len(o.acked)) / o.took.Seconds(), failed: float64(o.failed), repeated: float64(o.repeats), memory: float64(s.pss()) / kib,
-				busy: 100 * o.cpu.Seconds() / o.took.Seconds(), p50: float64(o.percentile(50).Microseconds()) / 1e3, cpuPkt: float64((s.cpu() - before).Microseconds()) / float64(o.packets)}
-			came, size, _, err := s.taken() // bodies aren't kept, whose memory would be looked at
-			m[lost] = float64(max(0, len(o.acked)-(came-uploads)))
-			if m[lost] == 0 && size-taken < o.bytesAcked {
-				m[lost] = 1
-			}
-			return m, err
-		})
-		f.goals = append(f.goals, unharmed(name, false)...)
+// clients shows rate and memory as clients grow in number.
+func clients(b *bench) (list []*contest, err error) {
+	const size = 50_000
+	for _, who := range []string{engine, ours} {
+		f := b.field(who+" by clients at once, 50 KB each, blksize 1428", rate)
+		for _, n := range pick(b, []int{1, 10, 100, 1000, 5000, 10_000}, []int{1, 100}) {
+			name := fmt.Sprintf("%d clients", n)
+			f.enter(name, who, -1, func(s *server) (sample, error) {
+				m, err := b.volley(f.name+": "+name, []*server{s}, load{blksize: 1428, count: max(n, pick(b, 1000, 100)), width: n, ramp: ramp, drop: who == engine}, size)
+				if err == nil {
+					m[memory] = float64(s.pss()) / kib
+				}
+				return m, err
+			})
+			f.goals = append(f.goals, unharmed(name, false)...)
+		}
+		list = append(list, f.contest)
 	}
-	return []*contest{f.contest}, nil
+	return list, nil
 }

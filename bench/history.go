@@ -35,7 +35,8 @@ const (
 	logMS     = "ms of log"
 	searchMS  = "ms of search a device"
 	scans     = "scans of captures or contents"
-	perDevice = 100 // captures
+	perDevice = 100    // captures
+	scanFrom  = 10_000 // captures: of fewer a scan is right
 )
 
 // SQLite has no function of that name, and what is filled in must have its hash: nothing else is given to anybody.
@@ -86,8 +87,10 @@ func history(b *bench) (list []*contest, err error) {
 				return m, err
 			})
 		}
-		if last := c.lines[len(c.lines)-1].name; !b.short { // of few rows a scan is right
-			c.goals = []goal{{of: last, metric: scans, atMost: true}, {of: last, metric: searchMS, factor: 1, atMost: true}}
+		for i, n := range sizes {
+			if n >= scanFrom {
+				c.goals = append(c.goals, goal{of: c.lines[i].name, metric: scans, atMost: true}, goal{of: c.lines[i].name, metric: searchMS, factor: 1, atMost: true})
+			}
 		}
 		list = append(list, c)
 	}

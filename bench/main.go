@@ -62,7 +62,7 @@ func run(args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&b.short, "short", false, "small sizes, half a minute in all: shows that it works, measures nothing")
 	flags.IntVar(&b.rounds, "rounds", 0, "how often each contender runs; 0 for 5, or 1 with -short")
-	flags.DurationVar(&b.within, "within", 30*time.Second, "a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
+	flags.DurationVar(&b.within, "within", 20*time.Second, "a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
@@ -102,6 +102,7 @@ func run(args []string, out, log io.Writer) error {
 	}()
 	fmt.Fprintf(out, "## tftpsql and others, %s\n\n%s; load at the start %s\n", time.Now().UTC().Format("2006-01-02 15:04 MST"), machine(), load1())
 	var done []*contest
+	begun := time.Now()
 	met, missed := 0, 0
 	for _, w := range workloads {
 		if !chosen.MatchString(w.name) {
@@ -114,7 +115,11 @@ func run(args []string, out, log io.Writer) error {
 		}
 		for _, c := range list {
 			start := time.Now()
-			c.hold(b.rounds, b.within, log)
+			within := b.within
+			if time.Since(begun) > total {
+				within = 0
+			}
+			c.hold(b.rounds, within, log)
 			yes, no := c.print(out)
 			met, missed = met+yes, missed+no
 			fmt.Fprintf(log, "%s: %.0f s\n", c.name, time.Since(start).Seconds())
@@ -134,6 +139,9 @@ func workloadNames() (names []string) {
 	}
 	return names
 }
+
+// total is how long all may take; from then on a contest has one round.
+const total = 11 * time.Minute
 
 // prepare builds the program, and makes the folders.
 func (b *bench) prepare(dir string) (clean func(), err error) {
@@ -176,6 +184,7 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 		if b.pg != nil {
 			b.pg.Remove()
 		}
+		_ = b.hung.Close()
 		_ = os.RemoveAll(b.disk)
 		_ = os.RemoveAll(b.files)
 	}, nil

@@ -26,6 +26,7 @@ type load struct {
 	width int           // clients at once
 	limit time.Duration // for all; 0 for giveUpAll
 	ramp  time.Duration // between the starts of two clients; 0 for all at the same instant
+	drop  bool          // what the engine gets, as the whole program does once it is stored: it is counted, not looked at
 	stop  int           // answers after which a client says no more, the request's among them; 0 for never
 }
 

@@ -77,7 +77,7 @@ func bursts(b *bench) (list []*contest, err error) {
 	}
 	clients := pick(b, 1000, 40)
 	f := b.burst(fmt.Sprintf("%d clients at the same instant put %d KB, blksize 1428", clients, size/1000), clients, clients, size, 1428, 0,
-		engine, ours, pin, hpa, pinSingle, atftpd)
+		engine, ours, pin, hpa, atftpd)
 	f.goals = append(unharmed(engine, true), goal{of: engine, metric: spread, factor: 1.2, atMost: true})
 	return append(list, f.contest), nil
 }
