@@ -164,7 +164,11 @@ func (c *contest) verdict(g goal) (text string, met, known bool) {
 	if g.atMost {
 		met = v <= g.factor
 	}
-	return fmt.Sprintf("%s = %s, goal %s %s", what, number(v), sign, number(g.factor)), met, true
+	reached := number(v)
+	if reached == number(g.factor) && v != g.factor { // or it would look like the other
+		reached = fmt.Sprintf("%.4g", v)
+	}
+	return fmt.Sprintf("%s = %s, goal %s %s", what, reached, sign, number(g.factor)), met, true
 }
 
 func number(v float64) string {
