@@ -51,7 +51,8 @@ func (b *bench) field(name, metric string) *field {
 
 // enter adds a contender: its server is started when it is first needed, and again where it has died.
 func (f *field) enter(name, who string, core int, run func(*server) (sample, error)) *line {
-	return f.add(name, func() (sample, error) {
+	var l *line
+	l = f.add(name, func() (sample, error) {
 		s := f.servers[name]
 		if s == nil || s.dead() {
 			if s != nil {
@@ -66,10 +67,15 @@ func (f *field) enter(name, who string, core int, run func(*server) (sample, err
 		}
 		m, err := run(s)
 		if err != nil && s.dead() {
-			return nil, fmt.Errorf("%w; the server died: %s", err, s.said)
+			err = fmt.Errorf("%w; the server died: %s", err, s.said)
+		}
+		if l.once && f.servers[name] == s { // its timers would go on beside the others
+			s.stop()
+			delete(f.servers, name)
 		}
 		return m, err
 	})
+	return l
 }
 
 func (b *bench) file() string {
@@ -247,10 +253,6 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 			l := load{blksize: blksize, count: count, width: width, ramp: ramp}
 			if once {
 				l.limit = giveUpOnce
-				defer func() { // its timers would go on beside the others
-					s.stop()
-					delete(f.servers, who)
-				}()
 			}
 			return b.volley(f.name+": "+who, []*server{s}, l, size)
 		})
