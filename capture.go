@@ -48,7 +48,7 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 		return err
 	}
 	c := h.capture(r)
-	c.UID = uid.String()
+	c.UID, c.New = uid.String(), true
 	ctx, cancel := h.until(ctx)
 	defer cancel()
 	start := time.Now()

@@ -112,7 +112,7 @@ func under(imported string, allowed []string) bool {
 }
 
 // sqlWords match SQL text, which belongs into queries/ and schema/.
-var sqlWords = regexp.MustCompile("[\"`](SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|BEGIN|SET|PRAGMA) ")
+var sqlWords = regexp.MustCompile("[\"`](SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|BEGIN (IMMEDIATE|TRANSACTION)|SET|PRAGMA) ")
 
 // TestNoSQLInGo: the program's SQL stands in .sql files.
 func TestNoSQLInGo(t *testing.T) {

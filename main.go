@@ -174,7 +174,7 @@ func (a *app) warnings() *slog.Logger {
 
 // open opens the database for a command beside the server. What may be wrong with the server's settings is not its concern.
 func (a *app) open(ctx context.Context) (*store.Store, error) {
-	s, err := store.Open(a.config.Database, store.Options{Fingerprint: device.Fingerprint, Logger: a.warnings()})
+	s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Fingerprint: device.Fingerprint, Logger: a.warnings()})
 	if err != nil {
 		return nil, err
 	}

@@ -479,7 +479,7 @@ func TestExitStatus(t *testing.T) {
 	busy := strings.TrimPrefix(p.addr, "127.0.0.1:")
 	here := []string{"DATABASE_URL=" + url}
 	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
-	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "3 of 3") {
+	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "4 of 4") {
 		t.Errorf("migrate up: %d %s %s", status, out, errs)
 	}
 	for _, c := range []struct {

@@ -154,7 +154,7 @@ func (m *rowMaker) next() store.Capture {
 	if m.repeat {
 		name = "same-" + name
 	}
-	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), ReceivedAt: time.Now(), Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
+	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), New: true, ReceivedAt: time.Now(), Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
 		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name, NamedBy: store.NamedByConfig, Platform: "fortinet",
 		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full", Complete: true, Body: body}
 }

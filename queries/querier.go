@@ -28,6 +28,8 @@ type Querier interface {
 	Captures(ctx context.Context, n int64) ([]CaptureLog, error)
 	CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error)
 	CountCapture(ctx context.Context, arg CountCaptureParams) error
+	// CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
+	CountNewest(ctx context.Context, arg CountNewestParams) error
 	// The newest whole capture of each device and kind.
 	CurrentCaptures(ctx context.Context) ([]CurrentLog, error)
 	DeleteCapture(ctx context.Context, id int64) error

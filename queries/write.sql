@@ -65,6 +65,17 @@ UPDATE devices
        owner = @owner
  WHERE devices.id = @id;
 
+-- name: CountNewest :exec
+-- CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
+UPDATE devices
+   SET captures = captures + 1,
+       changes = changes + @new_changes,
+       last_change = CASE WHEN @new_changes > 0 THEN @last_seen ELSE last_change END,
+       named_by = @named_by, owner = @owner,
+       source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
+       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
+ WHERE id = @id;
+
 -- name: AdvanceDevice :exec
 UPDATE devices
    SET source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,

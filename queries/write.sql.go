@@ -128,6 +128,53 @@ func (q *Queries) CountCapture(ctx context.Context, arg CountCaptureParams) erro
 	return err
 }
 
+const countNewest = `-- name: CountNewest :exec
+UPDATE devices
+   SET captures = captures + 1,
+       changes = changes + $1,
+       last_change = CASE WHEN $1 > 0 THEN $2 ELSE last_change END,
+       named_by = $3, owner = $4,
+       source = $5, platform = $6, model = $7, os_version = $8, build = $9,
+       serial = $10, complete = $11, last_seen = $2, last_uid = $12, retired = FALSE
+ WHERE id = $13
+`
+
+type CountNewestParams struct {
+	NewChanges int64
+	LastSeen   time.Time
+	NamedBy    string
+	Owner      string
+	Source     string
+	Platform   string
+	Model      string
+	OSVersion  string
+	Build      string
+	Serial     string
+	Complete   bool
+	LastUID    string
+	ID         int64
+}
+
+// CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
+func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) error {
+	_, err := q.db.Exec(ctx, countNewest,
+		arg.NewChanges,
+		arg.LastSeen,
+		arg.NamedBy,
+		arg.Owner,
+		arg.Source,
+		arg.Platform,
+		arg.Model,
+		arg.OSVersion,
+		arg.Build,
+		arg.Serial,
+		arg.Complete,
+		arg.LastUID,
+		arg.ID,
+	)
+	return err
+}
+
 const firstOfName = `-- name: FirstOfName :one
 SELECT sha256 FROM captures WHERE filename = $1 ORDER BY received_at, uid LIMIT 1
 `

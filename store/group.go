@@ -57,6 +57,7 @@ type write struct {
 	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
 	c       *Capture                // the writer's, while it stores it
 	sum     [sha256.Size]byte
+	tried   bool        // it may be stored already, though nobody has said so
 	done    chan result // holds one
 }
 

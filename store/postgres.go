@@ -108,6 +108,17 @@ func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error
 	})
 }
 
+func (p *postgres) together(ctx context.Context, tasks []task) error {
+	durable := func(q queries.Querier, _ func(int64) bool) error { return q.RequireDurableCommit(ctx) }
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{durable}, tasks...)) })
+}
+
+// missesContent reports whether an error says that a capture's content isn't there.
+func (p *postgres) missesContent(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23503"
+}
+
 // aboutRow reports whether an error may be about one capture, and not about the server or the connection.
 func (p *postgres) aboutRow(err error) bool {
 	var pg *pgconn.PgError

@@ -38,6 +38,7 @@ type sqliteFile struct {
 	writer *sql.DB // one connection: SQLite has one writer at a time
 	reader *sql.DB
 	lock   *flock.Flock // nil for commands beside a server
+	texts  statements
 }
 
 func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
@@ -199,8 +200,31 @@ func (f *sqliteFile) orphaned() error {
 
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
 
+// together runs tasks one after the other: there is no way to the database on which they could wait.
+func (f *sqliteFile) together(ctx context.Context, tasks []task) error {
+	alone := func(int64) bool { return false }
+	return f.tx(ctx, func(q queries.Querier) error {
+		for _, t := range tasks {
+			if err := t(q, alone); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// missesContent reports whether an error says that a capture's content isn't there.
+func (f *sqliteFile) missesContent(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code() == codes.SQLITE_CONSTRAINT_FOREIGNKEY
+}
+
 func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) error {
-	return f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQuerier{sqlite.New(tx)}) })
+	err := f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQuerier{sqlite.New(prepared{tx, &f.texts})}) })
+	if err == nil {
+		f.texts.prepare(ctx, f.writer)
+	}
+	return err
 }
 
 func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err error) {

@@ -54,6 +54,10 @@ func (s sqliteQuerier) CountCapture(ctx context.Context, arg queries.CountCaptur
 	return s.q.CountCapture(ctx, sqlite.CountCaptureParams(arg))
 }
 
+func (s sqliteQuerier) CountNewest(ctx context.Context, arg queries.CountNewestParams) error {
+	return s.q.CountNewest(ctx, sqlite.CountNewestParams(arg))
+}
+
 func (s sqliteQuerier) DeviceBySiteName(ctx context.Context, arg queries.DeviceBySiteNameParams) (queries.Device, error) {
 	r, err := s.q.DeviceBySiteName(ctx, sqlite.DeviceBySiteNameParams(arg))
 	return queries.Device(r), err

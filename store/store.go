@@ -30,6 +30,7 @@ const (
 // A Capture is one upload on its way into the database. Texts must be valid UTF-8 without NUL.
 type Capture struct {
 	UID        string    // names the transfer: two captures with one UID are stored once
+	New        bool      // the UID was made for this Put: nobody can have stored it before
 	ReceivedAt time.Time // arrival of the last block, kept to the microsecond
 	Source     string    // address it came from
 	SourcePort uint16
@@ -62,6 +63,8 @@ type Stored struct {
 	Changed bool
 	Known   bool // the UID was stored before: nothing was written
 	Spooled bool // it is in the spool, and all but Site and Device is not known yet
+
+	device int64
 }
 
 // A Device is what is known of a device; everything from Source on is from its newest capture.
@@ -130,6 +133,7 @@ type Store struct {
 	engine schema.Engine
 	group  *group
 	spool  *Spool // nil where there is none
+	known  known  // contents that are there
 	once   bool   // Options.WriteOnce
 	print  func(body []byte) [sha256.Size]byte
 	closed sync.Once
@@ -141,8 +145,12 @@ type engine interface {
 	read() queries.Querier
 	// tx runs fn in a transaction; nil means committed and durable.
 	tx(ctx context.Context, fn func(queries.Querier) error) error
+	// together runs tasks in a transaction, in their order or side by side.
+	together(ctx context.Context, tasks []task) error
 	// classify says what an error of the engine means.
 	classify(err error) (Class, string)
+	// missesContent reports whether an error says that a capture's content isn't there.
+	missesContent(err error) bool
 	// aboutRow reports whether an error may be about one capture of a batch, so that each is tried alone.
 	aboutRow(err error) bool
 	// migrations opens the database for golang-migrate.

@@ -37,11 +37,15 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 }
 
 // transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
-// so that two workers take their locks in one order.
+// so that two workers take their locks in one order. What one device has sent is one task, since each capture is compared with the
+// one before.
 func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) {
 	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
-	for i := range batch {
+	asks := false // whether a capture may be stored already
+	for i, w := range batch {
 		byHash[i], byDevice[i] = i, i
+		asks = asks || !w.c.New || w.tried
+		w.tried = true
 	}
 	slices.SortFunc(byHash, func(a, b int) int { return bytes.Compare(batch[a].sum[:], batch[b].sum[:]) })
 	slices.SortFunc(byDevice, func(a, b int) int {
@@ -49,23 +53,37 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 		return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Name, y.Name), x.ReceivedAt.Compare(y.ReceivedAt), cmp.Compare(x.UID, y.UID))
 	})
 	results := make([]Stored, len(batch))
-	err := s.db.tx(ctx, func(q queries.Querier) error {
-		for n, i := range byHash {
-			if n > 0 && batch[byHash[n-1]].sum == batch[i].sum {
-				continue
-			}
-			if err := s.insertContent(ctx, q, batch[i].sum, batch[i].c.Body); err != nil {
-				return err
-			}
+	var tasks []task
+	for n, i := range byHash {
+		w := batch[i]
+		if n > 0 && batch[byHash[n-1]].sum == w.sum || s.known.has(w.sum) {
+			continue
 		}
-		for _, i := range byDevice {
-			var err error
-			if results[i], err = s.put(ctx, q, batch[i]); err != nil {
-				return err
-			}
+		tasks = append(tasks, func(q queries.Querier, _ func(int64) bool) error { return s.insertContent(ctx, q, w.sum, w.c.Body) })
+	}
+	for len(byDevice) > 0 {
+		first, n := batch[byDevice[0]].c, 1
+		for n < len(byDevice) && batch[byDevice[n]].c.Site == first.Site && batch[byDevice[n]].c.Name == first.Name {
+			n++
 		}
-		return nil
-	})
+		same := byDevice[:n]
+		byDevice = byDevice[n:]
+		tasks = append(tasks, func(q queries.Querier, claim func(int64) bool) (err error) {
+			for _, i := range same {
+				if results[i], err = s.put(ctx, q, claim, batch[i], asks); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := s.db.together(ctx, tasks)
+	if err != nil && s.db.missesContent(err) && s.known.drop(batch) { // it was pruned or forgotten meanwhile, by another program perhaps
+		err = &Error{Op: "store capture", Class: conflict, Err: err}
+	}
+	if err == nil {
+		s.known.add(batch, results)
+	}
 	return results, err
 }
 
@@ -101,12 +119,14 @@ func latin1(b []byte) string {
 }
 
 // put stores one capture whose content is there, and sets what follows from it.
-func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, error) {
+func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
 	c := w.c
-	if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
-		return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed, Known: true}, nil
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return Stored{}, err
+	if asks {
+		if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
+			return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed, Known: true}, nil
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return Stored{}, err
+		}
 	}
 	if s.once {
 		if err := onlyOnce(ctx, q, w); err != nil {
@@ -114,14 +134,17 @@ func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, e
 		}
 	}
 	d, err := lockDevice(ctx, q, c)
+	for err == nil && claim(d.ID) {
+		d, err = lockDevice(ctx, q, c)
+	}
 	if err != nil {
 		return Stored{}, err
 	}
-	changed, err := s.differs(ctx, q, d.ID, w)
+	changed, err := s.differs(ctx, q, d, w)
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed}
+	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed, device: d.ID}
 	stored.ID, err = q.InsertCapture(ctx, queries.InsertCaptureParams{
 		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
 		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
@@ -136,14 +159,18 @@ func (s *Store) put(ctx context.Context, q queries.Querier, w *write) (Stored, e
 	if err != nil {
 		return Stored{}, err
 	}
-	changes, err := s.compareFollowers(ctx, q, d.ID, w)
-	if err != nil {
-		return Stored{}, err
-	}
+	grown := int64(0)
 	if changed {
-		changes++
+		grown = 1
 	}
-	return stored, updateDevice(ctx, q, d, c, changes)
+	if !newest(d, c) {
+		n, err := s.compareFollowers(ctx, q, d.ID, w)
+		if err != nil {
+			return Stored{}, err
+		}
+		return stored, countCapture(ctx, q, d, c, n+grown)
+	}
+	return stored, advanceDevice(ctx, q, d, c, grown)
 }
 
 // onlyOnce returns an error where the file name was stored before with other bytes.
@@ -219,7 +246,7 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 // was renamed or merged.
 func lockNamed(ctx context.Context, q queries.Querier, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
 	d, err := q.LockDevice(ctx, p)
-	if err != nil {
+	if _, alone := q.(sqliteQuerier); err != nil || alone { // SQLite has one writer, who waits for nobody
 		return d, err
 	}
 	owner, err := q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: p.Site, Name: p.Name})
@@ -264,15 +291,19 @@ func (s *Store) same(ctx context.Context, q queries.Querier, a, b print, body []
 func (w *write) print() print { return print{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
 
 // differs reports whether a capture is a change: it differs from the last complete capture before it.
-func (s *Store) differs(ctx context.Context, q queries.Querier, device int64, w *write) (bool, error) {
-	base, err := q.Base(ctx, queries.BaseParams{DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
-	if errors.Is(err, sql.ErrNoRows) {
-		return true, nil
+func (s *Store) differs(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, w *write) (bool, error) {
+	before, ok := s.known.base(d.ID, d.LastUID, w.c.Kind)
+	if !ok || !newest(d, w.c) {
+		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+		if errors.Is(err, sql.ErrNoRows) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		before = print{base.SHA256, base.Fingerprint, base.Rules}
 	}
-	if err != nil {
-		return false, err
-	}
-	same, err := s.same(ctx, q, print{base.SHA256, base.Fingerprint, base.Rules}, w.print(), w.c.Body)
+	same, err := s.same(ctx, q, before, w.print(), w.c.Body)
 	return !same, err
 }
 
@@ -318,20 +349,30 @@ func setChanged(ctx context.Context, q queries.Querier, f queries.FollowersRow, 
 	return -1, q.SetChanged(ctx, queries.SetChangedParams{Changed: false, ID: f.ID})
 }
 
-// updateDevice counts a capture, and takes over what it says where it is the newest.
-func updateDevice(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, changes int64) error {
-	p := queries.CountCaptureParams{ID: d.ID, NewChanges: changes, ReceivedAt: c.ReceivedAt, NamedBy: d.NamedBy, Owner: d.Owner}
+// newest reports whether a capture is its device's newest, so that none follows it.
+func newest(d queries.LockDeviceRow, c *Capture) bool {
+	return cmp.Or(c.ReceivedAt.Compare(d.LastSeen), cmp.Compare(c.UID, d.LastUID)) >= 0
+}
+
+// countCapture counts a capture that isn't its device's newest.
+func countCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, grown int64) error {
+	p := queries.CountCaptureParams{ID: d.ID, NewChanges: grown, ReceivedAt: c.ReceivedAt}
+	p.NamedBy, p.Owner = nameAfter(d, c)
+	return q.CountCapture(ctx, p)
+}
+
+// advanceDevice counts a capture that is its device's newest, and takes over what it says.
+func advanceDevice(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, grown int64) error {
+	p := queries.CountNewestParams{ID: d.ID, NewChanges: grown, Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion,
+		Build: c.Build, Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID}
+	p.NamedBy, p.Owner = nameAfter(d, c)
+	return q.CountNewest(ctx, p)
+}
+
+// nameAfter is where a device's name is from, and whose it is, after a capture.
+func nameAfter(d queries.LockDeviceRow, c *Capture) (by, owner string) {
 	if c.NamedBy == NamedByConfig {
-		p.NamedBy, p.Owner = NamedByConfig, ""
+		return NamedByConfig, ""
 	}
-	if err := q.CountCapture(ctx, p); err != nil {
-		return err
-	}
-	if cmp.Or(c.ReceivedAt.Compare(d.LastSeen), cmp.Compare(c.UID, d.LastUID)) < 0 {
-		return nil
-	}
-	return q.AdvanceDevice(ctx, queries.AdvanceDeviceParams{
-		ID: d.ID, Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Build: c.Build,
-		Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID,
-	})
+	return d.NamedBy, d.Owner
 }
