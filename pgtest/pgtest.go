@@ -91,6 +91,9 @@ func StartIn(dir, options string) (*Server, error) {
 
 // Up starts the server and returns when it takes connections.
 func (s *Server) Up() error {
+	if err := s.forgetDead(); err != nil {
+		return err
+	}
 	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o",
 		fmt.Sprintf("-k %s -c listen_addresses='' -c max_connections=200 %s", s.dir, s.options), "start")
 }

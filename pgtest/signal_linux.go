@@ -7,10 +7,22 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// Kill kills every process of the server with -9, as the kernel does when memory runs out.
-func (s *Server) Kill() error { return s.signal(syscall.SIGKILL) }
+// Kill kills every process of the server with -9, as the kernel does when memory runs out, and returns when the first is dead.
+func (s *Server) Kill() error {
+	if err := s.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	for range 10000 {
+		if !s.Running() {
+			return nil
+		}
+		time.Sleep(time.Millisecond) // nothing tells who isn't its parent
+	}
+	return errors.New("PostgreSQL doesn't die")
+}
 
 // Stall stops every process of the server where it is, and Resume lets them go on.
 func (s *Server) Stall() error { return s.signal(syscall.SIGSTOP) }
@@ -18,10 +30,32 @@ func (s *Server) Stall() error { return s.signal(syscall.SIGSTOP) }
 // Resume ends a Stall.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
 
-// Running reports whether the server's first process is there.
+// Running reports whether the server's first process is there. One that has died may wait as a zombie for whoever reaps it.
 func (s *Server) Running() bool {
 	pid, err := s.pid()
-	return err == nil && syscall.Kill(pid, 0) == nil
+	if err != nil {
+		return false
+	}
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(after, "Z")
+}
+
+// forgetDead removes the lock files that a server has left which died. Where the dead wait for long until somebody reaps them,
+// PostgreSQL takes these for those of a server that runs.
+func (s *Server) forgetDead() error {
+	if s.Running() {
+		return nil
+	}
+	for _, file := range []string{filepath.Join(s.data(), "postmaster.pid"), filepath.Join(s.dir, ".s.PGSQL.5432.lock")} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) pid() (int, error) {
