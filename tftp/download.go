@@ -17,7 +17,7 @@ func (e *engine) load() {
 			continue
 		}
 		e.loading++
-		e.call(t)
+		e.call(t, buffer{})
 	}
 }
 
@@ -109,11 +109,11 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 // resend is the timer of a download.
 func (e *engine) resend(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	t.rto.tries++
-	t.repeats++
-	if t.waits && !t.opening && t.rto.tries > 1 { // DATA goes twice to who has never answered, since the address may be forged
+	if t.waits && (t.rto.tries >= halfOpenSends || !t.opening && t.rto.tries > 1) { // DATA goes twice to who has never answered
 		t.repeatAt = never
 		return
 	}
+	t.repeats++
 	if t.opening {
 		t.replying = true
 	} else {

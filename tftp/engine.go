@@ -47,10 +47,21 @@ type engine struct {
 // source counts the transfers of one address: all, those whose peers have never answered, and the reads among these.
 type source struct{ all, unproven, reads int }
 
-// call is a call of the handler to be made.
+// call is a call of the handler to be made. Joining and summing up an upload's body is left to whoever makes it: that takes longer
+// than the packets of many others.
 type call struct {
-	id  uint64
-	req *Request
+	id   uint64
+	req  *Request
+	body buffer // of an upload
+}
+
+// prepare makes an upload's body.
+func (c *call) prepare() {
+	if c.req.Op == OpWrite {
+		c.req.Body = c.body.take()
+		c.req.sum = sumOf(c.req.Body)
+		c.body = buffer{}
+	}
 }
 
 // stray is an ERROR for a peer that has no transfer.
@@ -131,6 +142,7 @@ func (e *engine) completed(now time.Duration, id uint64, body []byte, err error)
 	if t == nil {
 		return
 	}
+	t.sum = t.req.sum
 	delete(e.calls, id)
 	if t.req.Op == OpRead {
 		e.loading--

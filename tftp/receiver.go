@@ -179,17 +179,13 @@ func (b *buffer) flush(d *netasciiDecoder) {
 	b.size += int64(len(*c) - was)
 }
 
-// take returns the whole body and empties the buffer.
+// take returns the whole body.
 func (b *buffer) take() []byte {
-	body := []byte{}
-	if len(b.chunks) == 1 {
-		body = b.chunks[0]
-	} else if len(b.chunks) > 1 {
-		body = make([]byte, 0, b.size)
-		for _, c := range b.chunks {
-			body = append(body, c...)
-		}
+	switch len(b.chunks) {
+	case 0:
+		return []byte{}
+	case 1:
+		return b.chunks[0]
 	}
-	*b = buffer{}
-	return body
+	return bytes.Join(b.chunks, nil)
 }

@@ -52,6 +52,8 @@ type Request struct {
 	Completed  time.Time      // arrival of an upload's last block
 	Body       []byte         // an upload's content; the handler may keep it
 
+	sum checksum // of Body
+
 	mu    sync.Mutex // guards attrs: a handler may still run when its transfer's end is logged
 	attrs []slog.Attr
 }
@@ -443,6 +445,7 @@ func (sv *serving) handle(ctx context.Context, c call) {
 		sv.mu.Unlock()
 		sv.wake()
 	}()
+	c.prepare()
 	if c.req.Op == OpRead {
 		end.body, end.err = sv.s.Handler.(ReadHandler).ReadTFTP(ctx, c.req)
 	} else {

@@ -444,6 +444,7 @@ func (w *world) flushServer() {
 		w.send(w.serverAddr, d.peer, d.b)
 	}
 	for _, b := range w.engine.begun {
+		b.prepare()
 		p := pendingCall{at: w.now + time.Duration(w.r.Int64N(int64(w.storeDelay))), generation: w.generation, id: b.id, req: b.req, fate: "stored"}
 		if b.req.Op == OpRead {
 			p.at = w.now + time.Duration(w.r.IntN(300))*time.Millisecond

@@ -94,15 +94,18 @@ var rules = [numStates][numEvents]rule{
 
 // Times of the states.
 const (
-	// A request that nobody follows up is dropped after this, or three of its own intervals: its source may be forged.
-	halfOpen = 3 * time.Second
+	// A request that nobody follows up is dropped after this, or three of its own intervals: its source may be forged. A device
+	// whose first block got lost in a crowd sends it again after some seconds.
+	halfOpen = 10 * time.Second
+	// Until then its answer goes out this often and no more: what somebody may have to bear who never asked.
+	halfOpenSends = 3
 	// The receipt of an upload is repeated on demand for this long, or two negotiated intervals: tftp-hpa and atftp ask
 	// again after 5 s, and the second question may be lost too.
 	lingerTime = 12 * time.Second
 	// While the server shuts down receipts linger for this long.
 	lingerClosing = time.Second
 	// Reads of one address whose peers have never answered, at once: each sends up to two blocks to an address that may be
-	// forged, so this is half a megabyte at most for a victim to bear, three seconds long.
+	// forged, so this is half a megabyte at most for a victim to bear in ten seconds.
 	unprovenReads = 500
 	// A negotiated interval makes silence as long as this many of it.
 	silentIntervals = 5
@@ -277,9 +280,9 @@ func (e *engine) illegal(now time.Duration, _ *transfer, from netip.AddrPort, in
 	e.refuse(now, from, in.local, errOperation)
 }
 
-func (e *engine) call(t *transfer) {
+func (e *engine) call(t *transfer, body buffer) {
 	e.calls[t.id] = t
-	e.begun = append(e.begun, call{t.id, t.req})
+	e.begun = append(e.begun, call{t.id, t.req, body})
 }
 
 func (e *engine) requestCalling(now time.Duration, t *transfer, from netip.AddrPort, in input) {
@@ -350,7 +353,7 @@ func (e *engine) end(t *transfer, err error) {
 	case t.tx != nil:
 		o.Bytes = t.tx.sent()
 	case t.req.Op == OpWrite:
-		o.Bytes = t.budget
+		o.Bytes = t.size
 	}
 	e.ended = append(e.ended, o)
 }

@@ -228,6 +228,7 @@ func (c *conversation) answers(at string) {
 		fmt.Fprintf(&c.out, "%s%s< %s\n", at, name, formatPacket(d.b))
 	}
 	for _, b := range c.e.begun {
+		b.prepare()
 		c.calls = append(c.calls, b)
 		fmt.Fprintf(&c.out, "%s= call %s %q %d bytes\n", at, b.req.Op, b.req.Filename, len(b.req.Body))
 	}

@@ -19,6 +19,7 @@ type transfer struct {
 	rx            *receiver
 	tx            *sender
 	budget        int64 // bytes that count against the engine's memory
+	size          int64 // of an upload's body, when it is whole
 	told          bool  // its end was reported
 	advanced      bool  // the peer has sent more after an ACK of this transfer
 	waits         bool  // in engine.unproven, between before and after

@@ -96,23 +96,28 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.state = committing
 	t.endBlock = block
 	t.acking = false
-	t.req.Body = t.rx.body.take()
-	t.sum = sumOf(t.req.Body)
-	if t.earlier != nil && !t.advanced && t.earlier.sum == t.sum { // all in one window: a repeat held back by the network
-		e.end(t, nil)
-		e.sendReceipt(now, t)
-		return
+	body := t.rx.body
+	if t.earlier != nil && !t.advanced { // all in one window: perhaps a repeat that the network held back
+		if t.sum = sumOf(body.take()); t.earlier.sum == t.sum {
+			e.end(t, nil)
+			e.sendReceipt(now, t)
+			return
+		}
 	}
 	t.req.Completed = e.epoch.Add(now)
-	e.hold(t, int64(len(t.req.Body))-t.budget)
+	t.size = body.size
 	t.rx = nil
 	t.repeatAt = never
 	t.giveUp = now + e.handlerTimeout
-	e.call(t)
+	e.call(t, body)
 }
 
 func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	t.rto.tries++
+	if t.waits && t.rto.tries >= halfOpenSends {
+		t.repeatAt = never
+		return
+	}
 	t.repeats++
 	t.rx.timeout()
 	e.sendReply(now, t)
