@@ -57,8 +57,17 @@ type write struct {
 	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
 	c       *Capture                // the writer's, while it stores it
 	sum     [sha256.Size]byte
-	tried   bool        // it may be stored already, though nobody has said so
-	done    chan result // holds one
+	tried   bool                   // it may be stored already, though nobody has said so
+	left    atomic.Pointer[func()] // tells its transaction that nobody waits for it any more
+	done    chan result            // holds one
+}
+
+// abandon gives a write up. A transaction that nobody waits for ends, so that a database that is stalled holds no bodies.
+func (w *write) abandon() {
+	w.waiting.Store(nil)
+	if left := w.left.Swap(nil); left != nil {
+		(*left)()
+	}
 }
 
 type result struct {
@@ -113,12 +122,12 @@ func (g *group) put(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stor
 				return Stored{}, errClosed
 			}
 		case <-ctx.Done():
-			w.waiting.Store(nil)
+			w.abandon()
 			return Stored{}, ctx.Err()
 		case <-timer.C:
 			left := time.Until(g.deadline(start, size))
 			if left <= 0 {
-				w.waiting.Store(nil)
+				w.abandon()
 				return Stored{}, ErrNotInTime
 			}
 			timer.Reset(left)
@@ -204,6 +213,19 @@ func (g *group) storeBatch(batch []*write) {
 func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
 	ctx, cancel := context.WithTimeout(g.ctx, maxPatience)
 	defer cancel()
+	var waiting atomic.Int64
+	waiting.Store(int64(len(batch)))
+	left := func() {
+		if waiting.Add(-1) == 0 {
+			cancel()
+		}
+	}
+	for _, w := range batch {
+		w.left.Store(&left)
+		if w.waiting.Load() == nil && w.left.Swap(nil) != nil { // it was abandoned before it could tell
+			left()
+		}
+	}
 	for conflicts, faults := 0, 0; ; {
 		results, err = g.transact(ctx, batch)
 		if err == nil {

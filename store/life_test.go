@@ -444,7 +444,9 @@ func TestLifeWhileSending(t *testing.T) {
 			senders.Go(func() {
 				for !done.Load() {
 					n := int(sent.Add(1))
-					if _, err := s.Put(t.Context(), capture(n, []string{"fw1", "old"}[worker%2], fmt.Sprint(n%7))); err != nil {
+					c := capture(n, []string{"fw1", "old"}[worker%2], fmt.Sprint(n/2%7))
+					c.New = worker < 2
+					if _, err := s.Put(t.Context(), c); err != nil {
 						t.Error(err)
 						return
 					}
@@ -467,13 +469,89 @@ func TestLifeWhileSending(t *testing.T) {
 		}
 		log, err := s.Log(t.Context(), &list[0], 0)
 		changes := int64(0)
-		for _, r := range log {
+		for i, r := range log { // newest first
 			if r.Changed {
 				changes++
+			}
+			if differs := i == len(log)-1 || r.SHA256 != log[i+1].SHA256; r.Changed != differs {
+				t.Errorf("%s is a change: %v", r.UID, r.Changed)
 			}
 		}
 		if err != nil || int64(len(log)) != sent.Load() || list[0].Captures != sent.Load() || list[0].Changes != changes {
 			t.Errorf("sent %d, stored %d, counted %d captures and %d changes of %d, err %v", sent.Load(), len(log), list[0].Captures, list[0].Changes, changes, err)
 		}
 	})
+}
+
+// TestTwoNamesTogether: captures of one device that come under two of its names at once are compared with each other.
+func TestTwoNamesTogether(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		put(t, s, capture(0, "old", "first"))
+		if err := s.Rename(t.Context(), device(t, s, "old"), "new"); err != nil {
+			t.Fatal(err)
+		}
+		const most = 400
+		var senders sync.WaitGroup
+		for n := 1; n < most; n++ {
+			senders.Go(func() {
+				c := capture(n, []string{"old", "new"}[n%2], fmt.Sprint(n/3))
+				c.New = true
+				if _, err := s.Put(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		senders.Wait()
+		d := device(t, s, "new")
+		log, err := s.Log(t.Context(), &d, 0)
+		if err != nil || len(log) != most || d.Captures != most {
+			t.Fatalf("%d captures, %d counted, err %v", len(log), d.Captures, err)
+		}
+		changes := int64(0)
+		for i, r := range log {
+			differs := i == len(log)-1 || r.SHA256 != log[i+1].SHA256
+			if differs {
+				changes++
+			}
+			if r.Changed != differs {
+				t.Errorf("%s is a change: %v", r.UID, r.Changed)
+			}
+		}
+		if d.Changes != changes {
+			t.Errorf("%d changes are counted of %d", d.Changes, changes)
+		}
+	})
+}
+
+// TestForgottenContent: a content that this program has stored, and another has forgotten, is stored again.
+func TestForgottenContent(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := url(t)
+			s := open(t, u)
+			c := capture(0, "fw1", "body")
+			put(t, s, c)
+			other, err := store.Open(u, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			if _, err := other.Forget(t.Context(), device(t, other, "fw1")); err != nil {
+				t.Fatal(err)
+			}
+			for n, name := range []string{"fw1", "fw2"} {
+				c = capture(n+1, name, "body")
+				c.New = true
+				put(t, s, c)
+				r, err := s.Resolve(t.Context(), c.UID, time.Time{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if body, err := s.Content(t.Context(), r); err != nil || !bytes.Equal(body, c.Body) {
+					t.Errorf("%q, err %v", body, err)
+				}
+			}
+		})
+	}
 }
