@@ -25,7 +25,30 @@ type capturer struct {
 	health   *health
 	log      *slog.Logger
 	quit     context.Context // ends when the program waits for nothing any more; nil where it never does
+	prepared <-chan struct{} // closed when the schema has been looked after, or could not be; nil where it is there
 	shared   shared
+}
+
+// preparePatience is how long an upload waits for the schema that a program makes which has just been started; after it the upload is
+// kept in the spool, or fails.
+const preparePatience = time.Second
+
+// wait waits until the database is prepared.
+func (h *capturer) wait(ctx context.Context) {
+	if h.prepared == nil {
+		return
+	}
+	select {
+	case <-h.prepared:
+		return
+	default:
+	}
+	limited, cancel := context.WithTimeout(ctx, preparePatience)
+	defer cancel()
+	select {
+	case <-h.prepared:
+	case <-limited.Done():
+	}
 }
 
 // until returns a context that ends with ctx, and when the program waits for nothing any more.
@@ -51,6 +74,7 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	c.UID, c.New = uid.String(), true
 	ctx, cancel := h.until(ctx)
 	defer cancel()
+	h.wait(ctx)
 	start := time.Now()
 	stored, err := h.store.Put(ctx, c)
 	h.health.stored(time.Since(start), err)
@@ -156,6 +180,7 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 	}
 	ctx, cancel := h.until(ctx)
 	defer cancel()
+	h.wait(ctx)
 	body, err := h.store.FetchPublished(ctx, publishedName(r.Filename), r.Peer.Addr(), time.Now())
 	switch {
 	case errors.Is(err, store.ErrNotAllowed):

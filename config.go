@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ type Config struct {
 	Port           Port     `env:"TFTP_PORT" flag:"port,p" desc:"UDP port; devices speak to 69, which needs a privilege"`
 	AckTimeout     Duration `env:"TFTP_ACK_TIMEOUT" flag:"ack-timeout" desc:"first repeat of an unanswered packet; a bare number is seconds"`
 	Timeout        Duration `env:"TFTP_TIMEOUT" flag:"timeout,,conn-timeout" desc:"silence after which a transfer is given up"`
+	Shards         Count    `env:"TFTP_SHARDS" flag:"shards" desc:"sockets on the port, each served by a core of its own; Linux, 1 to 64"`
 	Drain          Duration `env:"TFTP_DRAIN" flag:"drain" desc:"how long running transfers go on after SIGTERM"`
 	MaxBlksize     Count    `env:"TFTP_MAX_BLKSIZE" flag:"max-blksize" desc:"largest block granted, bytes, 8 to 65464"`
 	MaxWindowsize  Count    `env:"TFTP_MAX_WINDOWSIZE" flag:"max-windowsize" desc:"largest window granted, blocks, 1 to 65535"`
@@ -79,7 +81,7 @@ func (s seedDatabase) url() string {
 
 func defaultConfig() Config {
 	return Config{
-		Database: "sqlite:tftpsql.db", Migrate: "auto", MinFree: 128 << 20, Port: 9069,
+		Database: "sqlite:tftpsql.db", Migrate: "auto", MinFree: 128 << 20, Port: 9069, Shards: 1,
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second), Drain: Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).withRoom()),
 		Allow: defaultAllow(), Read: "own", HTTP: HTTPAddr{addr: "127.0.0.1:9080"}, LogLevel: Level(slog.LevelInfo), LogFormat: "text",
@@ -132,20 +134,27 @@ func configError(err error) error {
 	return fmt.Errorf("%s: %w", name, parse.Err)
 }
 
+// maxShards is more than there is use for: beyond the number of cores nothing is gained, and each takes 8 MiB of addresses.
+const maxShards = 64
+
 func (c *Config) check() error {
 	switch {
 	case c.MaxBlksize < 8 || c.MaxBlksize > tftp.MaxBlksize:
 		return fmt.Errorf("TFTP_MAX_BLKSIZE (--max-blksize) is %d: it must be 8 to %d", c.MaxBlksize, tftp.MaxBlksize)
 	case c.MaxWindowsize < 1 || c.MaxWindowsize > tftp.MaxWindowsize:
 		return fmt.Errorf("TFTP_MAX_WINDOWSIZE (--max-windowsize) is %d: it must be 1 to %d", c.MaxWindowsize, tftp.MaxWindowsize)
+	case c.Shards < 1 || c.Shards > maxShards:
+		return fmt.Errorf("TFTP_SHARDS (--shards) is %d: it must be 1 to %d", c.Shards, maxShards)
+	case c.Shards > 1 && runtime.GOOS != "linux":
+		return errors.New("TFTP_SHARDS (--shards) must be 1: only Linux spreads packets over several sockets")
 	case c.MaxSize == 0:
 		return errors.New("TFTP_MAX_SIZE (--max-size) must be more than 0")
 	case c.AckTimeout <= 0:
 		return errors.New("TFTP_ACK_TIMEOUT (--ack-timeout) must be more than 0")
 	case c.Timeout <= c.AckTimeout:
 		return fmt.Errorf("TFTP_TIMEOUT (--timeout) is %s: it must be more than TFTP_ACK_TIMEOUT, %s", c.Timeout, c.AckTimeout)
-	case c.Memory < c.MaxSize.withRoom():
-		return fmt.Errorf("TFTP_MEMORY (--memory) is %s: one upload of TFTP_MAX_SIZE takes up to %s", c.Memory, c.MaxSize.withRoom())
+	case c.Memory/Size(c.Shards) < c.MaxSize.withRoom():
+		return fmt.Errorf("TFTP_MEMORY (--memory) is %s: one upload of TFTP_MAX_SIZE takes up to %s, and each of TFTP_SHARDS needs as much", c.Memory, c.MaxSize.withRoom())
 	}
 	return nil
 }

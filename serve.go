@@ -43,16 +43,20 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	return err
 }
 
-// serveWith listens before it touches the database, so that a port in use leaves nothing behind.
+// serveWith listens before it touches the database, so that a port in use leaves nothing behind, and answers before the database does.
 func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	if variable(a.environ, "GOMEMLIMIT") == "" { // bodies are half of what there is; the other half is for storing them
 		debug.SetMemoryLimit(2 * int64(c.Memory))
 	}
-	socket, err := a.socket(c)
+	sockets, err := a.sockets(c, log)
 	if err != nil {
 		return err
 	}
-	defer socket.Close()
+	defer func() {
+		for _, socket := range sockets {
+			_ = socket.Close()
+		}
+	}()
 	health := newHealth(log)
 	health.beat = heartbeat(a.environ)
 	page, err := health.listen(c.HTTP)
@@ -74,9 +78,35 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	room.look()
 	health.room.Store(room)
 	go room.watch(ctx) // ends with ctx
+	failures := newRecorder(s, log)
+	recording, stopRecording := context.WithCancel(context.Background())
+	go failures.run(recording) // ends below
+	defer func() {
+		stopRecording()
+		<-failures.ended
+	}()
+	quit, leave := context.WithCancel(context.Background())
+	defer leave()
+	prepared := make(chan struct{})
+	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log, quit: quit, prepared: prepared}
+	n := len(sockets)
+	server := &tftp.Server{
+		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
+		Limits: tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished,
+			Memory: int64(c.Memory) / int64(n), Transfers: maxTransfers / n},
+		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
+		Trace: trace(log),
+	}
+	served := make(chan error, n)
+	for _, socket := range sockets {
+		go func() { served <- server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
+	}
+	defer server.Close()
+	health.server.Store(server)
 	first, enough := context.WithTimeout(ctx, firstLimit)
 	err = prepare(first, s, c.Migrate)
 	enough()
+	close(prepared)
 	if err != nil {
 		if !passing(err) || strings.HasPrefix(c.Database, "sqlite:") {
 			return err
@@ -90,29 +120,10 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	} else {
 		health.look(ctx, s)
 	}
-	failures := newRecorder(s, log)
-	recording, stopRecording := context.WithCancel(context.Background())
-	go failures.run(recording) // ends below
-	defer func() {
-		stopRecording()
-		<-failures.ended
-	}()
 	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
-	quit, leave := context.WithCancel(context.Background())
-	defer leave()
-	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log, quit: quit}
-	go health.watch(ctx, s)         // ends with ctx
-	go health.metrics.count(ctx, s) // ends with ctx
-	server := &tftp.Server{
-		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
-		Limits:     tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished, Memory: int64(c.Memory)},
-		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
-		Trace: trace(log),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(socket) }() // ends by Shutdown, or when the socket fails
-	health.server.Store(server)
-	c.greet(log, page, health.taken, socket)
+	go health.watch(ctx, s)                   // ends with ctx
+	go health.metrics.count(ctx, s)           // ends with ctx
+	c.greet(log, page, health.taken, sockets)
 	notify(a.environ, "READY=1")
 	select {
 	case err := <-served:
@@ -126,8 +137,10 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	defer stop()
 	defer context.AfterFunc(drain, leave)() // a database that is stalled now has had its time
 	_ = server.Shutdown(drain)              // what was cut off has had its own line
-	if err := <-served; !errors.Is(err, tftp.ErrServerClosed) {
-		return err
+	for range sockets {
+		if err := <-served; !errors.Is(err, tftp.ErrServerClosed) {
+			return err
+		}
 	}
 	log.Info("stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -137,7 +150,7 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 }
 
 // greet says in five lines what the server does; the last one says that it does it.
-func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, socket net.PacketConn) {
+func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, sockets []net.PacketConn) {
 	log.Info("tftpsql", "version", programVersion())
 	database := []any{"url", masked(c.Database), "keep-changed", c.KeepChanged.String(), "keep-unchanged", c.KeepUnchanged.String()}
 	local := strings.HasPrefix(c.Database, "sqlite:")
@@ -157,8 +170,11 @@ func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, socket 
 	default:
 		log.Info("health", "url", "none")
 	}
-	attrs := []any{"address", socket.LocalAddr().String()}
-	if u, ok := socket.LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
+	attrs := []any{"address", sockets[0].LocalAddr().String()}
+	if len(sockets) > 1 {
+		attrs = append(attrs, "shards", len(sockets))
+	}
+	if u, ok := sockets[0].LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
 		attrs = append(attrs, "note", "devices speak to port 69: start with -p 69, or redirect it to this one")
 	}
 	log.Info("listening", attrs...)
@@ -224,23 +240,50 @@ func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 	}
 }
 
-// socket is the one that systemd has opened, or else the one that the settings name.
-func (a *app) socket(c Config) (net.PacketConn, error) {
+// maxTransfers at once, over all shards: package tftp's default.
+const maxTransfers = 20_000
+
+// sockets are the one that systemd has opened, or else as many as the settings say on the port that they name.
+func (a *app) sockets(c Config, log *slog.Logger) ([]net.PacketConn, error) {
 	socket, err := activated(a.environ)
-	if err != nil || socket != nil {
-		return socket, err
+	if err != nil {
+		return nil, err
 	}
-	return c.listen()
+	if socket != nil {
+		if c.Shards > 1 {
+			log.Warn("TFTP_SHARDS is not used: the socket is systemd's, and there is one")
+		}
+		return []net.PacketConn{socket}, nil
+	}
+	var all []net.PacketConn
+	for len(all) < int(c.Shards) {
+		socket, err := c.listen()
+		if err != nil {
+			for _, other := range all {
+				_ = other.Close()
+			}
+			return nil, err
+		}
+		all = append(all, socket)
+		if u, ok := socket.LocalAddr().(*net.UDPAddr); ok {
+			c.Port = Port(u.Port) // of 0 the first one makes a number
+		}
+	}
+	return all, nil
 }
 
-// listen opens the UDP socket. An IPv4 address means IPv4 alone; no address means both families.
+// listen opens a UDP socket. An IPv4 address means IPv4 alone; no address means both families.
 func (c *Config) listen() (net.PacketConn, error) {
 	network := "udp"
 	if addr, err := netip.ParseAddr(c.Host); err == nil && addr.Is4() {
 		network = "udp4"
 	}
 	host := strings.Trim(c.Host, "[]")
-	socket, err := net.ListenPacket(network, net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
+	var how net.ListenConfig
+	if c.Shards > 1 {
+		how.Control = sharePort
+	}
+	socket, err := how.ListenPacket(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%w: another program listens there; stop it, or choose another port with --port", err)
