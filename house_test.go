@@ -29,7 +29,7 @@ var house = map[string][]string{
 	"bench/pin": {"github.com/pin/tftp/v3"},
 	"bench":     {module, "github.com/jackc/pgx/v5", "github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}, // a module of its own
 	".": {module + "/tftp", module + "/device", module + "/store", "github.com/caarlos0/env/v11", "github.com/spf13/cobra", "github.com/spf13/pflag",
-		"github.com/google/uuid", "github.com/aymanbagabas/go-udiff", "github.com/prometheus/client_golang", "golang.org/x/term"},
+		"github.com/google/uuid", "github.com/aymanbagabas/go-udiff", "github.com/prometheus/client_golang", "golang.org/x/sys", "golang.org/x/term"},
 }
 
 // machines are the files of tftp without IO: no clock, no lock, no socket.
