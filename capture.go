@@ -29,8 +29,8 @@ type capturer struct {
 	shared   shared
 }
 
-// preparePatience is how long an upload waits for the schema that a program makes which has just been started; after it the upload is
-// kept in the spool, or fails.
+// preparePatience is how long an upload waits for the schema that a program makes which has just been started, before it is kept in the
+// spool. Without one it waits as long as its device.
 const preparePatience = time.Second
 
 // wait waits until the database is prepared.
@@ -43,11 +43,14 @@ func (h *capturer) wait(ctx context.Context) {
 		return
 	default:
 	}
-	limited, cancel := context.WithTimeout(ctx, preparePatience)
-	defer cancel()
+	if h.store.HasSpool() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, preparePatience)
+		defer cancel()
+	}
 	select {
 	case <-h.prepared:
-	case <-limited.Done():
+	case <-ctx.Done():
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,6 +23,7 @@ type pipeline struct {
 	conn  sender
 	lanes []*lane
 	held  map[int64]bool // devices that a task has claimed
+	had   map[int64]bool // and those that one had and let go of
 }
 
 type sender interface {
@@ -55,13 +57,13 @@ var errStopped = errors.New("another part of the transaction failed")
 
 // together runs tasks, and returns the error of the first that fails.
 func together(ctx context.Context, conn sender, tasks []task) error {
-	p := &pipeline{conn: conn, held: map[int64]bool{}}
+	p := &pipeline{conn: conn, held: map[int64]bool{}, had: map[int64]bool{}}
 	for _, t := range tasks {
 		l := &lane{p: p}
 		next, stop := iter.Pull(func(yield func(ask) bool) {
 			l.yield = yield
 			l.err = t(queries.New(l), l.claim)
-			delete(p.held, l.device)
+			l.release()
 		})
 		defer stop()
 		l.next = next
@@ -72,6 +74,7 @@ func together(ctx context.Context, conn sender, tasks []task) error {
 			return err
 		}
 	}
+	p.lanes = slices.DeleteFunc(p.lanes, func(l *lane) bool { return l.over })
 	for len(p.lanes) > 0 {
 		if err := p.round(ctx); err != nil {
 			return err
@@ -146,8 +149,9 @@ func (l *lane) claim(device int64) (waited bool) {
 	if device == l.device {
 		return false
 	}
-	delete(l.p.held, l.device)
-	for l.device = 0; l.p.held[device]; waited = true {
+	l.release()
+	waited = l.p.had[device] // what was read of it may be from before
+	for ; l.p.held[device]; waited = true {
 		l.wants = device
 		if !l.yield(ask{}) {
 			return false // the next statement says so
@@ -157,6 +161,15 @@ func (l *lane) claim(device int64) (waited bool) {
 	l.device = device
 	l.p.held[device] = true
 	return waited
+}
+
+// release lets go of the device that is claimed.
+func (l *lane) release() {
+	if l.device != 0 {
+		delete(l.p.held, l.device)
+		l.p.had[l.device] = true
+		l.device = 0
+	}
 }
 
 func (l *lane) Exec(_ context.Context, text string, args ...any) (pgconn.CommandTag, error) {

@@ -37,7 +37,10 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) {
 	for _, text := range unmade {
 		st, err := db.PrepareContext(ctx, text)
 		if err != nil {
-			continue // it goes on without
+			s.mu.Lock()
+			delete(s.texts, text) // it goes on without, and is tried again
+			s.mu.Unlock()
+			continue
 		}
 		s.mu.Lock()
 		s.texts[text] = st

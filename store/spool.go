@@ -314,6 +314,7 @@ func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte
 		}
 	}
 	away := s.spool.away.Load()
+	c.New = false // PostgreSQL may have it all the same
 	stored, err := s.spool.group.put(ctx, c, sum)
 	if err != nil && away { // the last that can be done: PostgreSQL may be back
 		if stored, err := s.group.put(ctx, c, sum); err == nil {

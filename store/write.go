@@ -38,7 +38,7 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 
 // transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
 // so that two workers take their locks in one order. What one device has sent is one task, since each capture is compared with the
-// one before.
+// one before; with write-once all is, since what goes by the name of the file goes across devices.
 func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) {
 	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
 	asks := false // whether a capture may be stored already
@@ -63,7 +63,7 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 	}
 	for len(byDevice) > 0 {
 		first, n := batch[byDevice[0]].c, 1
-		for n < len(byDevice) && batch[byDevice[n]].c.Site == first.Site && batch[byDevice[n]].c.Name == first.Name {
+		for n < len(byDevice) && (s.once || batch[byDevice[n]].c.Site == first.Site && batch[byDevice[n]].c.Name == first.Name) {
 			n++
 		}
 		same := byDevice[:n]

@@ -266,8 +266,8 @@ func (s *Server) Serve(c net.PacketConn) error {
 		s.Logger.Info("the system grants a small receive buffer, which many devices at once overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=16777216 mends it",
 			"granted", c.receiveRoom(), "asked", receiveBuffer)
 	}
-	defer close(sv.done)
 	defer sv.conn.Close()
+	defer sv.last()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -303,6 +303,21 @@ func (s *Server) Close() error {
 		<-sv.done
 	}
 	return nil
+}
+
+// last waits, while the server drains, for the loops of its other sockets: where several share a port (SO_REUSEPORT) the kernel gives
+// their peers to others as soon as one is closed.
+func (sv *serving) last() {
+	close(sv.done)
+	if !sv.draining.Load() {
+		return
+	}
+	sv.s.mu.Lock()
+	all := sv.s.serving
+	sv.s.mu.Unlock()
+	for _, other := range all {
+		<-other.done
+	}
 }
 
 func (s *Server) stop(how func(*serving)) []*serving {

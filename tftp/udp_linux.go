@@ -480,7 +480,7 @@ func (u *udpConn) putAgain(m *message, errno syscall.Errno) {
 	case !cutting:
 	case errno == unix.EINVAL || errno == unix.EMSGSIZE:
 		u.longest = min(u.longest, d.cut-1)
-	default:
+	case errno == unix.EIO || errno == unix.EOPNOTSUPP || errno == unix.ENOPROTOOPT:
 		u.cuts = false
 	}
 }
