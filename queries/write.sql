@@ -65,8 +65,9 @@ UPDATE devices
        owner = @owner
  WHERE devices.id = @id;
 
--- name: CountNewest :exec
--- CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
+-- name: CountNewest :execrows
+-- Counts a capture that is its device's newest, as nearly all are, and takes over what it says. It finds nothing, and changes nothing,
+-- where the device is not as it was: somebody stored a capture, or renamed, merged or forgot it. What it finds it holds, as LockDevice does.
 UPDATE devices
    SET captures = captures + 1,
        changes = changes + @new_changes,
@@ -74,10 +75,5 @@ UPDATE devices
        named_by = @named_by, owner = @owner,
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
        serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
- WHERE id = @id;
-
--- name: AdvanceDevice :exec
-UPDATE devices
-   SET source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
-       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
- WHERE id = @id;
+ WHERE devices.id = @id AND devices.last_uid = @known_uid AND devices.site = @site AND devices.name = @name
+   AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = @site AND a.name = @name);

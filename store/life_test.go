@@ -523,6 +523,67 @@ func TestTwoNamesTogether(t *testing.T) {
 	})
 }
 
+// TestMeanwhile: what a program remembers of a device that it has stored itself is worth nothing once another has changed it.
+func TestMeanwhile(t *testing.T) {
+	for name, meanwhile := range map[string]struct {
+		do      func(t *testing.T, other *store.Store) error
+		ref     string // where the next capture, the same bytes again, is found
+		changed bool
+		count   int64
+	}{
+		"nothing": {func(*testing.T, *store.Store) error { return nil }, "/fw1", false, 4},
+		"a capture": {func(t *testing.T, other *store.Store) error {
+			c := capture(3, "fw1", "other")
+			c.New = true
+			_, err := other.Put(t.Context(), c)
+			return err
+		}, "/fw1", true, 5},
+		"a later capture": {func(t *testing.T, other *store.Store) error {
+			c := capture(9, "fw1", "other")
+			c.New = true
+			_, err := other.Put(t.Context(), c)
+			return err
+		}, "/fw1", false, 5},
+		"renamed": {func(t *testing.T, other *store.Store) error {
+			return other.Rename(t.Context(), device(t, other, "fw1"), "edge")
+		}, "/edge", false, 4},
+		"merged": {func(t *testing.T, other *store.Store) error {
+			return other.Merge(t.Context(), device(t, other, "fw1"), device(t, other, "fw2"))
+		}, "/fw2", false, 5},
+		"forgotten": {func(t *testing.T, other *store.Store) error {
+			_, err := other.Forget(t.Context(), device(t, other, "fw1"))
+			return err
+		}, "/fw1", true, 1},
+		"retired": {func(t *testing.T, other *store.Store) error {
+			return other.Retire(t.Context(), device(t, other, "fw1"))
+		}, "/fw1", false, 4},
+	} {
+		for engine, url := range engines {
+			t.Run(name+", "+engine, func(t *testing.T) {
+				t.Parallel()
+				u := url(t)
+				s := open(t, u)
+				put(t, s, capture(-1, "fw2", "second"))
+				for n := range 3 {
+					c := capture(n, "fw1", "body")
+					c.New = true
+					put(t, s, c)
+				}
+				if err := meanwhile.do(t, beside(t, u)); err != nil {
+					t.Fatal(err)
+				}
+				c := capture(4, "fw1", "body")
+				c.New = true
+				got := put(t, s, c)
+				d := device(t, s, meanwhile.ref)
+				if ref := got.Site + "/" + got.Device; ref != meanwhile.ref || got.Changed != meanwhile.changed || d.Captures != meanwhile.count || d.Retired {
+					t.Errorf("it went to %s, changed %v; the device has %d captures, retired %v", ref, got.Changed, d.Captures, d.Retired)
+				}
+			})
+		}
+	}
+}
+
 // TestForgottenContent: a content that this program has stored, and another has forgotten, is stored again.
 func TestForgottenContent(t *testing.T) {
 	for name, url := range engines {
@@ -532,11 +593,7 @@ func TestForgottenContent(t *testing.T) {
 			s := open(t, u)
 			c := capture(0, "fw1", "body")
 			put(t, s, c)
-			other, err := store.Open(u, store.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer other.Close()
+			other := beside(t, u)
 			if _, err := other.Forget(t.Context(), device(t, other, "fw1")); err != nil {
 				t.Fatal(err)
 			}

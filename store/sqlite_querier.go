@@ -22,10 +22,6 @@ func rows[From, To any](list []From, err error, convert func(From) To) ([]To, er
 	return out, err
 }
 
-func (s sqliteQuerier) AdvanceDevice(ctx context.Context, arg queries.AdvanceDeviceParams) error {
-	return s.q.AdvanceDevice(ctx, sqlite.AdvanceDeviceParams(arg))
-}
-
 func (s sqliteQuerier) Body(ctx context.Context, sha256 []byte) ([]byte, error) {
 	return s.q.Body(ctx, sha256)
 }
@@ -54,7 +50,7 @@ func (s sqliteQuerier) CountCapture(ctx context.Context, arg queries.CountCaptur
 	return s.q.CountCapture(ctx, sqlite.CountCaptureParams(arg))
 }
 
-func (s sqliteQuerier) CountNewest(ctx context.Context, arg queries.CountNewestParams) error {
+func (s sqliteQuerier) CountNewest(ctx context.Context, arg queries.CountNewestParams) (int64, error) {
 	return s.q.CountNewest(ctx, sqlite.CountNewestParams(arg))
 }
 

@@ -64,7 +64,7 @@ type Stored struct {
 	Known   bool // the UID was stored before: nothing was written
 	Spooled bool // it is in the spool, and all but Site and Device is not known yet
 
-	device int64
+	device queries.LockDeviceRow // as it is then, if the capture is its newest
 }
 
 // A Device is what is known of a device; everything from Source on is from its newest capture.

@@ -59,6 +59,21 @@ func open(t testing.TB, url string) *store.Store {
 	return s
 }
 
+// beside opens a database as another program that has it too.
+func beside(t testing.TB, url string) *store.Store {
+	t.Helper()
+	s, err := store.Open(url, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 var day = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 
 // capture is a plausible capture number n, received n minutes after day.
@@ -241,12 +256,21 @@ func randomCaptures(r *rand.Rand, n int) []store.Capture {
 	return list
 }
 
-// deliver stores captures and returns what the tables say, without what depends on the order by right: the numbers.
+// deliver stores captures, now by one program, now by another, and returns what the tables say, without what depends on the order by
+// right: the numbers.
 func deliver(t *testing.T, url string, captures []store.Capture) (lines []string) {
 	t.Helper()
 	s := open(t, url)
-	for _, c := range captures {
-		put(t, s, c)
+	other := beside(t, url)
+	seen := map[string]bool{}
+	for i, c := range captures {
+		c.New = !seen[c.UID]
+		seen[c.UID] = true
+		if i%5 > 2 {
+			put(t, other, c)
+		} else {
+			put(t, s, c)
+		}
 	}
 	devices, err := s.Devices(t.Context())
 	if err != nil {

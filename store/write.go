@@ -133,6 +133,11 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 			return Stored{}, err
 		}
 	}
+	if d, ok := s.known.device(c); ok && !asks {
+		if stored, ok, err := s.putKnown(ctx, q, claim, d, w); ok || err != nil {
+			return stored, err
+		}
+	}
 	d, err := lockDevice(ctx, q, c)
 	for err == nil && claim(d.ID) {
 		d, err = lockDevice(ctx, q, c)
@@ -144,13 +149,8 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed, device: d.ID}
-	stored.ID, err = q.InsertCapture(ctx, queries.InsertCaptureParams{
-		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
-		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
-		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
-		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial, ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
-	})
+	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed}
+	stored.ID, err = insertCapture(ctx, q, d, w, changed)
 	if errors.Is(err, sql.ErrNoRows) { // another worker stored it while this one waited for the device
 		known, err := q.CaptureByUID(ctx, c.UID)
 		stored.ID, stored.Changed, stored.Known = known.ID, known.Changed, true
@@ -159,18 +159,46 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 	if err != nil {
 		return Stored{}, err
 	}
-	grown := int64(0)
-	if changed {
-		grown = 1
-	}
 	if !newest(d, c) {
 		n, err := s.compareFollowers(ctx, q, d.ID, w)
 		if err != nil {
 			return Stored{}, err
 		}
-		return stored, countCapture(ctx, q, d, c, n+grown)
+		return stored, countCapture(ctx, q, d, c, n+ones(changed))
 	}
-	return stored, advanceDevice(ctx, q, d, c, grown)
+	after, ok, err := advance(ctx, q, d, c, changed)
+	if err == nil && !ok {
+		err = errRenamed
+	}
+	stored.device = after
+	return stored, err
+}
+
+// putKnown stores the newest capture of a device that is taken to be as this program left it: then there is nothing to ask. ok is false,
+// and nothing is stored, where it is not.
+func (s *Store) putKnown(ctx context.Context, q queries.Querier, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
+	claim(d.ID)
+	changed, err := s.differs(ctx, q, d, w)
+	if err != nil {
+		return Stored{}, false, err
+	}
+	after, ok, err := advance(ctx, q, d, w.c, changed)
+	if err != nil || !ok {
+		return Stored{}, false, err
+	}
+	stored = Stored{Site: d.Site, Device: d.Name, Changed: changed, device: after}
+	stored.ID, err = insertCapture(ctx, q, d, w, changed)
+	return stored, true, err
+}
+
+func insertCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, w *write, changed bool) (int64, error) {
+	c := w.c
+	return q.InsertCapture(ctx, queries.InsertCaptureParams{
+		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
+		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
+		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
+		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial, ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
+	})
 }
 
 // onlyOnce returns an error where the file name was stored before with other bytes.
@@ -292,7 +320,7 @@ func (w *write) print() print { return print{w.sum[:], w.c.Fingerprint[:], w.c.R
 
 // differs reports whether a capture is a change: it differs from the last complete capture before it.
 func (s *Store) differs(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, w *write) (bool, error) {
-	before, ok := s.known.base(d.ID, d.LastUID, w.c.Kind)
+	before, ok := s.known.base(d, w.c.Kind)
 	if !ok || !newest(d, w.c) {
 		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
 		if errors.Is(err, sql.ErrNoRows) {
@@ -361,12 +389,24 @@ func countCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRo
 	return q.CountCapture(ctx, p)
 }
 
-// advanceDevice counts a capture that is its device's newest, and takes over what it says.
-func advanceDevice(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, grown int64) error {
-	p := queries.CountNewestParams{ID: d.ID, NewChanges: grown, Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion,
-		Build: c.Build, Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID}
+// advance counts a capture that is its device's newest, and takes over what it says. It returns the device as it is then; ok is false,
+// and nothing has happened, where the device is no longer as d says.
+func advance(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, changed bool) (after queries.LockDeviceRow, ok bool, err error) {
+	p := queries.CountNewestParams{ID: d.ID, KnownUID: d.LastUID, Site: d.Site, Name: d.Name, NewChanges: ones(changed),
+		Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Build: c.Build, Serial: c.Serial,
+		Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID}
 	p.NamedBy, p.Owner = nameAfter(d, c)
-	return q.CountNewest(ctx, p)
+	n, err := q.CountNewest(ctx, p)
+	d.NamedBy, d.Owner, d.Platform, d.LastSeen, d.LastUID = p.NamedBy, p.Owner, p.Platform, p.LastSeen, p.LastUID
+	return d, n > 0, err
+}
+
+// ones is by how much the number of changes grows.
+func ones(changed bool) int64 {
+	if changed {
+		return 1
+	}
+	return 0
 }
 
 // nameAfter is where a device's name is from, and whose it is, after a capture.

@@ -14,7 +14,6 @@ type Querier interface {
 	AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) error
 	AddAlias(ctx context.Context, arg AddAliasParams) error
 	AddChanges(ctx context.Context, arg AddChangesParams) error
-	AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) error
 	Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, error)
 	// What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
 	// the brackets imply stands outside of them too, where an index can use it.
@@ -28,8 +27,9 @@ type Querier interface {
 	Captures(ctx context.Context, n int64) ([]CaptureLog, error)
 	CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error)
 	CountCapture(ctx context.Context, arg CountCaptureParams) error
-	// CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
-	CountNewest(ctx context.Context, arg CountNewestParams) error
+	// Counts a capture that is its device's newest, as nearly all are, and takes over what it says. It finds nothing, and changes nothing,
+	// where the device is not as it was: somebody stored a capture, or renamed, merged or forgot it. What it finds it holds, as LockDevice does.
+	CountNewest(ctx context.Context, arg CountNewestParams) (int64, error)
 	// The newest whole capture of each device and kind.
 	CurrentCaptures(ctx context.Context) ([]CurrentLog, error)
 	DeleteCapture(ctx context.Context, id int64) error

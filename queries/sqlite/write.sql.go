@@ -10,42 +10,6 @@ import (
 	"time"
 )
 
-const advanceDevice = `-- name: AdvanceDevice :exec
-UPDATE devices
-   SET source = ?1, platform = ?2, model = ?3, os_version = ?4, build = ?5,
-       serial = ?6, complete = ?7, last_seen = ?8, last_uid = ?9, retired = FALSE
- WHERE id = ?10
-`
-
-type AdvanceDeviceParams struct {
-	Source    string
-	Platform  string
-	Model     string
-	OSVersion string
-	Build     string
-	Serial    string
-	Complete  bool
-	LastSeen  time.Time
-	LastUID   string
-	ID        int64
-}
-
-func (q *Queries) AdvanceDevice(ctx context.Context, arg AdvanceDeviceParams) error {
-	_, err := q.db.ExecContext(ctx, advanceDevice,
-		arg.Source,
-		arg.Platform,
-		arg.Model,
-		arg.OSVersion,
-		arg.Build,
-		arg.Serial,
-		arg.Complete,
-		arg.LastSeen,
-		arg.LastUID,
-		arg.ID,
-	)
-	return err
-}
-
 const base = `-- name: Base :one
 SELECT sha256, fingerprint, rules FROM captures
  WHERE device_id = ?1 AND kind = ?2 AND complete AND received_at <= ?3
@@ -128,7 +92,7 @@ func (q *Queries) CountCapture(ctx context.Context, arg CountCaptureParams) erro
 	return err
 }
 
-const countNewest = `-- name: CountNewest :exec
+const countNewest = `-- name: CountNewest :execrows
 UPDATE devices
    SET captures = captures + 1,
        changes = changes + ?1,
@@ -136,7 +100,8 @@ UPDATE devices
        named_by = ?3, owner = ?4,
        source = ?5, platform = ?6, model = ?7, os_version = ?8, build = ?9,
        serial = ?10, complete = ?11, last_seen = ?2, last_uid = ?12, retired = FALSE
- WHERE id = ?13
+ WHERE devices.id = ?13 AND devices.last_uid = ?14 AND devices.site = ?15 AND devices.name = ?16
+   AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = ?15 AND a.name = ?16)
 `
 
 type CountNewestParams struct {
@@ -153,11 +118,15 @@ type CountNewestParams struct {
 	Complete   bool
 	LastUID    string
 	ID         int64
+	KnownUID   string
+	Site       string
+	Name       string
 }
 
-// CountCapture and AdvanceDevice in one, for a capture that is its device's newest, as nearly all are.
-func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) error {
-	_, err := q.db.ExecContext(ctx, countNewest,
+// Counts a capture that is its device's newest, as nearly all are, and takes over what it says. It finds nothing, and changes nothing,
+// where the device is not as it was: somebody stored a capture, or renamed, merged or forgot it. What it finds it holds, as LockDevice does.
+func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, countNewest,
 		arg.NewChanges,
 		arg.LastSeen,
 		arg.NamedBy,
@@ -171,8 +140,14 @@ func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) error 
 		arg.Complete,
 		arg.LastUID,
 		arg.ID,
+		arg.KnownUID,
+		arg.Site,
+		arg.Name,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const firstOfName = `-- name: FirstOfName :one
