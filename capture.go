@@ -18,13 +18,14 @@ import (
 
 // capturer is the tftp.Handler: an upload becomes a capture, a read gets what the same address sent.
 type capturer struct {
-	store    *store.Store
+	store    *store.Store // set before opened is closed
 	sites    Sites
 	read     Read
 	failures *recorder
 	health   *health
 	log      *slog.Logger
 	quit     context.Context // ends when the program waits for nothing any more; nil where it never does
+	opened   <-chan struct{} // closed when the store is open; nil where it is
 	prepared <-chan struct{} // closed when the schema has been looked after, or could not be; nil where it is there
 	shared   shared
 }
@@ -33,14 +34,21 @@ type capturer struct {
 // spool. Without one it waits as long as its device.
 const preparePatience = time.Second
 
-// wait waits until the database is prepared.
-func (h *capturer) wait(ctx context.Context) {
+// wait waits until the database is prepared, and returns an error where it isn't even opened in time.
+func (h *capturer) wait(ctx context.Context) error {
+	if h.opened != nil {
+		select {
+		case <-h.opened:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if h.prepared == nil {
-		return
+		return nil
 	}
 	select {
 	case <-h.prepared:
-		return
+		return nil
 	default:
 	}
 	if h.store.HasSpool() {
@@ -50,8 +58,9 @@ func (h *capturer) wait(ctx context.Context) {
 	}
 	select {
 	case <-h.prepared:
-	case <-ctx.Done():
+	case <-ctx.Done(): // the store says what that means
 	}
+	return nil
 }
 
 // until returns a context that ends with ctx, and when the program waits for nothing any more.
@@ -77,7 +86,9 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	c.UID, c.New = uid.String(), true
 	ctx, cancel := h.until(ctx)
 	defer cancel()
-	h.wait(ctx)
+	if err := h.wait(ctx); err != nil {
+		return h.refusal(err)
+	}
 	start := time.Now()
 	stored, err := h.store.Put(ctx, c)
 	h.health.stored(time.Since(start), err)
@@ -183,7 +194,9 @@ func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error
 	}
 	ctx, cancel := h.until(ctx)
 	defer cancel()
-	h.wait(ctx)
+	if err := h.wait(ctx); err != nil {
+		return nil, h.refusal(err)
+	}
 	body, err := h.store.FetchPublished(ctx, publishedName(r.Filename), r.Peer.Addr(), time.Now())
 	switch {
 	case errors.Is(err, store.ErrNotAllowed):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tftpsql/tftpsql/device"
@@ -15,7 +16,7 @@ import (
 // recorder keeps what failed or was refused, folded by source and hour, off the packets' way. It is best effort: what comes
 // faster than it is written, or while the database is away, is only in the log.
 type recorder struct {
-	store *store.Store
+	store atomic.Pointer[store.Store] // nil until it is open
 	log   *slog.Logger
 	ended chan struct{} // closed when the last failures are written
 
@@ -35,8 +36,8 @@ const (
 	lastLimit  = time.Second // when the program ends
 )
 
-func newRecorder(s *store.Store, log *slog.Logger) *recorder {
-	return &recorder{store: s, log: log, pending: map[failureKey]*store.Failure{}, ended: make(chan struct{})}
+func newRecorder(log *slog.Logger) *recorder {
+	return &recorder{log: log, pending: map[failureKey]*store.Failure{}, ended: make(chan struct{})}
 }
 
 // run writes until ctx ends, and once more then, for lastLimit.
@@ -102,6 +103,10 @@ func (f *recorder) note(o tftp.Outcome) {
 }
 
 func (f *recorder) flush(ctx context.Context) {
+	s := f.store.Load()
+	if s == nil {
+		return
+	}
 	f.mu.Lock()
 	pending, dropped := f.pending, f.dropped
 	f.pending, f.dropped = map[failureKey]*store.Failure{}, 0
@@ -118,7 +123,7 @@ func (f *recorder) flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushLimit)
 	defer cancel()
-	if err := f.store.NoteFailures(ctx, list); err != nil {
+	if err := s.NoteFailures(ctx, list); err != nil {
 		f.log.Debug("failures could not be kept", "count", len(list), "err", err)
 		return
 	}

@@ -86,7 +86,7 @@ func (h *health) stored(took time.Duration, err error) {
 	}
 	if err == nil {
 		h.failure.Store(nil)
-		if room := h.room.Load(); room == nil || room.full() == nil {
+		if h.full() == nil {
 			none := ""
 			h.unready.Store(&none) // whatever it was
 		}
@@ -121,8 +121,8 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	if ctx.Err() != nil {
 		return
 	}
-	if room := h.room.Load(); err == nil && room != nil {
-		err = room.full()
+	if err == nil {
+		err = h.full()
 	}
 	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts && (f.lasts() || f.at.After(began)) {
 		err = f.err
@@ -171,6 +171,14 @@ func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	case err == nil && was != nil && *was != "":
 		h.log.Info("the spool can be used again")
 	}
+}
+
+// full returns why uploads are refused, or nil.
+func (h *health) full() error {
+	if room := h.room.Load(); room != nil {
+		return room.full()
+	}
+	return nil
 }
 
 // alive returns why the UDP loop doesn't turn, or nil.

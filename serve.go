@@ -43,7 +43,24 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	return err
 }
 
-// serveWith listens before it touches the database, so that a port in use leaves nothing behind, and answers before the database does.
+// worker is a server and what it works with.
+type worker struct {
+	Config
+	environ  []string
+	log      *slog.Logger
+	sockets  []net.PacketConn
+	served   chan error // the end of each socket's loop
+	server   *tftp.Server
+	handler  *capturer
+	health   *health
+	page     net.Listener  // of health; nil for none
+	opened   chan struct{} // closed when handler.store is there
+	prepared chan struct{} // closed when its schema has been looked after, or could not be
+	leave    func()        // lets handlers wait for nothing any more
+}
+
+// serveWith listens before it touches the database, so that a port in use leaves nothing behind, and answers before the database does:
+// what comes meanwhile waits for it.
 func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 	if variable(a.environ, "GOMEMLIMIT") == "" { // bodies are half of what there is; the other half is for storing them
 		debug.SetMemoryLimit(2 * int64(c.Memory))
@@ -57,124 +74,147 @@ func (a *app) serveWith(ctx context.Context, c Config, log *slog.Logger) error {
 			_ = socket.Close()
 		}
 	}()
-	health := newHealth(log)
-	health.beat = heartbeat(a.environ)
-	page, err := health.listen(c.HTTP)
-	if err != nil {
+	w := &worker{Config: c, environ: a.environ, log: log, sockets: sockets, served: make(chan error, len(sockets)), health: newHealth(log),
+		opened: make(chan struct{}), prepared: make(chan struct{})}
+	w.health.beat = heartbeat(a.environ)
+	quit, leave := context.WithCancel(context.Background())
+	w.leave = leave
+	failures := newRecorder(log)
+	recording, stopRecording := context.WithCancel(context.Background())
+	go failures.run(recording) // ends below
+	w.handler = &capturer{sites: c.Sites, read: c.Read, failures: failures, health: w.health, log: log, quit: quit, opened: w.opened, prepared: w.prepared}
+	defer func() {
+		leave()
+		stopRecording()
+		<-failures.ended
+		if w.handler.store != nil {
+			_ = w.handler.store.Close() // whoever got a receipt got it after a commit
+		}
+	}()
+	w.serve()
+	defer w.server.Close()
+	if w.page, err = w.health.listen(c.HTTP); err != nil {
 		return err
 	}
 	answering, stop := context.WithCancel(context.Background())
 	defer stop() // at last: it answers while transfers drain
-	health.serve(answering, page)
+	w.health.serve(answering, w.page)
 	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
 		WriteOnce: bool(c.WriteOnce), Fingerprint: device.Fingerprint, Logger: log})
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	w.handler.store = s
+	failures.store.Store(s)
+	return w.work(ctx, s)
+}
+
+// serve answers on the sockets, before there is a store.
+func (w *worker) serve() {
+	n := len(w.sockets)
+	w.server = &tftp.Server{
+		Handler: w.handler, Accept: accept(w.Allow, w.health.full), Ended: w.handler.ended,
+		Limits: tftp.Limits{MaxBlksize: int(w.MaxBlksize), MaxWindowsize: int(w.MaxWindowsize), MaxSize: int64(w.MaxSize), MaxRead: maxPublished,
+			Memory: int64(w.Memory) / int64(n), Transfers: maxTransfers / n},
+		AckTimeout: time.Duration(w.AckTimeout), Timeout: time.Duration(w.Timeout), Logger: w.log,
+		Trace: trace(w.log),
+	}
+	for _, socket := range w.sockets {
+		go func() { w.served <- w.server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
+	}
+	w.health.server.Store(w.server)
+}
+
+// work looks after the store until ctx ends, and lets transfers end then.
+func (w *worker) work(ctx context.Context, s *store.Store) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	room := &room{store: s, least: c.MinFree, log: log}
+	room := &room{store: s, least: w.MinFree, log: w.log}
 	room.look()
-	health.room.Store(room)
+	w.health.room.Store(room)
+	close(w.opened)
 	go room.watch(ctx) // ends with ctx
-	failures := newRecorder(s, log)
-	recording, stopRecording := context.WithCancel(context.Background())
-	go failures.run(recording) // ends below
-	defer func() {
-		stopRecording()
-		<-failures.ended
-	}()
-	quit, leave := context.WithCancel(context.Background())
-	defer leave()
-	prepared := make(chan struct{})
-	handler := &capturer{store: s, sites: c.Sites, read: c.Read, failures: failures, health: health, log: log, quit: quit, prepared: prepared}
-	n := len(sockets)
-	server := &tftp.Server{
-		Handler: handler, Accept: accept(c.Allow, room.full), Ended: handler.ended,
-		Limits: tftp.Limits{MaxBlksize: int(c.MaxBlksize), MaxWindowsize: int(c.MaxWindowsize), MaxSize: int64(c.MaxSize), MaxRead: maxPublished,
-			Memory: int64(c.Memory) / int64(n), Transfers: maxTransfers / n},
-		AckTimeout: time.Duration(c.AckTimeout), Timeout: time.Duration(c.Timeout), Logger: log,
-		Trace: trace(log),
-	}
-	served := make(chan error, n)
-	for _, socket := range sockets {
-		go func() { served <- server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
-	}
-	defer server.Close()
-	health.server.Store(server)
 	first, enough := context.WithTimeout(ctx, firstLimit)
-	err = prepare(first, s, c.Migrate)
+	err := prepare(first, s, w.Migrate)
 	enough()
-	close(prepared)
-	if err != nil {
-		if !passing(err) || strings.HasPrefix(c.Database, "sqlite:") {
-			return err
-		}
+	close(w.prepared)
+	switch {
+	case err == nil:
+		w.health.look(ctx, s)
+	case !passing(err) || strings.HasPrefix(w.Database, "sqlite:"):
+		return err
+	default:
 		text := "the database can't be used: uploads get error 0 until it can"
-		if c.Spool != "" {
+		if w.Spool != "" {
 			text = "the database can't be used: uploads are kept in the spool until it can"
 		}
-		log.Error(text, "database", masked(c.Database), "spool", c.Spool, "err", err)
-		go prepareLater(ctx, cancel, s, c, log) // ends with ctx
-	} else {
-		health.look(ctx, s)
+		w.log.Error(text, "database", masked(w.Database), "spool", w.Spool, "err", err)
+		go prepareLater(ctx, cancel, s, w.Config, w.log) // ends with ctx
 	}
-	go pruneDaily(ctx, s, c.retention(), log) // ends with ctx
-	go health.watch(ctx, s)                   // ends with ctx
-	go health.metrics.count(ctx, s)           // ends with ctx
-	c.greet(log, page, health.taken, sockets)
-	notify(a.environ, "READY=1")
+	go pruneDaily(ctx, s, w.retention(), w.log) // ends with ctx
+	go w.health.watch(ctx, s)                   // ends with ctx
+	go w.health.metrics.count(ctx, s)           // ends with ctx
+	w.greet()
+	notify(w.environ, "READY=1")
 	select {
-	case err := <-served:
+	case err := <-w.served:
 		return fmt.Errorf("the socket failed: %w", err)
 	case <-ctx.Done():
 	}
-	health.leaving.Store(true)
-	notify(a.environ, "STOPPING=1")
-	log.Info("stopping: no new requests, running transfers may end", "drain", c.Drain.String())
-	drain, stop := context.WithTimeout(context.Background(), time.Duration(c.Drain))
-	defer stop()
-	defer context.AfterFunc(drain, leave)() // a database that is stalled now has had its time
-	_ = server.Shutdown(drain)              // what was cut off has had its own line
-	for range sockets {
-		if err := <-served; !errors.Is(err, tftp.ErrServerClosed) {
-			return err
-		}
+	if err := w.drain(); err != nil {
+		return err
 	}
-	log.Info("stopped")
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
 	return nil
 }
 
-// greet says in five lines what the server does; the last one says that it does it.
-func (c *Config) greet(log *slog.Logger, page net.Listener, taken error, sockets []net.PacketConn) {
-	log.Info("tftpsql", "version", programVersion())
-	database := []any{"url", masked(c.Database), "keep-changed", c.KeepChanged.String(), "keep-unchanged", c.KeepUnchanged.String()}
-	local := strings.HasPrefix(c.Database, "sqlite:")
-	if !local {
-		database = append(database, "spool", cmp.Or(c.Spool, "none"))
+// drain ends the server, and lets running transfers end for TFTP_DRAIN.
+func (w *worker) drain() error {
+	w.health.leaving.Store(true)
+	notify(w.environ, "STOPPING=1")
+	w.log.Info("stopping: no new requests, running transfers may end", "drain", w.Drain.String())
+	drain, stop := context.WithTimeout(context.Background(), time.Duration(w.Drain))
+	defer stop()
+	defer context.AfterFunc(drain, w.leave)() // a database that is stalled now has had its time
+	_ = w.server.Shutdown(drain)              // what was cut off has had its own line
+	for range w.sockets {
+		if err := <-w.served; !errors.Is(err, tftp.ErrServerClosed) {
+			return err
+		}
 	}
-	if local || c.Spool != "" {
-		database = append(database, "min-free", c.MinFree.String())
+	w.log.Info("stopped")
+	return nil
+}
+
+// greet says in five lines what the server does; the last one says that it does it.
+func (w *worker) greet() {
+	log := w.log
+	log.Info("tftpsql", "version", programVersion())
+	database := []any{"url", masked(w.Database), "keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
+	local := strings.HasPrefix(w.Database, "sqlite:")
+	if !local {
+		database = append(database, "spool", cmp.Or(w.Spool, "none"))
+	}
+	if local || w.Spool != "" {
+		database = append(database, "min-free", w.MinFree.String())
 	}
 	log.Info("database", database...)
-	log.Info("allowed", "sources", cmp.Or(c.Allow.String(), "loopback"), "read", c.Read.String(), "max-size", c.MaxSize.String(), "write-once", bool(c.WriteOnce))
+	log.Info("allowed", "sources", cmp.Or(w.Allow.String(), "loopback"), "read", w.Read.String(), "max-size", w.MaxSize.String(), "write-once", bool(w.WriteOnce))
 	switch {
-	case page != nil:
-		log.Info("health", "url", "http://"+page.Addr().String(), "paths", "/healthz /readyz /metrics")
-	case taken != nil:
-		log.Warn("health", "url", "none", "err", taken)
+	case w.page != nil:
+		log.Info("health", "url", "http://"+w.page.Addr().String(), "paths", "/healthz /readyz /metrics")
+	case w.health.taken != nil:
+		log.Warn("health", "url", "none", "err", w.health.taken)
 	default:
 		log.Info("health", "url", "none")
 	}
-	attrs := []any{"address", sockets[0].LocalAddr().String()}
-	if len(sockets) > 1 {
-		attrs = append(attrs, "shards", len(sockets))
+	attrs := []any{"address", w.sockets[0].LocalAddr().String()}
+	if len(w.sockets) > 1 {
+		attrs = append(attrs, "shards", len(w.sockets))
 	}
-	if u, ok := sockets[0].LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
+	if u, ok := w.sockets[0].LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
 		attrs = append(attrs, "note", "devices speak to port 69: start with -p 69, or redirect it to this one")
 	}
 	log.Info("listening", attrs...)
