@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -15,11 +16,18 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestFlood: while 50,000 requests from 1,000 sources arrive that nobody follows up, ordinary uploads end well.
+// TestFlood: while requests from 1,000 sources arrive that nobody follows up, or that are followed up by DATA without looking at the
+// answer, so that all the transfers there may be are theirs, ordinary uploads end well.
 func TestFlood(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("127.0.0.0/8 is this machine's on Linux alone")
 	}
+	t.Run("requests", func(t *testing.T) { flooded(t, 50_000, 5_000, "") })
+	t.Run("requests and DATA", func(t *testing.T) { flooded(t, 30_000, 22_000, "\x00\x03\x00\x01abcdefgh") })
+}
+
+// flooded sends so many requests, each with what follows it, and uploads from when so many of them have come.
+func flooded(t *testing.T, count, full int, data string) {
 	p := start(t, databases["sqlite"](t))
 	server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.addr))
 	var flood sync.WaitGroup
@@ -29,7 +37,7 @@ func TestFlood(t *testing.T) {
 		flood.Go(func() {
 			tick := time.NewTicker(10 * time.Millisecond) // 10,000 a second in all: what a machine of two cores sends and serves
 			defer tick.Stop()
-			for n := worker; n < 50_000; n += 4 {
+			for n := worker; n < count; n += 4 {
 				if n/4%25 == 0 {
 					<-tick.C
 				}
@@ -39,13 +47,16 @@ func TestFlood(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				_, err = fmt.Fprintf(c, "\x00\x02flood%d\x00octet\x00blksize\x001428\x00", n)
+				_, err = fmt.Fprintf(c, "\x00\x02flood%d\x00octet\x00blksize\x008\x00", n)
+				if err == nil && data != "" {
+					_, err = io.WriteString(c, data)
+				}
 				_ = c.Close() // nothing is read from it
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if asked.Add(1) == 5_000 {
+				if asked.Add(1) == int64(full) {
 					close(begun)
 				}
 			}
@@ -75,7 +86,7 @@ func TestFlood(t *testing.T) {
 	if lines := strings.Count(p.log.String(), "\n"); lines > 2000 {
 		t.Errorf("the flood made %d log lines", lines)
 	}
-	t.Logf("100 uploads ended when %d of 50000 requests had come", during)
+	t.Logf("100 uploads ended when %d of %d requests had come", during, count)
 }
 
 // TestHostileNames: what a device calls itself reaches a terminal, a log and SQL as text, whatever it is.

@@ -52,9 +52,11 @@ func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in inp
 	e.wantSend(t)
 }
 
-func (e *engine) notLoaded(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) notLoaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
 	e.end(t, in.err)
-	e.fail(t, wire(in.err))
+	if e.bound.error(now, t.peer.Addr()) { // the address may be forged
+		e.fail(t, wire(in.err))
+	}
 	e.finish(t)
 }
 
@@ -109,7 +111,7 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 // resend is the timer of a download.
 func (e *engine) resend(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	t.rto.tries++
-	if t.waits && (t.rto.tries >= halfOpenSends || !t.opening && t.rto.tries > 1) { // DATA goes twice to who has never answered
+	if t.waits && (t.rto.tries >= halfOpenSends || t.opening && t.amplifies() || !t.opening && t.rto.tries > 1) { // DATA goes twice to who has never answered
 		t.repeatAt = never
 		return
 	}

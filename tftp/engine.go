@@ -32,11 +32,10 @@ type engine struct {
 	memory   int64 // bytes held for bodies, in both directions
 	ready    queue // transfers that have something to send
 	strays   []stray
-	errors   allowance // of ERROR packets to peers without a transfer
-	rates    *rates    // of requests and ERRORs of each source
-	seed     uint64    // by which sources are spread over the rates; the server makes one up
-	trains   bool      // a window's blocks may leave together
-	closing  bool      // no new requests
+	alone    int   // calls whose peer has gone
+	bound    bound // of requests and ERRORs of each source
+	trains   bool  // a window's blocks may leave together
+	closing  bool  // no new requests
 
 	asked [OpWrite + 1]int64 // requests that were understood, by what they ask for
 
@@ -44,8 +43,9 @@ type engine struct {
 	ended []Outcome // transfers that ended, until taken
 }
 
-// source counts the transfers of one address: all, those whose peers have never answered, and the reads among these.
-type source struct{ all, unproven, reads int }
+// source counts the transfers of one address: all, with those whose handler still runs though their peer has gone; those whose peers have
+// never answered, and the reads among these; and those that have ended and linger.
+type source struct{ all, unproven, reads, ended int }
 
 // call is a call of the handler to be made. Joining and summing up an upload's body is left to whoever makes it: that takes longer
 // than the packets of many others.
@@ -107,8 +107,7 @@ func newEngine(l Limits) *engine {
 		peers:   make(map[netip.AddrPort]*transfer),
 		sources: make(map[netip.Addr]source),
 		calls:   make(map[uint64]*transfer),
-		errors:  allowance{rate: errorRate, burst: errorRate},
-		rates:   newRates(),
+		bound:   newRates(0),
 	}
 }
 
@@ -238,7 +237,7 @@ func (e *engine) idle() bool { return len(e.peers) == 0 && len(e.calls) == 0 }
 
 // refuse tells a peer without a transfer that it won't have one.
 func (e *engine) refuse(now time.Duration, to netip.AddrPort, local netip.Addr, err *Error) {
-	if !answerable(to) || len(e.strays) == maxStrays || !e.rates.of(to.Addr(), e.seed).errors.take(now) || !e.errors.take(now) {
+	if !answerable(to) || len(e.strays) == maxStrays || !e.bound.error(now, to.Addr()) {
 		return
 	}
 	e.strays = append(e.strays, stray{to, local, err})

@@ -2,8 +2,10 @@ package tftp
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -203,6 +205,91 @@ func TestOneSourceCrowdsOutNobody(t *testing.T) {
 	}
 }
 
+// TestBlindDataCrowdsOutNobody: requests followed up by blind DATA fill the table, and a device is served all the same: from few
+// addresses, or each from one of its own.
+func TestBlindDataCrowdsOutNobody(t *testing.T) {
+	for name, sources := range map[string]int{"100 addresses": 100, "an address each": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(Limits{Transfers: 10_000})
+			e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+			buf, now, n := make([]byte, maxDatagram), time.Duration(0), 0
+			said := map[netip.AddrPort]string{}
+			deliver := func(from netip.AddrPort, b string) {
+				e.packet(now, from, netip.Addr{}, []byte(b))
+				e.tick(now)
+				for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
+					said[d.peer] = string(d.b)
+				}
+				e.ended = nil
+			}
+			flood := func(span time.Duration) { // 1,000 a second
+				for end := now + span; now < end; now += time.Millisecond {
+					source := n % sources
+					from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18 + byte(source>>16), byte(source >> 8), byte(source)}), 2000+uint16(n/sources))
+					n++
+					deliver(from, "\x00\x02flood\x00octet\x00")
+					deliver(from, "\x00\x03\x00\x01"+strings.Repeat("x", defaultBlksize))
+				}
+			}
+			flood(15 * time.Second)
+			deliver(testPeers["A"], "\x00\x02fw1\x00octet\x00")
+			for block := range byte(20) {
+				if got := said[testPeers["A"]]; got != "\x00\x04\x00"+string([]byte{block}) {
+					t.Fatalf("after block %d the device hears %q", block, got)
+				}
+				flood(200 * time.Millisecond)
+				deliver(testPeers["A"], "\x00\x03\x00"+string([]byte{block + 1})+strings.Repeat("x", defaultBlksize))
+			}
+			if len(e.peers) > e.limits.Transfers {
+				t.Errorf("%d transfers of %d", len(e.peers), e.limits.Transfers)
+			}
+		})
+	}
+}
+
+// TestRunningHandlersCount: uploads whose handler runs count as transfers of their source and as memory, though they are empty and their
+// port has begun another.
+func TestRunningHandlersCount(t *testing.T) {
+	for name, limits := range map[string]Limits{"transfers": {Transfers: 100}, "memory": {Memory: 50 * callCost}} {
+		e := newEngine(limits)
+		e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+		for n := range 1000 {
+			e.packet(0, testPeers["A"], netip.Addr{}, fmt.Appendf(nil, "\x00\x02empty%d\x00octet\x00", n))
+			e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x03\x00\x01"))
+		}
+		if len(e.begun) < 45 || len(e.begun) > 50 {
+			t.Errorf("%s: %d handlers run", name, len(e.begun))
+		}
+		for _, c := range e.begun {
+			e.completed(0, c.id, nil, nil)
+		}
+		e.tick(time.Hour)
+		if !e.idle() || e.memory != 0 || len(e.sources) != 0 || e.alone != 0 {
+			t.Errorf("%s: %d bytes, %d sources and %d calls stay", name, e.memory, len(e.sources), e.alone)
+		}
+	}
+}
+
+// TestForgedReadsOfNothing: reads of files that aren't there are answered as often as other mistakes are.
+func TestForgedReadsOfNothing(t *testing.T) {
+	e := newEngine(Limits{})
+	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	buf, sent := make([]byte, maxDatagram), 0
+	for port := range uint16(2000) {
+		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{}, []byte("\x00\x01x\x00octet\x00"))
+		for _, c := range e.begun {
+			e.completed(0, c.id, nil, &Error{Code: CodeNotFound, Message: "file not found"})
+		}
+		e.begun = nil
+		for _, ok := e.send(0, buf); ok; _, ok = e.send(0, buf) {
+			sent++
+		}
+	}
+	if sent != sourceErrorRate {
+		t.Errorf("%d ERRORs went to one address", sent)
+	}
+}
+
 // TestReflection: what forged requests make a server send to their victim is bounded, whatever their number.
 func TestReflection(t *testing.T) {
 	e := newEngine(Limits{})
@@ -351,10 +438,10 @@ func TestMemoryIsShared(t *testing.T) {
 
 // TestRateSlots: neighbours are spread over the table.
 func TestRateSlots(t *testing.T) {
-	r := newRates()
-	seen := map[any]bool{}
+	r := newRates(7)
+	seen := map[uint64]bool{}
 	for i := range 4096 {
-		seen[r.of(netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}), 7)] = true
+		seen[r.slot(netip.AddrFrom4([4]byte{192, 0, byte(i >> 8), byte(i)}))] = true
 	}
 	if len(seen) < 2000 { // chance alone leaves 2589 of 4096
 		t.Errorf("4096 addresses have %d slots", len(seen))

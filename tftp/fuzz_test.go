@@ -91,7 +91,7 @@ func FuzzEngine(f *testing.F) {
 	f.Add([]byte("\x01\x1b\x00\x01f\x00netascii\x00windowsize\x003\x00\x01\x04\x00\x04\x00\x00"))
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
 	f.Fuzz(func(t *testing.T, script []byte) {
-		e := newEngine(Limits{MaxSize: 2000, Memory: 20000, Transfers: 4})
+		e := newEngine(Limits{MaxSize: 2000, Memory: 20000 + 2*callCost, Transfers: 4})
 		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 		buf := make([]byte, maxDatagram)
 		now, sent := time.Duration(0), 0

@@ -40,26 +40,131 @@ func (a *allowance) take(now time.Duration) bool {
 	return true
 }
 
-// rates are the allowances of sources, in a table of fixed size.
-type rates [rateSlots]struct{ requests, errors allowance }
-
-func newRates() *rates {
-	var r rates
-	for i := range r {
-		r[i].requests = allowance{rate: requestRate, burst: requestBurst}
-		r[i].errors = allowance{rate: sourceErrorRate, burst: sourceErrorRate}
-	}
-	return &r
+// A bound says whether a source may do what it is about to. Engines that share a port share one.
+type bound interface {
+	request(now time.Duration, source netip.Addr) bool
+	error(now time.Duration, to netip.Addr) bool // that an ERROR goes to who has no transfer, or has not answered in it
 }
 
-func (r *rates) of(a netip.Addr, seed uint64) *struct{ requests, errors allowance } {
+// rates are the allowances of sources, in a table of fixed size, and of ERRORs in all.
+type rates struct {
+	slots  [rateSlots]struct{ requests, errors allowance }
+	errors allowance
+	seed   uint64 // by which sources are spread over the slots
+}
+
+func newRates(seed uint64) *rates {
+	r := &rates{errors: allowance{rate: errorRate, burst: errorRate}, seed: seed}
+	for i := range r.slots {
+		r.slots[i].requests = allowance{rate: requestRate, burst: requestBurst}
+		r.slots[i].errors = allowance{rate: sourceErrorRate, burst: sourceErrorRate}
+	}
+	return r
+}
+
+func (r *rates) request(now time.Duration, source netip.Addr) bool {
+	return r.slots[r.slot(source)].requests.take(now)
+}
+
+func (r *rates) error(now time.Duration, to netip.Addr) bool {
+	return r.slots[r.slot(to)].errors.take(now) && r.errors.take(now)
+}
+
+func (r *rates) slot(a netip.Addr) uint64 {
 	b := a.As16()
-	h := seed
+	h := r.seed
 	for _, part := range [2]uint64{binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])} {
 		h = (h ^ part) * 0x9e3779b97f4a7c15 // Fibonacci hashing: the high bits depend on all
 		h ^= h >> 32
 	}
-	return &r[h*0x9e3779b97f4a7c15>>(64-rateBits)]
+	return h * 0x9e3779b97f4a7c15 >> (64 - rateBits)
+}
+
+// callCost is what a running handler costs besides its upload's body, in bytes, measured with the whole program while its database
+// stood still: it counts as memory held, or empty uploads would cost nothing.
+const callCost = 16 << 10
+
+// Of a full table some transfers are looked at to find one that makes room: enough that one of a flood's is among them, few enough for
+// each request.
+const (
+	oldest  = 32 // of those whose peers have never answered
+	sampled = 64 // of all
+	// A transfer that was silent for so long may make room for another: devices pause for 4 s, and ask for a receipt again after 5 s.
+	silentFor = 6 * time.Second
+)
+
+// makeRoom drops a transfer for one of a source that has so many already. It may be one that is silent; or any one of a source that has
+// more; or, of a source that has as many, one whose peer has never answered. Of those that are looked at it is one of the source that has
+// most, and of these the one that has been silent for longest. So a flood goes on at its own cost, whether it follows its requests up with blind DATA or not, and not at
+// that of a device which sends. It reports whether there was one.
+func (e *engine) makeRoom(now time.Duration, has int) bool {
+	var worst *transfer
+	most, longest := 0, time.Duration(0)
+	look := func(t *transfer) {
+		source := e.sources[t.peer.Addr()]
+		silent, n := now-e.heard(t), source.all-source.ended
+		if t.lingers {
+			n = source.ended
+		}
+		if silent > silentFor || t.waits && n >= has || !t.lingers && n > has+1 {
+			if n > most || n == most && silent > longest {
+				worst, most, longest = t, n, silent
+			}
+		}
+	}
+	for i, t := 0, e.unproven.first; i < oldest && t != nil; i, t = i+1, t.after {
+		look(t)
+	}
+	heap := e.timers.heap
+	for i := range uint64(min(sampled, len(heap))) {
+		at := (e.lastID*sampled + i) * 0x9e3779b97f4a7c15 >> 32 // here and there, and the same when a simulation runs again
+		if t := heap[at%uint64(len(heap))]; t.state == receiving || t.state == sending || t.state == lingering {
+			look(t)
+		}
+	}
+	if worst == nil {
+		return false
+	}
+	e.drop(now, worst)
+	return true
+}
+
+// heard is when a transfer last made progress.
+func (e *engine) heard(t *transfer) time.Duration {
+	switch {
+	case t.state == lingering:
+		return t.giveUp - max(lingerTime, 2*t.rto.fixed)
+	case t.waits:
+		return t.started
+	}
+	return t.giveUp - max(e.timeout, silentIntervals*t.rto.fixed)
+}
+
+// makeUnproven is makeRoom among the transfers whose peers have never answered.
+func (e *engine) makeUnproven(now time.Duration) {
+	t, most := e.unproven.first, 0
+	for i, old := 0, t; i < oldest && old != nil; i, old = i+1, old.after {
+		if n := e.sources[old.peer.Addr()].unproven; n > most {
+			t, most = old, n
+		}
+	}
+	e.drop(now, t)
+}
+
+// drop ends a transfer for another. Who has never answered may not be who asked, and hears nothing; whose upload has ended needs no more
+// than its receipt.
+func (e *engine) drop(now time.Duration, t *transfer) {
+	t.replying = false
+	switch {
+	case t.waits:
+		e.end(t, errCrowded)
+	case t.state != lingering:
+		e.end(t, errBusy)
+		if e.bound.error(now, t.peer.Addr()) {
+			e.fail(t, errBusy)
+		}
+	}
+	e.finish(t)
 }
 
 // makeMemory makes room for n more bytes of t's body where the memory is spent: the source that holds most is refused first, with

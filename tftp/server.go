@@ -183,6 +183,26 @@ type Server struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	serving []*serving
+	epoch   time.Time // of all loops; the zero Time before the first
+	rates   *sharedRates
+}
+
+// sharedRates are the rates of several loops. A request costs less than a microsecond of it.
+type sharedRates struct {
+	mu    sync.Mutex // guards rates
+	rates *rates
+}
+
+func (s *sharedRates) request(now time.Duration, source netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rates.request(now, source)
+}
+
+func (s *sharedRates) error(now time.Duration, to netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rates.error(now, to)
 }
 
 const (
@@ -200,8 +220,9 @@ type serving struct {
 
 	draining, aborting, closing atomic.Bool
 
-	idleLines allowance // of log lines about requests that came to nothing
-	unsaid    int       // how many of them were not written since the last that was
+	idleLines   allowance // of log lines about requests that came to nothing
+	failedLines allowance // and about transfers that failed
+	unsaid      int       // how many of both were not written since the last that was
 
 	count Stats // what the loop counts; the engine knows the rest
 
@@ -210,11 +231,14 @@ type serving struct {
 	asks []chan Stats // each holds one
 }
 
-// idleLineRate bounds the log lines a second about requests that came to nothing, and idleLineBurst those at once: enough to see what
-// is wrong, too little to fill a disk.
+// idleLineRate bounds the log lines a second about requests that came to nothing, and idleLineBurst those at once; failedLineRate and
+// failedLineBurst those about transfers that failed, which a whole site may do at once: enough to see what is wrong, and some 300 MB a
+// day and 1.2 GB at most, with the longest names.
 const (
-	idleLineRate  = 20
-	idleLineBurst = 200
+	idleLineRate    = 5
+	idleLineBurst   = 200
+	failedLineRate  = 20
+	failedLineBurst = 1000
 )
 
 // handled is the end of a handler's call.
@@ -241,9 +265,9 @@ func (s *Server) Serve(c net.PacketConn) error {
 	if err != nil {
 		return err
 	}
-	epoch := time.Now()
+	epoch, rates := s.begin()
 	e := newEngine(s.Limits)
-	e.seed = rand.Uint64()
+	e.bound = rates
 	e.epoch, e.accept, e.option = epoch, s.Accept, s.Option
 	e.ackTimeout, e.timeout = s.AckTimeout, s.Timeout
 	if e.ackTimeout <= 0 {
@@ -258,7 +282,7 @@ func (s *Server) Serve(c net.PacketConn) error {
 	_, e.reads = s.Handler.(ReadHandler)
 	e.port = port
 	sv := &serving{s: s, conn: conn, engine: e, epoch: epoch, done: make(chan struct{}),
-		idleLines: allowance{rate: idleLineRate, burst: idleLineBurst}}
+		idleLines: allowance{rate: idleLineRate, burst: idleLineBurst}, failedLines: allowance{rate: failedLineRate, burst: failedLineBurst}}
 	if c, ok := sv.conn.(interface{ trains() bool }); ok {
 		e.trains = c.trains()
 	}
@@ -276,6 +300,16 @@ func (s *Server) Serve(c net.PacketConn) error {
 	s.serving = append(s.serving, sv)
 	s.mu.Unlock()
 	return sv.loop()
+}
+
+// begin returns what all loops of a server share: the time that they count from, and the rates of sources.
+func (s *Server) begin() (epoch time.Time, rates *sharedRates) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rates == nil {
+		s.epoch, s.rates = time.Now(), &sharedRates{rates: newRates(rand.Uint64())}
+	}
+	return s.epoch, s.rates
 }
 
 // Shutdown stops taking requests and lets what is under way go on until ctx ends; then running transfers are told that the
@@ -486,7 +520,7 @@ func (sv *serving) takeEnds(now time.Duration) (any bool) {
 // logOutcome writes the one line of a transfer that ended. Reads and writes that went well are routine; what the operator
 // may have to mend is a warning.
 //
-// Requests that nothing followed, and refusals, may be forged in any number: of those a few a second are written, and then how
+// Requests that nothing followed, refusals and failures may be forged in any number: of those a few a second are written, and then how
 // many were not.
 func (sv *serving) logOutcome(o Outcome) {
 	s := sv.s
@@ -494,14 +528,17 @@ func (sv *serving) logOutcome(o Outcome) {
 		return
 	}
 	r := o.Request
-	if o.Err != nil && o.Bytes == 0 && !o.Again {
-		now := time.Since(sv.epoch)
-		if !sv.idleLines.take(now) {
+	if o.Err != nil {
+		lines := &sv.failedLines
+		if o.Bytes == 0 && !o.Again {
+			lines = &sv.idleLines
+		}
+		if !lines.take(time.Since(sv.epoch)) {
 			sv.unsaid++
 			return
 		}
 		if sv.unsaid > 0 {
-			s.Logger.Warn("more requests came to nothing than are written here", "lines", sv.unsaid)
+			s.Logger.Warn("more requests came to nothing, or failed, than are written here", "lines", sv.unsaid)
 			sv.unsaid = 0
 		}
 	}

@@ -419,3 +419,36 @@ func TestShutdownOfAnIdleServer(t *testing.T) {
 		}
 	})
 }
+
+// TestRatesAreOfAllSockets: what one address may do counts over all sockets of a server.
+func TestRatesAreOfAllSockets(t *testing.T) {
+	s := &tftp.Server{Handler: &memory{}}
+	errors := 0
+	for range 2 {
+		c, err := net.Dial("udp4", start(t, s, "udp4", "127.0.0.1:0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for range 100 {
+			if _, err := c.Write([]byte("\x00\x04\x00\x01")); err != nil { // of no transfer
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.Write([]byte("\x00\x02f\x00octet\x00")); err != nil {
+			t.Fatal(err)
+		}
+		for b := make([]byte, 600); ; errors++ {
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(b[:n], []byte{0, 4, 0, 0}) {
+				break // the request's answer, behind all others
+			}
+		}
+	}
+	if errors < 50 || errors > 60 { // 50 a second for one address
+		t.Errorf("%d ERRORs came", errors)
+	}
+}

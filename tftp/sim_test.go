@@ -172,7 +172,7 @@ func (w *world) say(format string, args ...any) {
 }
 
 func (w *world) newEngine() *engine {
-	e := newEngine(Limits{MaxSize: 4096, Memory: 16384, Transfers: 6})
+	e := newEngine(Limits{MaxSize: 4096, Memory: 16384 + 6*callCost, Transfers: 6})
 	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 	return e
 }

@@ -140,10 +140,10 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	if r.Op == OpRead && e.sources[from.Addr()].reads >= unprovenReads {
 		return // as if lost: an honest client asks again
 	}
-	if !e.rates.of(from.Addr(), e.seed).requests.take(now) {
+	if !e.bound.request(now, from.Addr()) {
 		refusal = errFlood
 	} else {
-		refusal = e.admit(r)
+		refusal = e.admit(now, r)
 	}
 	if refusal != nil {
 		e.refuseRequest(now, r, refusal)
@@ -158,7 +158,7 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	if r.Op == OpRead {
 		t.state = loading
 		t.giveUp = now + e.handlerTimeout
-		e.enter(t)
+		e.enter(now, t)
 		e.loads.push(t)
 		e.load()
 		e.timers.set(t, t.wake())
@@ -176,7 +176,7 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	if len(answer) > 0 {
 		t.reply = appendOACK(nil, answer)
 	}
-	e.enter(t)
+	e.enter(now, t)
 	t.giveUp = now + max(halfOpen, 3*t.rto.fixed)
 	e.sendReply(now, t)
 	e.timers.set(t, t.wake())
@@ -189,11 +189,11 @@ func (e *engine) admissible(now time.Duration, from netip.AddrPort, in input) bo
 		return false
 	}
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
-	return e.admit(r) == nil
+	return e.admit(now, r) == nil
 }
 
 // admit returns why a request is refused, or nil.
-func (e *engine) admit(r *Request) *Error {
+func (e *engine) admit(now time.Duration, r *Request) *Error {
 	if e.accept != nil {
 		if err := e.accept(r); err != nil {
 			return wire(err)
@@ -205,7 +205,7 @@ func (e *engine) admit(r *Request) *Error {
 		return errNoReading
 	case source.all >= max(1, e.limits.Transfers/2), source.unproven >= max(1, e.limits.Transfers*3/8):
 		return errBusy
-	case len(e.peers) >= e.limits.Transfers && !e.makeRoom():
+	case len(e.peers)+e.alone >= e.limits.Transfers && !e.makeRoom(now, source.all-source.ended):
 		return errBusy
 	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9: // what is under way shall have room to end
 		return errMemory
@@ -214,7 +214,7 @@ func (e *engine) admit(r *Request) *Error {
 }
 
 // enter makes t the transfer of its peer.
-func (e *engine) enter(t *transfer) {
+func (e *engine) enter(now time.Duration, t *transfer) {
 	e.peers[t.peer] = t
 	source := e.sources[t.peer.Addr()]
 	source.all++
@@ -225,7 +225,7 @@ func (e *engine) enter(t *transfer) {
 	e.sources[t.peer.Addr()] = source
 	e.unproven.push(t)
 	if e.unproven.size > max(1, e.limits.Transfers/2) {
-		e.makeRoom()
+		e.makeUnproven(now)
 	}
 }
 
@@ -242,27 +242,6 @@ func (e *engine) prove(t *transfer) {
 	}
 	e.sources[t.peer.Addr()] = source
 }
-
-// makeRoom drops one of the oldest transfers whose peers have never answered, of the source that has most of these, and reports
-// whether there was one. A flood goes on at its own cost so, and not at that of a device whose first block is under way.
-func (e *engine) makeRoom() bool {
-	t, most := e.unproven.first, 0
-	if t == nil {
-		return false
-	}
-	for i, old := 0, t; i < oldest && old != nil; i, old = i+1, old.after {
-		if n := e.sources[old.peer.Addr()].unproven; n > most {
-			t, most = old, n
-		}
-	}
-	e.end(t, errCrowded)
-	t.replying = false
-	e.finish(t)
-	return true
-}
-
-// oldest is among how many of the oldest is chosen: enough that one of a flood's is among them, few enough to look at for each request.
-const oldest = 32
 
 func (e *engine) refuseRequest(now time.Duration, r *Request, err *Error) {
 	before := len(e.strays)
@@ -333,6 +312,8 @@ func (e *engine) logged(_ time.Duration, t *transfer, _ netip.AddrPort, in input
 	e.release(t)
 	if t.state == alone {
 		t.state = gone
+		e.alone--
+		e.leave(t)
 	}
 }
 
@@ -363,20 +344,42 @@ func (e *engine) finish(t *transfer) {
 	if e.peers[t.peer] == t {
 		delete(e.peers, t.peer)
 		e.prove(t)
-		source := e.sources[t.peer.Addr()]
-		if source.all--; source.all > 0 {
-			e.sources[t.peer.Addr()] = source
-		} else {
-			delete(e.sources, t.peer.Addr())
-		}
 	}
 	e.timers.remove(t)
+	e.lingers(t, false)
 	if e.calls[t.id] == t {
 		t.state = alone
+		e.alone++
 		return
 	}
 	t.state = gone
+	e.leave(t)
 	e.release(t)
+}
+
+// lingers counts a transfer among those of its source that have ended, or no more.
+func (e *engine) lingers(t *transfer, yes bool) {
+	if t.lingers == yes {
+		return
+	}
+	t.lingers = yes
+	source := e.sources[t.peer.Addr()]
+	if yes {
+		source.ended++
+	} else {
+		source.ended--
+	}
+	e.sources[t.peer.Addr()] = source
+}
+
+// leave takes a transfer from those of its source.
+func (e *engine) leave(t *transfer) {
+	source := e.sources[t.peer.Addr()]
+	if source.all--; source.all > 0 {
+		e.sources[t.peer.Addr()] = source
+	} else {
+		delete(e.sources, t.peer.Addr())
+	}
 }
 
 // hold counts n more bytes of bodies for t.

@@ -23,6 +23,7 @@ type transfer struct {
 	told          bool  // its end was reported
 	advanced      bool  // the peer has sent more after an ACK of this transfer
 	waits         bool  // in engine.unproven, between before and after
+	lingers       bool  // counts among those of its source that have ended
 	before, after *transfer
 
 	replying  bool // reply is to be sent
@@ -65,6 +66,9 @@ func sumOf(b []byte) checksum {
 
 // never is later than any deadline.
 const never = time.Duration(1<<63 - 1)
+
+// amplifies reports whether the reply, sent once more, would make three times the request's bytes, to a peer who has never answered.
+func (t *transfer) amplifies() bool { return (t.rto.tries+1)*len(t.reply) >= 3*t.request.size }
 
 func (t *transfer) wake() time.Duration { return min(t.repeatAt, t.giveUp) }
 

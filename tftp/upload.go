@@ -104,6 +104,13 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 			return
 		}
 	}
+	if err := e.makeMemory(now, t, callCost); err != nil {
+		e.end(t, err)
+		e.fail(t, err)
+		e.linger(now, t)
+		return
+	}
+	e.hold(t, callCost)
 	t.req.Completed = e.epoch.Add(now)
 	t.size = body.size
 	t.rx = nil
@@ -114,7 +121,7 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 
 func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
 	t.rto.tries++
-	if t.waits && t.rto.tries >= halfOpenSends {
+	if t.waits && (t.rto.tries >= halfOpenSends || t.amplifies()) {
 		t.repeatAt = never
 		return
 	}
@@ -156,6 +163,7 @@ func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ inpu
 		e.prove(t)
 		t.receipt, t.earlier = *t.earlier, nil
 		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
+		e.lingers(t, true)
 		e.release(t)
 		return
 	}
@@ -199,6 +207,7 @@ func (e *engine) notStored(now time.Duration, t *transfer, _ netip.AddrPort, in 
 // linger keeps what the peer must be able to hear again, and lets go of the rest.
 func (e *engine) linger(now time.Duration, t *transfer) {
 	t.state = lingering
+	e.lingers(t, true)
 	e.prove(t)
 	t.repeatAt = never
 	t.giveUp = now + max(lingerTime, 2*t.rto.fixed)
