@@ -295,9 +295,22 @@ func (a *app) sockets(c Config, log *slog.Logger) ([]net.PacketConn, error) {
 		}
 		return []net.PacketConn{socket}, nil
 	}
+	if c.Shards > 1 && c.Port != 0 { // with SO_REUSEPORT a second worker would share the port and not be told
+		probe, err := c.listen(net.ListenConfig{})
+		if err != nil {
+			return nil, err
+		}
+		if err := probe.Close(); err != nil {
+			return nil, err
+		}
+	}
+	how := net.ListenConfig{}
+	if c.Shards > 1 {
+		how.Control = sharePort
+	}
 	var all []net.PacketConn
 	for len(all) < int(c.Shards) {
-		socket, err := c.listen()
+		socket, err := c.listen(how)
 		if err != nil {
 			for _, other := range all {
 				_ = other.Close()
@@ -313,16 +326,12 @@ func (a *app) sockets(c Config, log *slog.Logger) ([]net.PacketConn, error) {
 }
 
 // listen opens a UDP socket. An IPv4 address means IPv4 alone; no address means both families.
-func (c *Config) listen() (net.PacketConn, error) {
+func (c *Config) listen(how net.ListenConfig) (net.PacketConn, error) {
 	network := "udp"
 	if addr, err := netip.ParseAddr(c.Host); err == nil && addr.Is4() {
 		network = "udp4"
 	}
 	host := strings.Trim(c.Host, "[]")
-	var how net.ListenConfig
-	if c.Shards > 1 {
-		how.Control = sharePort
-	}
 	socket, err := how.ListenPacket(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

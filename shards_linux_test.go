@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -20,5 +21,13 @@ func TestShards(t *testing.T) {
 	}
 	if !strings.Contains(p.log.String(), "shards=3") {
 		t.Error("the start doesn't tell of the shards")
+	}
+	_, port, err := net.SplitHostPort(p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, errs := p.do(t, "serve", "--host", "127.0.0.1", "--port", port, "--shards", "3", "--database", "sqlite:"+t.TempDir()+"/other.db", "--http", "none")
+	if status != 1 || !strings.Contains(errs, "another program listens there") {
+		t.Errorf("a second worker on the port ends with %d and says %q", status, errs)
 	}
 }
