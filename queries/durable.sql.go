@@ -9,6 +9,24 @@ import (
 	"context"
 )
 
+const beginCaptures = `-- name: BeginCaptures :exec
+SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),
+       set_config('lock_timeout', $1::text, true),
+       set_config('idle_in_transaction_session_timeout', $2::text, true)
+`
+
+type BeginCapturesParams struct {
+	LockTimeout string
+	IdleTimeout string
+}
+
+// Only PostgreSQL: the same, and bounds that keep one stuck transaction from holding up all devices: how long a lock is waited for, and
+// how long a worker that has vanished keeps its own. SQLite has one writer.
+func (q *Queries) BeginCaptures(ctx context.Context, arg BeginCapturesParams) error {
+	_, err := q.db.Exec(ctx, beginCaptures, arg.LockTimeout, arg.IdleTimeout)
+	return err
+}
+
 const requireDurableCommit = `-- name: RequireDurableCommit :exec
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 `

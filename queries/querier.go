@@ -18,6 +18,9 @@ type Querier interface {
 	// What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
 	// the brackets imply stands outside of them too, where an index can use it.
 	Base(ctx context.Context, arg BaseParams) (BaseRow, error)
+	// Only PostgreSQL: the same, and bounds that keep one stuck transaction from holding up all devices: how long a lock is waited for, and
+	// how long a worker that has vanished keeps its own. SQLite has one writer.
+	BeginCaptures(ctx context.Context, arg BeginCapturesParams) error
 	Body(ctx context.Context, sha256 []byte) ([]byte, error)
 	// Which boxes a device's newest captures came from, by what they say of serial number and model.
 	Boxes(ctx context.Context, arg BoxesParams) ([]BoxesRow, error)

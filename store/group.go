@@ -22,6 +22,11 @@ const (
 	slowBytes   = 16 << 20
 	maxPatience = 20 * time.Second
 
+	// lockWait is how long a transaction waits for a lock that another one holds, which takes as long as that one's commit unless it is
+	// stuck; and lockGlance where captures are tried one by one because one of them waited too long.
+	lockWait   = 1500 * time.Millisecond
+	lockGlance = 200 * time.Millisecond
+
 	// closePatience is how long the end of the program waits for what is being stored: transfers have had their own time to drain.
 	closePatience = time.Second
 
@@ -35,18 +40,48 @@ var ErrNotInTime error = &Error{Op: "store capture", Class: Transient, Err: erro
 
 var errClosed = errors.New("the store is closed")
 
+// A committer stores captures for a group.
+type committer interface {
+	// transact stores a batch in one transaction, which waits for a lock for so long.
+	transact(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error)
+	// class says what an error means.
+	class(err error) Class
+	// aboutRow reports whether an error may be about one capture of a batch, and locked whether it is that others hold what it needs.
+	aboutRow(err error) bool
+	locked(err error) bool
+}
+
+// pace is how much a group takes at once, and how long it has for it.
+type pace struct {
+	writers  int           // transactions at once
+	bytes    int           // of a transaction, if it has more than one capture
+	patience time.Duration // without a commit
+	rate     int           // bytes of a capture a second, besides
+	limit    time.Duration // in any case; 0 for none
+}
+
+// inTime is how long a transaction with so many bytes may take.
+func (p pace) inTime(size int) time.Duration {
+	if p.limit > 0 {
+		return p.limit
+	}
+	return p.patience + time.Duration(size/p.rate)*time.Second
+}
+
+// uploading is the pace of captures whose devices wait.
+func uploading(writers int, patience time.Duration) pace {
+	return pace{writers, maxBatchBytes, patience, slowBytes, maxPatience}
+}
+
 // group commits captures: what waits goes into one transaction, and nobody waits for company.
 type group struct {
-	// transact stores a batch in one transaction; class says what its error means.
-	transact func(ctx context.Context, batch []*write) ([]Stored, error)
-	class    func(error) Class
-	aboutRow func(error) bool // whether an error may be about one capture of a batch
-	patience time.Duration
-	ctx      context.Context // of the transactions; cancel ends those that nobody waits for any more
-	cancel   context.CancelFunc
+	committer
+	pace
+	ctx    context.Context // of the transactions; cancel ends those that nobody waits for any more
+	cancel context.CancelFunc
 
 	queue   chan *write
-	writers sync.WaitGroup // close ends them by closing quit
+	writing sync.WaitGroup // of the writers; close ends them by closing quit
 	quit    chan struct{}  // closed when the group is to end
 	ended   chan struct{}  // closed when no writer is left
 	commit  atomic.Int64   // time of the last commit that succeeded, Unix nanoseconds
@@ -75,12 +110,12 @@ type result struct {
 	err    error
 }
 
-// newGroup starts a group with so many transactions at once.
-func newGroup(writers int, patience time.Duration, transact func(context.Context, []*write) ([]Stored, error), class func(error) Class, aboutRow func(error) bool) *group {
-	g := &group{transact: transact, class: class, aboutRow: aboutRow, patience: patience, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+// newGroup starts a group.
+func newGroup(c committer, p pace) *group {
+	g := &group{committer: c, pace: p, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	for range writers {
-		g.writers.Go(g.write)
+	for range p.writers {
+		g.writing.Go(g.write)
 	}
 	return g
 }
@@ -89,7 +124,7 @@ func newGroup(writers int, patience time.Duration, transact func(context.Context
 func (g *group) close() {
 	close(g.quit)
 	late := time.AfterFunc(closePatience, g.cancel) // a database that is stalled now has had its time
-	g.writers.Wait()
+	g.writing.Wait()
 	late.Stop()
 	g.cancel()
 	close(g.ended)
@@ -141,8 +176,8 @@ func (g *group) deadline(start time.Time, size int) time.Time {
 	if last := time.Unix(0, g.commit.Load()); last.After(start) {
 		from = last
 	}
-	d := from.Add(g.patience + time.Duration(size/slowBytes)*time.Second)
-	if last := start.Add(maxPatience); d.After(last) {
+	d := from.Add(g.patience + time.Duration(size/g.rate)*time.Second)
+	if last := start.Add(g.limit); g.limit > 0 && d.After(last) {
 		return last
 	}
 	return d
@@ -170,7 +205,7 @@ func (g *group) write() {
 		}
 		take(first)
 	gather:
-		for len(batch) < maxBatchRows && size < maxBatchBytes {
+		for len(batch) < maxBatchRows && size < g.bytes {
 			select {
 			case w := <-g.queue:
 				take(w)
@@ -183,20 +218,28 @@ func (g *group) write() {
 }
 
 // storeBatch stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
-// it fails alone.
+// it fails alone; where one waited for a lock for too long the others don't wait as long again.
 func (g *group) storeBatch(batch []*write) {
 	if len(batch) == 0 {
 		return
 	}
-	results, err := g.commitBatch(batch)
-	if err != nil && len(batch) > 1 {
-		if class := g.class(err); class == Permanent || class == Exists || g.aboutRow(err) {
-			for _, w := range batch {
-				g.storeBatch([]*write{w})
-			}
-			return
-		}
+	results, err := g.commitBatch(batch, lockWait)
+	if class := g.class(err); err == nil || len(batch) == 1 || class != Permanent && class != Exists && !g.aboutRow(err) {
+		tell(batch, results, err)
+		return
 	}
+	lock := lockWait
+	if g.locked(err) {
+		lock = lockGlance
+	}
+	for i := range batch {
+		results, err := g.commitBatch(batch[i:i+1], lock)
+		tell(batch[i:i+1], results, err)
+	}
+}
+
+// tell gives the writes of a batch their results.
+func tell(batch []*write, results []Stored, err error) {
 	for i, w := range batch {
 		w.waiting.Store(nil)
 		w.c = nil
@@ -210,8 +253,12 @@ func (g *group) storeBatch(batch []*write) {
 
 // commitBatch tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
 // a pooled connection turned out to be dead, up to transientTries times. The UIDs make that harmless.
-func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
-	ctx, cancel := context.WithTimeout(g.ctx, maxPatience)
+func (g *group) commitBatch(batch []*write, lock time.Duration) (results []Stored, err error) {
+	size := 0
+	for _, w := range batch {
+		size += len(w.c.Body)
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, g.inTime(size))
 	defer cancel()
 	var waiting atomic.Int64
 	waiting.Store(int64(len(batch)))
@@ -227,7 +274,7 @@ func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
 		}
 	}
 	for conflicts, faults := 0, 0; ; {
-		results, err = g.transact(ctx, batch)
+		results, err = g.transact(ctx, batch, lock)
 		if err == nil {
 			g.commit.Store(time.Now().UnixNano())
 			return results, nil
@@ -237,7 +284,7 @@ func (g *group) commitBatch(batch []*write) (results []Stored, err error) {
 			return nil, err
 		case class == conflict && conflicts < conflictTries:
 			conflicts++
-		case class == Transient && faults < transientTries-1:
+		case class == Transient && !g.aboutRow(err) && faults < transientTries-1:
 			faults++
 			time.Sleep(time.Duration(faults) * retryPause)
 		default:

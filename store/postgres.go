@@ -28,6 +28,10 @@ const (
 	// connectTimeout bounds a connection attempt where the URL doesn't: a device waits about 5 s before it repeats.
 	connectTimeout = 4 * time.Second
 
+	// idleTimeout is after what PostgreSQL ends a transaction of a worker that says nothing any more: it has vanished, and its host
+	// hasn't said so. Between two statements of a batch a worker that lives takes milliseconds.
+	idleTimeout = 10 * time.Second
+
 	// lockTimeout bounds how long a migration waits for another worker's, or for a table that somebody reads.
 	lockTimeout = "15s"
 )
@@ -108,9 +112,17 @@ func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error
 	})
 }
 
-func (p *postgres) together(ctx context.Context, tasks []task) error {
-	durable := func(q queries.Querier, _ func(int64) bool) error { return q.RequireDurableCommit(ctx) }
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{durable}, tasks...)) })
+func (p *postgres) together(ctx context.Context, lock time.Duration, tasks []task) error {
+	begin := func(q queries.Querier, _ func(int64) bool) error {
+		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: lock.String(), IdleTimeout: idleTimeout.String()})
+	}
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{begin}, tasks...)) })
+}
+
+// locked reports whether an error says that a lock was waited for too long.
+func (p *postgres) locked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
 // missesContent reports whether an error says that a capture's content isn't there.
@@ -261,7 +273,7 @@ func (p *postgres) classify(err error) (Class, string) {
 	case "42501":
 		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables; to make them it needs to own the database"
 	case "55P03":
-		return Transient, "another session holds a table that the migration needs, or migrates itself: look at pg_stat_activity and end it"
+		return Transient, "another session holds a table or a row that this one needs, or migrates: look at pg_stat_activity and end it"
 	case "42P05", "26000": // PgBouncer handed each transaction to another connection, which has other prepared statements
 		return Config, "PgBouncer in transaction mode needs ?default_query_exec_mode=cache_describe at the end of DATABASE_URL"
 	case "08P01":

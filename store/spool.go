@@ -30,6 +30,10 @@ const (
 	sayEvery = time.Minute
 )
 
+// forwarding is the pace of captures that leave a spool, where nobody waits for them: one small transaction at a time, so that little is
+// sent again where one fails, and time enough for a line of half a megabit a second.
+var forwarding = pace{writers: 1, bytes: 1 << 20, patience: 30 * time.Second, rate: 64 << 10}
+
 // A Spool is a file that keeps captures while PostgreSQL is away. What is in it is durable, and nothing leaves it but into the
 // database or by an operator's hand.
 type Spool struct {
@@ -79,7 +83,7 @@ func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
 		if err := p.migrate(); err != nil {
 			return nil, errors.Join(spoolError(p.explain(err)), file.close())
 		}
-		p.group = newGroup(1, patience, p.keep, p.class, p.file.aboutRow)
+		p.group = newGroup(p, uploading(1, patience))
 	}
 	status, err := p.Status(context.Background())
 	if err != nil {
@@ -141,8 +145,12 @@ func (p *Spool) explain(err error) error {
 	return &Error{Op: "spool", Class: class, Hint: hint, Err: err}
 }
 
-// keep is the spool's transaction.
-func (p *Spool) keep(ctx context.Context, batch []*write) ([]Stored, error) {
+func (p *Spool) aboutRow(err error) bool { return p.file.aboutRow(err) }
+
+func (p *Spool) locked(err error) bool { return p.file.locked(err) }
+
+// transact keeps a batch.
+func (p *Spool) transact(ctx context.Context, batch []*write, _ time.Duration) ([]Stored, error) {
 	results := make([]Stored, len(batch))
 	err := p.file.write(ctx, func(tx *sql.Tx) error {
 		q := spool.New(tx)
@@ -429,7 +437,7 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		}
 		size := 0
 		for i, r := range batch {
-			if size += int(r.Size); i > 0 && size > maxBatchBytes {
+			if size += int(r.Size); i > 0 && size > forwarding.bytes {
 				batch = batch[:i]
 				break
 			}
@@ -443,7 +451,10 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		puts.Wait()
 		stored, bad, err := p.settle(ctx, batch, ends, s.class)
 		forwarded, refused = forwarded+stored, refused+bad
-		if err != nil && !s.db.aboutRow(err) {
+		if stored > 0 {
+			p.away.Store(false) // what comes now needn't wait behind what is left
+		}
+		if err != nil && !s.db.aboutRow(err) && !errors.Is(err, ErrNotInTime) {
 			return forwarded, refused, s.explain("forward", err)
 		}
 		if err != nil && skipped == nil { // a capture that others don't have to wait for
@@ -463,7 +474,7 @@ func (s *Store) forward(ctx context.Context, p *Spool, r spool.NextRow) error {
 		return p.explain(err)
 	}
 	c.Body = body
-	_, err = s.group.put(ctx, c, sha256.Sum256(body))
+	_, err = s.forwarding.put(ctx, c, sha256.Sum256(body))
 	return s.explain("forward", err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 	driver "modernc.org/sqlite"
@@ -206,7 +207,7 @@ func (f *sqliteFile) orphaned() error {
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
 
 // together runs tasks one after the other: there is no way to the database on which they could wait.
-func (f *sqliteFile) together(ctx context.Context, tasks []task) error {
+func (f *sqliteFile) together(ctx context.Context, _ time.Duration, tasks []task) error {
 	alone := func(int64) bool { return false }
 	return f.tx(ctx, func(q queries.Querier) error {
 		for _, t := range tasks {
@@ -258,6 +259,8 @@ func (f *sqliteFile) aboutRow(err error) bool {
 	class, _ := f.classify(err)
 	return class == Permanent
 }
+
+func (f *sqliteFile) locked(error) bool { return false } // a lock is the whole file's
 
 func (f *sqliteFile) writers() int { return 1 }
 

@@ -22,6 +22,9 @@ func rows[From, To any](list []From, err error, convert func(From) To) ([]To, er
 	return out, err
 }
 
+// BeginCaptures does nothing: there is one writer, and its file's busy_timeout.
+func (s sqliteQuerier) BeginCaptures(context.Context, queries.BeginCapturesParams) error { return nil }
+
 func (s sqliteQuerier) Body(ctx context.Context, sha256 []byte) ([]byte, error) {
 	return s.q.Body(ctx, sha256)
 }

@@ -137,6 +137,8 @@ type Store struct {
 	once   bool   // Options.WriteOnce
 	print  func(body []byte) [sha256.Size]byte
 	closed sync.Once
+
+	forwarding *group // of captures that come from a spool
 }
 
 // engine is what differs between the databases.
@@ -145,14 +147,16 @@ type engine interface {
 	read() queries.Querier
 	// tx runs fn in a transaction; nil means committed and durable.
 	tx(ctx context.Context, fn func(queries.Querier) error) error
-	// together runs tasks in a transaction, in their order or side by side.
-	together(ctx context.Context, tasks []task) error
+	// together runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
+	together(ctx context.Context, lock time.Duration, tasks []task) error
 	// classify says what an error of the engine means.
 	classify(err error) (Class, string)
 	// missesContent reports whether an error says that a capture's content isn't there.
 	missesContent(err error) bool
 	// aboutRow reports whether an error may be about one capture of a batch, so that each is tried alone.
 	aboutRow(err error) bool
+	// locked reports whether an error says that another transaction held for too long what this one needs.
+	locked(err error) bool
 	// migrations opens the database for golang-migrate.
 	migrations() (*sql.DB, error)
 	// writers is how many transactions are worth having at once.
@@ -206,7 +210,8 @@ func Open(url string, o Options) (*Store, error) {
 			return nil, errors.Join(err, s.db.close())
 		}
 	}
-	s.group = newGroup(s.db.writers(), wait, s.transact, s.class, s.db.aboutRow)
+	s.group = newGroup(s, uploading(s.db.writers(), wait))
+	s.forwarding = newGroup(s, forwarding)
 	if s.spool != nil {
 		s.spool.ended.Add(1)
 		go s.forwardAll() // ends with s.spool.quit
@@ -222,6 +227,7 @@ func (s *Store) Close() error {
 			s.spool.stop()
 		}
 		s.group.close()
+		s.forwarding.close()
 		err = s.db.close()
 		if s.spool != nil {
 			err = errors.Join(err, s.spool.Close())

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -39,7 +40,7 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 // transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
 // so that two workers take their locks in one order. What one device has sent is one task, since each capture is compared with the
 // one before; with write-once all is, since what goes by the name of the file goes across devices.
-func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) {
+func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error) {
 	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
 	asks := false // whether a capture may be stored already
 	for i, w := range batch {
@@ -77,7 +78,7 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 			return nil
 		})
 	}
-	err := s.db.together(ctx, tasks)
+	err := s.db.together(ctx, lock, tasks)
 	if err != nil && s.db.missesContent(err) && s.known.drop(batch) { // it was pruned or forgotten meanwhile, by another program perhaps
 		err = &Error{Op: "store capture", Class: conflict, Err: err}
 	}
@@ -86,6 +87,10 @@ func (s *Store) transact(ctx context.Context, batch []*write) ([]Stored, error) 
 	}
 	return results, err
 }
+
+func (s *Store) aboutRow(err error) bool { return s.db.aboutRow(err) }
+
+func (s *Store) locked(err error) bool { return s.db.locked(err) }
 
 func (s *Store) insertContent(ctx context.Context, q queries.Querier, sum [sha256.Size]byte, body []byte) error {
 	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body, Encoding: "binary"}
