@@ -80,7 +80,7 @@ func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
 	}
 	p := &Spool{file: file, kick: make(chan struct{}, 1), quit: make(chan struct{})}
 	if own {
-		if err := p.migrate(); err != nil {
+		if err := file.roomy(p.migrate); err != nil {
 			return nil, errors.Join(spoolError(p.explain(err)), file.close())
 		}
 		p.group = newGroup(p, uploading(1, patience))
@@ -396,10 +396,21 @@ func (s *Store) forwardAll() {
 			said = time.Now()
 			s.log.Warn("forwarding failed and goes on later", "waiting", s.spool.waiting.Load(), "err", err)
 		}
+		if s.spool.waiting.Load() == 0 {
+			s.spool.emptied(ctx, s.log)
+		}
 		if err != nil {
 			s.sleep(ctx, probeEvery)
 		}
 	}
+}
+
+// emptied gives the room of what was forwarded back to the disk, and puts a reserve aside again.
+func (p *Spool) emptied(ctx context.Context, log *slog.Logger) {
+	if err := p.file.reclaim(ctx, false); err != nil {
+		log.Debug("the spool's room could not be given back yet", "err", err)
+	}
+	p.file.keepReserve()
 }
 
 // isSpools reports whether an error is the spool's own.
@@ -481,27 +492,29 @@ func (s *Store) forward(ctx context.Context, p *Spool, r spool.NextRow) error {
 // settle takes out of the spool what is stored, and sets aside what was refused. It returns the first other error.
 func (p *Spool) settle(ctx context.Context, batch []spool.NextRow, ends []error, class func(error) Class) (stored, refused int, first error) {
 	ctx = context.WithoutCancel(ctx) // what is stored is stored
-	err := p.file.write(ctx, func(tx *sql.Tx) error {
-		q := spool.New(tx)
-		stored, refused, first = 0, 0, nil
-		for i, r := range batch {
-			err := ends[i]
-			switch c := class(err); {
-			case err == nil:
-				stored++
-				if err := q.Drop(ctx, r.ID); err != nil {
-					return err
+	err := p.file.roomy(func() error {
+		return p.file.write(ctx, func(tx *sql.Tx) error {
+			q := spool.New(tx)
+			stored, refused, first = 0, 0, nil
+			for i, r := range batch {
+				err := ends[i]
+				switch c := class(err); {
+				case err == nil:
+					stored++
+					if err := q.Drop(ctx, r.ID); err != nil {
+						return err
+					}
+				case c == Permanent || c == Exists:
+					refused++
+					if err := q.Refuse(ctx, spool.RefuseParams{Refused: err.Error(), ID: r.ID}); err != nil {
+						return err
+					}
+				case first == nil:
+					first = err
 				}
-			case c == Permanent || c == Exists:
-				refused++
-				if err := q.Refuse(ctx, spool.RefuseParams{Refused: err.Error(), ID: r.ID}); err != nil {
-					return err
-				}
-			case first == nil:
-				first = err
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return 0, 0, p.explain(err)

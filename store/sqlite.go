@@ -30,6 +30,11 @@ const sqliteReaders = 4
 // pages, which most captures change, are copied once for more of them, at the price of some 20 ms for a start after a crash.
 const writerMemory = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)"
 
+// spoolJournal makes captures of a spool take their room once, and little more be needed to delete them, since a disk that is full must be
+// got out of: a rollback journal has what was there before alone, where WAL would have all that is written. What is deleted goes when the
+// spool is empty.
+const spoolJournal = "&_pragma=journal_mode(TRUNCATE)&_pragma=secure_delete(fast)"
+
 // contains is what an SQLite file is for.
 type contains string
 
@@ -82,19 +87,24 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 	if err := f.suits(wanted); err != nil {
 		return nil, errors.Join(err, f.closeUnused())
 	}
+	journal := "&_pragma=journal_mode(WAL)&_pragma=secure_delete(1)"
+	if wanted == aSpool {
+		journal = spoolJournal
+	}
 	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
 	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
-	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)"+writerMemory)
+	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=synchronous(FULL)"+journal+writerMemory)
 	if err != nil {
 		return nil, err
 	}
 	f.writer.SetMaxOpenConns(1)
 	if o.Own {
 		// Opened for writing first: a new file gets its journal mode before anybody reads it.
-		if err := f.writer.Ping(); err != nil {
+		if err := f.roomy(f.writer.Ping); err != nil {
 			class, hint := f.classify(err)
 			return nil, errors.Join(&Error{Op: "open", Class: class, Hint: hint, Err: fmt.Errorf("%s: %w", abs, err)}, f.close())
 		}
+		f.keepReserve()
 	}
 	return f, nil
 }
