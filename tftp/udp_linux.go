@@ -25,11 +25,12 @@ type udpConn struct {
 	local netip.Addr // the one that it is bound to; the zero Addr where each datagram tells
 	room  int        // bytes of the system's memory for datagrams that wait; 0 where it isn't known
 
-	in    []message
-	most  int // how many of in the next call takes
-	got   int
-	err   error // of the last call
-	woken atomic.Bool
+	in     []message
+	most   int // how many of in the next call takes
+	single int // calls for which that is still one
+	got    int
+	err    error // of the last call
+	woken  atomic.Bool
 
 	epoll    int
 	poller   *os.File // epoll, as Go's poller knows it
@@ -253,23 +254,44 @@ func earlier(a, b time.Time) bool {
 	return !a.IsZero() && (b.IsZero() || a.Before(b))
 }
 
-// take reads the socket. A second try in vain costs as much as a packet's way through the kernel, so it looks for one where it found
-// one, and for more where there were more.
+// take reads the socket. Looking for a second datagram in vain costs as much as a packet's way through the kernel, so where it found one it
+// looks for one, by the call that takes one, and for more only now and then; where there were more it looks for more still.
 func (u *udpConn) take(flags int) {
 	u.err = nil
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(u.in[0].header)), uintptr(u.most), uintptr(flags), 0, 0)
+	n, errno := u.get(flags)
 	switch errno {
 	case 0:
-		u.got = int(n)
-		if u.got == u.most {
-			u.most = min(8*u.most, len(u.in))
-		} else {
-			u.most = u.got
+		u.got = n
+		switch {
+		case n > 1 && n == u.most:
+			u.most = min(8*n, len(u.in))
+		case n > 1:
+			u.most = n
+		case u.most > 1:
+			u.most, u.single = 1, singles
+		case u.single > 0:
+			u.single--
+		default:
+			u.most = 8
 		}
 	case unix.EAGAIN, unix.EINTR:
 	default:
 		u.err = errno
 	}
+}
+
+// singles is how many datagrams are taken one by one after there was no second.
+const singles = 16
+
+func (u *udpConn) get(flags int) (int, syscall.Errno) {
+	m := u.in[0].header
+	if u.most > 1 {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)), uintptr(u.most), uintptr(flags), 0, 0)
+		return int(n), errno
+	}
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), uintptr(flags&^unix.MSG_WAITFORONE))
+	m.n = uint32(n)
+	return 1, errno
 }
 
 func (u *udpConn) came(i int) datagram {
@@ -458,7 +480,7 @@ func (u *udpConn) put(from int) (int, syscall.Errno) {
 }
 
 func (u *udpConn) putOne(m *mmsghdr) syscall.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT)
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT) // it waits for nobody
 	return errno
 }
 
