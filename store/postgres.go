@@ -28,6 +28,9 @@ const (
 	// connectTimeout bounds a connection attempt where the URL doesn't: a device waits about 5 s before it repeats.
 	connectTimeout = 4 * time.Second
 
+	// connLifetime is how long a connection is used: proxies before managed databases cut them after 10 minutes.
+	connLifetime = 9 * time.Minute
+
 	// idleTimeout is after what PostgreSQL ends a transaction of a worker that says nothing any more: it has vanished, and its host
 	// hasn't said so. Between two statements of a batch a worker that lives takes milliseconds.
 	idleTimeout = 10 * time.Second
@@ -58,6 +61,12 @@ func openPostgres(url string, o Options) (engine, error) {
 	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = postgresWriters + 4 // and some for reading
+	}
+	if !strings.Contains(url, "pool_max_conn_lifetime") {
+		config.MaxConnLifetime = connLifetime
+	}
+	if !strings.Contains(url, "pool_max_conn_idle_time") {
+		config.MaxConnIdleTime = connLifetime / 2
 	}
 	direct.ConnectTimeout = config.ConnConfig.ConnectTimeout
 	direct.RuntimeParams["lock_timeout"] = lockTimeout

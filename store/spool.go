@@ -22,9 +22,11 @@ const (
 	// spool's own commit must come before.
 	spoolPatience = 3 * time.Second
 
-	// probeEvery is how often a PostgreSQL that is away is tried, and probeLimit how long a try may take.
+	// probeEvery is how often a PostgreSQL that is away is tried, and probeLimit how long a try may take; one that refuses the login is
+	// tried every loginEvery, since that fills its log, and somebody has to mend it.
 	probeEvery = time.Second
 	probeLimit = 2 * time.Second
+	loginEvery = 10 * time.Second
 
 	// sayEvery is how often the log says that captures wait.
 	sayEvery = time.Minute
@@ -383,7 +385,11 @@ func (s *Store) forwardAll() {
 				said = time.Now()
 				s.log.Warn("captures wait in the spool", "waiting", s.spool.waiting.Load(), "err", s.explain("forward", err))
 			}
-			s.sleep(ctx, probeEvery)
+			pause := probeEvery
+			if s.class(err) == Login {
+				pause = loginEvery
+			}
+			s.sleep(ctx, pause)
 			continue
 		}
 		forwarded, refused, err := s.Forward(ctx, s.spool)
