@@ -242,7 +242,7 @@ func (m *rowMaker) list(n int) func() (row, bool) {
 
 // sqliteLoop is the bare loop on an SQLite file that has the product's tables and settings.
 func sqliteLoop(path string) (bareLoop, func(), error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(MEMORY)")
+	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)")
 	if err != nil {
 		return nil, nil, err
 	}
