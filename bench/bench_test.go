@@ -28,15 +28,18 @@ func TestShort(t *testing.T) {
 		t.Skip("it takes a quarter of a minute or so")
 	}
 	var out bytes.Buffer
-	if err := run([]string{"-short", "-svg", chart}, &out, t.Output()); err != nil {
+	if err := run([]string{"-short", "-svg", chart, "-profile", t.TempDir()}, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(out.String())
+	if of := "\n" + ours + " once more, under a profile"; !strings.Contains(out.String(), of) {
+		t.Errorf("nothing has %q", of)
+	}
 	for line := range strings.Lines(out.String()) {
 		if strings.Contains(line, "PostgreSQL is not installed") && os.Getenv("CI") == "" {
 			continue
 		}
-		if strings.HasPrefix(line, "failed: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed | failed |") {
+		if strings.HasPrefix(line, "failed: ") || strings.Contains(line, ": no profile: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed | failed |") {
 			t.Error(line)
 		}
 		if strings.HasPrefix(line, "- MISSED") && (strings.Contains(line, ": failed =") || strings.Contains(line, ": lost =")) {
@@ -52,6 +55,39 @@ func TestShort(t *testing.T) {
 	}
 	if err := xml.Unmarshal(picture, &elements); err != nil || !slices.Contains(elements.Texts, engine) {
 		t.Errorf("the chart: %v\n%s", err, picture)
+	}
+}
+
+// TestWhere: the CPU of a profile is told by who has a share in it, whether pprof calls a function inlined or not.
+func TestWhere(t *testing.T) {
+	list := readTraces([]byte(`File: tftpsql
+Type: cpu
+Duration: 1s, Total samples = 100000us (10.00%)
+-----------+-------------------------------------------------------
+   50000us   internal/runtime/syscall/linux.Syscall6
+             syscall.RawSyscall6 (inline)
+             github.com/tftpsql/tftpsql/tftp.(*udpConn).send
+             github.com/tftpsql/tftpsql/tftp.(*Server).Serve
+-----------+-------------------------------------------------------
+   30000us   crypto/internal/fips140/sha256.blockSHANI
+             github.com/tftpsql/tftpsql/store.(*Store).Put
+-----------+-------------------------------------------------------
+   10000us   runtime.scanobject
+             runtime.gcDrain
+             runtime.gcBgMarkWorker.func2
+             runtime.systemstack
+-----------+-------------------------------------------------------
+   10000us   slices.insertionSortCmpFunc[go.shape.struct { A int }]
+             github.com/jackc/pgx/v5.(*Conn).Exec
+             github.com/tftpsql/tftpsql/store.(*Store).Put
+`))
+	var out bytes.Buffer
+	where(&out, list)
+	for _, wanted := range []string{"0.10 s of CPU: 50.0 % system calls, 30.0 % hashing (crypto), 10.0 % garbage collection, 10.0 % pgx\n",
+		"system calls by: 50.0 % tftp.(*udpConn).send\n", "10.0 % slices.insertionSortCmpFunc[go.shape.struct { A int }]", " 40.0 % store.(*Store).Put\n"} {
+		if !strings.Contains(out.String(), wanted) {
+			t.Errorf("no %q in\n%s", wanted, out.String())
+		}
 	}
 }
 

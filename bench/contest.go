@@ -24,6 +24,7 @@ type line struct {
 	rounds  []sample
 	failure error
 	ran     int
+	why     func(w io.Writer) error // shows what takes it its time; nil where nothing does
 }
 
 // contest is a workload: its contenders run one after the other, round after round, so that what else the machine does falls on all.
@@ -47,6 +48,15 @@ type goal struct {
 	factor     float64
 	atMost     bool
 	text       string // instead of the one that is made of the rest
+}
+
+// ofTime says whether what is to be reached is a matter of what takes time.
+func (g goal) ofTime() bool {
+	switch g.metric {
+	case failed, lost, repeated, memory, ofBound, scans:
+		return false
+	}
+	return true
 }
 
 func (c *contest) add(name string, run func() (sample, error)) *line {
@@ -92,6 +102,10 @@ func (c *contest) hold(rounds int, within time.Duration, log io.Writer) {
 			l.rounds = append(l.rounds, s)
 		}
 	}
+}
+
+// end ends what the contenders ran on.
+func (c *contest) end() {
 	if c.close != nil {
 		c.close()
 	}

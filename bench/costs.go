@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"runtime"
@@ -42,8 +43,7 @@ func held(b *bench) (list []*contest, err error) {
 				defer o.closeHeld()
 				open := s.pss()
 				defer func() { // the next round finds a fresh one
-					s.stop()
-					delete(f.servers, who)
+					f.drop(who)
 				}()
 				bound := 1.15*float64(h.clients*h.blocks*1428)/kib + 2*float64(h.clients)
 				return sample{memory: float64(open) / kib, ofBound: float64(open-idle) / bound, "idle MiB": float64(idle) / kib, failed: float64(o.failed), repeated: float64(o.repeats)}, nil
@@ -85,6 +85,14 @@ func starts(b *bench) ([]*contest, error) {
 	if err != nil {
 		return nil, err
 	}
+	shown := false
+	why := func(w io.Writer) error { // it is the same for both of ours
+		if shown {
+			return nil
+		}
+		shown = true
+		return b.whyStarting(w)
+	}
 	for _, who := range []string{ours, pin, pinSingle, hpa, atftpd, dnsmasq, oursPGAway} {
 		where := ""
 		if who == ours {
@@ -102,7 +110,7 @@ func starts(b *bench) ([]*contest, error) {
 				s.stop()
 			}
 			return sample{startup: float64(took.Microseconds()) / 1e3}, err
-		})
+		}).why = why
 	}
 	c.goals = []goal{{of: ours, metric: startup, against: pin, factor: 2, atMost: true}, {of: oursPGAway, metric: startup, against: pin, factor: 2, atMost: true}}
 	c.inChart("start to first answer", true)

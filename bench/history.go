@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -61,7 +62,7 @@ func history(b *bench) (list []*contest, err error) {
 		c := &contest{name: "commands by stored captures, " + database, metric: logMS}
 		for _, n := range sizes {
 			url, plan := "", (func() ([]string, error))(nil)
-			c.add(fmt.Sprintf("%d captures", n), func() (sample, error) {
+			l := c.add(fmt.Sprintf("%d captures", n), func() (sample, error) {
 				if url == "" {
 					var err error
 					if url, plan, err = b.filled(database, n); err != nil {
@@ -71,12 +72,10 @@ func history(b *bench) (list []*contest, err error) {
 				m := sample{}
 				for metric, args := range map[string][]string{"ms of devices": {"devices"}, logMS: {"log"}, "ms of log of a device": {"log", "fw-000007"},
 					"ms of show": {"show", "fw-000007"}, searchMS: {"search", "hostname"}} {
-					cmd := exec.Command(b.program, append(args, "--database", url)...)
-					start := time.Now()
-					if said, err := cmd.Output(); err != nil || len(said) == 0 {
-						return nil, fmt.Errorf("%s: %d bytes, %w", args[0], len(said), err)
+					var err error
+					if m[metric], err = command(b.program, url, nil, args...); err != nil {
+						return nil, err
 					}
-					m[metric] = float64(time.Since(start).Microseconds()) / 1e3
 				}
 				m[searchMS] /= float64(n / perDevice)
 				found, err := plan()
@@ -85,6 +84,16 @@ func history(b *bench) (list []*contest, err error) {
 					fmt.Fprintf(b.log, "%s, %d captures: %s\n", database, n, line)
 				}
 				return m, err
+			})
+			b.explainable(c, l, func(dir string) (sample, error) {
+				program, err := b.profiledProgram()
+				if err != nil {
+					return nil, err
+				}
+				return b.longEnough(func() (sample, error) {
+					took, err := command(program, url, []string{profileDir + "=" + dir}, "search", "hostname")
+					return sample{"ms of search": took}, err
+				})
 			})
 		}
 		for i, n := range sizes {
@@ -95,6 +104,19 @@ func history(b *bench) (list []*contest, err error) {
 		list = append(list, c)
 	}
 	return list, nil
+}
+
+// command runs a command on a database, and returns how many milliseconds it took.
+func command(program, url string, env []string, args ...string) (ms float64, err error) {
+	cmd := exec.Command(program, append(args, "--database", url)...)
+	cmd.Env = append(os.Environ(), env...)
+	start := time.Now()
+	said, err := cmd.Output()
+	took := time.Since(start)
+	if err != nil || len(said) == 0 {
+		return 0, fmt.Errorf("%s: %d bytes, %w", args[0], len(said), err)
+	}
+	return float64(took.Microseconds()) / 1e3, nil
 }
 
 // filled makes a database with n captures. plan returns what its answers to devices, log, show and search would scan.

@@ -48,7 +48,9 @@ type bench struct {
 	env     []string      // of the whole program
 	names   int
 	pg      *cluster // nil until it is needed
-	log     io.Writer
+	// profiles is a folder for profiles, of goals that are met too; empty for those alone that show why one was missed.
+	profiles string
+	log      io.Writer
 }
 
 // workload is what -only chooses from.
@@ -66,20 +68,11 @@ func run(args []string, out, log io.Writer) error {
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
 	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
-	profiles := flags.String("profile", "", "existing folder for the engine's CPU profiles, one a contest; go tool pprof shows them")
+	flags.StringVar(&b.profiles, "profile", "", "existing folder for CPU profiles, which are made of goals that are met too; go tool pprof shows them")
 	dir := flags.String("dir", "", "folder for databases, on the disk to be measured")
 	flags.IntVar(&b.core, "core", runtime.NumCPU()-1, "core that both ends share where one client runs")
 	if err := flags.Parse(args); err != nil {
 		return err
-	}
-	if *profiles != "" {
-		abs, err := filepath.Abs(*profiles)
-		if err != nil {
-			return err
-		}
-		if err := os.Setenv(profileDir, abs); err != nil {
-			return err
-		}
 	}
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
@@ -122,6 +115,10 @@ func run(args []string, out, log io.Writer) error {
 			c.hold(b.rounds, within, log)
 			yes, no := c.print(out)
 			met, missed = met+yes, missed+no
+			if !b.short || b.profiles != "" {
+				b.showWhy(out, c)
+			}
+			c.end()
 			fmt.Fprintf(log, "%s: %.0f s\n", c.name, time.Since(start).Seconds())
 		}
 		done = append(done, list...)
@@ -169,10 +166,8 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 		return nil, err
 	}
 	for program, of := range map[string]string{b.program: b.root, b.pin: filepath.Join(b.root, "bench", "pin")} {
-		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", program, ".")
-		build.Dir, build.Env = of, append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, said)
+		if err := build(program, of); err != nil {
+			return nil, err
 		}
 	}
 	var files unix.Rlimit
@@ -188,6 +183,16 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 		_ = os.RemoveAll(b.disk)
 		_ = os.RemoveAll(b.files)
 	}, nil
+}
+
+// build builds the program of a folder.
+func build(program, of string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-buildvcs=false", "-o", program}, flags...), ".")...)
+	cmd.Dir, cmd.Env = of, append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, said)
+	}
+	return nil
 }
 
 // repository finds the folder that holds this module's.

@@ -47,6 +47,7 @@ type server struct {
 	ask     io.WriteCloser // of bench's own servers: a line is answered by a line
 	answer  *bufio.Scanner
 	ended   chan struct{} // closed when the process is gone
+	written bool          // when it ends: a profile
 }
 
 // places are where things are.
@@ -58,6 +59,7 @@ type places struct {
 	disk    string       // for databases
 	pgURL   string       // of the whole program on PostgreSQL
 	hung    net.Listener // where oursPGAway looks for PostgreSQL: it takes connections and says nothing
+	profile string       // folder for the CPU profile of a server of ours that is started; empty for none
 	blksize int          // that pin/tftp allows in single-port mode: it makes a buffer of that size for each packet
 }
 
@@ -77,7 +79,14 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 		cmd = exec.Command(p.sbin("dnsmasq"), "-k", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--enable-tftp", "--tftp-root="+dir,
 			"--tftp-max=6000", "--user=root", "--listen-address="+ip, "--bind-interfaces")
 	case ours, oursOnPG, oursPGAway:
-		cmd = exec.Command(p.program, "--host", ip, "--port", port, "--database", p.database(name, dir), "--http", "127.0.0.1:0")
+		program := p.program
+		if p.profile != "" {
+			var err error
+			if program, err = p.profiledProgram(); err != nil {
+				return nil, err
+			}
+		}
+		cmd = exec.Command(program, "--host", ip, "--port", port, "--database", p.database(name, dir), "--http", "127.0.0.1:0")
 	case pin:
 		cmd = exec.Command(p.pin, addr.String(), dir)
 	case pinSingle:
@@ -90,6 +99,9 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 		cmd = exec.Command(self, "serve", name, addr.String())
 	}
 	cmd.Env = append(os.Environ(), env...)
+	if p.profile != "" {
+		cmd.Env = append(cmd.Env, profileDir+"="+p.profile)
+	}
 	if name == hpa || name == atftpd || name == dnsmasq {
 		if _, err := os.Stat(cmd.Path); err != nil {
 			return nil, fmt.Errorf("not there: make deps unpacks it")
@@ -160,7 +172,7 @@ func (p *places) launch(name, dir string, core int, env ...string) (*server, err
 		cmd.Args = append([]string{taskset, "-c", strconv.Itoa(core)}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path = taskset
 	}
-	s := &server{name: name, addr: addr, dir: dir, url: p.database(name, dir), cmd: cmd, said: &tailBuffer{}, ended: make(chan struct{})}
+	s := &server{name: name, addr: addr, dir: dir, url: p.database(name, dir), cmd: cmd, said: &tailBuffer{}, ended: make(chan struct{}), written: p.profile != ""}
 	cmd.Stderr = s.said
 	if name == engine {
 		if s.ask, err = cmd.StdinPipe(); err != nil {
@@ -191,8 +203,12 @@ func (s *server) stop() {
 }
 
 func (s *server) kill() {
-	if s.ask != nil { // one of bench's own, which may have a profile to write
-		_ = s.ask.Close()
+	if s.written {
+		if s.ask != nil {
+			_ = s.ask.Close()
+		} else {
+			_ = s.cmd.Process.Signal(unix.SIGTERM)
+		}
 		select {
 		case <-s.ended:
 		case <-time.After(endWithin):

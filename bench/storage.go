@@ -392,7 +392,7 @@ func storage(b *bench) (list []*contest, err error) {
 		for _, size := range []int{200_000, 5_000} {
 			m := &rowMaker{shared: tail(size - headSize)}
 			c := &contest{name: fmt.Sprintf("storage path alone, %d KB, %s with fsync", size/1000, database), metric: rows}
-			c.add(storePath, puts(m, putters))
+			b.inProcess(c, c.add(storePath, puts(m, putters)))
 			c.add(bareName, func() (sample, error) {
 				start := time.Now()
 				n, err := bare(m.during(span))
@@ -411,7 +411,7 @@ func storage(b *bench) (list []*contest, err error) {
 		m, again := &rowMaker{shared: tail(200_000 - headSize)}, &rowMaker{shared: tail(200_000 - headSize), repeat: true}
 		m.made.Store(1 << 30)
 		c := &contest{name: "200 KB seen again or changed, " + database, metric: rows}
-		c.add("unchanged", func() (sample, error) {
+		unchanged := c.add("unchanged", func() (sample, error) {
 			for again.made.Load() < fleet { // each once before it can be seen again
 				if _, err := s.Put(context.Background(), again.next()); err != nil {
 					return nil, err
@@ -419,6 +419,7 @@ func storage(b *bench) (list []*contest, err error) {
 			}
 			return puts(again, putters)()
 		})
+		b.inProcess(c, unchanged)
 		c.add("changed", puts(m, putters))
 		c.goals = []goal{{of: "unchanged", metric: rows, against: "changed", factor: 2}}
 		c.close = func() {

@@ -70,12 +70,27 @@ func (f *field) enter(name, who string, core int, run func(*server) (sample, err
 			err = fmt.Errorf("%w; the server died: %s", err, s.said)
 		}
 		if l.once && f.servers[name] == s { // its timers would go on beside the others
-			s.stop()
-			delete(f.servers, name)
+			f.drop(name)
 		}
 		return m, err
 	})
+	f.bench.explainable(f.contest, l, func(dir string) (sample, error) {
+		f.drop(name)
+		f.bench.profile = dir
+		m, err := f.bench.longEnough(l.run)
+		f.bench.profile = ""
+		f.drop(name) // it writes its profile when it ends
+		return m, err
+	})
 	return l
+}
+
+// drop ends a contender's server.
+func (f *field) drop(name string) {
+	if s := f.servers[name]; s != nil {
+		s.stop()
+		delete(f.servers, name)
+	}
 }
 
 func (b *bench) file() string {
