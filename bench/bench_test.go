@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMain lets the test's own program be the peers, as bench is.
@@ -82,8 +83,8 @@ Duration: 1s, Total samples = 100000us (10.00%)
              github.com/tftpsql/tftpsql/store.(*Store).Put
 `))
 	var out bytes.Buffer
-	where(&out, list)
-	for _, wanted := range []string{"0.10 s of CPU: 50.0 % system calls, 30.0 % hashing (crypto), 10.0 % garbage collection, 10.0 % pgx\n",
+	where(&out, list, time.Second)
+	for _, wanted := range []string{"0.10 s of CPU in 1.00 s: 50.0 % system calls, 30.0 % hashing (crypto), 10.0 % garbage collection, 10.0 % pgx\n",
 		"system calls by: 50.0 % tftp.(*udpConn).send\n", "10.0 % slices.insertionSortCmpFunc[go.shape.struct { A int }]", " 40.0 % store.(*Store).Put\n"} {
 		if !strings.Contains(out.String(), wanted) {
 			t.Errorf("no %q in\n%s", wanted, out.String())

@@ -91,7 +91,7 @@ func history(b *bench) (list []*contest, err error) {
 				}
 				return m, err
 			})
-			b.explainable(c, l, func(dir string) (sample, error) { return b.searched(database, url, dir) })
+			b.explainable(c, l, func(dir string) (sample, error) { return b.searched(url, dir) })
 		}
 		for i, n := range sizes {
 			if n >= scanFrom {
@@ -104,22 +104,14 @@ func history(b *bench) (list []*contest, err error) {
 }
 
 // searched searches under a profile, again and again until it shows something.
-func (b *bench) searched(database, url, dir string) (sample, error) {
+func (b *bench) searched(url, dir string) (sample, error) {
 	program, err := b.profiledProgram()
 	if err != nil {
 		return nil, err
 	}
 	return b.longEnough(func() (sample, error) {
-		var before time.Duration
-		if database != "SQLite" {
-			before = b.pg.cpu()
-		}
 		took, err := command(program, url, []string{profileDir + "=" + dir}, "search", "hostname")
-		m := sample{"ms of search": took}
-		if database != "SQLite" {
-			m["ms of PostgreSQL's CPU"] = (b.pg.cpu() - before).Seconds() * 1e3
-		}
-		return m, err
+		return sample{"ms of search": took}, err
 	})
 }
 

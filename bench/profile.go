@@ -31,16 +31,21 @@ func (b *bench) explainable(c *contest, l *line, run func(dir string) (sample, e
 		if err != nil {
 			return err
 		}
+		start, before := time.Now(), b.pg.cpu()
 		m, err := run(dir)
 		if err != nil {
 			return err
 		}
+		took, beside := time.Since(start), b.pg.cpu()-before
 		list, err := traces(dir)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "\n%s once more, under a profile (%s):\n\n", l.name, (&line{rounds: []sample{m}}).beside(""))
-		where(w, list)
+		where(w, list, took)
+		if beside > 0 {
+			fmt.Fprintf(w, "    PostgreSQL took %.2f s of CPU beside it\n", beside.Seconds())
+		}
 		return nil
 	}
 }
@@ -211,7 +216,7 @@ func groupOf(function string) string {
 }
 
 // where prints where the CPU went: by parts, by who makes the system calls, and by functions.
-func where(w io.Writer, list []trace) {
+func where(w io.Writer, list []trace, took time.Duration) {
 	total := time.Duration(0)
 	byGroup, calls, flat, cumulative := tally{}, tally{}, tally{}, tally{}
 	spends := map[string]map[string]bool{} // in which functions; itself is empty
@@ -241,7 +246,7 @@ func where(w io.Writer, list []trace) {
 		fmt.Fprintln(w, "    it took too little for a sample")
 		return
 	}
-	fmt.Fprintf(w, "    %.2f s of CPU: %s\n", total.Seconds(), strings.Join(byGroup.top(total, len(byGroup)), ", "))
+	fmt.Fprintf(w, "    %.2f s of CPU in %.2f s: %s\n", total.Seconds(), took.Seconds(), strings.Join(byGroup.top(total, len(byGroup)), ", "))
 	if len(calls) > 0 {
 		fmt.Fprintf(w, "    system calls by: %s\n", strings.Join(calls.top(total, profileLines/2), ", "))
 	}

@@ -91,8 +91,11 @@ func (c *cluster) database() (string, error) {
 	return c.URL(name), c.ask(c.URL("postgres"), strings.TrimSpace(createSQL)+" "+name, nil)
 }
 
-// cpu is what PostgreSQL has used so far.
+// cpu is what PostgreSQL has used so far; nothing before it was started.
 func (c *cluster) cpu() time.Duration {
+	if c == nil {
+		return 0
+	}
 	total := cpuOf(c.postmaster)
 	for _, pid := range children(c.postmaster) {
 		total += cpuOf(pid)
