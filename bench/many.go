@@ -141,7 +141,9 @@ func (l load) run() (*outcome, error) {
 	}
 	wait := unix.NsecToTimeval(int64(scanEvery))
 	err = errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1), unix.Bind(fd, &unix.SockaddrInet4{}))
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1), unix.Bind(fd, &unix.SockaddrInet4{}),
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)) // what isn't fragmented needs no number: 4 % of a packet
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT, 1) // an address isn't looked up among the machine's own: 3 %, root's alone
 	r := &loader{load: l, fd: fd, in: newBatch(2048), ex: newBatch(max(2048, 4+l.blksize)), out: outcome{why: map[string]int{}}}
 	if err == nil {
 		err = onCore(-1, r.loop)
