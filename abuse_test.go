@@ -86,6 +86,17 @@ func flooded(t *testing.T, count, full int, data string) {
 	if lines := strings.Count(p.log.String(), "\n"); lines > 2000 {
 		t.Errorf("the flood made %d log lines", lines)
 	}
+	p.stop() // which writes the last failures
+	p.status <- <-p.status
+	var failed []failureJSON
+	unmarshal(t, p.must(t, "failures", "--json"), &failed)
+	reasons := map[string]bool{}
+	for _, f := range failed {
+		reasons[f.Reason] = true
+	}
+	if data == "" && !reasons["crowded out by other requests"] || reasons["internal error"] {
+		t.Errorf("failures: %v", reasons)
+	}
 	t.Logf("100 uploads ended when %d of %d requests had come", during, count)
 }
 
@@ -118,6 +129,93 @@ func TestHostileNames(t *testing.T) {
 		}
 		if got := strings.Count(p.must(t, "devices"), "\n"); got != len(names)+1 {
 			t.Errorf("%d devices for %d names:\n%s", got-1, len(names), p.must(t, "devices"))
+		}
+	})
+}
+
+// TestFailuresBounded: who makes up file names and sources, with DATA or without, can't fill the database. All is counted, and who failed
+// before the flood or beside it is seen.
+func TestFailuresBounded(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("127.0.0.0/8 is this machine's on Linux alone")
+	}
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url, "-v")
+		server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.addr))
+		total, answer := int64(0), make([]byte, 100)
+		// giveUp begins an upload, sends blocks of it and gives up. It waits for each answer, so that no packet gets lost.
+		giveUp := func(source net.IP, name string, blocks ...string) {
+			c, err := net.DialUDP("udp4", &net.UDPAddr{IP: source}, server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			for _, packet := range append([]string{"\x00\x02" + name + "\x00octet\x00blksize\x008\x00"}, blocks...) {
+				if _, err := io.WriteString(c, packet); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Read(answer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := io.WriteString(c, "\x00\x05\x00\x00enough\x00"); err != nil {
+				t.Fatal(err)
+			}
+			total++
+		}
+		const block = "\x00\x03\x00\x0112345678"
+		list := func() (list []failureJSON, sum int64) {
+			unmarshal(t, p.must(t, "failures", "--json"), &list)
+			for _, f := range list {
+				sum += f.Times
+			}
+			return list, sum
+		}
+		giveUp(net.IPv4(127, 0, 0, 9), "honest.conf", block)
+		giveUp(net.IPv4(127, 0, 0, 11), "first.conf", "\x00\x02second.conf\x00octet\x00")
+		total++ // it is two
+		for n := range 600 {
+			giveUp(net.IPv4(127, 0, 0, 1), fmt.Sprintf("names%d.conf", n), block)
+		}
+		for n := range 600 {
+			giveUp(net.IPv4(127, 3, byte(n>>8), byte(n)), fmt.Sprintf("sources%d.conf", n))
+		}
+		giveUp(net.IPv4(127, 0, 0, 10), "beside.conf", block)
+		for n := range 600 {
+			giveUp(net.IPv4(127, 4, byte(n>>8), byte(n)), fmt.Sprintf("both%d.conf", n), block)
+		}
+		rows, sum := list()
+		for written := 1; sum < total; written++ {
+			p.log.wait(t, fmt.Sprintf(`(?s)(failures kept.*){%d}`, written))
+			rows, sum = list()
+		}
+		if sum != total {
+			t.Errorf("%d failures are counted of %d", sum, total)
+		}
+		hours, of, seen, reasons := map[time.Time]int{}, map[string]int{}, map[string]int64{}, map[string]int64{}
+		for _, f := range rows {
+			hours[f.LastAt.Truncate(time.Hour)]++
+			of[f.Source]++
+			seen[f.Source+" "+f.Filename] += f.Times
+			reasons[f.Reason] += f.Times
+		}
+		for hour, n := range hours {
+			if n > 520 { // 500, and what the rest is counted in
+				t.Errorf("%d rows are of the hour of %s", n, hour)
+			}
+		}
+		if n := of["127.0.0.1"]; n > 51*len(hours) {
+			t.Errorf("one source has %d rows", n)
+		}
+		if seen["127.0.0.9 honest.conf"] != 1 || seen["127.0.0.10 beside.conf"] != 1 || seen["127.0.0.1 others"] == 0 || seen["others others"] == 0 {
+			t.Errorf("%d rows: %v", len(rows), seen)
+		}
+		if len(reasons) != 2 || reasons["begun anew by the device"] != 1 {
+			t.Errorf("reasons: %v", reasons)
+		}
+		if out := p.must(t, "failures"); !strings.Contains(out, "others") || !strings.Contains(out, "given up by the device") {
+			t.Errorf("failures:\n%s", out)
 		}
 	})
 }

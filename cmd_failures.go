@@ -33,6 +33,9 @@ var cures = map[string]string{
 	"file already exists":                    "send under another name, or turn TFTP_WRITE_ONCE off",
 	"timed out":                              "look at the network between: packets get lost, or a firewall drops answers",
 	"given up by the device":                 "look at the device's own message; its time-out may be short",
+	"begun anew by the device":               "look whether its next upload ended well; its time-out may be short",
+	"crowded out by other requests":          "look at what sends so many that nobody follows up, and block its address",
+	"done, but the device had gone":          "nothing: an upload is stored, and the device may send it again",
 	"server busy, try again":                 "spread the devices' schedules",
 	"too many requests, try again":           "look at what sends them: a loop in a script, or an attack; block its address",
 	"malformed request":                      "something else than a TFTP client speaks to this port",
@@ -48,7 +51,8 @@ func (a *app) failuresCommand() *cobra.Command {
 		Use:   "failures [DEVICE]",
 		Short: "List what failed or was refused, why, and what to do",
 		Long: `List what failed or was refused, why, and what to do: uploads that broke off, and requests that were refused, folded by source,
-hour and reason. With DEVICE: from the addresses that it has sent from. They are kept for 30 days.`,
+hour and reason. With DEVICE: from the addresses that it has sent from. They are kept for 30 days. Where very many fail in one hour, those
+beyond count together as "others".`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := a.open(cmd.Context())
@@ -86,7 +90,7 @@ hour and reason. With DEVICE: from the addresses that it has sent from. They are
 					todo = short(f.Detail)
 				}
 				file := f.Filename
-				if name, _, ok := strings.Cut(f.Detail, ": "); ok && file == "" && strings.HasPrefix(f.Reason, "read: ") {
+				if name, _, ok := strings.Cut(f.Detail, ": "); ok && file == "" && !strings.HasPrefix(f.Detail, strings.TrimPrefix(f.Reason, "read: ")) {
 					file = name // the last one
 				}
 				t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(file), f.Reason, todo)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,27 +15,41 @@ import (
 )
 
 // recorder keeps what failed or was refused, folded by source and hour, off the packets' way. It is best effort: what comes
-// faster than it is written, or while the database is away, is only in the log.
+// while the database is away is only in the log.
 type recorder struct {
 	store atomic.Pointer[store.Store] // nil until it is open
 	log   *slog.Logger
 	ended chan struct{} // closed when the last failures are written
 
-	mu      sync.Mutex // guards what follows
-	pending map[failureKey]*store.Failure
-	dropped int
+	mu       sync.Mutex // guards what follows
+	pending  map[failureKey]*store.Failure
+	hour     time.Time // of what follows
+	rows     map[failureKey]bool
+	bySource map[string]int // rows
 }
 
+// failureKey is what failures of one hour have in common that are one row.
 type failureKey struct{ source, reason, filename string }
 
 const (
-	// flushEvery is how often failures are written, and maxPending how many at once: an attack writes 256 rows every two seconds
-	// at most, and those fold into one a source, reason and hour.
 	flushEvery = 2 * time.Second
-	maxPending = 256
+	flushRows  = 256 // in one transaction, so that captures don't wait for long
 	flushLimit = 5 * time.Second
 	lastLimit  = time.Second // when the program ends
+
+	// keptRows is how many rows this worker writes in an hour: whose backups fail can be seen of a large site, and a month of attacks is
+	// some 300 MB. What sent no DATA gets half of them, so that scans and forged requests leave room for uploads that broke off, and one
+	// source sourceRows. The rest counts in rows of "others", one a reason, and one a source and reason.
+	keptRows   = 500
+	sourceRows = 50
+
+	// What strangers can make up is cut to so many characters.
+	keptName   = 255
+	keptDetail = 512
 )
+
+// others stands for the sources and file names that are counted together.
+const others = "others"
 
 func newRecorder(log *slog.Logger) *recorder {
 	return &recorder{log: log, pending: map[failureKey]*store.Failure{}, ended: make(chan struct{})}
@@ -64,42 +79,76 @@ func (f *recorder) note(o tftp.Outcome) {
 	if o.Err == nil || o.Again {
 		return
 	}
-	r := o.Request
-	code, reason := 0, "internal error"
-	var known *tftp.Error
-	var peer *tftp.PeerError
-	switch {
-	case errors.As(o.Err, &peer):
-		code, reason = -1, "given up by the device"
-	case errors.As(o.Err, &known):
-		code, reason = int(known.Code), known.Message
-	}
+	r, now := o.Request, time.Now()
+	code, reason := why(o.Err)
 	key := failureKey{source: device.Source(r.Peer.Addr()), reason: reason}
 	if r.Op == tftp.OpRead {
 		key.reason = "read: " + reason
 	}
-	if !o.Refused && (o.Bytes > 0 || r.Op == tftp.OpWrite) {
-		key.filename = device.Text(r.Filename)
+	if !o.Refused && (o.Bytes > 0 || code == int(tftp.CodeExists)) { // else a stranger could make up any number
+		key.filename = cut(device.Text(r.Filename), keptName)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.pending[key]
+	row := f.row(key, o.Bytes > 0, now)
+	p := f.pending[row]
 	if p == nil {
-		if len(f.pending) >= maxPending {
-			f.dropped++
-			return
-		}
-		p = &store.Failure{Source: key.source, Reason: key.reason, Filename: key.filename, First: r.Received}
-		f.pending[key] = p
+		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename, First: r.Received}
+		f.pending[row] = p
 	}
-	p.Last = time.Now()
+	p.Last = now
 	p.Times++
 	p.Bytes += o.Bytes
 	p.Code = code
 	p.Detail = device.Text(o.Err.Error())
-	if key.filename == "" && r.Filename != "" {
-		p.Detail = device.Text(r.Filename) + ": " + p.Detail
+	if row.filename != key.filename || key.filename == "" && r.Filename != "" {
+		p.Detail = cut(device.Text(r.Filename), keptName) + ": " + p.Detail
 	}
+	if row.source != key.source {
+		p.Detail = key.source + ": " + p.Detail
+	}
+	p.Detail = cut(p.Detail, keptDetail)
+}
+
+// why returns the TFTP error that the peer was sent, -1 for none, and a fixed phrase.
+func why(err error) (code int, reason string) {
+	var known *tftp.Error
+	var peer *tftp.PeerError
+	switch {
+	case errors.As(err, &peer):
+		return -1, "given up by the device"
+	case errors.As(err, &known):
+		return int(known.Code), known.Message
+	case errors.Is(err, tftp.ErrReplaced):
+		return -1, "begun anew by the device"
+	case errors.Is(err, tftp.ErrCrowded):
+		return -1, "crowded out by other requests"
+	case errors.Is(err, tftp.ErrNoReport):
+		return -1, "done, but the device had gone"
+	}
+	return int(tftp.CodeUndefined), "internal error"
+}
+
+// row returns the row of this hour in which a failure counts: its own, if there is room for it.
+func (f *recorder) row(key failureKey, proven bool, now time.Time) failureKey {
+	if hour := now.Truncate(time.Hour); f.hour != hour {
+		f.hour, f.rows, f.bySource = hour, map[failureKey]bool{}, map[string]int{}
+	}
+	most := keptRows / 2
+	if proven {
+		most = keptRows
+	}
+	if !f.rows[key] && f.bySource[key.source] >= sourceRows {
+		key.filename = others
+	}
+	if !f.rows[key] && len(f.rows) >= most {
+		key.source, key.filename = others, others
+	}
+	if !f.rows[key] {
+		f.rows[key] = true
+		f.bySource[key.source]++
+	}
+	return key
 }
 
 func (f *recorder) flush(ctx context.Context) {
@@ -108,24 +157,21 @@ func (f *recorder) flush(ctx context.Context) {
 		return
 	}
 	f.mu.Lock()
-	pending, dropped := f.pending, f.dropped
-	f.pending, f.dropped = map[failureKey]*store.Failure{}, 0
+	pending := f.pending
+	f.pending = map[failureKey]*store.Failure{}
 	f.mu.Unlock()
-	if dropped > 0 {
-		f.log.Warn("more failures than are kept", "dropped", dropped)
-	}
-	if len(pending) == 0 {
-		return
-	}
 	list := make([]store.Failure, 0, len(pending))
 	for _, p := range pending {
 		list = append(list, *p)
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushLimit)
-	defer cancel()
-	if err := s.NoteFailures(ctx, list); err != nil {
-		f.log.Debug("failures could not be kept", "count", len(list), "err", err)
-		return
+	for part := range slices.Chunk(list, flushRows) {
+		ctx, cancel := context.WithTimeout(ctx, flushLimit)
+		err := s.NoteFailures(ctx, part)
+		cancel()
+		if err != nil {
+			f.log.Debug("failures could not be kept", "count", len(part), "err", err)
+			return
+		}
+		f.log.Debug("failures kept", "count", len(part))
 	}
-	f.log.Debug("failures kept", "count", len(list))
 }

@@ -43,8 +43,10 @@ func (t *table) print() error { return t.w.Flush() }
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
 
 // short keeps a table's columns in sight; --json has the whole text.
-func short(s string) string {
-	const most = 48
+func short(s string) string { return cut(s, 48) }
+
+// cut returns at most so many characters of s.
+func cut(s string, most int) string {
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}

@@ -56,6 +56,13 @@ var (
 	errShutdown   = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
 )
 
+// How a transfer ends of which its peer is not told, as the Err of an [Outcome].
+var (
+	ErrReplaced = errReplaced // the peer began another transfer from the same port
+	ErrCrowded  = errCrowded  // it made room for another, and its peer had never answered
+	ErrNoReport = errNoReport // the handler has done it, after the peer had left
+)
+
 // wire returns what the peer is told of err: an *Error as it is, anything else as an internal error, since causes are not
 // the peer's business.
 func wire(err error) *Error {
