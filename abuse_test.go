@@ -100,37 +100,64 @@ func flooded(t *testing.T, count, full int, data string) {
 	t.Logf("100 uploads ended when %d of %d requests had come", during, count)
 }
 
+// hostile are characters that a terminal obeys, or by which a text looks like another.
+const hostile = "\x1b\x07\r\x7f\u009b\u202e\u2066\u2028"
+
+var hostileNames = []string{"\x1b]0;owned\x07", "'; DROP TABLE captures; --", "../../etc/passwd", "a\r\nlevel=ERROR msg=forged", "\u202egnp.fnoc",
+	"\u2066x\u2069\u2028y", "\u009b31mred\x7f", "%s%n$(reboot)`id`", "--help", "\xff\xfe"}
+
+// hostileGate is a configuration whose device has that name, as far as it fits into a line.
+func hostileGate(name, web string) string {
+	line := strings.NewReplacer("\r", "", "\n", "")
+	return gate(line.Replace(name), "s", line.Replace(web), "x")
+}
+
 // TestHostileNames: what a device calls itself reaches a terminal, a log and SQL as text, whatever it is.
 func TestHostileNames(t *testing.T) {
-	everywhere(t, func(t *testing.T, url string) {
-		p := start(t, url)
-		names := []string{"\x1b]0;owned\x07", "'; DROP TABLE captures; --", "../../etc/passwd", "a\r\nlevel=ERROR msg=forged", "\u202egnp.fnoc", "%s%n$(reboot)`id`", "--help", "\xff\xfe"}
-		for i, name := range names {
-			p.put(t, fmt.Sprintf("%s-%d.conf", strings.ReplaceAll(name, "\x00", ""), i), gate(strings.NewReplacer("\r", "", "\n", "").Replace(name), "s", "web", "x"))
+	for _, format := range []string{"text", "json"} {
+		t.Run(format, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, url string) { hostileNamed(t, url, format) })
+		})
+	}
+}
+
+func hostileNamed(t *testing.T, url, format string) {
+	p := launch(t, url, []string{"LOG_FORMAT=" + format}, `listening"?[ ,]"?address"?[=:]"?([0-9.:]+)`)
+	for i, name := range hostileNames {
+		p.put(t, fmt.Sprintf("%s-%d.conf", name, i), hostileGate(name, "web"))
+	}
+	for _, args := range [][]string{{"devices"}, {"devices", "--json"}, {"log"}, {"log", "--json"}, {"failures"}, {"failures", "--json"}, {"publish", "--list"},
+		{"devices", "--overdue"}, {"search", "--json", "hostname"}} {
+		_, out, errs := p.do(t, args...)
+		if s := out + errs; strings.ContainsAny(s, hostile) || strings.ToValidUTF8(s, "") != s {
+			t.Errorf("%q prints %q", args, s)
 		}
-		for _, args := range [][]string{{"devices"}, {"devices", "--json"}, {"log"}, {"log", "--json"}, {"failures"}, {"publish", "--list"}, {"devices", "--overdue"}} {
-			_, out, errs := p.do(t, args...)
-			if s := out + errs; strings.ContainsAny(s, "\x1b\x07\r\u202e") || strings.ToValidUTF8(s, "") != s {
-				t.Errorf("%q prints %q", args, s)
+	}
+	var found []matchJSON
+	unmarshal(t, p.must(t, "search", "--json", "hostname.*gnp"), &found)
+	if len(found) != 1 || !strings.Contains(found[0].Text, "\u202egnp.fnoc") {
+		t.Errorf("JSON says another text: %+v", found)
+	}
+	var devices []deviceJSON
+	unmarshal(t, p.must(t, "devices", "--json"), &devices)
+	for _, d := range devices {
+		ref := d.Site + "/" + d.Name
+		for _, args := range [][]string{{"log", ref}, {"diff", ref}, {"show", ref, "-o", os.DevNull}} {
+			if status, out, errs := p.do(t, args...); status > 1 || strings.ContainsAny(out+errs, hostile) && args[0] == "log" {
+				t.Errorf("%q: exit status %d, %q %q", args, status, out, errs)
 			}
 		}
-		var devices []deviceJSON
-		unmarshal(t, p.must(t, "devices", "--json"), &devices)
-		for _, d := range devices {
-			ref := d.Site + "/" + d.Name
-			for _, args := range [][]string{{"log", ref}, {"diff", ref}, {"show", ref, "-o", os.DevNull}} {
-				if status, out, errs := p.do(t, args...); status > 1 || strings.ContainsAny(out+errs, "\x1b\x07\r") && args[0] == "log" {
-					t.Errorf("%q: exit status %d, %q %q", args, status, out, errs)
-				}
-			}
-		}
-		if log := p.log.String(); strings.ContainsAny(log, "\x1b\x07\u202e") || strings.Contains(log, "\nlevel=ERROR") {
-			t.Errorf("the log has a name unquoted:\n%q", log)
-		}
-		if got := strings.Count(p.must(t, "devices"), "\n"); got != len(names)+1 {
-			t.Errorf("%d devices for %d names:\n%s", got-1, len(names), p.must(t, "devices"))
-		}
-	})
+	}
+	log := p.log.String()
+	if strings.ContainsAny(log, hostile) || strings.Contains(log, "\nlevel=ERROR") {
+		t.Errorf("the log has a name unquoted:\n%q", log)
+	}
+	if !strings.Contains(log, `\u202egnp.fnoc-`) {
+		t.Errorf("the log doesn't name the file:\n%q", log)
+	}
+	if got := strings.Count(p.must(t, "devices"), "\n"); got != len(hostileNames)+1 {
+		t.Errorf("%d devices for %d names:\n%s", got-1, len(hostileNames), p.must(t, "devices"))
+	}
 }
 
 // TestFailuresBounded: who makes up file names and sources, with DATA or without, can't fill the database. All is counted, and who failed

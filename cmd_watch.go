@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -26,8 +25,7 @@ func (a *app) watchCommand() *cobra.Command {
 				return err
 			}
 			defer s.Close()
-			e := json.NewEncoder(a.out)
-			e.SetEscapeHTML(false)
+			e := a.encoder()
 			err = s.Watch(cmd.Context(), func(r *store.Record) error {
 				switch {
 				case r == nil:

@@ -63,7 +63,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case errors.As(err, &status):
 		return int(status)
 	}
-	fmt.Fprintf(stderr, "tftpsql: %s\n", message(err))
+	fmt.Fprintf(escaper{stderr}, "tftpsql: %s\n", message(err)) // it may repeat what a stranger has named
 	if cmd.Name() == "diff" || cmd.Name() == "search" || isUsage(err) {
 		return 2
 	}

@@ -105,10 +105,16 @@ type program struct {
 // start runs the server on a port of its own and returns when it listens.
 func start(t testing.TB, url string, args ...string) *program {
 	t.Helper()
+	return launch(t, url, nil, `msg=listening address=(\S+)`, args...)
+}
+
+// launch is start with more variables, and with how the log says then that it listens.
+func launch(t testing.TB, url string, environ []string, listening string, args ...string) *program {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &program{url: url, log: newLog(), stop: cancel, status: make(chan int, 1)}
 	args = append([]string{"-p", "0", "--host", "127.0.0.1", "--drain", "1s"}, args...)
-	go func() { p.status <- run(ctx, args, []string{"DATABASE_URL=" + url}, p.log, p.log) }()
+	go func() { p.status <- run(ctx, args, append([]string{"DATABASE_URL=" + url}, environ...), p.log, p.log) }()
 	t.Cleanup(func() {
 		cancel()
 		if status := <-p.status; status != 0 {
@@ -116,7 +122,7 @@ func start(t testing.TB, url string, args ...string) *program {
 		}
 		p.status <- 0
 	})
-	p.addr = p.log.wait(t, `msg=listening address=(\S+)`)[1]
+	p.addr = p.log.wait(t, listening)[1]
 	return p
 }
 

@@ -362,7 +362,7 @@ func (c *Config) logger(stderr io.Writer, colour bool) (log *slog.Logger, closeL
 	}
 	if c.LogFormat == "json" {
 		o.ReplaceAttr = inMilliseconds
-		return slog.New(slog.NewJSONHandler(w, o)), closeLog, nil
+		return slog.New(slog.NewJSONHandler(plainJSON{w}, o)), closeLog, nil
 	}
 	if colour && c.LogFile == "" {
 		return slog.New(newTerminalLog(w, *o)), closeLog, nil

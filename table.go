@@ -1,18 +1,56 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 func (a *app) printJSON(list any) error {
-	e := json.NewEncoder(a.out)
-	e.SetEscapeHTML(false)
+	e := a.encoder()
 	e.SetIndent("", "  ")
 	return e.Encode(list)
+}
+
+// encoder writes JSON that a terminal shows as it is: values may hold characters that a terminal obeys, and encoding/json leaves
+// most of them.
+func (a *app) encoder() *json.Encoder {
+	e := json.NewEncoder(plainJSON{a.out})
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// plainJSON writes what isn't printable as \uNNNN, which says the same in JSON. Each Write has whole characters.
+type plainJSON struct{ w io.Writer }
+
+func (j plainJSON) Write(b []byte) (int, error) {
+	plain := func(r rune) bool { return r == '\n' || unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(b, func(r rune) bool { return !plain(r) }) {
+		return j.w.Write(b)
+	}
+	out := make([]byte, 0, len(b)+64)
+	for rest := b; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		switch {
+		case plain(r):
+			out = append(out, rest[:n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		rest = rest[n:]
+	}
+	_, err := j.w.Write(out)
+	return len(b), err
 }
 
 // table prints rows in columns. What devices say is printable already (device.Text).
