@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,6 +107,57 @@ func TestDockerfile(t *testing.T) {
 	if c.Port != 69 || c.HTTP.String() != ":9080" || c.Read != "published" || i.user != "65532:65532" || i.volume != "/data" ||
 		fmt.Sprint(i.expose) != "[69/udp 9080/tcp]" || i.entry != `["/tftpsql"]` || i.command != `["serve"]` {
 		t.Errorf("%+v", i)
+	}
+}
+
+// TestShipped: Makefile and Dockerfile build the same program, which fits into the image of 20 MB beside what it trusts, and stores and
+// reads where PostgreSQL isn't asked for the types of parameters.
+func TestShipped(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip(err)
+	}
+	makefile := readFile(t, "Makefile")
+	one := func(expr string) string {
+		t.Helper()
+		m := regexp.MustCompile(expr).FindAllStringSubmatch(makefile, -1)
+		if len(m) != 1 {
+			t.Fatalf("the Makefile has %q", m)
+		}
+		return m[0][1]
+	}
+	build := strings.NewReplacer("$(TAGS)", one(`(?m)^TAGS := (.*)$`), "$(VERSION)", "${VERSION}").Replace(one(`(?m)^BUILD = (.*)$`))
+	if !strings.Contains(readFile(t, "Dockerfile"), "    "+build+" -o /out/tftpsql . \\\n") {
+		t.Errorf("the Dockerfile builds otherwise than the Makefile, which says %s", build)
+	}
+	file := filepath.Join(t.TempDir(), "tftpsql")
+	cmd := exec.Command(sh, "-c", build+` -o "$OUT" .`)
+	cmd.Env = append(os.Environ(), "VERSION=0.0.0-dev.0123456", "GOOS=linux", "GOARCH=amd64", "OUT="+file)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	const limit, trusted = 20_000_000, 256 << 10 // Debian's ca-certificates has 220 KB
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size()+trusted > limit {
+		t.Errorf("the program has %d bytes, and %d in all are left", info.Size(), limit-trusted)
+	}
+	if runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64" {
+		t.Skip("not this machine's program")
+	}
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		dir, url := t.TempDir(), databases["postgres"](t)+"&default_query_exec_mode="+mode
+		write(t, dir+"/acme/fw1.conf", gate("fw1", "a", "web", "1"), time.Time{})
+		for _, step := range [][]string{{"", "migrate", "up"}, {"imported: 1 captures of 1 devices", "import", dir}, {"", "device", "expect", "fw1", "36h"}, {"set hostname \"fw1\"", "show", "acme/fw1"}} {
+			cmd := exec.Command(file, step[1:]...)
+			cmd.Env = []string{"DATABASE_URL=" + url}
+			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), step[0]) {
+				t.Errorf("%s: %q: %v\n%s", mode, step[1:], err, out)
+			}
+		}
 	}
 }
 

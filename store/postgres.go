@@ -75,6 +75,7 @@ func openPostgres(url string, o Options) (engine, error) {
 			o.Logger.Info(n.Message)
 		}
 	}
+	config.AfterConnect = registerTypes
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, usage("look at DATABASE_URL", withoutSecrets(url, err))
@@ -238,7 +239,7 @@ func (p *postgres) close() error {
 }
 
 func (p *postgres) migrations() (*sql.DB, error) {
-	db := stdlib.OpenDB(*p.direct)
+	db := stdlib.OpenDB(*p.direct, stdlib.OptionAfterConnect(registerTypes))
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
 	var encoding string
