@@ -281,9 +281,8 @@ func (a *app) openOrCreate(ctx context.Context, look bool) (*store.Store, error)
 	if err == nil || store.ClassOf(err) != store.Config || a.config.Migrate == "off" {
 		return s, err
 	}
-	path, isFile := strings.CutPrefix(a.config.Database, "sqlite:")
 	if look {
-		if _, missing := os.Stat(strings.TrimPrefix(path, "//")); isFile && errors.Is(missing, fs.ErrNotExist) {
+		if a.nothingYet(ctx) {
 			return nil, nil
 		}
 		return nil, err
@@ -300,6 +299,21 @@ func (a *app) openOrCreate(ctx context.Context, look bool) (*store.Store, error)
 		return nil, errors.Join(failed, s.Close())
 	}
 	return s, nil
+}
+
+// nothingYet reports whether the database has none of this program's tables, or is a file that is not there.
+func (a *app) nothingYet(ctx context.Context) bool {
+	path, isFile := strings.CutPrefix(a.config.Database, "sqlite:")
+	if _, err := os.Stat(strings.TrimPrefix(path, "//")); isFile && errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Logger: a.warnings()})
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	version, dirty, err := s.SchemaVersion(ctx)
+	return err == nil && version == 0 && !dirty
 }
 
 // countLine is a line of a progress bar that counts captures.

@@ -20,7 +20,7 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 	if err != nil {
 		return nil, fmt.Errorf("SOURCE: %w", err)
 	}
-	rows, err := s.SeedRows(ctx)
+	_, err = s.SeedTable(ctx)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -41,7 +41,7 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 		return nil, errors.Join(fmt.Errorf("%s: %w", masked(url), err), s.Close())
 	}
 	if seed {
-		return &seedOrigin{databaseOrigin: d, rows: rows}, nil
+		return &seedOrigin{databaseOrigin: d}, nil
 	}
 	return &d, nil
 }
@@ -116,16 +116,20 @@ func (d *databaseOrigin) after(ctx context.Context, to *store.Store, site *strin
 // seedOrigin is a database with py3tftpsql's table, and maybe tftpsql's too.
 type seedOrigin struct {
 	databaseOrigin
-	rows []store.SeedRow
-	at   []time.Time // when each is said to have come
+	rows []store.SeedRow // read by times
+	at   []time.Time     // when each is said to have come
 	uids []string
 }
 
 func (o *seedOrigin) total() int64 { return o.n + int64(len(o.rows)) }
 
-// times gives the rows, which have none, times: a day apart, the last of each device before anything came here by itself, which
-// is now where nothing did; and after what was imported of the device before.
-func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) error {
+// times reads the rows, and gives them times, which they have none of: a day apart, the last of each device before anything came here by
+// itself, which is now where nothing did; and after what was imported of the device before. It wants the schema of to made: where
+// both are one database, that has given the table another name.
+func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) (err error) {
+	if o.rows, err = o.s.SeedRows(ctx); err != nil {
+		return err
+	}
 	end := now
 	if to != nil {
 		oldest, err := to.OldestUpload(ctx)

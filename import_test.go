@@ -237,24 +237,63 @@ func TestImportGit(t *testing.T) {
 	})
 }
 
+// seeded makes py3tftpsql's table, in the database at url where that is PostgreSQL, and returns the URL of where it is.
+func seeded(t *testing.T, url string) (source string) {
+	t.Helper()
+	source = url // the usual case: both in one database
+	if strings.HasPrefix(url, "sqlite:") {
+		source = pgtest.Database(t)
+	}
+	db := connect(t, source)
+	exec := func(text string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), text, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE TABLE backups (id serial, hostname varchar, config text)")
+	for _, row := range [][2]string{{"fw1", gate("fw1", "a", "web", "1")}, {"x/../1", "no configuration\n"}, {"fw1", gate("fw1", "a", "web", "2")}, {"fw1", gate("fw1", "a", "web", "1")}} {
+		exec("INSERT INTO backups (hostname, config) VALUES ($1, $2)", row[0], row[1])
+	}
+	exec("INSERT INTO backups (hostname, config) VALUES (NULL, NULL)")
+	return source
+}
+
+// TestImportSeedFirst: py3tftpsql's own database is imported before a server has ever used it; a dry run makes nothing.
+func TestImportSeedFirst(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p, source := &program{url: url}, seeded(t, url)
+		for range 2 {
+			if out := p.must(t, "import", source, "--dry-run"); !strings.Contains(out, "to import: 5 captures of 3 devices; 0 were here before") {
+				t.Errorf("dry run:\n%s", out)
+			}
+		}
+		var kind string
+		if err := connect(t, source).QueryRow(t.Context(), "SELECT string_agg(relname || ' ' || relkind::text, ', ') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')").Scan(&kind); err != nil || kind != "backups r" {
+			t.Errorf("a dry run leaves %s, %v", kind, err)
+		}
+		if out := p.must(t, "import", source); !strings.Contains(out, "imported: 5 captures of 3 devices; 0 were here before") {
+			t.Errorf("import:\n%s", out)
+		}
+		known := 5
+		if source == url { // the rows, and what they have become
+			known = 10
+		}
+		for _, flag := range []string{"--dry-run", "--dry-run=false"} {
+			if out := p.must(t, "import", source, flag); !strings.Contains(out, fmt.Sprintf(": 0 captures of 0 devices; %d were here before", known)) {
+				t.Errorf("again, %s:\n%s", flag, out)
+			}
+		}
+		if got := p.must(t, "show", "fw1"); got != gate("fw1", "a", "web", "1") {
+			t.Errorf("the newest is\n%s", got)
+		}
+	})
+}
+
 // TestImportSeed: rows of py3tftpsql's table, which have no times, come before everything that a device sent here, in their order.
 func TestImportSeed(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
-		source := url // the usual case: both in one database, and the server has begun
-		if strings.HasPrefix(url, "sqlite:") {
-			source = pgtest.Database(t)
-		}
-		exec := func(text string, args ...any) {
-			t.Helper()
-			if _, err := connect(t, source).Exec(t.Context(), text, args...); err != nil {
-				t.Fatal(err)
-			}
-		}
-		exec("CREATE TABLE backups (id serial, hostname varchar, config text)")
-		for _, row := range [][2]string{{"fw1", gate("fw1", "a", "web", "1")}, {"x/../1", "no configuration\n"}, {"fw1", gate("fw1", "a", "web", "2")}, {"fw1", gate("fw1", "a", "web", "1")}} {
-			exec("INSERT INTO backups (hostname, config) VALUES ($1, $2)", row[0], row[1])
-		}
-		exec("INSERT INTO backups (hostname, config) VALUES (NULL, NULL)")
+		source := seeded(t, url)
 		p := start(t, url)
 		p.put(t, "fw1.conf", gate("fw1", "z", "web", "3"))
 		if out := p.must(t, "import", source, "--dry-run"); !strings.Contains(out, "to import: 5 captures of 3 devices;") {

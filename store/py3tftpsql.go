@@ -28,17 +28,23 @@ type SeedRow struct {
 	table    string
 }
 
+// SeedTable returns what the table of py3tftpsql's is called, which a migration renames, and ErrNotFound where there is none.
+func (s *Store) SeedTable(ctx context.Context) (table string, err error) {
+	p, ok := s.db.(*postgres)
+	if !ok {
+		return "", ErrNotFound
+	}
+	return table, s.explain("find py3tftpsql's table", p.pool.QueryRow(ctx, seedTable).Scan(&table))
+}
+
 // SeedRows returns the rows of the table that py3tftpsql keeps on PostgreSQL (hostname, config), in the order in which they were
 // written, and ErrNotFound where there is no such table.
 func (s *Store) SeedRows(ctx context.Context) (list []SeedRow, err error) {
-	p, ok := s.db.(*postgres)
-	if !ok {
-		return nil, ErrNotFound
+	table, err := s.SeedTable(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var table string
-	if err := p.pool.QueryRow(ctx, seedTable).Scan(&table); err != nil {
-		return nil, s.explain("find py3tftpsql's table", err)
-	}
+	p := s.db.(*postgres)
 	rows, err := p.pool.Query(ctx, inTable(seedRows, table))
 	if err != nil {
 		return nil, s.explain("read "+table, err)
