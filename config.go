@@ -29,7 +29,7 @@ type Config struct {
 	DirectDatabase string   `env:"DATABASE_DIRECT_URL" desc:"PostgreSQL's own address for migrations, where DATABASE_URL goes through PgBouncer"`
 	Migrate        Migrate  `env:"MIGRATE" flag:"migrate" desc:"auto brings the schema up to date at start; off only checks it"`
 	Spool          string   `env:"SPOOL" flag:"spool" desc:"file that keeps captures while PostgreSQL is away"`
-	MinFree        Size     `env:"MIN_FREE" flag:"min-free" desc:"free disk space below which uploads are refused (SQLite, spool); 0 for none"`
+	MinFree        MinFree  `env:"MIN_FREE" flag:"min-free" desc:"free disk space below which uploads are refused (SQLite, spool); 0 for none"`
 	Host           string   `env:"TFTP_HOST" flag:"host" desc:"address to listen on; empty for all, IPv4 and IPv6"`
 	Port           Port     `env:"TFTP_PORT" flag:"port,p" desc:"UDP port; devices speak to 69, which needs a privilege"`
 	AckTimeout     Duration `env:"TFTP_ACK_TIMEOUT" flag:"ack-timeout" desc:"first repeat of an unanswered packet; a bare number is seconds"`
@@ -81,7 +81,7 @@ func (s seedDatabase) url() string {
 
 func defaultConfig() Config {
 	return Config{
-		Database: "sqlite:tftpsql.db", Migrate: "auto", MinFree: 128 << 20, Port: 9069, Shards: 1,
+		Database: "sqlite:tftpsql.db", Migrate: "auto", Port: 9069, Shards: 1,
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second), Drain: Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize, MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).withRoom()),
 		Allow: defaultAllow(), Read: "own", HTTP: HTTPAddr{addr: "127.0.0.1:9080"}, LogLevel: Level(slog.LevelInfo), LogFormat: "text",
@@ -282,6 +282,42 @@ func (s *Size) UnmarshalText(b []byte) error {
 
 // withRoom is the memory that a body of this size takes at most while it grows.
 func (s Size) withRoom() Size { return s + s/8 + 1<<20 }
+
+// MinFree is how much of a disk stays free: what was set, else 1 GiB, or less where the disk is small.
+type MinFree struct {
+	size Size
+	set  bool
+}
+
+const (
+	minFree      = 1 << 30
+	minFreeShare = 8 // Fly's smallest volume has 1 GiB in all
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *MinFree) UnmarshalText(b []byte) error {
+	var s Size
+	if err := s.UnmarshalText(b); err != nil {
+		return err
+	}
+	*m = MinFree{s, true}
+	return nil
+}
+
+func (m MinFree) String() string {
+	if !m.set {
+		return "1GiB, or an eighth of the disk where that is less"
+	}
+	return m.size.String()
+}
+
+// of is what stays free of a disk of that size.
+func (m MinFree) of(disk int64) Size {
+	if !m.set {
+		return Size(min(minFree, disk/minFreeShare))
+	}
+	return m.size
+}
 
 func (s Size) String() string {
 	for i := 2; i >= 0; i-- {

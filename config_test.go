@@ -183,3 +183,20 @@ func readFile(t *testing.T, name string) string {
 	}
 	return string(b)
 }
+
+// TestMinFree: what stays free of a disk goes by its size, unless somebody has said how much.
+func TestMinFree(t *testing.T) {
+	for _, c := range []struct {
+		set  string
+		disk Size
+		want Size
+	}{
+		{"", 1 << 40, 1 << 30}, {"", 8 << 30, 1 << 30}, {"", 1 << 30, 128 << 20}, {"", 0, 0},
+		{"1GiB", 1 << 30, 1 << 30}, {"0", 1 << 30, 0}, {"64MiB", 1 << 40, 64 << 20},
+	} {
+		config, err := loadConfig([]string{"MIN_FREE=" + c.set})
+		if got := config.MinFree.of(int64(c.disk)); err != nil || got != c.want {
+			t.Errorf("MIN_FREE=%s of a disk of %s: %s, %v; want %s", c.set, c.disk, got, err, c.want)
+		}
+	}
+}

@@ -40,7 +40,7 @@ type health struct {
 	metrics *metrics
 	server  atomic.Pointer[tftp.Server] // nil until it serves
 	room    atomic.Pointer[room]        // nil before there is one
-	unready atomic.Pointer[string]      // why captures can't be stored; empty where they can
+	unready atomic.Pointer[string]      // why captures can't be stored, as look found it; empty where they can
 	failure atomic.Pointer[storeFailure]
 	spool   atomic.Pointer[string] // why the spool could keep nothing; empty where it could, nil where there is none
 	leaving atomic.Bool            // the program stops
@@ -86,10 +86,8 @@ func (h *health) stored(took time.Duration, err error) {
 	}
 	if err == nil {
 		h.failure.Store(nil)
-		if h.full() == nil {
-			none := ""
-			h.unready.Store(&none) // whatever it was
-		}
+		none := ""
+		h.unready.Store(&none) // whatever it was
 		return
 	}
 	h.failure.Store(&storeFailure{time.Now(), err})
@@ -120,9 +118,6 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	err := s.Ready(limited)
 	if ctx.Err() != nil {
 		return
-	}
-	if err == nil {
-		err = h.full()
 	}
 	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts && (f.lasts() || f.at.After(began)) {
 		err = f.err
@@ -173,6 +168,20 @@ func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	}
 }
 
+// reason returns why captures can't be stored, empty where they can: at once what the disk and the last capture say, else what look has found.
+func (h *health) reason() string {
+	if h.leaving.Load() {
+		return "stopping"
+	}
+	if err := h.full(); err != nil {
+		return message(err)
+	}
+	if f := h.failure.Load(); f != nil && f.lasts() && time.Since(f.at) < failureCounts {
+		return message(f.err)
+	}
+	return *h.unready.Load()
+}
+
 // full returns why uploads are refused, or nil.
 func (h *health) full() error {
 	if room := h.room.Load(); room != nil {
@@ -205,11 +214,7 @@ func (h *health) handler() http.Handler {
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		reason := *h.unready.Load()
-		if h.leaving.Load() {
-			reason = "stopping"
-		}
-		if reason != "" {
+		if reason := h.reason(); reason != "" {
 			answer(w, http.StatusServiceUnavailable, reason)
 			return
 		}

@@ -177,7 +177,7 @@ func TestGreeting(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--allow", "192.0.2.0/24")
 	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
 	lines = lines[len(lines)-5:]
-	for i, want := range []string{`msg=tftpsql version=`, `msg=database url=sqlite:.* min-free=128MiB`, `msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `, `msg=listening address=127.0.0.1:\d+ note="devices speak to port 69`} {
+	for i, want := range []string{`msg=tftpsql version=`, `msg=database url=sqlite:.* min-free=\d+[GMK]iB`, `msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `, `msg=listening address=127.0.0.1:\d+ note="devices speak to port 69`} {
 		if !regexp.MustCompile(want).MatchString(lines[i]) {
 			t.Errorf("line %d is %s", i, lines[i])
 		}
@@ -328,6 +328,9 @@ func TestStorageFull(t *testing.T) {
 	h.stored(0, &store.Error{Op: "store capture", Class: store.Permanent, Err: errors.New("too odd")})
 	ready(200, "ready")
 	h.stored(0, &store.Error{Op: "store capture", Class: store.Full, Err: errors.New("disk full"), Hint: "make room"})
+	if status, body := get(t, page.URL+"/readyz"); status != 503 { // nobody has looked yet
+		t.Error(status, body)
+	}
 	ready(503, "disk full: make room")
 	ready(503, "disk full: make room")
 	h.stored(0, nil)
@@ -380,7 +383,7 @@ func TestSpoolUnusable(t *testing.T) {
 		}
 	}
 	look("1", "")
-	h.room.Store(&room{store: s, least: 1 << 60})
+	h.room.Store(&room{store: s, least: MinFree{1 << 60, true}})
 	look("0", "spool: the disk of "+file+" has ")
 	h.room.Store(nil)
 	look("1", "")

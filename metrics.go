@@ -193,7 +193,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), label)
 	}
 	ready := 0.0
-	if *m.health.unready.Load() == "" && !m.health.leaving.Load() {
+	if m.health.reason() == "" {
 		ready = 1
 	}
 	gauge(readyDesc, ready)

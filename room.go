@@ -13,7 +13,7 @@ import (
 // room watches that the disk has room, so that uploads are refused before it is full and the database breaks.
 type room struct {
 	store *store.Store
-	least Size
+	least MinFree
 	log   *slog.Logger
 	low   atomic.Pointer[error] // why uploads are refused; nil while there is room
 }
@@ -36,30 +36,50 @@ func (r *room) watch(ctx context.Context) {
 }
 
 func (r *room) look() {
-	free, file, known := r.store.Free()
+	disk, known := r.store.Disk()
+	var err error
+	if known {
+		err = r.short(disk)
+	}
 	was := r.low.Load()
-	switch enough := !known || free >= int64(r.least); {
-	case enough && was != nil:
+	switch {
+	case err == nil && was != nil:
 		r.low.Store(nil)
-		r.log.Info("the disk has room again: uploads are taken", "file", file, "free", Size(free).round())
-	case !enough:
-		err := r.short(free, file)
+		r.log.Info("the disk has room again: uploads are taken", "file", disk.File, "free", Size(disk.Free).round())
+	case err != nil:
 		if r.low.Store(&err); was == nil {
 			r.log.Error("uploads are refused", "err", err)
 		}
 	}
 }
 
-func (r *room) short(free int64, file string) error {
-	return fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE", file, Size(free).round(), r.least)
+// short returns what is wrong with a disk that has too little left, or nil.
+func (r *room) short(d store.Disk) error {
+	least := r.least.of(d.Size)
+	if d.Free >= int64(least) {
+		return nil
+	}
+	return fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE", d.File, Size(d.Free).round(), least.round())
 }
 
 // spool returns why uploads would be refused if PostgreSQL were away, or nil.
 func (r *room) spool() error {
-	if free, file, known := r.store.SpoolFree(); known && free < int64(r.least) {
-		return r.short(free, file)
+	if disk, known := r.store.SpoolDisk(); known {
+		return r.short(disk)
 	}
 	return nil
+}
+
+// free is what has to stay free, as the start says it.
+func (r *room) free() string {
+	disk, known := r.store.Disk()
+	if !known {
+		disk, known = r.store.SpoolDisk()
+	}
+	if !known {
+		return r.least.String()
+	}
+	return r.least.of(disk.Size).round().String()
 }
 
 // full returns why uploads are refused, or nil.

@@ -198,7 +198,7 @@ func (w *worker) greet() {
 		database = append(database, "spool", cmp.Or(w.Spool, "none"))
 	}
 	if local || w.Spool != "" {
-		database = append(database, "min-free", w.MinFree.String())
+		database = append(database, "min-free", w.health.room.Load().free())
 	}
 	log.Info("database", database...)
 	log.Info("allowed", "sources", cmp.Or(w.Allow.String(), "loopback"), "read", w.Read.String(), "max-size", w.MaxSize.String(), "write-once", bool(w.WriteOnce))

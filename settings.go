@@ -73,7 +73,7 @@ func (f *flagValue) Type() string {
 	switch f.v.Interface().(type) {
 	case Duration:
 		return "time"
-	case Size:
+	case Size, MinFree:
 		return "size"
 	case Port, Count:
 		return "number"

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace returns how many bytes the disk that holds a file has left for this user.
-func freeSpace(file string) (int64, bool) {
+// diskOf returns the disk that holds a file.
+func diskOf(file string) (Disk, bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(file), &st); err != nil {
-		return 0, false
+		return Disk{}, false
 	}
-	return int64(st.Bavail) * int64(st.Bsize), true
+	return Disk{File: file, Free: int64(st.Bavail) * int64(st.Bsize), Size: int64(st.Blocks) * int64(st.Bsize)}, true
 }

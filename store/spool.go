@@ -278,26 +278,29 @@ func (s *Store) SpoolStatus(ctx context.Context) (SpoolStatus, error) {
 	return s.spool.Status(ctx)
 }
 
-// Free returns how much room the disk has that the next capture goes to, and the file there; ok is false where that is not this
-// machine's, or not known.
-func (s *Store) Free() (bytes int64, file string, ok bool) {
-	switch f, isFile := s.db.(*sqliteFile); {
-	case isFile:
-		bytes, ok = freeSpace(f.path)
-		return bytes, f.path, ok
-	case s.spool != nil && s.spool.away.Load():
-		return s.SpoolFree()
-	}
-	return 0, "", false
+// A Disk is where captures go.
+type Disk struct {
+	File       string // the database or the spool that is on it
+	Free, Size int64  // bytes: what this user may still write, and all there is
 }
 
-// SpoolFree returns how much room the spool's disk has, and the spool; ok is false where there is none, or it is not known.
-func (s *Store) SpoolFree() (bytes int64, file string, ok bool) {
-	if s.spool == nil {
-		return 0, "", false
+// Disk returns the disk that the next capture goes to; ok is false where that is not this machine's, or not known.
+func (s *Store) Disk() (d Disk, ok bool) {
+	switch f, isFile := s.db.(*sqliteFile); {
+	case isFile:
+		return diskOf(f.path)
+	case s.spool != nil && s.spool.away.Load():
+		return s.SpoolDisk()
 	}
-	bytes, ok = freeSpace(s.spool.file.path)
-	return bytes, s.spool.file.path, ok
+	return Disk{}, false
+}
+
+// SpoolDisk returns the spool's disk; ok is false where there is no spool, or it is not known.
+func (s *Store) SpoolDisk() (d Disk, ok bool) {
+	if s.spool == nil {
+		return Disk{}, false
+	}
+	return diskOf(s.spool.file.path)
 }
 
 // HasSpool reports whether captures are kept in a spool while PostgreSQL is away.
