@@ -160,7 +160,7 @@ func TestPrometheus(t *testing.T) {
 			Groups []struct{ Rules []struct{ Name string } }
 		}
 	}
-	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 || len(rules.Data.Groups[0].Rules) != 6 {
+	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 || len(rules.Data.Groups[0].Rules) != 7 {
 		t.Errorf("rules %+v, %v", rules, err)
 	}
 }
