@@ -74,6 +74,7 @@ func TestHealth(t *testing.T) {
 		for _, want := range []string{
 			`tftpsql_requests_total{op="write"} 1`, `tftpsql_requests_total{op="read"} 1`,
 			`tftpsql_transfers_total{code="",op="write",outcome="ok"} 1`, `tftpsql_transfers_total{code="2",op="read",outcome="failed"} 1`,
+			`tftpsql_transfers_total{code="0",op="write",outcome="aborted"} 0`, `tftpsql_transfers_total{code="other",op="read",outcome="aborted"} 0`,
 			`tftpsql_commit_duration_seconds_count 1`, `tftpsql_transfer_duration_seconds_count{op="write"} 1`, `tftpsql_packets_total{direction="in"} [1-9]`,
 			`tftpsql_transfers_in_flight{op="write"} 0`, `tftpsql_bytes_in_flight 0`, `tftpsql_ready 1`, `tftpsql_bytes_total{op="write"} \d\d`,
 		} {

@@ -67,8 +67,9 @@ func newMetrics(h *health) *metrics {
 	}
 	for _, op := range []tftp.Op{tftp.OpRead, tftp.OpWrite} { // a rate needs the 0 before the first 1
 		m.transfers.WithLabelValues(op.String(), "ok", "")
-		for c := range tftp.CodeOptions + 1 {
+		for c := range tftp.CodeOptions + 2 { // the last is any other
 			m.transfers.WithLabelValues(op.String(), "failed", code(c))
+			m.transfers.WithLabelValues(op.String(), "aborted", code(c))
 		}
 		for reason := range cures {
 			if strings.HasPrefix(reason, "read: ") { // what is refused is told apart by op here

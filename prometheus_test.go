@@ -47,6 +47,8 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+var metricName = regexp.MustCompile(`(tftpsql|process)_[a-z_]+`)
+
 // expressions are what the dashboard and the alerts ask Prometheus for.
 func expressions(t *testing.T) (list []string) {
 	t.Helper()
@@ -57,12 +59,15 @@ func expressions(t *testing.T) (list []string) {
 		}
 	}
 	unmarshal(t, readFile(t, "deploy/grafana/tftpsql.json"), &dashboard)
-	variables := strings.NewReplacer("$__rate_interval", "1m", "$job", ".*", "$instance", ".*")
+	variables := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h", "$job", ".*", "$instance", ".*")
 	for _, p := range dashboard.Panels {
 		if len(p.Targets) == 0 {
 			t.Errorf("panel %s shows nothing", p.Title)
 		}
 		for _, target := range p.Targets {
+			if n := len(metricName.FindAllString(target.Expr, -1)); n == 0 || n != strings.Count(target.Expr, `{job=~"$job",instance=~"$instance"`) {
+				t.Errorf("panel %s shows others than the chosen workers: %s", p.Title, target.Expr)
+			}
 			list = append(list, variables.Replace(target.Expr))
 		}
 	}
@@ -90,7 +95,7 @@ func TestPrometheus(t *testing.T) {
 	p.put(t, "fw1.conf", fortigate("fw1", "1"))
 	_, text := get(t, p.page(t)+"/metrics")
 	for _, expr := range expressions(t) {
-		for _, metric := range regexp.MustCompile(`(tftpsql|process)_[a-z_]+`).FindAllString(expr, -1) {
+		for _, metric := range metricName.FindAllString(expr, -1) {
 			if !regexp.MustCompile(`(?m)^` + metric + `[{ ]`).MatchString(text) {
 				t.Errorf("%s asks for %s, which the program doesn't tell", expr, metric)
 			}
