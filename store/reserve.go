@@ -20,7 +20,7 @@ func (f *sqliteFile) keepReserve() {
 	if _, err := os.Stat(path); err == nil {
 		return
 	}
-	if free, ok := freeSpace(path); !ok || free < reserveShare*reserveBytes {
+	if disk, ok := diskOf(path); !ok || disk.Free < reserveShare*reserveBytes {
 		return
 	}
 	b := make([]byte, reserveBytes)
