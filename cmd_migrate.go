@@ -95,7 +95,7 @@ func (a *app) withDatabase(create bool, do func(ctx context.Context, s *store.St
 		if a.configErr != nil {
 			return usageError{a.configErr}
 		}
-		log, closeLog, err := a.config.logger(a.err, coloured(a.err, a.environ))
+		log, closeLog, err := a.config.logger(a.err, a.environ)
 		if err != nil {
 			return err
 		}

@@ -185,6 +185,28 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
+// TestGreetingElsewhere: what the start prints can be used as it stands, from another folder too.
+func TestGreetingElsewhere(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "here.db")
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	relative, err := filepath.Rel(here, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "sqlite:"+relative, "--http", ":0")
+	if got := p.log.wait(t, `msg=database url=(\S+)`)[1]; got != "sqlite:"+file {
+		t.Errorf("the database is at %s, want %s", got, file)
+	}
+	page := p.log.wait(t, `msg=health url=(http://127\.0\.0\.1:\d+) .* addresses=all\n`)[1]
+	if status, body := get(t, page+"/readyz"); status != 200 {
+		t.Errorf("%s: %d %s", page, status, body)
+	}
+}
+
 // TestGreetingSpool: on PostgreSQL the start says where captures wait while it is away, and what stays free of that disk.
 func TestGreetingSpool(t *testing.T) {
 	t.Parallel()
@@ -225,7 +247,7 @@ func TestTerminalLog(t *testing.T) {
 // TestJSONLog: a program that reads the log knows the unit of each time span.
 func TestJSONLog(t *testing.T) {
 	var b strings.Builder
-	log, end, err := (&Config{LogFormat: "json"}).logger(&b, false)
+	log, end, err := (&Config{LogFormat: "json"}).logger(&b, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

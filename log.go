@@ -72,6 +72,14 @@ func (h *terminalLog) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
+// withoutTime leaves the time to the journal, which has its own before each line.
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
 // inMilliseconds gives a time span its unit in JSON, where slog writes a bare number of nanoseconds: took becomes took_ms.
 func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindDuration {

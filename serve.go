@@ -32,7 +32,7 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	if err := c.check(); err != nil {
 		return usageError{err}
 	}
-	log, closeLog, err := c.logger(a.err, coloured(a.err, a.environ))
+	log, closeLog, err := c.logger(a.err, a.environ)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (w *worker) drain() error {
 func (w *worker) greet() {
 	log := w.log
 	log.Info("tftpsql", "version", programVersion())
-	database := []any{"url", masked(w.Database), "keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
+	database := []any{"url", located(w.Database), "keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
 	local := strings.HasPrefix(w.Database, "sqlite:")
 	if !local {
 		database = append(database, "spool", cmp.Or(w.Spool, "none"))
@@ -204,7 +204,12 @@ func (w *worker) greet() {
 	log.Info("allowed", "sources", cmp.Or(w.Allow.String(), "loopback"), "read", w.Read.String(), "max-size", w.MaxSize.String(), "write-once", bool(w.WriteOnce))
 	switch {
 	case w.page != nil:
-		log.Info("health", "url", "http://"+w.page.Addr().String(), "paths", "/healthz /readyz /metrics")
+		at := HTTPAddr{addr: w.page.Addr().String()}
+		attrs := []any{"url", "http://" + at.local(), "paths", "/healthz /readyz /metrics"}
+		if at.local() != at.addr {
+			attrs = append(attrs, "addresses", "all")
+		}
+		log.Info("health", attrs...)
 	case w.health.taken != nil:
 		log.Warn("health", "url", "none", "err", w.health.taken)
 	default:
@@ -347,7 +352,7 @@ func (c *Config) listen(how net.ListenConfig) (net.PacketConn, error) {
 }
 
 // logger makes the log that the settings ask for.
-func (c *Config) logger(stderr io.Writer, colour bool) (log *slog.Logger, closeLog func(), err error) {
+func (c *Config) logger(stderr io.Writer, environ []string) (log *slog.Logger, closeLog func(), err error) {
 	w, closeLog := stderr, func() {}
 	if c.LogFile != "" {
 		f, err := os.OpenFile(c.LogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -364,8 +369,11 @@ func (c *Config) logger(stderr io.Writer, colour bool) (log *slog.Logger, closeL
 		o.ReplaceAttr = inMilliseconds
 		return slog.New(slog.NewJSONHandler(plainJSON{w}, o)), closeLog, nil
 	}
-	if colour && c.LogFile == "" {
+	if c.LogFile == "" && coloured(stderr, environ) {
 		return slog.New(newTerminalLog(w, *o)), closeLog, nil
+	}
+	if c.LogFile == "" && toJournal(stderr, environ) {
+		o.ReplaceAttr = withoutTime
 	}
 	return slog.New(slog.NewTextHandler(w, o)), closeLog, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"strings"
 )
@@ -94,6 +95,16 @@ func postgresURL(user, password, host, database string) string {
 		u.User = url.User(user)
 	}
 	return u.String()
+}
+
+// located returns a database URL as masked does, and a file's with its whole path, as commands in another folder need it.
+func located(database string) string {
+	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		if abs, err := filepath.Abs(strings.TrimPrefix(path, "//")); err == nil {
+			return "sqlite:" + abs
+		}
+	}
+	return masked(database)
 }
 
 // masked returns a database URL without its password.
