@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -424,6 +426,44 @@ func TestDebianSettings(t *testing.T) {
 	}
 	if bytes.Contains(out, []byte("A-B")) {
 		t.Error("A-B is no variable")
+	}
+}
+
+// TestDebianDocs: what the package's pages lead to is in the package.
+func TestDebianDocs(t *testing.T) {
+	var file struct {
+		Contents []struct{ Src, Dst, Type string }
+	}
+	parseYAML(t, "deploy/nfpm.yaml", &file)
+	const docs = "/usr/share/doc/tftpsql/"
+	shipped := map[string]string{} // where a file or folder goes, and where it is from
+	for _, c := range file.Contents {
+		shipped[c.Dst] = c.Src
+		if c.Type != "tree" {
+			continue
+		}
+		err := filepath.WalkDir(c.Src, func(name string, _ fs.DirEntry, err error) error {
+			shipped[path.Join(c.Dst, strings.TrimPrefix(filepath.ToSlash(name), strings.TrimSuffix(c.Src, "/")))] = name
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	links := 0
+	for dst, src := range shipped {
+		if !strings.HasPrefix(dst, docs) || path.Ext(dst) != ".md" {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(readFile(t, src), -1) {
+			links++
+			if _, ok := shipped[path.Join(path.Dir(dst), m[1])]; !ok {
+				t.Errorf("%s leads to %s, which is not in the package", dst, m[1])
+			}
+		}
+	}
+	if links < 20 {
+		t.Errorf("%d links", links)
 	}
 }
 
