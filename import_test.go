@@ -386,3 +386,24 @@ func TestImportDatabase(t *testing.T) {
 		}
 	})
 }
+
+// TestCountLine: how far an import is, in whatever width a terminal has.
+func TestCountLine(t *testing.T) {
+	for _, c := range []struct {
+		done, total int64
+		took        time.Duration
+		width       int
+		want        string
+	}{
+		{0, 200, 0, 80, "[..............................]   0% 0 of 200 captures, 0/s, - left"},
+		{50, 200, 2 * time.Second, 80, "[#######.......................]  25% 50 of 200 captures, 25/s, 6s left"},
+		{200, 200, 8 * time.Second, 80, "[##############################] 100% 200 of 200 captures, 25/s, 0s left"},
+		{300, 200, 8 * time.Second, 60, "[#################] 100% 300 of 200 captures, 38/s, 0s left"},
+		{1, 200, time.Second, 20, "0% 1 of 200 captures, 1/s, 3m19s left"},
+		{0, 0, time.Second, 80, "[##############################] 100% 0 of 0 captures, 0/s, - left"},
+	} {
+		if got := countLine(c.done, c.total, c.took, c.width); got != c.want {
+			t.Errorf("%d of %d after %s in %d:\n%q, want\n%q", c.done, c.total, c.took, c.width, got, c.want)
+		}
+	}
+}
