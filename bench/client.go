@@ -141,13 +141,16 @@ func onCore(core int, f func() error) error {
 	return f()
 }
 
+// course is what a transfer took.
+type course struct{ repeats, packets int } // packets of both directions
+
 // one is a client with a socket to itself.
 type one struct {
-	fd      int
-	to      netip.AddrPort
-	buf     []byte
-	repeats int
-	noGSO   bool
+	fd    int
+	to    netip.AddrPort
+	buf   []byte
+	noGSO bool
+	course
 }
 
 func newOne(to netip.AddrPort) (*one, error) {
@@ -167,6 +170,7 @@ func (c *one) ask(req []byte) (int, error) {
 		if err := unix.Sendto(c.fd, req, 0, sockaddr(c.to)); err != nil {
 			return 0, err
 		}
+		c.packets++
 		n, from, err := unix.Recvfrom(c.fd, c.buf, 0)
 		for err == unix.EINTR {
 			n, from, err = unix.Recvfrom(c.fd, c.buf, 0)
@@ -175,6 +179,7 @@ func (c *one) ask(req []byte) (int, error) {
 			c.repeats++
 			continue
 		}
+		c.packets++
 		if err := unix.Connect(c.fd, from); err != nil {
 			return 0, err
 		}
@@ -187,15 +192,15 @@ func (c *one) ask(req []byte) (int, error) {
 }
 
 // put sends body. A blksize of 0 asks for no options.
-func put(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (repeats int, err error) {
+func put(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (course, error) {
 	c, err := newOne(to)
 	if err != nil {
-		return 0, err
+		return course{}, err
 	}
 	defer c.close()
 	n, err := c.ask(request(opWrite, name, blksize, windowsize))
 	if err != nil {
-		return c.repeats, err
+		return c.course, err
 	}
 	blksize, windowsize = 512, 1
 	if c.buf[1] == opOACK {
@@ -207,14 +212,17 @@ func put(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (
 		c.window(window, body, acked, min(acked+uint64(windowsize), last), blksize)
 	again:
 		n := receive(c.fd, c.buf)
+		if n >= 0 {
+			c.packets++
+		}
 		switch {
 		case n < 0:
 			if tries++; tries > clientTries {
-				return c.repeats, errSilence
+				return c.course, errSilence
 			}
 			c.repeats++
 		case n >= 4 && c.buf[1] == opError:
-			return c.repeats, refused(c.buf[:n])
+			return c.course, refused(c.buf[:n])
 		case n >= 4 && c.buf[1] == opAck:
 			ahead := uint64(block(c.buf) - uint16(acked))
 			if ahead == 0 && windowsize > 1 {
@@ -232,11 +240,12 @@ func put(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (
 			goto again
 		}
 	}
-	return c.repeats, nil
+	return c.course, nil
 }
 
 // window sends the blocks after from up to to, with segmentation offload where there is more than one.
 func (c *one) window(b, body []byte, from, to uint64, blksize int) {
+	c.packets += int(to - from)
 	used := 0
 	for n := from + 1; n <= to; n++ {
 		at := int(n-1) * blksize
@@ -274,38 +283,38 @@ func (c *one) window(b, body []byte, from, to uint64, blksize int) {
 const getBatch = 64 // datagrams taken by one call
 
 // get fetches a file and compares it with body.
-func get(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (repeats int, err error) {
+func get(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (course, error) {
 	c, err := newOne(to)
 	if err != nil {
-		return 0, err
+		return course{}, err
 	}
 	defer c.close()
 	n, err := c.ask(request(opRead, name, blksize, windowsize))
 	if err != nil {
-		return c.repeats, err
+		return c.course, err
 	}
 	g := getting{one: c, body: body, blksize: 512, windowsize: 1}
 	if c.buf[1] == opOACK {
 		g.blksize, g.windowsize = granted(c.buf[:n])
 		g.ack()
 	} else if err := g.data(c.buf[:n]); err != nil {
-		return c.repeats, err
+		return c.course, err
 	}
 	for tries := 0; !g.ended; {
 		before := g.got
 		if err := g.take(); err != nil {
-			return c.repeats, err
+			return c.course, err
 		}
 		if g.got > before {
 			tries = 0
 		} else if tries++; tries > 100*clientTries {
-			return c.repeats, errSilence
+			return c.course, errSilence
 		}
 	}
 	if g.at != len(body) {
-		return c.repeats, fmt.Errorf("%d bytes came of %d", g.at, len(body))
+		return c.course, fmt.Errorf("%d bytes came of %d", g.at, len(body))
 	}
-	return c.repeats, nil
+	return c.course, nil
 }
 
 // getting is a download.
@@ -316,7 +325,7 @@ type getting struct {
 	blksize, windowsize int
 	got, acked          uint64 // blocks
 	gap, ended          bool   // gap: an ACK has said that one is missing
-	packets             [][]byte
+	buffers             [][]byte
 	messages            []mmsghdr
 	vectors             []unix.Iovec
 }
@@ -331,6 +340,7 @@ func (g *getting) ack() {
 	var b [4]byte
 	header(b[:], opAck, g.got)
 	send(g.fd, b[:])
+	g.packets++
 	g.acked = g.got
 }
 
@@ -342,14 +352,15 @@ func (g *getting) take() error {
 			g.silence()
 			return nil
 		}
+		g.packets++
 		return g.data(g.buf[:n])
 	}
 	if g.messages == nil {
-		g.packets, g.messages, g.vectors = make([][]byte, getBatch), make([]mmsghdr, getBatch), make([]unix.Iovec, getBatch)
-		for i := range g.packets {
-			g.packets[i] = make([]byte, g.blksize+4)
-			g.vectors[i].Base = &g.packets[i][0]
-			g.vectors[i].SetLen(len(g.packets[i]))
+		g.buffers, g.messages, g.vectors = make([][]byte, getBatch), make([]mmsghdr, getBatch), make([]unix.Iovec, getBatch)
+		for i := range g.buffers {
+			g.buffers[i] = make([]byte, g.blksize+4)
+			g.vectors[i].Base = &g.buffers[i][0]
+			g.vectors[i].SetLen(len(g.buffers[i]))
 			g.messages[i].Iov, g.messages[i].Iovlen = &g.vectors[i], 1
 		}
 	}
@@ -361,8 +372,9 @@ func (g *getting) take() error {
 		g.silence()
 		return nil
 	}
+	g.packets += int(n)
 	for i := range int(n) {
-		if err := g.data(g.packets[i][:g.messages[i].n]); err != nil {
+		if err := g.data(g.buffers[i][:g.messages[i].n]); err != nil {
 			return err
 		}
 	}

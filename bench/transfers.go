@@ -150,14 +150,14 @@ func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, t
 			return nil, err
 		}
 	}
-	repeats, done := 0, 0
+	repeats, packets, done := 0, 0, 0
 	var names []string
 	var took, client time.Duration
 	before := s.cpu()
 	err = onCore(b.core, func() error {
 		start, used := time.Now(), threadCPU()
 		for ; done < times && time.Since(start) < singleTime; done++ {
-			n, err := 0, error(nil)
+			n, err := course{packets: 2 * (len(body)/512 + 2)}, error(nil) // of the echo
 			switch {
 			case s.name == echo:
 				err = echoed(s, op, len(body))
@@ -167,7 +167,7 @@ func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, t
 			default:
 				n, err = get(s.addr, fetched, body, blksize, windowsize)
 			}
-			repeats += n
+			repeats, packets = repeats+n.repeats, packets+n.packets
 			if err != nil {
 				return err
 			}
@@ -184,10 +184,9 @@ func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, t
 			return nil, err
 		}
 	}
-	packets := float64(done * (len(body)/max(512, blksize) + 1) * (windowsize + 1) / windowsize)
 	m := sample{mbs: float64(done*len(body)) / 1e6 / took.Seconds(), repeated: float64(repeats), busy: 100 * client.Seconds() / took.Seconds()}
 	if s.name != hpa { // the kernel doesn't tell what its processes have used
-		m[cpuPkt] = float64(used.Microseconds()) / packets
+		m[cpuPkt] = float64(used.Microseconds()) / float64(packets)
 	}
 	return m, nil
 }
