@@ -166,7 +166,7 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 		return nil, err
 	}
 	for program, of := range map[string]string{b.program: b.root, b.pin: filepath.Join(b.root, "bench", "pin")} {
-		if err := build(program, of); err != nil {
+		if err := build(program, of, releaseTags); err != nil {
 			return nil, err
 		}
 	}
@@ -185,9 +185,13 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 	}, nil
 }
 
-// build builds the program of a folder.
-func build(program, of string, flags ...string) error {
-	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-buildvcs=false", "-o", program}, flags...), ".")...)
+// releaseTags and the flags below are those of the Makefile's BUILD: what is measured is what is shipped.
+const releaseTags = "nethttpomithttp2"
+
+// build builds the program of a folder, peers' as ours.
+func build(program, of, tags string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags=-s -w -funcalign=16", "-o", program}, flags...)
+	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir, cmd.Env = of, append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, said)

@@ -109,7 +109,7 @@ func (p *places) profiledProgram() (string, error) {
 	if err := os.WriteFile(program+".json", overlay, 0o644); err != nil {
 		return "", err
 	}
-	return program, build(program, p.root, "-tags", "profiled", "-overlay", program+".json")
+	return program, build(program, p.root, releaseTags+",profiled", "-overlay", program+".json")
 }
 
 // trace is a stack of a profile, the innermost function first, and what CPU it took.
