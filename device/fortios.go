@@ -272,7 +272,12 @@ func fortiSecretName(key []byte) bool {
 			return true
 		}
 	}
-	return bytes.HasSuffix(key, []byte("-key")) || bytes.HasSuffix(key, []byte("-token"))
+	for _, end := range []string{"-key", "-token", "-seed", "-pin", "-pin-code"} {
+		if bytes.HasSuffix(key, []byte(end)) {
+			return true
+		}
+	}
+	return false
 }
 
 // openFortiKey looks whether the private key that begins on this line is displayed encrypted.

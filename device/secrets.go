@@ -16,6 +16,7 @@ import (
 func (w *walk) hideAnywhere() {
 	w.hidePrivateKey()
 	w.hideURLs()
+	w.hideCurl()
 	w.hideForms()
 	w.hideNamed()
 	w.hideSpoken()
@@ -73,6 +74,34 @@ func sealEnd(b []byte) int {
 		}
 		if i += n; i > 0 && b[i-1] == '-' || i > 1 && b[i-1] == ' ' && b[i-2] == '-' {
 			return i
+		}
+	}
+}
+
+// hideCurl marks the password in "curl -u NAME:PASSWORD", of scripts.
+func (w *walk) hideCurl() {
+	_, b, _ := bytes.Cut(w.words, []byte("curl "))
+	for len(b) > 0 {
+		option := field(b, 0)
+		b = rest(b, 1)
+		v := b
+		switch {
+		case string(option) == "--user", string(option) == "--proxy-user":
+		case len(option) < 2 || option[0] != '-' || option[1] == '-':
+			continue
+		case option[1] == 'u' && len(option) > 2:
+			v = option[2:]
+		case option[len(option)-1] != 'u' && option[len(option)-1] != 'U':
+			continue
+		}
+		quoted := len(v) > 0 && (v[0] == '"' || v[0] == '\'')
+		if quoted {
+			v, _ = token(v)
+		} else {
+			v = bytes.TrimRight(field(v, 0), `"'\`)
+		}
+		if n := bytes.IndexByte(v, ':'); n >= 0 {
+			w.mark(v[n+1:], secret)
 		}
 	}
 }
@@ -219,7 +248,7 @@ func (w *walk) hideNamed() {
 		for i < len(b) && nameByte(b[i]) {
 			i++
 		}
-		if !secretName(b[from:i]) && !secretHeader(b[from:i]) {
+		if !secretName(b[from:i]) && !secretHeader(b[from:i]) && !toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&')) {
 			continue
 		}
 		at, told := i, false
@@ -299,7 +328,7 @@ func writtenAs(v []byte) bool {
 // ways are what is said between the word that announces a secret and the secret, besides what single families say.
 var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
-	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak")
+	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
 func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
@@ -387,7 +416,7 @@ var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AE
 var secretEnds = func() (by [256][]string) {
 	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
 		"ingestauth", "wepkey", "common-pw", "bind-pw",
-		"-pass", "_pass", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
+		"-pass", "_pass", "_pw", "_token", "-token", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
 		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey", "api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
 		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "community-name", "encrypt-key", "preshare-key", "otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
 	} {
@@ -440,6 +469,19 @@ func secretHeader(name []byte) bool {
 	var buffer [64]byte
 	lower := lowered(&buffer, name)
 	return len(lower) > 5 && (bytes.HasSuffix(lower, []byte("authorization")) || string(lower) == "x-api-key" || string(lower) == "cookie" || string(lower) == "x-auth-token")
+}
+
+// toldName reports whether a value after a name and a colon or an equals sign is a secret, though without them the name would be just a
+// word; or one in the query of a URL.
+func toldName(name []byte, query bool) bool {
+	var buffer [64]byte
+	switch string(lowered(&buffer, name)) {
+	case "token", "pass", "pin", "pw":
+		return true
+	case "key", "auth", "sig":
+		return query
+	}
+	return false
 }
 
 // lowered returns a name in small letters, in a buffer; one that is too long is none.

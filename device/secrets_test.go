@@ -14,6 +14,14 @@ const planted = "5eEdl1nG"
 // data, above the last line that begins as given, or below all.
 var plants = []struct{ file, above, lines string }{
 	{"cisco_ios.conf", "end", ciscoPlants + `
+interface Vlan7| cts manual|  sap pmk @ mode-list gcm-encrypt no-encap
+license smart register idtoken @ force
+license smart trust idtoken @ local
+ephone 1| pin @
+event manager environment _pw @
+event manager environment _ftp_pass @
+event manager applet A| action 1.0 cli command "curl -u bob:@ http://192.0.2.1/x"
+parameter-map type umbrella global| token @
 interface Vlan7| standby 1 authentication @
 interface Vlan7| standby 1 authentication text @
 interface Vlan7| standby 1 authentication md5 key-string @
@@ -147,6 +155,8 @@ crypto key import rsa x| -----BEGIN RSA PRIVATE KEY-----|@| x@|-----END RSA PRIV
 username x password 7 @|! comment
 `},
 	{"cisco_nxos.conf", "", ciscoPlants + `
+cts sap pmk @
+interface Ethernet1/7|  cts manual|    sap pmk @ modelist gcm-encrypt
 interface Vlan7|  hsrp 1|    authentication @
 interface Vlan7|  hsrp 1|    authentication text @
 interface Vlan7|  hsrp 1|    authentication md5 key-string @
@@ -305,6 +315,10 @@ ip ssh-client password encrypted @
 boot host x| backup scp://u:@@192.0.2.1/x
 `},
 	{"arista_eos.conf", "end", ciscoPlants + `
+event-handler x|   action bash curl -u bob:@ http://192.0.2.1/
+event-handler x|   action bash curl -s --user 'bob:@' --proxy-user bob:@ http://192.0.2.1/
+event-handler x|   action bash curl -sk -ubob:@ http://192.0.2.1/
+event-handler x|   action bash curl "http://192.0.2.1/x?user=bob&pass=@&token=@"
 username a privilege 15 role network-admin secret sha512 $6$@$x
 username a secret 5 $1$@
 username a secret 0 @
@@ -904,6 +918,7 @@ dyndns.1.password=@
 const ciscoPlants = `
 logging x| ftp://bob:@@192.0.2.1/x
 banner exec ^CAuthorization: Bearer @.@.@^C
+banner motd ^Cthe password is @^C
 `
 
 // fastpathPlants are those of FASTPATH, whoever sells it.
@@ -1012,6 +1027,11 @@ ntp authentication-key 1 md5 @
 
 // fortiPlants are those of Fortinet's.
 const fortiPlants = `
+config system automation-action|edit "a"|set http-body "token=@"|next|end
+config system automation-action|edit "a"|set http-body "{\"token\": \"@\", \"x\": 1}"|next|end
+config system automation-action|edit "a"|set uri "https://192.0.2.1/hook?token=@"|next|end
+config user local|edit "a"|set two-factor-seed @|next|end
+config extender-controller extender|edit "a"|set sim1-pin-code @|next|end
 config system automation-action|edit x|set http-headers "Authorization: Basic @"|next|end
 config system automation-action|edit x|set headers "X-API-Key: @"|next|end
 config system automation-action|edit x|config http-headers|edit 1|set key "Authorization"|set value "Bearer @"|next|end|next|end
@@ -1247,6 +1267,11 @@ line vty 0 4| transport input ssh
 ip http authentication local
 logging host 192.0.2.1
 ! password policy of 2026
+interface Vlan7| cts manual|  policy static sgt 7
+interface TokenRing0/0
+license smart transport smart
+event manager environment _email_to noc
+event manager applet A| action 1.0 cli command "curl -s http://192.0.2.1/x"
 `,
 		"cisco_nxos.conf": `
 no password strength-check
@@ -1277,6 +1302,8 @@ set protocols ospf area 0.0.0.0 interface x hello-interval 10
 config system password-policy|set status enable|set min-length 8|end
 config user local|edit x|set type password|set passwd-time 2026-01-01|next|end
 config system global|set admin-https-ssl-versions tlsv1-2|end
+config user local|edit x|set two-factor fortitoken|next|end
+config system automation-action|edit x|set http-body "uid=7&name=x"|next|end
 config firewall policy|edit 7|set comments "psk and secret"|set name "password reset"|next|end
 `,
 		"huawei_vrp.conf": `
