@@ -43,6 +43,10 @@ type world struct {
 
 	acknowledged map[string]bool // bodies
 	injected     map[string]int
+	stored       map[string]int  // how often each body was found
+	seen         map[string]bool // UIDs that were looked at
+
+	lost, doubled int
 }
 
 // fault is something that breaks in the middle of a burst, and how it is mended.
@@ -100,7 +104,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)), args: []string{"--min-free", "0", "--max-size", "1MiB"},
-				acknowledged: map[string]bool{}, injected: map[string]int{}}
+				acknowledged: map[string]bool{}, injected: map[string]int{}, stored: map[string]int{}, seen: map[string]bool{}}
 			faults := set(w)
 			n := *bursts
 			if n == 0 {
@@ -109,8 +113,12 @@ func TestFaults(t *testing.T) {
 			order := w.r.Perm(len(faults))
 			for i := range n {
 				w.burst(i, faults[order[i%len(order)]])
+				w.check()
 			}
-			w.check(n)
+			if len(w.acknowledged) < n*3 { // a worker that is killed takes most of a burst with it
+				t.Errorf("only %d of %d uploads ended well", len(w.acknowledged), n*12)
+			}
+			t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, doubled %d", n, n*12, len(w.acknowledged), w.injected, w.lost, w.doubled)
 		})
 	}
 }
@@ -206,11 +214,11 @@ func (w *world) run() {
 	w.addr = w.log.wait(w.t, `msg=listening address=(\S+)`)[1]
 }
 
-// burst uploads from a dozen clients at once and injects a fault when so many have ended.
+// burst uploads from a dozen clients at once and injects a fault at some moment, or when so many have ended.
 func (w *world) burst(number int, f fault) {
 	w.run()
 	const clients, attempts = 12, 3
-	moment := w.r.IntN(clients)
+	last, moment := w.r.IntN(clients), time.After(time.Duration(w.r.IntN(60))*time.Millisecond)
 	patience := 10 * time.Second // more than a worker takes that waits for PostgreSQL
 	if f.name == killWorker.name {
 		patience = 2 * time.Second
@@ -224,40 +232,45 @@ func (w *world) burst(number int, f fault) {
 	for i := range clients {
 		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
 		go func() {
-			var last end
+			var final end
 			for attempt := range attempts { // each says which it is, so that a receipt belongs to one of them
-				last.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt, filler)
-				last.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(last.body))
-				if last.err == nil {
+				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt, filler)
+				final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(final.body))
+				if final.err == nil {
 					break
 				}
 			}
-			ends <- last
+			ends <- final
 		}()
 	}
-	broken := false
-	for i := range clients {
-		if i == moment {
-			broken = true
-			if err := f.inject(w); err != nil {
-				w.t.Fatalf("%s: %v", f.name, err)
-			}
-			w.injected[f.name]++
+	inject := func() {
+		moment = nil
+		if err := f.inject(w); err != nil {
+			w.t.Fatalf("%s: %v", f.name, err)
+		}
+		w.injected[f.name]++
+	}
+	limit := time.After(2 * time.Minute)
+	for ended := 0; ended < clients; {
+		if ended == last && moment != nil {
+			inject()
 		}
 		select {
+		case <-moment:
+			inject()
 		case e := <-ends:
-			if e.err == nil {
+			if ended++; e.err == nil {
 				w.acknowledged[e.body] = true
 			}
-		case <-time.After(2 * time.Minute):
+		case <-limit:
 			w.t.Fatalf("burst %d, %s: an upload hangs\n%s", number, f.name, w.log)
 		}
 	}
-	w.mend(f, broken)
+	w.mend(f)
 }
 
-func (w *world) mend(f fault, broken bool) {
-	if f.mend != nil && broken {
+func (w *world) mend(f fault) {
+	if f.mend != nil {
 		if err := f.mend(w); err != nil && !(w.server != nil && !w.server.Running()) {
 			w.t.Fatalf("mending %s: %v", f.name, err)
 		}
@@ -277,8 +290,8 @@ func (w *world) mend(f fault, broken bool) {
 	}
 }
 
-// check holds what is stored against what was acknowledged, after the spool is empty.
-func (w *world) check(n int) {
+// check holds what is stored since the last time against what was acknowledged so far, after the spool is empty.
+func (w *world) check() {
 	w.run()
 	if w.spool != "" {
 		w.drain()
@@ -291,8 +304,11 @@ func (w *world) check(n int) {
 		w.t.Fatal(err)
 	}
 	defer s.Close()
-	stored := map[string]int{}
 	for _, c := range log {
+		if w.seen[c.UID] {
+			continue
+		}
+		w.seen[c.UID] = true
 		r, err := s.Resolve(w.t.Context(), c.UID, time.Time{})
 		if err != nil {
 			w.t.Fatal(err)
@@ -301,25 +317,17 @@ func (w *world) check(n int) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		stored[string(body)]++
+		if w.stored[string(body)]++; w.stored[string(body)] > 1 {
+			w.doubled++
+			w.t.Errorf("doubled: %.40q is there %d times", body, w.stored[string(body)])
+		}
 	}
-	lost, doubled := 0, 0
 	for body := range w.acknowledged {
-		if stored[body] == 0 {
-			lost++
+		if w.stored[body] == 0 {
+			w.lost++
 			w.t.Errorf("lost: %.40q was acknowledged", body)
 		}
 	}
-	for body, times := range stored {
-		if times > 1 {
-			doubled++
-			w.t.Errorf("%.40q is there %d times", body, times)
-		}
-	}
-	if len(w.acknowledged) < n*6 {
-		w.t.Errorf("only %d of %d uploads ended well", len(w.acknowledged), n*12)
-	}
-	w.t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, doubled %d", n, n*12, len(w.acknowledged), w.injected, lost, doubled)
 }
 
 // drain waits until the worker has forwarded what was in its spool.
