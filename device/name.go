@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"sync"
 )
 
 // extensions are dropped from a file name to get its stem; what is not listed may be part of a host name (fw1.example.net).
@@ -16,15 +15,13 @@ var extensions = map[string]bool{
 }
 
 // stamp is a date, a time or a time zone at the end of a stem, with the counter that may follow it. A number alone is not
-// taken for a counter: sw-1 and sw-2 are two devices. It is compiled when it is first needed, not at each start of the program.
-var stamp = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)[-_. @]+(` +
-		`(19|20)\d{6}([-_. t]?\d{4}(\d{2})?)?z?` + // 20261123, 20261123-0515, 20261123T051500Z
-		`|(19|20)\d{2}[-_.](0?[1-9]|1[0-2])[-_.](0?[1-9]|[12]\d|3[01])([-_. t]\d{1,2}[-_.:]?\d{2}([-_.:]?\d{2})?)?z?` + // 2026-11-23, 2026-11-23_05:15:00
-		`|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[-_. ]+\d{1,2}([-_. ](19|20)\d{2})?([-_. ]\d{1,2}[-_.:]\d{2}([-_.:]\d{2}(\.\d+)?)?)?([-_. ][a-z]{3,4})?` + // Nov-23-05-15-00.123-UTC
-		`|\d{1,2}:\d{2}(:\d{2})?` + // 05:15:00
-		`)([-_.]\d{1,5}|\(\d{1,5}\))?$`)
-})
+// taken for a counter: sw-1 and sw-2 are two devices.
+var stamp = regexp.MustCompile(`(?i)[-_. @]+(` +
+	`(19|20)\d{6}([-_. t]?\d{4}(\d{2})?)?z?` + // 20261123, 20261123-0515, 20261123T051500Z
+	`|(19|20)\d{2}[-_.](0?[1-9]|1[0-2])[-_.](0?[1-9]|[12]\d|3[01])([-_. t]\d{1,2}[-_.:]?\d{2}([-_.:]?\d{2})?)?z?` + // 2026-11-23, 2026-11-23_05:15:00
+	`|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[-_. ]+\d{1,2}([-_. ](19|20)\d{2})?([-_. ]\d{1,2}[-_.:]\d{2}([-_.:]\d{2}(\.\d+)?)?)?([-_. ][a-z]{3,4})?` + // Nov-23-05-15-00.123-UTC
+	`|\d{1,2}:\d{2}(:\d{2})?` + // 05:15:00
+	`)([-_.]\d{1,5}|\(\d{1,5}\))?$`)
 
 // confg is what Cisco appends to the host name.
 var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|running-config|startup-config)$`)
@@ -64,14 +61,14 @@ func trimStem(s string) string {
 			s = strings.TrimSuffix(s, ext)
 		}
 		s = confg.ReplaceAllString(s, "")
-		s = stamp().ReplaceAllString(s, "")
+		s = stamp.ReplaceAllString(s, "")
 		if s == was {
 			break
 		}
 	}
 	s = strings.Trim(s, "-_. @")
 	lower := strings.ToLower(s)
-	if generic[lower] || stamp().MatchString("-"+lower) || strings.Trim(lower, "0123456789") == "" {
+	if generic[lower] || stamp.MatchString("-"+lower) || strings.Trim(lower, "0123456789") == "" {
 		return ""
 	}
 	return s
