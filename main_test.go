@@ -555,7 +555,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"version"}, nil, 0, ""},
 		{[]string{"-h"}, nil, 0, ""},
 	} {
-		status, _, errs := do(t, c.environ, c.args...)
+		status, _, errs := do(t, append([]string{"TFTP_PORT=0"}, c.environ...), c.args...) // another program may have the default one
 		if status != c.status || !strings.Contains(errs, c.says) || c.says == "" && errs != "" {
 			t.Errorf("tftpsql %q with %q: exit status %d, want %d\n%s", c.args, c.environ, status, c.status, errs)
 		}
