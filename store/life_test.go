@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tftpsql/tftpsql/pgtest"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -581,6 +584,29 @@ func TestMeanwhile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMergedThereAndBack: a merge that was interrupted, and then done the other way round, leaves a device under its own alias.
+func TestMergedThereAndBack(t *testing.T) {
+	u := pgtest.Database(t)
+	s := open(t, u)
+	put(t, s, capture(1, "fw1", "a"))
+	conn, err := pgx.Connect(t.Context(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "INSERT INTO aliases (site, name, device_id) SELECT site, name, id FROM devices"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		c := capture(n+2, "fw1", "b")
+		c.New = true
+		put(t, s, c)
+	}
+	if d := device(t, s, "fw1"); d.Captures != 4 || d.Changes != 2 {
+		t.Errorf("%+v", d)
 	}
 }
 
