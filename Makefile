@@ -90,6 +90,10 @@ deb: ## make Debian packages of linux/amd64 and arm64 in dist/
 		ARCH=$$arch VERSION=$(VERSION) $(TOOL) nfpm package -f deploy/nfpm.yaml -p deb -t dist/ || exit 1; done
 	rm -r dist/linux_* dist/completion
 
+.PHONY: systemd
+systemd: deb ## install the Debian package under a real systemd, in a container, and use it; as root
+	$(SUDO) deploy/deb.sh
+
 .PHONY: release
 release: ## make what a release has in dist/: programs for Linux, macOS and Windows, packages, SHA256SUMS
 	rm -rf dist && $(MAKE) --no-print-directory deb
