@@ -27,19 +27,26 @@ base() { # an image golang:1.26-bookworm of what is on this machine
 
 if docker info >/dev/null 2>&1; then
 	engine() { docker "$@"; }
+	host=127.0.0.1:$port
 	docker build --build-arg VERSION="$version" -t "$tag" .
 else
-	for p in buildah podman runc busybox; do
-		command -v $p >/dev/null || { echo "neither a Docker engine nor $p: apt-get install buildah podman runc busybox-static" >&2; exit 1; }
+	for p in buildah podman runc busybox unshare ip; do
+		command -v $p >/dev/null || { echo "neither a Docker engine nor $p: apt-get install buildah podman runc busybox-static util-linux iproute2" >&2; exit 1; }
 	done
+	host=127.0.0.1:69
 	export BUILDAH_ISOLATION=chroot STORAGE_DRIVER="${STORAGE_DRIVER:-overlay}"
 	# runc knows every cgroup layout; small limits, since raising them is a privilege.
 	engine() { podman --runtime "$(command -v runc)" --cgroup-manager=cgroupfs "$@"; }
 	limits='--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
-	buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || base
-	# --format docker: the other format has no HEALTHCHECK. The module and build caches are this machine's.
-	buildah bud --format docker --pull=never --build-arg VERSION="$version" \
-		-v "$(go env GOMODCACHE)":/go/pkg/mod -v "$(go env GOCACHE)":/root/.cache/go-build -t "$tag" .
+	if [ "${1:-}" != inside ]; then
+		buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || base
+		# --format docker: the other format has no HEALTHCHECK. The module and build caches are this machine's.
+		buildah bud --format docker --pull=never --build-arg VERSION="$version" \
+			-v "$(go env GOMODCACHE)":/go/pkg/mod -v "$(go env GOCACHE)":/root/.cache/go-build -t "$tag" .
+		# A network of its own is this machine's for what follows: its port 69 is free, and no rule of its firewall is touched.
+		exec unshare -n -m "$0" inside
+	fi
+	ip link set lo up
 fi
 
 size=$(engine image inspect --format '{{.Size}}' "$tag")
@@ -66,13 +73,16 @@ healthy() { # within 10 s
 	exit 1
 }
 
-echo "as it is started by default: port 69, with a new volume"
+echo "as it is started by default: its port 69 published, with a new volume; an upload from outside"
 # Docker opens low ports to everybody in a container's own network; podman is told to.
-engine run -d --name tftpsql-try ${limits:-} --network none --sysctl net.ipv4.ip_unprivileged_port_start=0 -v tftpsql-try:/data "$tag" >/dev/null
+engine run -d --name tftpsql-try ${limits:-} --sysctl net.ipv4.ip_unprivileged_port_start=0 -p "${host##*:}":69/udp -p $http:9080 --stop-timeout 15 \
+	-v tftpsql-try:/data "$tag" >/dev/null
 healthy
-engine exec tftpsql-try /tftpsql put /etc/passwd 127.0.0.1 first.conf
-engine exec tftpsql-try /tftpsql show first >"$work/first"
-grep -q '^tftpsql:x:65532' "$work/first"
+echo 'hostname first' >"$work/first.conf"
+"$work/tftpsql" put "$work/first.conf" "$host"
+engine exec tftpsql-try /tftpsql show first | cmp - "$work/first.conf"
+engine exec tftpsql-try /tftpsql healthcheck
+"$work/tftpsql" healthcheck --http $http
 engine stop tftpsql-try >/dev/null
 [ "$(engine inspect --format '{{.State.ExitCode}}' tftpsql-try)" = 0 ]
 engine rm tftpsql-try >/dev/null
@@ -102,12 +112,15 @@ mkdir -m 777 "$work/pg"
 postgres() { # start or stop
 	as "$pg/pg_ctl" -D "$work/pg/data" -w -m immediate -l "$work/pg/log" -o "-p 16932 -c listen_addresses=127.0.0.1 -k $work/pg" "$1" >/dev/null
 }
-as "$pg/initdb" -D "$work/pg/data" -U tftpsql -A trust -E UTF8 >/dev/null
+password='p@ss/w#rd?%' # as somebody's .env may have it
+(umask 022 && echo "$password" >"$work/pg/password")
+as "$pg/initdb" -D "$work/pg/data" -U tftpsql -A scram-sha-256 --pwfile="$work/pg/password" -E UTF8 >/dev/null
 postgres start
 trap 'postgres stop || true; clean' EXIT
-as "$pg/createdb" -h 127.0.0.1 -p 16932 -U tftpsql tftpsql
+PGPASSWORD=$password as "$pg/createdb" -h 127.0.0.1 -p 16932 -U tftpsql tftpsql
 engine run -d --name tftpsql-try ${limits:-} --network host --read-only --cap-drop ALL --security-opt no-new-privileges -v tftpsql-try:/data \
-	-e DATABASE_URL='postgres://tftpsql@127.0.0.1:16932/tftpsql?sslmode=disable' -e SPOOL=/data/spool.db \
+	-e DATABASE_HOSTNAME=127.0.0.1 -e DATABASE_PORT=16932 -e DATABASE_NAME=tftpsql -e DATABASE_USERNAME=tftpsql -e DATABASE_PASSWORD="$password" \
+	-e SPOOL=/data/spool.db \
 	-e TFTP_HOST=127.0.0.1 -e TFTP_PORT=$port -e HTTP_ADDR=$http "$tag" >/dev/null
 healthy
 "$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
