@@ -33,7 +33,7 @@ func activated(environ []string) (net.PacketConn, error) {
 		return nil, nil
 	}
 	if n > 1 {
-		return nil, fmt.Errorf("systemd gave %d sockets, and one is needed: a single ListenDatagram= in tftpsql.socket", n)
+		return nil, fmt.Errorf("systemd gave %d sockets, and one is needed: a single ListenDatagram= in tftpsql.socket, after an empty one that clears the list", n)
 	}
 	f := os.NewFile(firstFD, "LISTEN_FD_3")
 	if f == nil {
