@@ -216,14 +216,23 @@ func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (sample
 // once by several, and says when there is no more.
 type bareLoop func(next func() (row, bool)) (stored int, err error)
 
-// during makes rows for a while.
+// during makes rows for a while, beside those who store them, as it is for the store: a bound that hashed between two rows would be
+// lower than what the database can do.
 func (m *rowMaker) during(span time.Duration) func() (row, bool) {
-	start := time.Now()
-	return func() (row, bool) {
-		if time.Since(start) >= span {
-			return row{}, false
+	made, over := make(chan row, 2*bareBatch), time.After(span)
+	go func() { // ends with the time, and whatever is left by then is stored too
+		defer close(made)
+		for {
+			select {
+			case made <- m.row():
+			case <-over:
+				return
+			}
 		}
-		return m.row(), true
+	}()
+	return func() (row, bool) {
+		r, more := <-made
+		return r, more
 	}
 }
 
