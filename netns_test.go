@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,9 +38,10 @@ func broadcast(to string) {
 	fmt.Printf("%v %x %v\n", from, b[:n], err)
 }
 
-// TestSeveralAddresses runs server and clients in network namespaces of their own: a host with several addresses answers
-// from the one that was asked, of both families, and a request to the broadcast address from a real one.
-func TestSeveralAddresses(t *testing.T) {
+// twoHosts makes two network namespaces with a line between: 10.99.0.1, 10.99.0.2 and fd00:99::1 and ::2 on the one side, 10.99.0.9
+// and fd00:99::9 on the other. It returns how this program is called in the first and in the second, and how ip is.
+func twoHosts(t *testing.T) (server, client func(environ []string, args ...string) *exec.Cmd, inClient func(args ...string)) {
+	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("network namespaces need root on Linux")
 	}
@@ -47,7 +49,8 @@ func TestSeveralAddresses(t *testing.T) {
 	if err != nil {
 		pgtest.Missing(t, err)
 	}
-	names := [2]string{fmt.Sprintf("tftpsql-a-%d", os.Getpid()), fmt.Sprintf("tftpsql-b-%d", os.Getpid())}
+	n := namespaces.Add(1)
+	names := [2]string{fmt.Sprintf("tftpsql-a-%d-%d", os.Getpid(), n), fmt.Sprintf("tftpsql-b-%d-%d", os.Getpid(), n)}
 	must := func(args ...string) {
 		t.Helper()
 		if out, err := exec.Command(ip, args...).CombinedOutput(); err != nil {
@@ -69,15 +72,85 @@ func TestSeveralAddresses(t *testing.T) {
 	must("-n", names[0], "link", "set", "va", "up")
 	must("-n", names[1], "link", "set", "vb", "up")
 	must("-n", names[1], "route", "add", "default", "dev", "vb") // so that 255.255.255.255 leaves
-	self := func(ns string, environ []string, args ...string) *exec.Cmd {
-		cmd := exec.Command(ip, append([]string{"netns", "exec", ns, os.Args[0]}, args...)...)
-		cmd.Env = append(append(os.Environ(), childVariable+"=1"), environ...)
-		return cmd
+	self := func(ns string) func([]string, ...string) *exec.Cmd {
+		return func(environ []string, args ...string) *exec.Cmd {
+			cmd := exec.Command(ip, append([]string{"netns", "exec", ns, os.Args[0]}, args...)...)
+			cmd.Env = append(append(os.Environ(), childVariable+"=1"), environ...)
+			return cmd
+		}
 	}
+	return self(names[0]), self(names[1]), func(args ...string) { t.Helper(); must(append([]string{"-n", names[1]}, args...)...) }
+}
+
+// namespaces counts those of this process.
+var namespaces atomic.Int64
+
+// TestSharedAddress: an address from which several devices send is named once, with what follows from it, and nothing is given back to it
+// any more; one from which a single device sends is not.
+func TestSharedAddress(t *testing.T) {
+	t.Parallel()
+	server, client, inClient := twoHosts(t)
+	inClient("addr", "add", "10.99.0.8/24", "dev", "vb")
+	inClient("route", "add", "10.99.0.2/32", "dev", "vb", "src", "10.99.0.8") // who speaks to 10.99.0.2 does it from there
+	log := newLog()
+	worker := server([]string{"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "test.db"), "HTTP_ADDR=none"}, "-p", "6969")
+	worker.Stderr = log
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = worker.Process.Kill(); _ = worker.Wait() }()
+	log.wait(t, "msg=listening")
+	dir := t.TempDir()
+	put := func(name, text, to string) {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(fortigate(name, text)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := client(nil, "put", file, to+":6969", name+".conf").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s\n%s", err, out, log)
+		}
+	}
+	get := func() (body, trouble string, err error) {
+		var out, errs strings.Builder
+		cmd := client(nil, "get", "10.99.0.1:6969", "fw1.conf", "-o", "-")
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err = cmd.Run()
+		return out.String(), errs.String(), err
+	}
+	const warning = "several devices send from one address"
+	put("fw1", "1", "10.99.0.1")
+	put("alone", "1", "10.99.0.2")
+	put("alone", "2", "10.99.0.2")
+	if body, trouble, err := get(); err != nil || body != fortigate("fw1", "1") {
+		t.Errorf("one device: %v %s %s", err, trouble, body)
+	}
+	if strings.Contains(log.String(), warning) {
+		t.Errorf("no address is shared yet:\n%s", log)
+	}
+	for i := range 3 {
+		for _, name := range []string{"fw2", "fw3", "fw1"} {
+			put(name, fmt.Sprint(i), "10.99.0.1")
+		}
+	}
+	log.wait(t, `level=WARN msg="`+warning+`[^"]* TFTP_ALLOW, TFTP_SITES and TFTP_READ=own [^"]*" address=10\.99\.0\.9 devices="/fw1 /fw2"`)
+	if body, trouble, err := get(); err == nil || body != "" || !strings.Contains(trouble, "not allowed") {
+		t.Errorf("several devices: %v %s %s", err, trouble, body)
+	}
+	log.wait(t, `msg=failed .*peer=10\.99\.0\.9:.*several devices send from 10\.99\.0\.9.*tftpsql publish`)
+	if n := strings.Count(log.String(), warning); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, log)
+	}
+}
+
+// TestSeveralAddresses runs server and clients in network namespaces of their own: a host with several addresses answers
+// from the one that was asked, of both families, and a request to the broadcast address from a real one.
+func TestSeveralAddresses(t *testing.T) {
+	onServer, onClient, _ := twoHosts(t)
 	for _, host := range []string{"", "0.0.0.0"} { // a socket of both families, and one of IPv4 alone
 		log := newLog()
 		url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
-		server := self(names[0], []string{"DATABASE_URL=" + url}, "-p", "6969", "--host", host)
+		server := onServer([]string{"DATABASE_URL=" + url}, "-p", "6969", "--host", host)
 		server.Stderr = log
 		if err := server.Start(); err != nil {
 			t.Fatal(err)
@@ -93,12 +166,12 @@ func TestSeveralAddresses(t *testing.T) {
 		}
 		for _, a := range addresses {
 			// The client hears answers from the address that it asked, and no other.
-			if out, err := self(names[1], nil, "put", file, a+":6969", "from-"+strings.Trim(a, "[]")).CombinedOutput(); err != nil {
+			if out, err := onClient(nil, "put", file, a+":6969", "from-"+strings.Trim(a, "[]")).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", a, err, out, log)
 			}
 		}
 		for _, a := range []string{"10.99.0.255", "255.255.255.255"} {
-			out, err := self(names[1], []string{broadcastVariable + "=" + a + ":6969"}).CombinedOutput()
+			out, err := onClient([]string{broadcastVariable + "=" + a + ":6969"}).CombinedOutput()
 			if err != nil || !strings.HasPrefix(string(out), "10.99.0.1:6969 00040000 ") {
 				t.Errorf("%s: answered by %s, %v\n%s", a, out, err, log)
 			}
