@@ -143,6 +143,52 @@ func TestSnapshotFull(t *testing.T) {
 	}
 }
 
+// TestFullSpoolRefuses: when the spool's disk is full a device hears error 3, and what was acknowledged before is stored when PostgreSQL is back.
+func TestFullSpoolRefuses(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		pgtest.Missing(t, errors.New("mounting small disks needs root"))
+	}
+	server, err := pgtest.Start("-c fsync=off")
+	if err != nil {
+		pgtest.Missing(t, err)
+	}
+	t.Cleanup(server.Remove)
+	w := &world{t: t, url: server.Create(t), spool: filepath.Join(tmpfs(t, "24m"), "spool.db")}
+	p := start(t, w.url, "--http", "none", "--spool", w.spool, "--min-free", "0")
+	p.put(t, "fw.conf", fortigate("fw", "1"))
+	if err := server.Down("immediate"); err != nil {
+		t.Fatal(err)
+	}
+	noise := rand.NewChaCha8([32]byte{5})
+	kept := map[string]string{}
+	for {
+		body := make([]byte, 1<<20)
+		_, _ = noise.Read(body)
+		name := fmt.Sprintf("dev%d", len(kept))
+		if err = (&tftp.Client{Blksize: 8192, Windowsize: 16}).Put(t.Context(), p.addr, name, body); err != nil {
+			break
+		}
+		kept[name] = string(body)
+	}
+	var peer *tftp.PeerError
+	if !errors.As(err, &peer) || peer.Code != tftp.CodeFull || peer.Message != "storage full" || len(kept) < 10 {
+		t.Errorf("after %d uploads the device hears %v\n%s", len(kept), err, p.log)
+	}
+	p.log.wait(t, `level=WARN msg=failed op=write .*file=dev`+fmt.Sprint(len(kept))+` .*the spool`)
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	w.log = p.log
+	w.drain()
+	for name, body := range kept {
+		if got := p.must(t, "show", name); got != body {
+			t.Errorf("%s: %d bytes are stored of %d", name, len(got), len(body))
+		}
+	}
+	p.put(t, "fw.conf", fortigate("fw", "2"))
+}
+
 // tmpfs mounts a small disk.
 func tmpfs(t *testing.T, size string) string {
 	t.Helper()
