@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tftpsql/tftpsql/pgtest"
+	"github.com/tftpsql/tftpsql/tftp"
 )
 
 // TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse and say where they run.
@@ -51,19 +53,39 @@ func TestPgBouncer(t *testing.T) {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	log.wait(t, "process up")
 
-	pooled := "postgres:///" + database + "?user=postgres&port=6432&host=" + url.QueryEscape(dir) + "&default_query_exec_mode=exec"
-	status, _, errs := do(t, []string{"DATABASE_URL=" + pooled}, "migrate", "up")
-	if status != 1 || !strings.Contains(errs, "DATABASE_DIRECT_URL") {
-		t.Errorf("migrating through PgBouncer: %d %s", status, errs)
+	pooled := "postgres:///" + database + "?user=postgres&port=6432&host=" + url.QueryEscape(dir)
+	for _, mode := range []string{"cache_describe", "exec"} { // as docs/postgresql.md has them
+		status, _, errs := do(t, []string{"DATABASE_URL=" + pooled + "&default_query_exec_mode=" + mode}, "migrate", "up")
+		if status != 1 || !strings.Contains(errs, "DATABASE_DIRECT_URL") {
+			t.Errorf("%s: migrating through PgBouncer: %d %s", mode, status, errs)
+		}
 	}
 	if status, _, errs := do(t, []string{"DATABASE_URL=" + direct}, "migrate", "up"); status != 0 {
 		t.Fatal(errs)
 	}
-	p := start(t, pooled)
-	for i := range 10 {
-		p.put(t, "a.conf", gate("fw1", "s", fmt.Sprint("web", i/2), "x"))
-	}
-	if got := p.must(t, "log", "fw1"); strings.Count(got, " 2 times until ") != 5 {
-		t.Errorf("log:\n%s", got)
+	for _, mode := range []string{"cache_describe", "exec"} {
+		t.Run(mode, func(t *testing.T) {
+			p := start(t, pooled+"&default_query_exec_mode="+mode, "--http", "none")
+			var all sync.WaitGroup
+			for d := range 8 { // at once, so that transactions go over several of PgBouncer's connections
+				all.Go(func() {
+					for i := range 10 {
+						name := fmt.Sprint(mode, d)
+						if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), p.addr, name, []byte(gate(name, fmt.Sprint("s", i), fmt.Sprint("web", i/2), "x"))); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			for d := range 8 {
+				if got := p.must(t, "log", fmt.Sprint(mode, d)); strings.Count(got, " 2 times until ") != 5 {
+					t.Errorf("log:\n%s", got)
+				}
+			}
+			if strings.Contains(p.log.String(), "level=WARN") || strings.Contains(p.log.String(), "level=ERROR") {
+				t.Errorf("log:\n%s", p.log)
+			}
+		})
 	}
 }

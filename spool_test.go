@@ -11,8 +11,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestSpoolCommands: beside the server that has the spool, what waits is listed and forwarding is refused; after that server was killed
-// with -9 it is dropped, forwarded, and tried again, by hand.
+// TestSpoolCommands: beside the server that has the spool, what waits is listed and dropped, and forwarding is refused; after that
+// server was killed with -9 it is forwarded, and tried again, by hand.
 func TestSpoolCommands(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start("-c fsync=off")
@@ -63,11 +63,11 @@ func TestSpoolCommands(t *testing.T) {
 	if err := server.Down("immediate"); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"fw2", "fw3", "fw4"} {
+	for _, name := range []string{"fw2", "fw3", "fw4", "fw5"} {
 		put(name)
 	}
 	uids, refused := waiting()
-	if len(uids) != 4 || refused != 1 {
+	if len(uids) != 5 || refused != 1 {
 		t.Fatalf("the spool holds %v, %d refused\n%s", uids, refused, log)
 	}
 	if status, out, errs := typed("spool", "forward"); status != 1 || out != "" || !strings.Contains(errs, "is in use by another tftpsql") {
@@ -76,8 +76,11 @@ func TestSpoolCommands(t *testing.T) {
 	if status, _, errs := typed("spool", "drop", uids["fw2.conf"]); status != 2 || !strings.Contains(errs, "--yes") {
 		t.Errorf("dropping without --yes: %d %s", status, errs)
 	}
-	if now, _ := waiting(); len(now) != 4 {
+	if now, _ := waiting(); len(now) != 5 {
 		t.Errorf("then it holds %v", now)
+	}
+	if status, _, errs := typed("spool", "drop", uids["fw5.conf"], "--yes"); status != 0 {
+		t.Errorf("dropping beside the server: %d %s", status, errs)
 	}
 	if err := worker.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -118,7 +121,7 @@ func TestSpoolCommands(t *testing.T) {
 	if left, _ := waiting(); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
-	for name, stored := range map[string]bool{"fw1": true, "fw2": false, "fw3": true, "fw4": true, "picky": true} {
+	for name, stored := range map[string]bool{"fw1": true, "fw2": false, "fw3": true, "fw4": true, "fw5": false, "picky": true} {
 		if status, out, _ := typed("show", name); (status == 0) != stored || stored && out != fortigate(name, "x") {
 			t.Errorf("%s: %d %s", name, status, out)
 		}
