@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +174,24 @@ func TestLogFile(t *testing.T) {
 	}
 	if b := readFile(t, file); !strings.Contains(b, "choose another port") {
 		t.Errorf("the log file says %q", b)
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	for was, is := range map[os.FileMode]os.FileMode{0o644: 0o640, 0o640: 0o640, 0o666: 0o660, 0o600: 0o600} { // the file was there
+		if err := errors.Join(os.WriteFile(file, []byte("older\n"), 0o600), os.Chmod(file, was)); err != nil {
+			t.Fatal(err)
+		}
+		if status, _, errs := do(t, []string{"DATABASE_URL=" + url}, "-l", file, "-p", strings.TrimPrefix(p.addr, "127.0.0.1:"), "--host", "127.0.0.1"); status != 1 {
+			t.Errorf("%d %s", status, errs)
+		}
+		st, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := readFile(t, file); st.Mode() != is || !strings.HasPrefix(b, "older\n") || strings.Contains(b, "other users could read the log: not any more") != (was != is) {
+			t.Errorf("%v has become %v and says %q", was, st.Mode(), b)
+		}
 	}
 }
 

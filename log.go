@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -78,6 +79,26 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 		return slog.Attr{}
 	}
 	return a
+}
+
+// openLog opens the log's file. Where other users could read one that was there, it takes that from them: who sends what from where is
+// not their business. What its group may do it still may, since that is how logs are shipped. note is what the operator should know of it.
+func openLog(name string) (f *os.File, note string, err error) {
+	f, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, "", err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	if mode := st.Mode(); mode.IsRegular() && mode&0o007 != 0 && runtime.GOOS != "windows" { // /dev/stderr is no file of ours
+		if err := f.Chmod(mode.Perm() &^ 0o007); err != nil {
+			return f, "other users can read the log: " + err.Error(), nil
+		}
+		note = "other users could read the log: not any more"
+	}
+	return f, note, nil
 }
 
 // inMilliseconds gives a time span its unit in JSON, where slog writes a bare number of nanoseconds: took becomes took_ms.

@@ -355,11 +355,14 @@ func (c *Config) listen(how net.ListenConfig) (net.PacketConn, error) {
 func (c *Config) logger(stderr io.Writer, environ []string) (log *slog.Logger, closeLog func(), err error) {
 	w, closeLog := stderr, func() {}
 	if c.LogFile != "" {
-		f, err := os.OpenFile(c.LogFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f, note, err := openLog(c.LogFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("LOG_FILE (--file-log): %w", err)
 		}
 		w, closeLog = f, func() { _ = f.Close() }
+		if note != "" {
+			defer func() { log.Warn(note, "file", c.LogFile) }()
+		}
 	}
 	o := &slog.HandlerOptions{Level: slog.Level(c.LogLevel)}
 	if c.verbose {
