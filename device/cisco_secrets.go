@@ -12,7 +12,7 @@ var secretWords = map[string]bool{
 	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true, "encrypted-password": true, "plaintext": true,
 	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true, "community-map": true, "key-octet-string": true,
 	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true, "lsp-password": true, "hello-password": true,
-	"pmk": true, "idtoken": true, "token": true, "pin": true,
+	"ah-md5": true, "hex-key": true, "pmk": true, "idtoken": true, "token": true, "pin": true,
 }
 
 // secretForms are words between one of secretWords and the secret: how it is encrypted, whose it is, what is done with it.

@@ -186,7 +186,9 @@ func (w *walk) scanRouterWords(more bool) {
 			quoted = !quoted
 		case quoted:
 		case c == '=' && !hidden && i-word <= 64: // no key is longer
-			if key := string(b[word:i]); routerSecrets[key] || key == "name" && w.within("/snmp community") || key == "value" && w.within("/container envs") {
+			switch key := string(b[word:i]); {
+			case routerSecrets[key], key == "name" && w.within("/snmp community"), key == "value" && w.within("/container envs"),
+				key == "identity" && w.within("/zerotier"): // with its private key
 				hidden, from = true, i+1
 			}
 		case c == ' ':

@@ -370,6 +370,11 @@ func (w *walk) hideSpoken() {
 	}
 	switch string(first) {
 	case "standby", "glbp", "vrrp":
+	case "license":
+		if w.within("scansafe ") || w.within("parameter-map type cws") || w.within("parameter-map type content-scan") {
+			w.hideRest(rest(w.words, 1))
+		}
+		return
 	case "ip":
 		switch string(field(w.words, 1)) {
 		case "nhrp", "vrrp", "vrrp-extended":

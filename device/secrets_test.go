@@ -14,6 +14,23 @@ const planted = "5eEdl1nG"
 // data, above the last line that begins as given, or below all.
 var plants = []struct{ file, above, lines string }{
 	{"cisco_ios.conf", "end", ciscoPlants + `
+crypto isakmp peer address 192.0.2.1| set aggressive-mode password @
+username a one-time secret @
+application| service x|  param pin @
+snmp-server user u g v3 auth sha512 @ priv aes 256 @
+ip pim vrf X hello-authentication ah-md5 @
+interface Vlan7| bfd authentication keyed-sha1 keyid 1 key @
+parameter-map type cws global| license 7 @
+interface Cellular0| dialer string x|chat-script x "" "AT" OK "password: @"
+interface Dialer1| ppp chap hostname x| ppp chap password 0 @
+crypto gdoi group G| server local|  authentication password @
+ip ddns update method m| HTTP|  add http://bob:@@192.0.2.1/nic?x=<h>
+app-hosting appid x| app-resource docker|  run-opts 1 "-e DB_PASSWORD=@ -e API_TOKEN=@"
+snmp mib community-map @ engineid 80
+aaa server radius dynamic-author| client 192.0.2.1 server-key 6 @
+aaa server radius dynamic-author| client 192.0.2.1 vrf X server-key @
+utd engine standard| threat-inspection|  signature update server cisco username u password 6 @
+dial-peer voice 1 voip| authentication username x password 7 @ realm y
 interface Vlan7| cts manual|  sap pmk @ mode-list gcm-encrypt no-encap
 license smart register idtoken @ force
 license smart trust idtoken @ local
@@ -155,6 +172,13 @@ crypto key import rsa x| -----BEGIN RSA PRIVATE KEY-----|@| x@|-----END RSA PRIV
 username x password 7 @|! comment
 `},
 	{"cisco_nxos.conf", "", ciscoPlants + `
+interface Ethernet1/7|  ip pim hello-authentication ah-md5 3 @
+interface Ethernet1/7|  ip pim hello-authentication ah-md5 @
+interface Ethernet1/7|  bfd authentication keyed-SHA1 keyid 1 key @
+interface Ethernet1/7|  bfd authentication keyed-SHA1 keyid 1 hex-key @
+fcsp dhchap password 7 @
+fcsp dhchap devicename 00:11:22:33:44:55:66:77 password @
+nxapi certificate httpskey keyfile bootflash:x password @
 cts sap pmk @
 interface Ethernet1/7|  cts manual|    sap pmk @ modelist gcm-encrypt
 interface Vlan7|  hsrp 1|    authentication @
@@ -190,6 +214,14 @@ radius-server test password @
 vtp password @
 `},
 	{"cisco_asa.conf", "Cryptochecksum", `
+webvpn| http-proxy 192.0.2.1 80 username u password @
+scansafe general-options| license @
+umbrella-global| token @
+router eigrp 1|interface G0/9| authentication key eigrp 1 @ key-id 1
+cluster group x| key @
+ddns update method m| web update-url https://bob:@@192.0.2.1/x
+aaa-server K protocol radius|aaa-server K (inside) host 192.0.2.1| radius-common-pw @
+snmp-server user u g v3 engineID 8000 encrypted auth sha @ priv aes 256 @
 passwd @ encrypted
 enable password @ pbkdf2
 username a password @ encrypted privilege 15
@@ -448,6 +480,10 @@ import ftp://u:@@192.0.2.1/x
         snmp {|            usm-community "@ hash2" {|            }|        }
 `},
 	{"huawei_vrp.conf", "return", vrpPlants + `
+wlan| security-profile name x|  security wep key wep-40 pass-phrase 0 @
+ssl policy p|  certificate load pem-cert x key-pair rsa key-file y auth-code cipher @
+isis 1| domain-authentication-mode md5 cipher @
+isis 1| area-authentication-mode simple plain @
  local-user a password irreversible-cipher @
  local-user a password cipher @
  local-user a password simple @
@@ -612,6 +648,16 @@ access {|    radius-server {|        192.0.2.1 {|            secret "@";|       
 access {|    ldap-server {|        x {|            search {|                admin-search {|                    password "@";|                }|            }|        }|    }|}
 `},
 	{"juniper_junos.set.conf", "", `
+set system license keys key "@"
+set snmp v3 usm local-engine user u authentication-md5 authentication-password "@"
+set snmp v3 snmp-community x community-name @
+set security macsec connectivity-association c pre-shared-key cak "@"
+set interfaces pp0 unit 0 ppp-options chap default-chap-secret "@"
+set interfaces pp0 unit 0 ppp-options pap local-password "@"
+set security ipsec vpn v manual authentication algorithm hmac-md5-96 key ascii-text "@"
+set security ipsec vpn v manual encryption key hexadecimal "@"
+set access profile p client u firewall-user password "@"
+set access profile p client u chap-secret @
 set snmp community @ authorization read-only
 set snmp community "@" clients 192.0.2.0/24
 set snmp trap-group @ version v2
@@ -824,6 +870,12 @@ bind authentication x -secret @
 add authentication webAuthAction x -fullReqExpr q{"POST" + "Authorization: Basic @"}
 `},
 	{"mikrotik_routeros.conf", "", `
+/zerotier|set zt1 identity="1234567890:0:abcdef:@"
+/container envs|add key=DB_PASS name=x value=@
+/interface lte|set [ find ] pin=@
+/tool sms|set secret=@
+/certificate scep-server|add challenge-password=@
+/tool netwatch|add up-script="/tool fetch url=\"https://192.0.2.1/x\?token=@\""
 /user add name=x password=@ group=full
 /ppp secret|add name=a password=@ service=l2tp
 /ppp secret|add name=a password=\|    "@ x" service=l2tp
