@@ -259,7 +259,7 @@ func (w *walk) fortiSecret(key, v []byte) {
 // fortiSecretName reports whether a setting of this name holds a secret.
 func fortiSecretName(key []byte) bool {
 	switch string(key) {
-	case "key", "authkey", "enckey", "key-string", "private-key", "history0", "history1", "http-headers", "headers", "keytab", "uploadpass", "token":
+	case "key", "authkey", "enckey", "pin", "key-string", "private-key", "history0", "history1", "http-headers", "headers", "keytab", "uploadpass", "token":
 		return true
 	}
 	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "public-key"} {

@@ -421,7 +421,7 @@ var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AE
 var secretEnds = func() (by [256][]string) {
 	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
 		"ingestauth", "wepkey", "common-pw", "bind-pw",
-		"-pass", "_pass", "_pw", "_token", "-token", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
+		"cak", "-pass", "_pass", "_pw", "_token", "-token", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
 		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey", "api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
 		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "community-name", "encrypt-key", "preshare-key", "otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
 	} {

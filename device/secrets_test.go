@@ -690,6 +690,7 @@ set groups g system root-authentication encrypted-password "@"
 set access profile p client c firewall-user password "@"
 `},
 	{"vyos.conf", "//", `
+interfaces {|    macsec macsec7 {|        security {|            mka {|                cak @|                ckn aabb|            }|        }|    }|}
 pki {|    certificate x {|        private {|            key "@"|        }|    }|}
 pki {|    openvpn {|        shared-secret x {|            key "@"|        }|    }|}
 system {|    login {|        user u {|            authentication {|                encrypted-password "$6$@"|                plaintext-password "@"|            }|        }|    }|}
@@ -1079,6 +1080,7 @@ ntp authentication-key 1 md5 @
 
 // fortiPlants are those of Fortinet's.
 const fortiPlants = `
+config system lte-modem|set pin @|set passwd @|end
 config system automation-action|edit "a"|set http-body "token=@"|next|end
 config system automation-action|edit "a"|set http-body "{\"token\": \"@\", \"x\": 1}"|next|end
 config system automation-action|edit "a"|set uri "https://192.0.2.1/hook?token=@"|next|end
