@@ -163,7 +163,7 @@ type text struct {
 func significant(config []byte) text {
 	var t text
 	var b strings.Builder
-	for l := range device.Lines(config) {
+	for l := range device.Outline(config) {
 		if l.Noise {
 			continue
 		}

@@ -322,7 +322,7 @@ func alternate(boxes []store.Box) string {
 // lineCounts counts the significant lines of a configuration.
 func lineCounts(body []byte) map[string]int {
 	counts := map[string]int{}
-	for l := range device.Lines(body) {
+	for l := range device.Outline(body) {
 		if !l.Noise {
 			counts[string(bytes.TrimSpace(l.Significant()))]++
 		}

@@ -197,10 +197,14 @@ func inOrder(list []store.Record, work func(store.Record) ([]matchJSON, error), 
 // matches returns the lines of a configuration that match, as its text is shown. Where none does, they are not looked at one by
 // one. Their blocks are those of the configuration itself, since what hides a secret may look like one of its tags.
 func (a *app) matches(pattern *regexp.Regexp, r store.Record, body, text []byte) (found []matchJSON) {
-	if !device.Readable(body) || !pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
+	if !pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
 		return nil
 	}
-	for l := range device.Lines(body) {
+	lines := device.Outline
+	if a.config.Redact {
+		lines = device.Lines
+	}
+	for l := range lines(body) {
 		shown := l.Text
 		if a.config.Redact {
 			shown = l.Redacted()

@@ -118,17 +118,28 @@ type Line struct {
 // Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which no line holds.
 func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
 
-// Redacted returns the line with its secrets replaced by "<secret>".
-func (l Line) Redacted() []byte { return l.w.masked(nil, secret, hidden) }
+// Redacted returns the line with its secrets replaced by "<secret>"; the whole of it where nobody has looked for secrets, as [Outline].
+func (l Line) Redacted() []byte {
+	if !l.w.redact {
+		return []byte(hidden)
+	}
+	return l.w.masked(nil, secret, hidden)
+}
 
 // Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit 12".
 func (l Line) Path() []string { return l.w.pathStrings() }
 
 // Lines returns the lines of a configuration, decoded, in order. There are none where it isn't [Readable].
-func Lines(config []byte) iter.Seq[Line] {
+func Lines(config []byte) iter.Seq[Line] { return lines(config, true) }
+
+// Outline is [Lines] for who shows them as they are: it doesn't look for secrets, in lines or in the blocks that they stand in, which
+// takes a third of the time.
+func Outline(config []byte) iter.Seq[Line] { return lines(config, false) }
+
+func lines(config []byte, redact bool) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
 		w := newWalk(config)
-		w.redact = true
+		w.redact = redact
 		for !w.opaque && w.step() {
 			if !yield(Line{Number: w.number, Text: w.line, Noise: w.dropped, w: w}) {
 				return

@@ -1,9 +1,12 @@
 package device_test
 
 import (
+	"bytes"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -158,4 +161,31 @@ func FuzzFromFilename(f *testing.F) {
 			t.Errorf("%q is site %q, stem %q", name, site, stem)
 		}
 	})
+}
+
+// TestOutline: who doesn't look for secrets sees the same lines, the same noise and the same blocks, with the secrets of these, and
+// nothing passes for redacted.
+func TestOutline(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.conf")
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		config, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, stop := iter.Pull(device.Outline(config))
+		for want := range device.Lines(config) {
+			got, ok := next()
+			if !ok || got.Number != want.Number || got.Noise != want.Noise || !bytes.Equal(got.Text, want.Text) ||
+				!bytes.Equal(got.Significant(), want.Significant()) || !slices.Equal(got.Path(), want.Path()) && !strings.Contains(strings.Join(want.Path(), ""), "<secret>") || string(got.Redacted()) != "<secret>" {
+				t.Fatalf("%s:%d: %q %q %q", file, want.Number, got.Text, got.Significant(), got.Redacted())
+			}
+		}
+		if _, more := next(); more {
+			t.Errorf("%s: more lines", file)
+		}
+		stop()
+	}
 }

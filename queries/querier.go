@@ -113,6 +113,8 @@ type Querier interface {
 	SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error)
 	// Whether a device ever sent from this source.
 	SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error)
+	// Only PostgreSQL: it takes the views of all devices for much dearer than they are, and compiles them, which takes longer than to run them.
+	TurnOffJIT(ctx context.Context) error
 	Unpublish(ctx context.Context, name string) (int64, error)
 	// Ends what is published of a content that no other device has sent.
 	UnpublishContent(ctx context.Context, arg UnpublishContentParams) error

@@ -45,12 +45,14 @@ func (d Device) OverdueSince(now time.Time) time.Time {
 
 // Devices returns every device, by site and name.
 func (s *Store) Devices(ctx context.Context) ([]Device, error) {
-	q := s.db.read()
-	rows, err := q.Devices(ctx)
-	if err != nil {
-		return nil, s.explain("list devices", err)
-	}
-	rhythms, err := q.Rhythms(ctx)
+	var rows []queries.Device
+	var rhythms []queries.DeviceRhythm
+	err := s.db.reading(ctx, func(q queries.Querier) (err error) {
+		if rows, err = q.Devices(ctx); err == nil {
+			rhythms, err = q.Rhythms(ctx)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, s.explain("list devices", err)
 	}
@@ -180,7 +182,11 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 
 // Current returns the newest whole capture of each device and kind.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
-	rows, err := s.db.read().CurrentCaptures(ctx)
+	var rows []queries.CurrentLog
+	err := s.db.reading(ctx, func(q queries.Querier) (err error) {
+		rows, err = q.CurrentCaptures(ctx)
+		return err
+	})
 	list := make([]Record, len(rows))
 	for i, r := range rows {
 		list[i] = record(queries.CaptureLog(r))

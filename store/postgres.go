@@ -112,6 +112,17 @@ var quoted = regexp.MustCompile(`"[^"]*"`)
 
 func (p *postgres) read() queries.Querier { return queries.New(p.pool) }
 
+// reading keeps PostgreSQL from compiling the queries: it takes them for much dearer than they are.
+func (p *postgres) reading(ctx context.Context, fn func(queries.Querier) error) error {
+	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		q := queries.New(tx)
+		if err := q.TurnOffJIT(ctx); err != nil {
+			return err
+		}
+		return fn(q)
+	})
+}
+
 func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := queries.New(tx)

@@ -216,6 +216,10 @@ func (f *sqliteFile) orphaned() error {
 
 func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
 
+func (f *sqliteFile) reading(_ context.Context, fn func(queries.Querier) error) error {
+	return fn(f.read())
+}
+
 // together runs tasks one after the other: there is no way to the database on which they could wait.
 func (f *sqliteFile) together(ctx context.Context, _ time.Duration, tasks []task) error {
 	alone := func(int64) bool { return false }

@@ -119,6 +119,9 @@ func (s sqliteQuerier) Listen(context.Context) error { return nil }
 // LockMigrations does nothing: the file's own lock is held.
 func (s sqliteQuerier) LockMigrations(context.Context) error { return nil }
 
+// TurnOffJIT does nothing: SQLite compiles no queries.
+func (s sqliteQuerier) TurnOffJIT(context.Context) error { return nil }
+
 // RequireDurableCommit does nothing: synchronous(FULL) is set when the file is opened.
 func (s sqliteQuerier) RequireDurableCommit(context.Context) error { return nil }
 

@@ -145,6 +145,8 @@ type Store struct {
 type engine interface {
 	// read returns the queries outside a transaction.
 	read() queries.Querier
+	// reading runs fn with queries that go through all devices.
+	reading(ctx context.Context, fn func(queries.Querier) error) error
 	// tx runs fn in a transaction; nil means committed and durable.
 	tx(ctx context.Context, fn func(queries.Querier) error) error
 	// together runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
