@@ -9,6 +9,7 @@ import (
 	neturl "net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,11 +135,18 @@ func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error
 }
 
 func (p *postgres) together(ctx context.Context, lock time.Duration, tasks []task) error {
+	idle := idleTimeout
+	if at, ok := ctx.Deadline(); ok && time.Until(at) > maxPatience { // over a slow line a statement is long under way
+		idle = time.Until(at).Round(time.Second)
+	}
 	begin := func(q queries.Querier, _ func(int64) bool) error {
-		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: lock.String(), IdleTimeout: idleTimeout.String()})
+		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
 	}
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{begin}, tasks...)) })
 }
+
+// milliseconds is a time as PostgreSQL's settings have it.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // locked reports whether an error says that a lock was waited for too long.
 func (p *postgres) locked(err error) bool {
