@@ -27,13 +27,13 @@ UPDATE devices SET name = @new_name
    AND NOT EXISTS (SELECT 1 FROM devices AS other WHERE other.site = devices.site AND other.name = @new_name);
 
 -- name: InsertCapture :one
+-- The UID was looked for before: ON CONFLICT would look for it again. Where another worker has stored it meanwhile that is a conflict.
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
                       device_id, kind, sha256, fingerprint, rules, changed, complete,
                       platform, model, os_version, serial, changed_by, exported_by)
 VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @mode, @options, @duration_us,
         @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete,
         @platform, @model, @os_version, @serial, @changed_by, @exported_by)
-ON CONFLICT (uid) DO NOTHING
 RETURNING id;
 
 -- name: Base :one

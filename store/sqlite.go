@@ -355,6 +355,9 @@ func (f *sqliteFile) classify(err error) (Class, string) {
 	if !errors.As(err, &e) {
 		return Transient, ""
 	}
+	if e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE {
+		return conflict, "" // stored or named meanwhile
+	}
 	switch e.Code() & 0xff {
 	case codes.SQLITE_FULL:
 		return Full, "make room on the disk that holds " + f.path

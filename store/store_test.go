@@ -171,10 +171,17 @@ func TestUIDIsStoredOnce(t *testing.T) {
 		if !again.Known || again.ID != first.ID || !again.Changed {
 			t.Errorf("again: %+v, first %+v", again, first)
 		}
+		mistaken := capture(1, "fw1", "a")
+		mistaken.New = true
+		if again := put(t, s, mistaken); !again.Known || again.ID != first.ID {
+			t.Errorf("said to be new: %+v, first %+v", again, first)
+		}
 		var all sync.WaitGroup
-		for range 8 {
+		for n := range 8 {
 			all.Go(func() {
-				if _, err := s.Put(t.Context(), capture(2, "fw1", "b")); err != nil {
+				c := capture(2, "fw1", "b")
+				c.New = n%2 == 0 // which only one of them is
+				if _, err := s.Put(t.Context(), c); err != nil {
 					t.Error(err)
 				}
 			})

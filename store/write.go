@@ -156,11 +156,6 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 	}
 	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed}
 	stored.ID, err = insertCapture(ctx, q, d, w, changed)
-	if errors.Is(err, sql.ErrNoRows) { // another worker stored it while this one waited for the device
-		known, err := q.CaptureByUID(ctx, c.UID)
-		stored.ID, stored.Changed, stored.Known = known.ID, known.Changed, true
-		return stored, err
-	}
 	if err != nil {
 		return Stored{}, err
 	}

@@ -60,6 +60,7 @@ type Querier interface {
 	Followers(ctx context.Context, arg FollowersParams) ([]FollowersRow, error)
 	// A device as it is, held until the end of the transaction.
 	HoldDevice(ctx context.Context, id int64) (Device, error)
+	// The UID was looked for before: ON CONFLICT would look for it again. Where another worker has stored it meanwhile that is a conflict.
 	InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error)
 	InsertContent(ctx context.Context, arg InsertContentParams) error
 	Kinds(ctx context.Context, deviceID int64) ([]string, error)

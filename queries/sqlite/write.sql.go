@@ -233,7 +233,6 @@ INSERT INTO captures (uid, received_at, source, source_port, local_address, file
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
         ?10, ?11, ?12, ?13, ?14, ?15, ?16,
         ?17, ?18, ?19, ?20, ?21, ?22)
-ON CONFLICT (uid) DO NOTHING
 RETURNING id
 `
 
@@ -262,6 +261,7 @@ type InsertCaptureParams struct {
 	ExportedBy   string
 }
 
+// The UID was looked for before: ON CONFLICT would look for it again. Where another worker has stored it meanwhile that is a conflict.
 func (q *Queries) InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, insertCapture,
 		arg.UID,
