@@ -76,4 +76,5 @@ UPDATE devices
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
        serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
  WHERE devices.id = @id AND devices.last_uid = @known_uid AND devices.site = @site AND devices.name = @name
+   AND (devices.named_by = @named_by OR @named_by = 'config') -- a late capture or a merge may have found its name in a configuration
    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = @site AND a.name = @name AND a.device_id <> devices.id);

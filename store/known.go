@@ -58,6 +58,13 @@ func (k *known) device(c *Capture) (queries.LockDeviceRow, bool) {
 	return l.device, c.Source != "" && l.device.Owner == c.Source
 }
 
+// lose forgets a device that is not as it was.
+func (k *known) lose(d queries.LockDeviceRow) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.last, Name{d.Site, d.Name})
+}
+
 // add notes a batch that is stored.
 func (k *known) add(batch []*write, results []Stored) {
 	k.mu.Lock()

@@ -587,6 +587,29 @@ func TestMeanwhile(t *testing.T) {
 	}
 }
 
+// TestNamedMeanwhile: a late capture says that a device's name is from a configuration; what comes next under the file's name is filed by
+// that.
+func TestNamedMeanwhile(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		file := func(n int) store.Capture {
+			c := capture(n, "sw1", "no configuration")
+			c.NamedBy, c.New = store.NamedByFilename, true
+			return c
+		}
+		put(t, s, file(5))
+		put(t, s, file(6))
+		put(t, s, capture(1, "sw1", "hostname sw1"))
+		unread := file(7)
+		unread.Platform = ""
+		if got := put(t, s, unread); got.Device != "sw1@192.0.2.1" {
+			t.Errorf("it went to %s", got.Device)
+		}
+		if d := device(t, s, "sw1"); d.NamedBy != store.NamedByConfig || d.Captures != 3 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
 // TestMergedThereAndBack: a merge that was interrupted, and then done the other way round, leaves a device under its own alias.
 func TestMergedThereAndBack(t *testing.T) {
 	u := pgtest.Database(t)

@@ -183,8 +183,12 @@ func (s *Store) putKnown(ctx context.Context, q queries.Querier, claim func(devi
 		return Stored{}, false, err
 	}
 	after, ok, err := advance(ctx, q, d, w.c, changed)
-	if err != nil || !ok {
+	if err != nil {
 		return Stored{}, false, err
+	}
+	if !ok {
+		s.known.lose(d)
+		return Stored{}, false, nil
 	}
 	stored = Stored{Site: d.Site, Device: d.Name, Changed: changed, device: after}
 	stored.ID, err = insertCapture(ctx, q, d, w, changed)

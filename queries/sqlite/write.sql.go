@@ -101,6 +101,7 @@ UPDATE devices
        source = ?5, platform = ?6, model = ?7, os_version = ?8, build = ?9,
        serial = ?10, complete = ?11, last_seen = ?2, last_uid = ?12, retired = FALSE
  WHERE devices.id = ?13 AND devices.last_uid = ?14 AND devices.site = ?15 AND devices.name = ?16
+   AND (devices.named_by = ?3 OR ?3 = 'config') -- a late capture or a merge may have found its name in a configuration
    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = ?15 AND a.name = ?16 AND a.device_id <> devices.id)
 `
 
