@@ -122,7 +122,6 @@ func (w *worker) serve() {
 	for _, socket := range w.sockets {
 		go func() { w.served <- w.server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
 	}
-	w.health.server.Store(w.server)
 }
 
 // work looks after the store until ctx ends, and lets transfers end then.
@@ -132,6 +131,7 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 	room := &room{store: s, least: w.MinFree, log: w.log}
 	room.look()
 	w.health.room.Store(room)
+	w.health.server.Store(w.server)
 	close(w.opened)
 	go room.watch(ctx) // ends with ctx
 	first, enough := context.WithTimeout(ctx, firstLimit)

@@ -247,6 +247,40 @@ func TestBlindDataCrowdsOutNobody(t *testing.T) {
 	}
 }
 
+// TestReplacedWhileFull: the same request again, while its receipt lingers and the table is full, takes the receipt's place.
+func TestReplacedWhileFull(t *testing.T) {
+	others := []string{"A2", "B", "C", "G", "H"}
+	e := newEngine(Limits{Transfers: 1 + len(others)})
+	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	buf, now := make([]byte, maxDatagram), time.Duration(0)
+	deliver := func(from netip.AddrPort, b string) {
+		e.packet(now, from, netip.Addr{}, []byte(b))
+		for _, c := range e.begun {
+			c.prepare()
+			e.completed(now, c.id, nil, nil)
+		}
+		e.begun, e.ended = nil, nil
+		for _, ok := e.send(now, buf); ok; _, ok = e.send(now, buf) {
+		}
+	}
+	deliver(testPeers["A"], "\x00\x02a\x00octet\x00")
+	deliver(testPeers["A"], "\x00\x03\x00\x01x")
+	now = lingerTime - time.Second
+	for _, p := range others {
+		deliver(testPeers[p], "\x00\x02b\x00octet\x00")
+		deliver(testPeers[p], "\x00\x03\x00\x01"+strings.Repeat("x", defaultBlksize))
+	}
+	deliver(testPeers["A"], "\x00\x02a\x00octet\x00")
+	for _, p := range append(others, "A") {
+		if e.peers[testPeers[p]] == nil {
+			t.Errorf("%s's transfer has gone", p)
+		}
+	}
+	if s := e.sources[testPeers["A"].Addr()]; s != (source{all: 2, unproven: 1}) {
+		t.Errorf("A's source has %+v", s)
+	}
+}
+
 // TestRunningHandlersCount: uploads whose handler runs count as transfers of their source and as memory, though they are empty and their
 // port has begun another.
 func TestRunningHandlersCount(t *testing.T) {

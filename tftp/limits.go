@@ -101,6 +101,9 @@ func (e *engine) makeRoom(now time.Duration, has int) bool {
 	var worst *transfer
 	most, longest := 0, time.Duration(0)
 	look := func(t *transfer) {
+		if e.calls[t.id] == t { // it would go on alone
+			return
+		}
 		source := e.sources[t.peer.Addr()]
 		silent, n := now-e.heard(t), source.all-source.ended
 		if t.lingers {

@@ -528,9 +528,9 @@ func (sv *serving) logOutcome(o Outcome) {
 		return
 	}
 	r := o.Request
-	if o.Err != nil {
+	if o.Err != nil && !o.Again {
 		lines := &sv.failedLines
-		if o.Bytes == 0 && !o.Again {
+		if o.Bytes == 0 {
 			lines = &sv.idleLines
 		}
 		if !lines.take(time.Since(sv.epoch)) {

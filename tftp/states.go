@@ -189,11 +189,23 @@ func (e *engine) admissible(now time.Duration, from netip.AddrPort, in input) bo
 		return false
 	}
 	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
-	return e.admit(now, r) == nil
+	return e.unwelcome(r) == nil // what it would replace has made room
 }
 
-// admit returns why a request is refused, or nil.
+// admit returns why a request is refused, or nil. Where the table is full it makes room.
 func (e *engine) admit(now time.Duration, r *Request) *Error {
+	if err := e.unwelcome(r); err != nil {
+		return err
+	}
+	source := e.sources[r.Peer.Addr()]
+	if len(e.peers)+e.alone >= e.limits.Transfers && !e.makeRoom(now, source.all-source.ended) {
+		return errBusy
+	}
+	return nil
+}
+
+// unwelcome returns why a request would be refused though there is room, or nil.
+func (e *engine) unwelcome(r *Request) *Error {
 	if e.accept != nil {
 		if err := e.accept(r); err != nil {
 			return wire(err)
@@ -204,8 +216,6 @@ func (e *engine) admit(now time.Duration, r *Request) *Error {
 	case r.Op == OpRead && !e.reads:
 		return errNoReading
 	case source.all >= max(1, e.limits.Transfers/2), source.unproven >= max(1, e.limits.Transfers*3/8):
-		return errBusy
-	case len(e.peers)+e.alone >= e.limits.Transfers && !e.makeRoom(now, source.all-source.ended):
 		return errBusy
 	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9: // what is under way shall have room to end
 		return errMemory
@@ -341,6 +351,9 @@ func (e *engine) end(t *transfer, err error) {
 
 // finish forgets a transfer; one whose handler runs is alone until that has ended.
 func (e *engine) finish(t *transfer) {
+	if t.state == gone {
+		return
+	}
 	if e.peers[t.peer] == t {
 		delete(e.peers, t.peer)
 		e.prove(t)
