@@ -22,10 +22,11 @@ const (
 	conflictTries = 20
 )
 
-// again runs a transaction, and again where it lost against another one.
+// again runs a transaction, and again where it lost against another one, or where a full disk gives its reserve.
 func (s *Store) again(ctx context.Context, fn func(queries.Querier) error) (err error) {
 	for try := range conflictTries {
-		if err = s.db.tx(ctx, fn); err == nil || s.class(err) != conflict {
+		err = s.db.tx(ctx, fn)
+		if class := s.class(err); err == nil || class != conflict && (class != Full || !s.db.spendReserve()) {
 			return err
 		}
 		s.sleep(ctx, time.Duration(try)*time.Millisecond)

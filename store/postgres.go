@@ -228,6 +228,8 @@ func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) 
 	}
 }
 
+func (p *postgres) spendReserve() bool { return false } // the disk is the server's
+
 func (p *postgres) keepsLatin1() bool { return false }
 
 // exclusive holds an advisory lock on a connection of its own. lock_timeout bounds the wait for it.

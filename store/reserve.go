@@ -41,8 +41,11 @@ func (f *sqliteFile) keepReserve() {
 // roomy runs fn, and once more on the reserve where the disk is full.
 func (f *sqliteFile) roomy(fn func() error) error {
 	err := fn()
-	if class, _ := f.classify(err); err != nil && class == Full && os.Remove(f.path+".reserve") == nil {
+	if class, _ := f.classify(err); err != nil && class == Full && f.spendReserve() {
 		err = fn()
 	}
 	return err
 }
+
+// spendReserve gives the reserve's room back to the disk, and reports whether there was one.
+func (f *sqliteFile) spendReserve() bool { return os.Remove(f.path+".reserve") == nil }

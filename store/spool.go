@@ -36,6 +36,9 @@ const (
 // sent again where one fails, and time enough for a line of half a megabit a second.
 var forwarding = pace{writers: 1, bytes: 1 << 20, patience: 30 * time.Second, rate: 64 << 10}
 
+// lateTries is how many transactions in a row may come too late for a database that has answered before it is taken to hang.
+const lateTries = 3
+
 // A Spool is a file that keeps captures while PostgreSQL is away. What is in it is durable, and nothing leaves it but into the
 // database or by an operator's hand.
 type Spool struct {
@@ -207,13 +210,19 @@ func (p *Spool) Body(ctx context.Context, uid string) ([]byte, error) {
 
 // Drop deletes a capture from the spool, for good.
 func (p *Spool) Drop(ctx context.Context, uid string) error {
-	return p.explain(p.file.write(ctx, func(tx *sql.Tx) error {
-		n, err := spool.New(tx).DropByUID(ctx, uid)
-		if err == nil && n == 0 {
-			return sql.ErrNoRows
-		}
-		return err
-	}))
+	err := p.file.roomy(func() error {
+		return p.file.write(ctx, func(tx *sql.Tx) error {
+			n, err := spool.New(tx).DropByUID(ctx, uid)
+			if err == nil && n == 0 {
+				return sql.ErrNoRows
+			}
+			return err
+		})
+	})
+	if err == nil {
+		err = p.file.reclaim(ctx, false)
+	}
+	return p.explain(err)
 }
 
 // Retry lets what the database refused be tried again, and returns how many captures that are.
@@ -369,6 +378,9 @@ func (s *Store) forwardAll() {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	var said time.Time
+	if s.spool.waiting.Load() == 0 {
+		s.spool.emptied(ctx, s.log) // what was forwarded last may still be in the file
+	}
 	for {
 		select {
 		case <-s.spool.quit:
@@ -414,12 +426,11 @@ func (s *Store) forwardAll() {
 	}
 }
 
-// emptied gives the room of what was forwarded back to the disk, and puts a reserve aside again.
+// emptied gives the room of what was forwarded back to the disk.
 func (p *Spool) emptied(ctx context.Context, log *slog.Logger) {
 	if err := p.file.reclaim(ctx, false); err != nil {
 		log.Debug("the spool's room could not be given back yet", "err", err)
 	}
-	p.file.keepReserve()
 }
 
 // isSpools reports whether an error is the spool's own.
@@ -446,7 +457,7 @@ func (s *Store) probe(ctx context.Context) error {
 // Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is
 // kept aside with its reason, and holds nothing up.
 func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, err error) {
-	after, skipped := int64(0), error(nil)
+	after, late, skipped := int64(0), 0, error(nil)
 	for {
 		batch, err := p.read().Next(ctx, spool.NextParams{After: after, N: maxBatchRows})
 		switch {
@@ -471,10 +482,11 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		puts.Wait()
 		stored, bad, err := p.settle(ctx, batch, ends, s.class)
 		forwarded, refused = forwarded+stored, refused+bad
-		if stored > 0 {
+		if late++; stored > 0 {
+			late = 0
 			p.away.Store(false) // what comes now needn't wait behind what is left
 		}
-		if err != nil && !s.db.aboutRow(err) && !errors.Is(err, ErrNotInTime) {
+		if err != nil && !s.db.aboutRow(err) && (late == lateTries || !errors.Is(err, ErrNotInTime)) {
 			return forwarded, refused, s.explain("forward", err)
 		}
 		if err != nil && skipped == nil { // a capture that others don't have to wait for

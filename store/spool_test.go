@@ -117,6 +117,34 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// TestSpoolOfOldJournal: a spool that was made with another journal is opened, and what waits in it is there.
+func TestSpoolOfOldJournal(t *testing.T) {
+	t.Parallel()
+	s, server, url, path := spooled(t)
+	if err := server.Down("immediate"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, capture(1, "fw1", "a"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)")
+	if err == nil {
+		err = errors.Join(db.Ping(), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = openSpooled(t, url, path)
+	if err := server.Up(); err != nil {
+		t.Fatal(err)
+	}
+	emptied(t, s)
+	if got := history(t, s, "fw1"); len(got) != 1 {
+		t.Errorf("history %v", got)
+	}
+}
+
 // TestSpoolRefused: what PostgreSQL refuses for good is kept aside and holds nothing up.
 func TestSpoolRefused(t *testing.T) {
 	t.Parallel()

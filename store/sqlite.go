@@ -84,9 +84,11 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 		return nil, err
 	}
 	f.reader.SetMaxOpenConns(sqliteReaders)
+	f.reader.SetMaxIdleConns(0) // one that stays open would keep the file's journal from being another
 	if err := f.suits(wanted); err != nil {
 		return nil, errors.Join(err, f.closeUnused())
 	}
+	f.reader.SetMaxIdleConns(sqliteReaders)
 	journal := "&_pragma=journal_mode(WAL)&_pragma=secure_delete(1)"
 	if wanted == aSpool {
 		journal = spoolJournal
@@ -317,6 +319,9 @@ func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 	var busy, pages, moved int64
 	if err := f.writer.QueryRowContext(ctx, truncate).Scan(&busy, &pages, &moved); err != nil {
 		return err
+	}
+	if f.lock != nil {
+		f.keepReserve()
 	}
 	if wholly && busy != 0 {
 		return &Error{Op: "reclaim", Class: Transient, Err: errors.New("it is deleted, but another program reads the database, and until that ends the bytes stay in the journal"),

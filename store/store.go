@@ -172,6 +172,8 @@ type engine interface {
 	listen(ctx context.Context) (wait func() error, stop func())
 	// reclaim gives the space of what was deleted back to the disk. With wholly nothing of it may be left there.
 	reclaim(ctx context.Context, wholly bool) error
+	// spendReserve gives room back to a disk that is full, so that something can be deleted there, and reports whether there was any.
+	spendReserve() bool
 	// keepsLatin1 reports whether Latin-1 bodies are stored as text too.
 	keepsLatin1() bool
 }
