@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -122,6 +123,7 @@ func (w *worker) serve() {
 	for _, socket := range w.sockets {
 		go func() { w.served <- w.server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
 	}
+	runtime.Gosched() // the loops begin before the database is opened, which takes the processor for milliseconds
 }
 
 // work looks after the store until ctx ends, and lets transfers end then.

@@ -25,12 +25,13 @@ type udpConn struct {
 	local netip.Addr // the one that it is bound to; the zero Addr where each datagram tells
 	room  int        // bytes of the system's memory for datagrams that wait; 0 where it isn't known
 
-	in     []message
-	most   int // how many of in the next call takes
-	single int // calls for which that is still one
-	got    int
-	err    error // of the last call
-	woken  atomic.Bool
+	buffers []byte // of in
+	in      []message
+	most    int // how many of in the next call takes
+	single  int // calls for which that is still one
+	got     int
+	err     error // of the last call
+	woken   atomic.Bool
 
 	epoll    int
 	poller   *os.File // epoll, as Go's poller knows it
@@ -97,8 +98,12 @@ func newUDPConn(c *net.UDPConn) (conn, error) {
 	if err := u.watch(); err != nil {
 		return nil, errors.Join(err, unix.Close(u.fd))
 	}
+	// Not of Go's heap, which would be collected twice for it while the program starts. The system gives memory to what is written to.
+	if u.buffers, err = unix.Mmap(-1, 0, batch*maxDatagram, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
+		return nil, errors.Join(os.NewSyscallError("mmap", err), u.poller.Close(), unix.Close(u.fd))
+	}
 	for i := range u.in {
-		u.in[i].point(make([]byte, maxDatagram)) // the system gives memory to what is written to
+		u.in[i].point(u.buffers[i*maxDatagram : (i+1)*maxDatagram])
 	}
 	u.prepare(addrPort(c.LocalAddr()).Addr().Unmap().WithZone(""))
 	return u, nil
@@ -365,7 +370,8 @@ func (u *udpConn) wake() {
 }
 
 func (u *udpConn) Close() error {
-	return errors.Join(u.poller.Close(), unix.Close(u.fd)) // in this order: the kernel forgets what the one watches
+	err := errors.Join(u.poller.Close(), unix.Close(u.fd)) // in this order: the kernel forgets what the one watches
+	return errors.Join(err, unix.Munmap(u.buffers))
 }
 
 func (u *udpConn) buffer() []byte {
