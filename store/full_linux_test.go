@@ -45,21 +45,12 @@ func fill(t *testing.T, dir string) {
 // TestFullSpool: a spool whose disk is full to the last byte is opened, and gets empty, when PostgreSQL is back.
 func TestFullSpool(t *testing.T) {
 	t.Parallel()
-	server, err := pgtest.Start("-c fsync=off")
-	if err != nil {
-		pgtest.Missing(t, err)
-	}
-	t.Cleanup(server.Remove)
-	url := server.Create(t)
-	open(t, url)
-	if err := server.Down("immediate"); err != nil {
-		t.Fatal(err)
-	}
+	server, url := downed(t)
 	disk := smallDisk(t)
 	spool := filepath.Join(disk, "spool.db")
 	s := openSpooled(t, url, spool)
-	kept := 0
-	for err = error(nil); err == nil; kept++ {
+	kept, err := 0, error(nil)
+	for ; err == nil; kept++ {
 		_, err = s.Put(t.Context(), capture(kept, fmt.Sprintf("fw%d", kept), strings.Repeat(fmt.Sprintln("set name", kept), 20_000)))
 	}
 	if kept--; store.ClassOf(err) != store.Full || kept < 20 {

@@ -192,20 +192,27 @@ func TestVanishedWorker(t *testing.T) {
 	}
 }
 
-// TestSlowForwarding: over a slow line a spool gets empty all the same, a large capture at its head included, and what comes meanwhile
-// doesn't wait behind it.
-func TestSlowForwarding(t *testing.T) {
-	t.Parallel()
+// downed returns a PostgreSQL of the test's own that is down, and its database, which has the schema.
+func downed(t *testing.T) (server *pgtest.Server, url string) {
+	t.Helper()
 	server, err := pgtest.Start("-c fsync=off")
 	if err != nil {
 		pgtest.Missing(t, err)
 	}
 	t.Cleanup(server.Remove)
-	database := server.Create(t)
-	open(t, database)
+	url = server.Create(t)
+	open(t, url)
 	if err := server.Down("immediate"); err != nil {
 		t.Fatal(err)
 	}
+	return server, url
+}
+
+// TestSlowForwarding: over a slow line a spool gets empty all the same, a large capture at its head included, and what comes meanwhile
+// doesn't wait behind it.
+func TestSlowForwarding(t *testing.T) {
+	t.Parallel()
+	server, database := downed(t)
 	through, line := linked(t, database)
 	s := openSpooled(t, through, t.TempDir()+"/spool.db")
 	put(t, s, capture(0, "large", strings.Repeat("0123456789abcdef\n", 30_000)))
