@@ -17,12 +17,11 @@ const module = "github.com/tftpsql/tftpsql"
 
 // house says what each folder's code may import besides the standard library; see ARCHITECTURE.md.
 var house = map[string][]string{
-	"tftp":           {"golang.org/x/sys"},
-	"device":         {},
-	"queries":        {"github.com/jackc/pgx/v5"},
-	"queries/sqlite": {},
-	"queries/spool":  {},
-	"schema":         {"github.com/golang-migrate/migrate/v4"},
+	"tftp":          {"golang.org/x/sys"},
+	"device":        {},
+	"queries":       {"github.com/jackc/pgx/v5"},
+	"queries/spool": {},
+	"schema":        {"github.com/golang-migrate/migrate/v4"},
 	"store": {module + "/queries", module + "/schema", "github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/golang-migrate/migrate/v4",
 		"github.com/gofrs/flock", "golang.org/x/sys"},
 	"pgtest":    {"github.com/jackc/pgx/v5"},

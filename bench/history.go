@@ -22,7 +22,6 @@ import (
 	modernc "modernc.org/sqlite"
 
 	"github.com/tftpsql/tftpsql/queries"
-	"github.com/tftpsql/tftpsql/queries/sqlite"
 )
 
 var (
@@ -158,7 +157,7 @@ func (b *bench) filled(database string, n int) (url string, plan func() ([]strin
 		}
 		_, err = db.ExecContext(ctx, fill)
 		e := &sqliteExplainer{db: db}
-		return url, func() ([]string, error) { return ask(e.plan, sqliteReader{sqlite.New(e)}) }, err
+		return url, func() ([]string, error) { return ask(e.plan, queries.New(e)) }, err
 	}
 	pool, err := pgxpool.New(ctx, url)
 	if err != nil {
@@ -174,85 +173,11 @@ func (b *bench) filled(database string, n int) (url string, plan func() ([]strin
 	return url, func() ([]string, error) { return ask(e.plan, queries.New(e)) }, err
 }
 
-// reader has the queries of devices, log, show and search.
-type reader interface {
-	Devices(context.Context) ([]queries.Device, error)
-	Rhythms(context.Context) ([]queries.DeviceRhythm, error)
-	DevicesByName(context.Context, string) ([]queries.Device, error)
-	Captures(context.Context, int64) ([]queries.CaptureLog, error)
-	DeviceCaptures(context.Context, queries.DeviceCapturesParams) ([]queries.CaptureLog, error)
-	NewestAt(context.Context, queries.NewestAtParams) (queries.CaptureLog, error)
-	NewestBefore(context.Context, queries.NewestBeforeParams) (queries.CaptureLog, error)
-	VersionStart(context.Context, queries.VersionStartParams) (queries.CaptureLog, error)
-	CaptureRecord(context.Context, int64) (queries.CaptureLog, error)
-	CaptureRecordByUID(context.Context, string) (queries.CaptureLog, error)
-	CurrentCaptures(context.Context) ([]queries.CurrentLog, error)
-	Body(context.Context, []byte) ([]byte, error)
-}
-
-// sqliteReader is a reader on SQLite: what is asked counts, not the answers.
-type sqliteReader struct{ *sqlite.Queries }
-
-func (r sqliteReader) Devices(ctx context.Context) ([]queries.Device, error) {
-	_, err := r.Queries.Devices(ctx)
-	return nil, err
-}
-
-func (r sqliteReader) Rhythms(ctx context.Context) ([]queries.DeviceRhythm, error) {
-	_, err := r.Queries.Rhythms(ctx)
-	return nil, err
-}
-
-func (r sqliteReader) DevicesByName(ctx context.Context, name string) ([]queries.Device, error) {
-	_, err := r.Queries.DevicesByName(ctx, name)
-	return nil, err
-}
-
-func (r sqliteReader) Captures(ctx context.Context, n int64) ([]queries.CaptureLog, error) {
-	_, err := r.Queries.Captures(ctx, n)
-	return nil, err
-}
-
-func (r sqliteReader) DeviceCaptures(ctx context.Context, p queries.DeviceCapturesParams) ([]queries.CaptureLog, error) {
-	_, err := r.Queries.DeviceCaptures(ctx, sqlite.DeviceCapturesParams(p))
-	return nil, err
-}
-
-func (r sqliteReader) NewestAt(ctx context.Context, p queries.NewestAtParams) (queries.CaptureLog, error) {
-	_, err := r.Queries.NewestAt(ctx, sqlite.NewestAtParams(p))
-	return queries.CaptureLog{}, err
-}
-
-func (r sqliteReader) NewestBefore(ctx context.Context, p queries.NewestBeforeParams) (queries.CaptureLog, error) {
-	_, err := r.Queries.NewestBefore(ctx, sqlite.NewestBeforeParams(p))
-	return queries.CaptureLog{}, err
-}
-
-func (r sqliteReader) VersionStart(ctx context.Context, p queries.VersionStartParams) (queries.CaptureLog, error) {
-	_, err := r.Queries.VersionStart(ctx, sqlite.VersionStartParams(p))
-	return queries.CaptureLog{}, err
-}
-
-func (r sqliteReader) CaptureRecord(ctx context.Context, id int64) (queries.CaptureLog, error) {
-	_, err := r.Queries.CaptureRecord(ctx, id)
-	return queries.CaptureLog{}, err
-}
-
-func (r sqliteReader) CaptureRecordByUID(ctx context.Context, uid string) (queries.CaptureLog, error) {
-	_, err := r.Queries.CaptureRecordByUID(ctx, uid)
-	return queries.CaptureLog{}, err
-}
-
-func (r sqliteReader) CurrentCaptures(ctx context.Context) ([]queries.CurrentLog, error) {
-	_, err := r.Queries.CurrentCaptures(ctx)
-	return nil, err
-}
-
 // errExplained stands for the rows that an explained query doesn't return.
 var errExplained = errors.New("explained")
 
 // ask runs the queries against an explainer, and returns what they scan.
-func ask(plan func() []string, r reader) (found []string, err error) {
+func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 	ctx, now := context.Background(), time.Now().UTC()
 	for name, query := range map[string]func() error{
 		"devices":       func() error { _, err := r.Devices(ctx); return err },
@@ -307,7 +232,7 @@ func (e *postgresExplainer) plan() []string {
 	return lines
 }
 
-// Exec is for no query of a reader.
+// Exec is not used by the queries that ask explains.
 func (e *postgresExplainer) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
 	return pgconn.CommandTag{}, errExplained
 }
@@ -332,7 +257,7 @@ func (e *postgresExplainer) QueryRow(ctx context.Context, text string, args ...a
 
 type explainedRow struct{ err error }
 
-// Scan has nothing to give.
+// Scan returns the error: an explained query has no rows.
 func (r explainedRow) Scan(...any) error { return r.err }
 
 // sqliteExplainer explains queries instead of running them.
@@ -347,18 +272,13 @@ func (e *sqliteExplainer) plan() []string {
 	return lines
 }
 
-// ExecContext is for no query of a reader.
-func (e *sqliteExplainer) ExecContext(context.Context, string, ...any) (sql.Result, error) {
-	return nil, errExplained
+// Exec is not used by the queries that ask explains.
+func (e *sqliteExplainer) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, errExplained
 }
 
-// PrepareContext is for no query of a reader.
-func (e *sqliteExplainer) PrepareContext(context.Context, string) (*sql.Stmt, error) {
-	return nil, errExplained
-}
-
-// QueryContext explains.
-func (e *sqliteExplainer) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+// Query explains.
+func (e *sqliteExplainer) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
 	rows, err := e.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
 	if err != nil {
 		return nil, err
@@ -375,8 +295,8 @@ func (e *sqliteExplainer) QueryContext(ctx context.Context, text string, args ..
 	return nil, errors.Join(rows.Err(), errExplained)
 }
 
-// QueryRowContext explains; the row that it returns is the plan's, which the caller's Scan refuses.
-func (e *sqliteExplainer) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	_, _ = e.QueryContext(ctx, text, args...)
-	return e.db.QueryRowContext(ctx, "EXPLAIN QUERY PLAN "+text, args...)
+// QueryRow explains.
+func (e *sqliteExplainer) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	_, err := e.Query(ctx, text, args...)
+	return explainedRow{err}
 }

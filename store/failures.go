@@ -23,7 +23,7 @@ type Failure struct {
 
 // NoteFailures keeps failures, for [failuresKept].
 func (s *Store) NoteFailures(ctx context.Context, list []Failure) error {
-	return s.explain("note failures", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("note failures", s.db.tx(ctx, func(q *queries.Queries) error {
 		for _, f := range list {
 			err := q.NoteFailure(ctx, queries.NoteFailureParams{
 				Hour: stamp(f.Last.Truncate(time.Hour)), Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: stamp(f.First),

@@ -47,7 +47,7 @@ func (d Device) OverdueSince(now time.Time) time.Time {
 func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	var rows []queries.Device
 	var rhythms []queries.DeviceRhythm
-	err := s.db.reading(ctx, func(q queries.Querier) (err error) {
+	err := s.db.reading(ctx, func(q *queries.Queries) (err error) {
 		if rows, err = q.Devices(ctx); err == nil {
 			rhythms, err = q.Rhythms(ctx)
 		}
@@ -183,7 +183,7 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 // Current returns the newest whole capture of each device and kind.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	var rows []queries.CurrentLog
-	err := s.db.reading(ctx, func(q queries.Querier) (err error) {
+	err := s.db.reading(ctx, func(q *queries.Queries) (err error) {
 		rows, err = q.CurrentCaptures(ctx)
 		return err
 	})

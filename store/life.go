@@ -23,7 +23,7 @@ const (
 )
 
 // again runs a transaction, and again where it lost against another one, or where a full disk gives its reserve.
-func (s *Store) again(ctx context.Context, fn func(queries.Querier) error) (err error) {
+func (s *Store) again(ctx context.Context, fn func(*queries.Queries) error) (err error) {
 	for try := range conflictTries {
 		err = s.db.tx(ctx, fn)
 		if class := s.class(err); err == nil || class != conflict && (class != Full || !s.db.spendReserve()) {
@@ -36,7 +36,7 @@ func (s *Store) again(ctx context.Context, fn func(queries.Querier) error) (err 
 
 // Rename gives a device another name. The old one stays an alias, so that what still comes under it is the device's.
 func (s *Store) Rename(ctx context.Context, d Device, name string) error {
-	return s.explain("rename device", s.again(ctx, func(q queries.Querier) error {
+	return s.explain("rename device", s.again(ctx, func(q *queries.Queries) error {
 		held, err := q.HoldDevice(ctx, d.ID)
 		if err != nil || held.Name == name {
 			return err
@@ -70,12 +70,12 @@ func (s *Store) Aliases(ctx context.Context, d Device) (refs []string, err error
 
 // Retire says that a device is not expected any more. Its history stays, and its next upload brings it back.
 func (s *Store) Retire(ctx context.Context, d Device) error {
-	return s.explain("retire device", s.db.tx(ctx, func(q queries.Querier) error { return q.RetireDevice(ctx, d.ID) }))
+	return s.explain("retire device", s.db.tx(ctx, func(q *queries.Queries) error { return q.RetireDevice(ctx, d.ID) }))
 }
 
 // Expect says how often a device must send; 0 leaves it to its own rhythm.
 func (s *Store) Expect(ctx context.Context, d Device, every time.Duration) error {
-	return s.explain("expect device", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("expect device", s.db.tx(ctx, func(q *queries.Queries) error {
 		return q.ExpectDevice(ctx, queries.ExpectDeviceParams{ExpectedUs: every.Microseconds(), ID: d.ID})
 	}))
 }
@@ -86,7 +86,7 @@ func (s *Store) Merge(ctx context.Context, old, into Device) error {
 	if old.ID == into.ID {
 		return &Error{Op: "merge devices", Class: Usage, Err: fmt.Errorf("%s and %s are one device", old.Ref(), into.Ref())}
 	}
-	err := s.again(ctx, func(q queries.Querier) error {
+	err := s.again(ctx, func(q *queries.Queries) error {
 		if err := q.MoveAliases(ctx, queries.MoveAliasesParams{NewDevice: into.ID, OldDevice: old.ID}); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (s *Store) Merge(ctx context.Context, old, into Device) error {
 		if err = s.moveCaptures(ctx, old.ID, into.ID); err != nil {
 			break
 		}
-		err = s.db.tx(ctx, func(q queries.Querier) error { return absorb(ctx, q, old.ID, into.ID) })
+		err = s.db.tx(ctx, func(q *queries.Queries) error { return absorb(ctx, q, old.ID, into.ID) })
 		if err == nil || s.class(err) != conflict || try == conflictTries {
 			break
 		}
@@ -112,7 +112,7 @@ func (s *Store) Merge(ctx context.Context, old, into Device) error {
 func (s *Store) moveCaptures(ctx context.Context, oldID, intoID int64) error {
 	for {
 		var moved int64
-		err := s.again(ctx, func(q queries.Querier) (err error) {
+		err := s.again(ctx, func(q *queries.Queries) (err error) {
 			if err := hold(ctx, q, oldID, intoID); err != nil {
 				return err
 			}
@@ -126,7 +126,7 @@ func (s *Store) moveCaptures(ctx context.Context, oldID, intoID int64) error {
 }
 
 // hold holds devices in one order whoever asks.
-func hold(ctx context.Context, q queries.Querier, ids ...int64) error {
+func hold(ctx context.Context, q *queries.Queries, ids ...int64) error {
 	slices.Sort(ids)
 	for _, id := range ids {
 		if _, err := q.HoldDevice(ctx, id); err != nil {
@@ -137,7 +137,7 @@ func hold(ctx context.Context, q queries.Querier, ids ...int64) error {
 }
 
 // absorb adds up what two devices are, and drops the one whose captures have moved.
-func absorb(ctx context.Context, q queries.Querier, oldID, intoID int64) error {
+func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error {
 	if err := hold(ctx, q, oldID, intoID); err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 		at, uid := time.Time{}, ""
 		for err == nil {
 			var last *queries.FollowersRow
-			err = s.again(ctx, func(q queries.Querier) error {
+			err = s.again(ctx, func(q *queries.Queries) error {
 				if _, err := q.HoldDevice(ctx, id); err != nil {
 					return err
 				}
@@ -196,7 +196,7 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return s.again(ctx, func(q queries.Querier) error { // for the time of the last change
+	return s.again(ctx, func(q *queries.Queries) error { // for the time of the last change
 		d, err := q.HoldDevice(ctx, id)
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 
 // recompare sets changed for the captures of a device and kind after one, a piece of them, and returns the last it looked at, nil where
 // none are left, and by how much the number of changes grew.
-func (s *Store) recompare(ctx context.Context, q queries.Querier, device int64, kind string, at time.Time, uid string) (last *queries.FollowersRow, grown int64, err error) {
+func (s *Store) recompare(ctx context.Context, q *queries.Queries, device int64, kind string, at time.Time, uid string) (last *queries.FollowersRow, grown int64, err error) {
 	page, err := q.Followers(ctx, queries.FollowersParams{DeviceID: device, Kind: kind, ReceivedAt: at, UID: uid, N: pieceRows})
 	if err != nil || len(page) == 0 {
 		return nil, 0, err
@@ -244,7 +244,7 @@ func (s *Store) recompare(ctx context.Context, q queries.Querier, device int64, 
 func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) {
 	for {
 		var n int
-		err = s.again(ctx, func(q queries.Querier) error {
+		err = s.again(ctx, func(q *queries.Queries) error {
 			page, err := q.DeviceContents(ctx, queries.DeviceContentsParams{DeviceID: d.ID, N: pieceRows})
 			if err != nil {
 				return err
@@ -287,7 +287,7 @@ func piece(page []queries.DeviceContentsRow) int {
 }
 
 // deleteCaptures deletes captures and the contents that nobody refers to then.
-func deleteCaptures(ctx context.Context, q queries.Querier, captures []queries.DeviceContentsRow) error {
+func deleteCaptures(ctx context.Context, q *queries.Queries, captures []queries.DeviceContentsRow) error {
 	for _, c := range captures {
 		if err := q.DeleteCapture(ctx, c.ID); err != nil {
 			return err

@@ -70,7 +70,7 @@ func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err err
 // Adopt takes over what another database says of a device besides its captures: its other names, as far as nothing has them here,
 // how often it is expected where nothing was said here, and that it is retired where nothing newer came here.
 func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
-	return s.explain("adopt device", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("adopt device", s.db.tx(ctx, func(q *queries.Queries) error {
 		d, err := named(ctx, q, from.Site, from.Name)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

@@ -14,7 +14,7 @@ import (
 
 // A task is a part of a transaction that doesn't depend on those that run beside it. It claims the device whose captures it looks at,
 // and lets go of the one before; where another task has that device, claim waits, and reports that what was read before is out of date.
-type task func(q queries.Querier, claim func(device int64) (waited bool)) error
+type task func(q *queries.Queries, claim func(device int64) (waited bool)) error
 
 // pipeline runs tasks on one connection side by side, and sends what they ask as one: each is a coroutine that stands still when it
 // asks something, and goes on when all have asked and the answers are there. So a transaction takes as many round trips as its

@@ -111,10 +111,10 @@ func withoutSecrets(database string, err error) error {
 
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
-func (p *postgres) read() queries.Querier { return queries.New(p.pool) }
+func (p *postgres) read() *queries.Queries { return queries.New(p.pool) }
 
 // reading keeps PostgreSQL from compiling the queries: it takes them for much dearer than they are.
-func (p *postgres) reading(ctx context.Context, fn func(queries.Querier) error) error {
+func (p *postgres) reading(ctx context.Context, fn func(*queries.Queries) error) error {
 	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		q := queries.New(tx)
 		if err := q.TurnOffJIT(ctx); err != nil {
@@ -124,7 +124,7 @@ func (p *postgres) reading(ctx context.Context, fn func(queries.Querier) error) 
 	})
 }
 
-func (p *postgres) tx(ctx context.Context, fn func(queries.Querier) error) error {
+func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		q := queries.New(tx)
 		if err := q.RequireDurableCommit(ctx); err != nil {
@@ -139,7 +139,7 @@ func (p *postgres) together(ctx context.Context, lock time.Duration, tasks []tas
 	if at, ok := ctx.Deadline(); ok && time.Until(at) > maxPatience { // over a slow line a statement is long under way
 		idle = time.Until(at).Round(time.Second)
 	}
-	begin := func(q queries.Querier, _ func(int64) bool) error {
+	begin := func(q *queries.Queries, _ func(int64) bool) error {
 		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
 	}
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{begin}, tasks...)) })

@@ -31,7 +31,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 	p := pruning{s: s, dry: dry, gone: map[[32]byte]int64{}}
 	var err error
 	if !dry {
-		err = s.db.tx(ctx, func(q queries.Querier) error {
+		err = s.db.tx(ctx, func(q *queries.Queries) error {
 			if err := q.PruneFailures(ctx, stamp(now.Add(-failuresKept))); err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func (p *pruning) pass(ctx context.Context, count *int, before time.Time, find f
 func (p *pruning) delete(ctx context.Context, rows []queries.PrunableSightingsRow) error {
 	var contents int
 	var bytes int64
-	err := p.s.again(ctx, func(q queries.Querier) error {
+	err := p.s.again(ctx, func(q *queries.Queries) error {
 		contents, bytes = 0, 0
 		for _, r := range rows {
 			if err := q.DeleteCapture(ctx, r.ID); err != nil {

@@ -54,7 +54,7 @@ func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byt
 	if p.ExpiresAt.IsZero() {
 		p.ExpiresAt = never
 	}
-	return s.explain("publish", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("publish", s.db.tx(ctx, func(q *queries.Queries) error {
 		if body != nil {
 			if err := s.insertContent(ctx, q, sum, body); err != nil {
 				return err
@@ -84,7 +84,7 @@ func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, er
 
 // Unpublish ends a publication.
 func (s *Store) Unpublish(ctx context.Context, name string) error {
-	return s.explain("unpublish", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("unpublish", s.db.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.Unpublish(ctx, name)
 		if err == nil && n == 0 {
 			return &Error{Op: "unpublish", Class: NotFound, Hint: "tftpsql publish --list lists them", Err: fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
@@ -116,7 +116,7 @@ func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Ad
 
 // Fetched notes that a source has got all of a published file.
 func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now time.Time) error {
-	return s.explain("note a fetch", s.db.tx(ctx, func(q queries.Querier) error {
+	return s.explain("note a fetch", s.db.tx(ctx, func(q *queries.Queries) error {
 		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(), Now: stamp(now)})
 	}))
 }

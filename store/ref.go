@@ -74,7 +74,7 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 }
 
 // named returns the device of that name, or else of that alias.
-func named(ctx context.Context, q queries.Querier, site, name string) (queries.Device, error) {
+func named(ctx context.Context, q *queries.Queries, site, name string) (queries.Device, error) {
 	d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: site, Name: name})
 	if errors.Is(err, sql.ErrNoRows) {
 		return q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: site, Name: name})

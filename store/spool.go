@@ -236,7 +236,7 @@ func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
 
 // newestFrom returns what waits and was last sent under a name from a source, after a time; and whether all that waits from there is
 // of one device, the one of that number if it isn't 0.
-func (p *Spool) newestFrom(ctx context.Context, q queries.Querier, source, filename string, after time.Time, device int64) (body []byte, found, alone bool, err error) {
+func (p *Spool) newestFrom(ctx context.Context, q *queries.Queries, source, filename string, after time.Time, device int64) (body []byte, found, alone bool, err error) {
 	names, err := p.read().DevicesOfSource(ctx, source)
 	if err != nil || len(names) == 0 {
 		return nil, false, true, err
@@ -451,7 +451,7 @@ func (s *Store) sleep(ctx context.Context, d time.Duration) {
 func (s *Store) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	return s.db.tx(ctx, func(q queries.Querier) error { return q.DropExpired(ctx, stamp(time.Now())) })
+	return s.db.tx(ctx, func(q *queries.Queries) error { return q.DropExpired(ctx, stamp(time.Now())) })
 }
 
 // Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is

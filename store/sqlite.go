@@ -19,7 +19,6 @@ import (
 	codes "modernc.org/sqlite/lib"
 
 	"github.com/tftpsql/tftpsql/queries"
-	"github.com/tftpsql/tftpsql/queries/sqlite"
 )
 
 // sqliteReaders is how many connections read at once; reading never waits for the one that writes.
@@ -216,16 +215,16 @@ func (f *sqliteFile) orphaned() error {
 		Hint: "put the file back from where it went, or from a backup; to begin anew move the journal away, don't delete it"}
 }
 
-func (f *sqliteFile) read() queries.Querier { return sqliteQuerier{sqlite.New(f.reader)} }
+func (f *sqliteFile) read() *queries.Queries { return sqliteQueries(f.reader) }
 
-func (f *sqliteFile) reading(_ context.Context, fn func(queries.Querier) error) error {
+func (f *sqliteFile) reading(_ context.Context, fn func(*queries.Queries) error) error {
 	return fn(f.read())
 }
 
 // together runs tasks one after the other: there is no way to the database on which they could wait.
 func (f *sqliteFile) together(ctx context.Context, _ time.Duration, tasks []task) error {
 	alone := func(int64) bool { return false }
-	return f.tx(ctx, func(q queries.Querier) error {
+	return f.tx(ctx, func(q *queries.Queries) error {
 		for _, t := range tasks {
 			if err := t(q, alone); err != nil {
 				return err
@@ -241,8 +240,8 @@ func (f *sqliteFile) missesContent(err error) bool {
 	return errors.As(err, &e) && e.Code() == codes.SQLITE_CONSTRAINT_FOREIGNKEY
 }
 
-func (f *sqliteFile) tx(ctx context.Context, fn func(queries.Querier) error) error {
-	err := f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQuerier{sqlite.New(prepared{tx, &f.texts})}) })
+func (f *sqliteFile) tx(ctx context.Context, fn func(*queries.Queries) error) error {
+	err := f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQueries(prepared{tx, &f.texts})) })
 	if err == nil {
 		f.texts.prepare(ctx, f.writer)
 	}

@@ -144,11 +144,11 @@ type Store struct {
 // engine is what differs between the databases.
 type engine interface {
 	// read returns the queries outside a transaction.
-	read() queries.Querier
+	read() *queries.Queries
 	// reading runs fn with queries that go through all devices.
-	reading(ctx context.Context, fn func(queries.Querier) error) error
+	reading(ctx context.Context, fn func(*queries.Queries) error) error
 	// tx runs fn in a transaction; nil means committed and durable.
-	tx(ctx context.Context, fn func(queries.Querier) error) error
+	tx(ctx context.Context, fn func(*queries.Queries) error) error
 	// together runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
 	together(ctx context.Context, lock time.Duration, tasks []task) error
 	// classify says what an error of the engine means.

@@ -60,7 +60,7 @@ func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration
 		if n > 0 && batch[byHash[n-1]].sum == w.sum || s.known.has(w.sum) {
 			continue
 		}
-		tasks = append(tasks, func(q queries.Querier, _ func(int64) bool) error { return s.insertContent(ctx, q, w.sum, w.c.Body) })
+		tasks = append(tasks, func(q *queries.Queries, _ func(int64) bool) error { return s.insertContent(ctx, q, w.sum, w.c.Body) })
 	}
 	for len(byDevice) > 0 {
 		first, n := batch[byDevice[0]].c, 1
@@ -69,7 +69,7 @@ func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration
 		}
 		same := byDevice[:n]
 		byDevice = byDevice[n:]
-		tasks = append(tasks, func(q queries.Querier, claim func(int64) bool) (err error) {
+		tasks = append(tasks, func(q *queries.Queries, claim func(int64) bool) (err error) {
 			for _, i := range same {
 				if results[i], err = s.put(ctx, q, claim, batch[i], asks); err != nil {
 					return err
@@ -92,7 +92,7 @@ func (s *Store) aboutRow(err error) bool { return s.db.aboutRow(err) }
 
 func (s *Store) locked(err error) bool { return s.db.locked(err) }
 
-func (s *Store) insertContent(ctx context.Context, q queries.Querier, sum [sha256.Size]byte, body []byte) error {
+func (s *Store) insertContent(ctx context.Context, q *queries.Queries, sum [sha256.Size]byte, body []byte) error {
 	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body, Encoding: "binary"}
 	if body == nil {
 		p.Body = []byte{} // an empty file is not NULL
@@ -124,7 +124,7 @@ func latin1(b []byte) string {
 }
 
 // put stores one capture whose content is there, and sets what follows from it.
-func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
+func (s *Store) put(ctx context.Context, q *queries.Queries, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
 	c := w.c
 	if asks {
 		if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
@@ -134,7 +134,7 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 		}
 	}
 	if s.once {
-		if err := onlyOnce(ctx, q, w); err != nil {
+		if err := s.onlyOnce(ctx, q, w); err != nil {
 			return Stored{}, err
 		}
 	}
@@ -143,9 +143,9 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 			return stored, err
 		}
 	}
-	d, err := lockDevice(ctx, q, c)
+	d, err := s.lockDevice(ctx, q, c)
 	for err == nil && claim(d.ID) {
-		d, err = lockDevice(ctx, q, c)
+		d, err = s.lockDevice(ctx, q, c)
 	}
 	if err != nil {
 		return Stored{}, err
@@ -176,7 +176,7 @@ func (s *Store) put(ctx context.Context, q queries.Querier, claim func(device in
 
 // putKnown stores the newest capture of a device that is taken to be as this program left it: then there is nothing to ask. ok is false,
 // and nothing is stored, where it is not.
-func (s *Store) putKnown(ctx context.Context, q queries.Querier, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
+func (s *Store) putKnown(ctx context.Context, q *queries.Queries, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
 	claim(d.ID)
 	changed, err := s.differs(ctx, q, d, w)
 	if err != nil {
@@ -195,7 +195,7 @@ func (s *Store) putKnown(ctx context.Context, q queries.Querier, claim func(devi
 	return stored, true, err
 }
 
-func insertCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, w *write, changed bool) (int64, error) {
+func insertCapture(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write, changed bool) (int64, error) {
 	c := w.c
 	return q.InsertCapture(ctx, queries.InsertCaptureParams{
 		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
@@ -206,9 +206,11 @@ func insertCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceR
 }
 
 // onlyOnce returns an error where the file name was stored before with other bytes.
-func onlyOnce(ctx context.Context, q queries.Querier, w *write) error {
-	if err := q.LockName(ctx, w.c.Filename); err != nil {
-		return err
+func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) error {
+	if s.db.writers() > 1 {
+		if err := q.LockName(ctx, w.c.Filename); err != nil {
+			return err
+		}
 	}
 	first, err := q.FirstOfName(ctx, w.c.Filename)
 	if err == nil && !bytes.Equal(first, w.sum[:]) {
@@ -227,12 +229,12 @@ func onlyOnce(ctx context.Context, q queries.Querier, w *write) error {
 // an address belongs to the source that used it first; another source's captures go to NAME@SOURCE. Under the name of a
 // configuration a file is filed only if its platform is known and the device was seen from there, as an encrypted backup is:
 // anything else under that name would pass for the device's newest configuration.
-func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.LockDeviceRow, error) {
+func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) (queries.LockDeviceRow, error) {
 	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source, Seen: c.ReceivedAt}
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
-	d, err := lockNamed(ctx, q, p)
+	d, err := s.lockNamed(ctx, q, p)
 	if err != nil {
 		return d, err
 	}
@@ -248,14 +250,14 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		if err != nil || n == 0 { // that name is taken too: the two share a device
 			return d, err
 		}
-		return lockNamed(ctx, q, p)
+		return s.lockNamed(ctx, q, p)
 	}
 	if c.Source == "" { // imported, and nobody knows from where: a name that is a file's too may be the same device's
 		if aliased || d.NamedBy != NamedByConfig || c.Platform != "" {
 			return d, nil
 		}
 		p.Name += "@import"
-		return lockNamed(ctx, q, p)
+		return s.lockNamed(ctx, q, p)
 	}
 	if d.Owner == c.Source {
 		return d, nil
@@ -271,14 +273,14 @@ func lockDevice(ctx context.Context, q queries.Querier, c *Capture) (queries.Loc
 		}
 	}
 	p.Name += "@" + c.Source
-	return lockNamed(ctx, q, p)
+	return s.lockNamed(ctx, q, p)
 }
 
 // lockNamed is q.LockDevice, and a conflict where the name has become another's while this transaction waited for the device: it
 // was renamed or merged.
-func lockNamed(ctx context.Context, q queries.Querier, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
+func (s *Store) lockNamed(ctx context.Context, q *queries.Queries, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
 	d, err := q.LockDevice(ctx, p)
-	if _, alone := q.(sqliteQuerier); err != nil || alone { // SQLite has one writer, who waits for nobody
+	if err != nil || s.db.writers() == 1 { // who waits for nobody
 		return d, err
 	}
 	owner, err := q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: p.Site, Name: p.Name})
@@ -301,7 +303,7 @@ type print struct {
 
 // same reports whether two captures differ in nothing but noise. Where they were fingerprinted by different rules, each is
 // fingerprinted again by this program's. body is b's, if it is at hand.
-func (s *Store) same(ctx context.Context, q queries.Querier, a, b print, body []byte) (bool, error) {
+func (s *Store) same(ctx context.Context, q *queries.Queries, a, b print, body []byte) (bool, error) {
 	switch {
 	case bytes.Equal(a.sha256, b.sha256):
 		return true, nil
@@ -323,7 +325,7 @@ func (s *Store) same(ctx context.Context, q queries.Querier, a, b print, body []
 func (w *write) print() print { return print{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
 
 // differs reports whether a capture is a change: it differs from the last complete capture before it.
-func (s *Store) differs(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, w *write) (bool, error) {
+func (s *Store) differs(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write) (bool, error) {
 	before, ok := s.known.base(d, w.c.Kind)
 	if !ok || !newest(d, w.c) {
 		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
@@ -341,7 +343,7 @@ func (s *Store) differs(ctx context.Context, q queries.Querier, d queries.LockDe
 
 // compareFollowers compares the captures that follow one with it, up to the next complete one, and returns by how much the
 // number of changes grew. Only a complete capture is a base of comparison.
-func (s *Store) compareFollowers(ctx context.Context, q queries.Querier, device int64, w *write) (grown int64, err error) {
+func (s *Store) compareFollowers(ctx context.Context, q *queries.Queries, device int64, w *write) (grown int64, err error) {
 	if !w.c.Complete {
 		return 0, nil
 	}
@@ -371,7 +373,7 @@ func (s *Store) compareFollowers(ctx context.Context, q queries.Querier, device 
 }
 
 // setChanged notes whether a capture is a change, and returns by how much the number of changes grew.
-func setChanged(ctx context.Context, q queries.Querier, f queries.FollowersRow, changed bool) (int64, error) {
+func setChanged(ctx context.Context, q *queries.Queries, f queries.FollowersRow, changed bool) (int64, error) {
 	switch {
 	case changed == f.Changed:
 		return 0, nil
@@ -387,7 +389,7 @@ func newest(d queries.LockDeviceRow, c *Capture) bool {
 }
 
 // countCapture counts a capture that isn't its device's newest.
-func countCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, grown int64) error {
+func countCapture(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, grown int64) error {
 	p := queries.CountCaptureParams{ID: d.ID, NewChanges: grown, ReceivedAt: c.ReceivedAt}
 	p.NamedBy, p.Owner = nameAfter(d, c)
 	return q.CountCapture(ctx, p)
@@ -395,7 +397,7 @@ func countCapture(ctx context.Context, q queries.Querier, d queries.LockDeviceRo
 
 // advance counts a capture that is its device's newest, and takes over what it says. It returns the device as it is then; ok is false,
 // and nothing has happened, where the device is no longer as d says.
-func advance(ctx context.Context, q queries.Querier, d queries.LockDeviceRow, c *Capture, changed bool) (after queries.LockDeviceRow, ok bool, err error) {
+func advance(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, changed bool) (after queries.LockDeviceRow, ok bool, err error) {
 	p := queries.CountNewestParams{ID: d.ID, KnownUID: d.LastUID, Site: d.Site, Name: d.Name, NewChanges: ones(changed),
 		Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Build: c.Build, Serial: c.Serial,
 		Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID}
