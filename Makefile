@@ -54,7 +54,7 @@ sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
 
 .PHONY: faults
 faults: ## break worker, database and disks in the middle of BURSTS (60) bursts of uploads; SEED=1
-	go test . -run TestFaults -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
+	go test ./cli -run TestFaults -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)
@@ -67,7 +67,7 @@ corpus: ## hold host names and noise against a folder of configurations: CORPUS=
 
 .PHONY: picture
 picture: ## draw docs/terminal.svg from what the program prints
-	go test . -run TestPicture -count=1 -picture
+	go test ./cli -run TestPicture -count=1 -picture
 
 .PHONY: bench
 bench: ## compare with other TFTP servers and with the machine's bounds, and draw docs/bench.svg; BENCH='-only lockstep -rounds 9'

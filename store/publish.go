@@ -123,3 +123,6 @@ func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now
 
 // stamp is a time as both engines keep it.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// MaxPublished bounds a published file, in bytes: images of small devices, not of servers, since it is held in memory.
+const MaxPublished = 256 << 20

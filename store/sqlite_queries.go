@@ -31,7 +31,7 @@ func (c sqliteConn) Exec(ctx context.Context, text string, args ...any) (pgconn.
 		return pgconn.CommandTag{}, err
 	}
 	n, err := result.RowsAffected()
-	return pgconn.NewCommandTag("UPDATE " + strconv.FormatInt(n, 10)), err
+	return pgconn.NewCommandTag(strconv.FormatInt(n, 10)), err // the number of rows is all that is read of a tag
 }
 
 func (c sqliteConn) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/worker"
+)
+
+// failureJSON is a failure as failures --json prints it.
+type failureJSON struct {
+	Source   string    `json:"source"`
+	Reason   string    `json:"reason"`
+	Filename string    `json:"filename"`
+	FirstAt  time.Time `json:"first_at"`
+	LastAt   time.Time `json:"last_at"`
+	Times    int64     `json:"times"`
+	Bytes    int64     `json:"bytes"`
+	Code     int       `json:"code"`
+	Detail   string    `json:"detail"`
+}
+
+func (a *app) failuresCommand() *cobra.Command {
+	var asJSON bool
+	since := flagWhen{}
+	cmd := &cobra.Command{
+		Use:   "failures [DEVICE]",
+		Short: "List what failed or was refused, why, and what to do",
+		Long: `List what failed or was refused, why, and what to do: uploads that broke off, and requests that were refused, folded by source,
+hour and reason. With DEVICE: from the addresses that it has sent from. They are kept for 30 days. Where very many fail in one hour, those
+beyond count together as "others".`,
+		Args: args(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			var d *store.Device
+			if len(args) == 1 {
+				one, err := s.Device(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				d = &one
+			}
+			from := time.Now().Add(-config.Day)
+			if since.text != "" {
+				from = since.Time
+			}
+			list, err := s.Failures(cmd.Context(), d, from)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := make([]failureJSON, len(list))
+				for i, f := range list {
+					out[i] = failureJSON{f.Source, f.Reason, f.Filename, f.First, f.Last, f.Times, f.Bytes, f.Code, f.Detail}
+				}
+				return a.printJSON(out)
+			}
+			t := a.table("LAST", "SOURCE", "TIMES", "BYTES", "FILE", "WHY", "WHAT TO DO")
+			for _, f := range list {
+				todo := worker.Cures[f.Reason]
+				if todo == "" {
+					todo = short(f.Detail)
+				}
+				file := f.Filename
+				if name, _, ok := strings.Cut(f.Detail, ": "); ok && file == "" && !strings.HasPrefix(f.Detail, strings.TrimPrefix(f.Reason, "read: ")) {
+					file = name // the last one
+				}
+				t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(file), f.Reason, todo)
+			}
+			return t.print()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
+	cmd.Flags().Var(&since, "since", "how far back, 24h if not given: 7d, or a time")
+	return cmd
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/tftpsql/tftpsql/capture"
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// openDatabase opens a database of py3tftpsql or tftpsql: where there is a table of the former, it is that which is meant, as long
+// as nothing of the latter is there.
+func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, error) {
+	s, err := store.Open(url, store.Options{Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("SOURCE: %w", err)
+	}
+	_, err = s.SeedTable(ctx)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, errors.Join(err, s.Close())
+	}
+	seed := err == nil
+	d := databaseOrigin{s: s}
+	version, _, err := s.SchemaVersion(ctx)
+	switch {
+	case err == nil && version == 0 && !seed:
+		err = errors.New("neither py3tftpsql's table nor tftpsql's are there")
+	case err == nil && version > 0:
+		if err = s.CheckSchema(ctx); err == nil {
+			d.n, err = s.Number(ctx)
+		} else if strings.Contains(err.Error(), "tftpsql migrate") { // of this one, and not of the database that it goes to
+			err = fmt.Errorf("%w --database %s", err, config.Masked(url))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", config.Masked(url), err), s.Close())
+	}
+	if seed {
+		return &seedOrigin{databaseOrigin: d}, nil
+	}
+	return &d, nil
+}
+
+// databaseOrigin is a database of tftpsql's.
+type databaseOrigin struct {
+	s *store.Store
+	n int64 // captures
+}
+
+func (d *databaseOrigin) total() int64 { return d.n }
+
+func (d *databaseOrigin) close() error { return d.s.Close() }
+
+func (d *databaseOrigin) each(ctx context.Context, yield func(found) error) error {
+	if d.n == 0 {
+		return nil
+	}
+	return d.s.Dump(ctx, func(c store.Capture, body func() ([]byte, error)) error {
+		return yield(found{c.UID, func(context.Context) (store.Capture, error) {
+			bytes, err := body()
+			ref := store.Device{Site: c.Site, Name: c.Name}.Ref() + " of " + local(c.ReceivedAt)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				return c, errSkipped{ref, "it went away"}
+			case store.ClassOf(err) == store.Config: // damaged: nothing that comes after it is held up
+				return c, errSkipped{ref, message(err)}
+			case err != nil:
+				return c, err
+			}
+			return again(c, bytes), nil
+		}})
+	})
+}
+
+// again is a capture of another database: what its configuration says is read anew, the rest is as it was.
+func again(c store.Capture, body []byte) store.Capture {
+	addr, _ := netip.ParseAddr(c.Source) // what was imported there has none
+	r := capture.Upload{Filename: c.Filename, Mode: c.Mode, Peer: netip.AddrPortFrom(addr, c.SourcePort),
+		Received: c.ReceivedAt, Completed: c.ReceivedAt, Body: body}.Capture()
+	r.Source, r.Local, r.Filename, r.Options, r.Duration = c.Source, c.Local, c.Filename, c.Options, c.Duration
+	r.Site, r.Name, r.NamedBy, r.Filed = c.Site, c.Name, c.NamedBy, c.Filed
+	return r
+}
+
+// after takes over what was said of the devices.
+func (d *databaseOrigin) after(ctx context.Context, to *store.Store, site *string) error {
+	if d.n == 0 {
+		return nil
+	}
+	devices, err := d.s.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	for _, from := range devices {
+		names, err := d.s.OtherNames(ctx, from)
+		if err != nil {
+			return err
+		}
+		if site != nil {
+			from.Site = *site
+			for i := range names {
+				names[i].Site = *site
+			}
+		}
+		if err := to.Adopt(ctx, from, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seedOrigin is a database with py3tftpsql's table, and maybe tftpsql's too.
+type seedOrigin struct {
+	databaseOrigin
+	rows []store.SeedRow // read by times
+	at   []time.Time     // when each is said to have come
+	uids []string
+}
+
+func (o *seedOrigin) total() int64 { return o.n + int64(len(o.rows)) }
+
+// times reads the rows, and gives them times, which they have none of: a day apart, the last of each device before anything came here by
+// itself, which is now where nothing did; and after what was imported of the device before. It wants the schema of to made: where
+// both are one database, that has given the table another name.
+func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) (err error) {
+	if o.rows, err = o.s.SeedRows(ctx); err != nil {
+		return err
+	}
+	end := now
+	if to != nil {
+		oldest, err := to.OldestUpload(ctx)
+		if err != nil {
+			return err
+		}
+		if !oldest.IsZero() && oldest.Before(end) {
+			end = oldest.Add(-time.Second)
+		}
+	}
+	o.at, o.uids = make([]time.Time, len(o.rows)), make([]string, len(o.rows))
+	times := map[store.SeedRow]int{} // the same text may be there more than once
+	fresh := map[string][]int{}      // by host name: rows that are not here yet
+	before := map[string]time.Time{} // by host name: the last of those that are
+	for i, r := range o.rows {
+		same := store.SeedRow{Hostname: r.Hostname, SHA256: r.SHA256}
+		times[same]++
+		o.uids[i] = uidOf("py3tftpsql", r.Hostname, r.SHA256, fmt.Sprint(times[same]))
+		if to == nil {
+			fresh[r.Hostname] = append(fresh[r.Hostname], i)
+			continue
+		}
+		known, err := to.Resolve(ctx, o.uids[i], time.Time{})
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			fresh[r.Hostname] = append(fresh[r.Hostname], i)
+		case err != nil:
+			return err
+		case known.ReceivedAt.After(before[r.Hostname]):
+			before[r.Hostname] = known.ReceivedAt
+		}
+	}
+	for host, list := range fresh {
+		step := config.Day
+		if last := before[host]; !last.IsZero() {
+			step = min(config.Day, max(end.Sub(last)/time.Duration(len(list)), time.Microsecond))
+		}
+		for n, i := range list {
+			o.at[i] = end.Add(-step * time.Duration(len(list)-1-n))
+		}
+	}
+	return nil
+}
+
+func (o *seedOrigin) each(ctx context.Context, yield func(found) error) error {
+	for i, r := range o.rows {
+		err := yield(found{o.uids[i], func(ctx context.Context) (store.Capture, error) {
+			body, err := o.s.SeedConfig(ctx, r)
+			if err != nil {
+				return store.Capture{}, err
+			}
+			c := captureFrom("", o.at[i], body)
+			if c.NamedBy != store.NamedByConfig {
+				c.Name = nameOf(r.Hostname)
+			}
+			return c, nil
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	return o.databaseOrigin.each(ctx, yield)
+}

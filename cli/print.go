@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/tftpsql/tftpsql/config"
+)
+
+// escaper writes control bytes as \xNN, but for line ends and tabs.
+type escaper struct{ w io.Writer }
+
+func (e escaper) Write(b []byte) (int, error) {
+	var out bytes.Buffer
+	for rest := b; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		switch {
+		case r == '\n' || r == '\t' || r == '\r' && len(rest) > 1 && rest[1] == '\n':
+			out.Write(rest[:n])
+		case r == utf8.RuneError && n == 1, !unicode.IsPrint(r):
+			for _, c := range rest[:n] {
+				fmt.Fprintf(&out, `\x%02x`, c)
+			}
+		default:
+			out.Write(rest[:n])
+		}
+		rest = rest[n:]
+	}
+	_, err := e.w.Write(out.Bytes())
+	return len(b), err
+}
+
+func (a *app) printJSON(list any) error {
+	e := a.encoder()
+	e.SetIndent("", "  ")
+	return e.Encode(list)
+}
+
+// encoder writes JSON that a terminal shows as it is: values may hold characters that a terminal obeys, and encoding/json leaves
+// most of them.
+func (a *app) encoder() *json.Encoder {
+	e := json.NewEncoder(plainJSON{a.out})
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// plainJSON writes what isn't printable as \uNNNN, which says the same in JSON. Each Write has whole characters.
+type plainJSON struct{ w io.Writer }
+
+func (j plainJSON) Write(b []byte) (int, error) {
+	plain := func(r rune) bool { return r == '\n' || unicode.IsPrint(r) }
+	if !bytes.ContainsFunc(b, func(r rune) bool { return !plain(r) }) {
+		return j.w.Write(b)
+	}
+	out := make([]byte, 0, len(b)+64)
+	for rest := b; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		switch {
+		case plain(r):
+			out = append(out, rest[:n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		rest = rest[n:]
+	}
+	_, err := j.w.Write(out)
+	return len(b), err
+}
+
+// table prints rows in columns. What devices say is printable already (device.Text).
+type table struct{ w *tabwriter.Writer }
+
+func (a *app) table(columns ...string) *table {
+	t := &table{w: tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)}
+	fmt.Fprintln(t.w, strings.Join(columns, "\t"))
+	return t
+}
+
+func (t *table) row(cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			fmt.Fprint(t.w, "\t")
+		}
+		if c == "" {
+			c = "-"
+		}
+		fmt.Fprint(t.w, c)
+	}
+	fmt.Fprintln(t.w)
+}
+
+func (t *table) print() error { return t.w.Flush() }
+
+// local is a time as people here write it, with its zone.
+func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
+
+// short keeps a table's columns in sight; --json has the whole text.
+func short(s string) string { return cut(s, 48) }
+
+// cut returns at most so many characters of s.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// duration is an Age as package time has it.
+func duration(a config.Age) time.Duration { return time.Duration(a) }
+
+// span is a time span as people say it, to two units.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	days := d / config.Day
+	d -= days * config.Day
+	switch {
+	case days >= 10:
+		return fmt.Sprintf("%dd", days)
+	case days > 0:
+		return strings.TrimSuffix(fmt.Sprintf("%dd%dh", days, d/time.Hour), "0h")
+	case d >= time.Hour:
+		return strings.TrimSuffix(fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute), "0m")
+	case d >= time.Minute:
+		return strings.TrimSuffix(fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second), "0s")
+	}
+	return d.String()
+}

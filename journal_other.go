@@ -1,8 +1,0 @@
-//go:build !linux
-
-package main
-
-import "io"
-
-// toJournal: systemd is Linux's.
-func toJournal(io.Writer, []string) bool { return false }

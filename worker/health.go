@@ -1,0 +1,285 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+const (
+	// readyEvery is how often the database is asked whether captures can be stored, and readyLimit how long it may take.
+	readyEvery = 5 * time.Second
+	readyLimit = 10 * time.Second
+
+	// A capture that could not be stored counts for failureCounts, unless another has been stored since: a full disk still
+	// answers. It ends by itself because who isn't ready may not be sent any more.
+	failureCounts = 30 * time.Second
+
+	// spoolEvery is how often the spool is tried while PostgreSQL is there, which writes a page; one that was bad is tried again after
+	// readyEvery.
+	spoolEvery = time.Minute
+	spoolLimit = 5 * time.Second
+
+	// loopLimit is how long the UDP loop may take to answer.
+	loopLimit = 2 * time.Second
+)
+
+// health is what the operator's tools see: /healthz, /readyz and /metrics.
+type health struct {
+	log     *slog.Logger
+	version string
+	metrics *metrics
+	server  atomic.Pointer[tftp.Server] // nil until it serves
+	room    atomic.Pointer[room]        // nil before there is one
+	unready atomic.Pointer[string]      // why captures can't be stored, as look found it; empty where they can
+	failure atomic.Pointer[storeFailure]
+	spool   atomic.Pointer[string] // why the spool could keep nothing; empty where it could, nil where there is none
+	leaving atomic.Bool            // the program stops
+	taken   error                  // why nobody answers at the default address
+	beat    func()                 // tells systemd's watchdog that the UDP loop turns
+
+	// The one who looks: what it found, whether the log has heard that it is bad, and when it last tried the spool.
+	wasReady, told bool
+	spoolTried     time.Time
+}
+
+// storeFailure is a capture that could not be stored.
+type storeFailure struct {
+	at  time.Time
+	err error
+}
+
+// lasts reports whether it may be so although the database answers: a disk that is full, a right that is missing, commits that hang.
+func (f *storeFailure) lasts() bool {
+	class := store.ClassOf(f.err)
+	return class == store.Full || class == store.Config || errors.Is(f.err, store.ErrNotInTime)
+}
+
+func newHealth(log *slog.Logger, version string) *health {
+	h := &health{log: log, version: version, beat: func() {}}
+	starting := "starting: the database is being prepared"
+	h.unready.Store(&starting)
+	h.metrics = newMetrics(h)
+	return h
+}
+
+// stored notes how storing a capture ended, and how long it took.
+func (h *health) stored(took time.Duration, err error) {
+	if h == nil {
+		return
+	}
+	h.metrics.commit.Observe(took.Seconds())
+	switch store.ClassOf(err) {
+	case store.Permanent, store.Exists, store.Usage, store.NotFound:
+		if err != nil {
+			return // this capture's trouble, not the database's
+		}
+	}
+	if err == nil {
+		h.failure.Store(nil)
+		none := ""
+		h.unready.Store(&none) // whatever it was
+		return
+	}
+	h.failure.Store(&storeFailure{time.Now(), err})
+}
+
+// watch keeps the answer of /readyz until ctx ends.
+func (h *health) watch(ctx context.Context, s *store.Store) {
+	tick := time.NewTicker(readyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if h.alive(ctx) == nil {
+			h.beat()
+		}
+		h.look(ctx, s)
+	}
+}
+
+// look asks the database, and tells the log when the answer is another.
+func (h *health) look(ctx context.Context, s *store.Store) {
+	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	began := time.Now()
+	err := s.Ready(limited)
+	if ctx.Err() != nil {
+		return
+	}
+	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts && (f.lasts() || f.at.After(began)) {
+		err = f.err
+	}
+	reason := ""
+	if err != nil {
+		reason = oneLine(err)
+	}
+	h.unready.Store(&reason)
+	switch {
+	case err == nil && h.told:
+		h.log.Info("ready: captures can be stored again")
+		h.told = false
+	case err != nil && !h.told && h.wasReady:
+		h.log.Error("not ready: captures can't be stored", "err", err)
+		h.told = true
+	}
+	h.wasReady = err == nil
+	h.lookAtSpool(ctx, s)
+}
+
+// lookAtSpool tries the spool before it is needed, and tells the log when it is as it was not before.
+func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
+	was := h.spool.Load()
+	if !s.HasSpool() || was != nil && *was == "" && time.Since(h.spoolTried) < spoolEvery {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, spoolLimit)
+	defer cancel()
+	h.spoolTried = time.Now()
+	err := s.SpoolReady(ctx)
+	if room := h.room.Load(); err == nil && room != nil {
+		err = room.spool()
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return // the program ends
+	}
+	reason := ""
+	if err != nil {
+		reason = strings.TrimPrefix(oneLine(err), "the spool: ")
+	}
+	h.spool.Store(&reason)
+	switch {
+	case err != nil && (was == nil || *was == ""):
+		h.log.Warn("the spool can't be used: while PostgreSQL is away uploads would be refused", "err", err)
+	case err == nil && was != nil && *was != "":
+		h.log.Info("the spool can be used again")
+	}
+}
+
+// reason returns why captures can't be stored, empty where they can: at once what the disk and the last capture say, else what look has found.
+func (h *health) reason() string {
+	if h.leaving.Load() {
+		return "stopping"
+	}
+	if err := h.full(); err != nil {
+		return oneLine(err)
+	}
+	if f := h.failure.Load(); f != nil && f.lasts() && time.Since(f.at) < failureCounts {
+		return oneLine(f.err)
+	}
+	return *h.unready.Load()
+}
+
+// oneLine is an error as a page or a log line has it.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// full returns why uploads are refused, or nil.
+func (h *health) full() error {
+	if room := h.room.Load(); room != nil {
+		return room.full()
+	}
+	return nil
+}
+
+// alive returns why the UDP loop doesn't turn, or nil.
+func (h *health) alive(ctx context.Context) error {
+	server := h.server.Load()
+	if server == nil || h.leaving.Load() {
+		return nil // it starts, or ends
+	}
+	ctx, cancel := context.WithTimeout(ctx, loopLimit)
+	defer cancel()
+	if _, err := server.Stats(ctx); err != nil {
+		return fmt.Errorf("the UDP loop does not turn: %w", err)
+	}
+	return nil
+}
+
+func (h *health) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if err := h.alive(r.Context()); err != nil {
+			answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if reason := h.reason(); reason != "" {
+			answer(w, http.StatusServiceUnavailable, reason)
+			return
+		}
+		text := "ready: captures can be stored"
+		if spool := h.spool.Load(); spool != nil && *spool != "" {
+			text += "\nspool: " + *spool
+		}
+		answer(w, http.StatusOK, text)
+	})
+	mux.Handle("GET /metrics", h.metrics.handler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "tftpsql "+h.version+"\n/healthz: the UDP loop turns\n/readyz: captures can be stored\n/metrics: for Prometheus")
+	})
+	return mux
+}
+
+// serverHeader tells healthcheck that it was tftpsql that answered, and not whoever else has the port.
+const ServerHeader = "tftpsql"
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Server", ServerHeader)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text) // who asked may have gone
+}
+
+// listen opens HTTP_ADDR. It returns nil where there is none, and where another program has the default address: a second
+// worker for a try shall start as easily as the first.
+func (h *health) listen(at config.HTTPAddr) (net.Listener, error) {
+	if at.Addr == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", at.Addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case !at.Explicit && errors.Is(err, syscall.EADDRINUSE):
+		h.taken = fmt.Errorf("%w: another program has it, so there are no health checks and no metrics; HTTP_ADDR (--http) sets another address, or none", err)
+		return nil, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("HTTP_ADDR (--http): %w: another program listens there; choose another, or none", err)
+	}
+	return nil, fmt.Errorf("HTTP_ADDR (--http): %w", err)
+}
+
+// serve answers on l, if there is one, in the background until ctx ends.
+func (h *health) serve(ctx context.Context, l net.Listener) {
+	if l == nil {
+		return
+	}
+	server := &http.Server{
+		Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { // ends with ctx
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			h.log.Error("health checks and metrics have ended", "err", err)
+		}
+	}()
+}
