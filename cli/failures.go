@@ -26,7 +26,7 @@ type failureJSON struct {
 
 func (a *app) failuresCommand() *cobra.Command {
 	var asJSON bool
-	since := flagWhen{}
+	since := timeFlag{}
 	cmd := &cobra.Command{
 		Use:   "failures [DEVICE]",
 		Short: "List what failed or was refused, why, and what to do",
@@ -50,7 +50,7 @@ beyond count together as "others".`,
 			}
 			from := time.Now().Add(-config.Day)
 			if since.text != "" {
-				from = since.Time
+				from = since.Time.Time
 			}
 			list, err := s.Failures(cmd.Context(), d, from)
 			if err != nil {
@@ -59,7 +59,8 @@ beyond count together as "others".`,
 			if asJSON {
 				out := make([]failureJSON, len(list))
 				for i, f := range list {
-					out[i] = failureJSON{f.Source, f.Reason, f.Filename, f.First, f.Last, f.Times, f.Bytes, f.Code, f.Detail}
+					out[i] = failureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: f.First,
+						LastAt: f.Last, Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
 				}
 				return a.printJSON(out)
 			}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/move"
 	"github.com/tftpsql/tftpsql/pgtest"
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -229,7 +230,7 @@ func TestImportGit(t *testing.T) {
 		}
 		interrupted, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := openGit(interrupted, oxidized, 1); !errors.Is(err, context.Canceled) {
+		if _, err := move.OpenGit(interrupted, oxidized, 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("interrupted: %v", err)
 		}
 		if status, _, errs := p.do(t, "import", "--git", oxidized+"/acme/.."+"/../"); status != 1 || !strings.Contains(errs, "not a git repository") {

@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -36,8 +35,11 @@ type captureJSON struct {
 }
 
 func captureOf(r store.Record) captureJSON {
-	return captureJSON{r.ID, r.UID, r.ReceivedAt, r.Site, r.Device, r.Platform, r.Kind, r.Source, r.Filename, r.Mode,
-		r.Size, r.SHA256, r.Changed, r.Complete, r.ChangedBy, r.ExportedBy, r.NewSource}
+	return captureJSON{
+		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt, Site: r.Site, Device: r.Device, Platform: r.Platform, Kind: r.Kind,
+		Source: r.Source, Filename: r.Filename, Mode: r.Mode, Size: r.Size, SHA256: r.SHA256, Changed: r.Changed,
+		Complete: r.Complete, ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
+	}
 }
 
 func (a *app) logCommand() *cobra.Command {
@@ -78,7 +80,7 @@ lines stand in, joined by " > " and abbreviated as on the device.`,
 				}
 				return a.printCaptures(records, asJSON)
 			}
-			return a.printVersions(cmd.Context(), s, d, int(n), pathOf(where))
+			return a.printVersions(cmd.Context(), s, d, int(n), history.ParsePath(where))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects, one a capture")
@@ -98,11 +100,17 @@ func (a *app) printCaptures(records []store.Record, asJSON bool) error {
 	}
 	t := a.table("REF", "RECEIVED", "DEVICE", "KIND", "SIZE", "CHANGED", "COMPLETE", "SOURCE", "FILE", "SHA256")
 	for _, r := range records {
-		t.row(fmt.Sprintf("@%d", r.ID), local(r.ReceivedAt), store.Device{Site: r.Site, Name: r.Device}.Ref(), r.Kind, r.Size,
+		t.row(ref(r), local(r.ReceivedAt), deviceRef(r), r.Kind, r.Size,
 			yes(r.Changed), yes(r.Complete), r.Source+newSource(r), short(r.Filename), r.SHA256[:12])
 	}
 	return t.print()
 }
+
+// ref is the reference of a capture.
+func ref(r store.Record) string { return fmt.Sprintf("@%d", r.ID) }
+
+// deviceRef is the reference of a capture's device.
+func deviceRef(r store.Record) string { return store.Device{Site: r.Site, Name: r.Device}.Ref() }
 
 // newSource marks a capture from an address that its device had never sent from.
 func newSource(r store.Record) string {
@@ -116,38 +124,19 @@ func newSource(r store.Record) string {
 func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device, n int, path []string) error {
 	t := a.table("REF", "CHANGED", "KIND", "SIZE", "SEEN", "BY", "COMPLETE", "SOURCE", "FILE", "SHA256")
 	printed := 0
-	var trouble error
-	sections := map[int64][sha256.Size]byte{} // by capture: what stands in path
-	err := s.Versions(ctx, d, func(v store.Version) bool {
-		if len(path) > 0 {
-			if !v.Complete { // where a torn file ends nothing was changed
-				return true
-			}
-			var changed bool
-			if changed, trouble = changedIn(ctx, s, v, path, sections); trouble != nil {
-				return false
-			}
-			if !changed {
-				return true
-			}
-		}
-		by := v.ChangedBy
-		if by == "" {
-			by = v.ExportedBy
+	for v, err := range history.Versions(ctx, s, d, path) {
+		if err != nil {
+			return err
 		}
 		seen := "once"
 		if v.Seen > 1 {
 			seen = fmt.Sprintf("%d times until %s", v.Seen, local(v.Until))
 		}
-		t.row(fmt.Sprintf("@%d", v.ID), local(v.ReceivedAt), v.Kind, v.Size, seen, by, yes(v.Complete), v.Source+newSource(v.Record), short(v.Filename), v.SHA256[:12])
-		printed++
-		return n == 0 || printed < n
-	})
-	if trouble != nil {
-		err = trouble
-	}
-	if err != nil {
-		return err
+		t.row(ref(v.Record), local(v.ReceivedAt), v.Kind, v.Size, seen, cmp.Or(v.ChangedBy, v.ExportedBy), yes(v.Complete),
+			v.Source+newSource(v.Record), short(v.Filename), v.SHA256[:12])
+		if printed++; printed == n {
+			break
+		}
 	}
 	if err := t.print(); err != nil {
 		return err
@@ -155,195 +144,27 @@ func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device,
 	if printed == 0 && len(path) > 0 {
 		fmt.Fprintf(a.err, "nothing changed there, ever; paths are written as diff heads its pieces: %q\n", strings.Join(path, " > "))
 	}
-	return a.printNotes(ctx, s, d)
+	notes, err := history.Noteworthy(ctx, s, d)
+	if err == nil {
+		a.printNotes(d, notes)
+	}
+	return err
 }
 
-// changedIn reports whether a version differs in path from the one before it.
-func changedIn(ctx context.Context, s *store.Store, v store.Version, path []string, known map[int64][sha256.Size]byte) (bool, error) {
-	this, err := section(ctx, s, v.Record, path, known)
-	if err != nil {
-		return false, err
+// printNotes prints what is noteworthy about a device: other names, what it may have been before, two boxes under one name.
+func (a *app) printNotes(d store.Device, n history.Notes) {
+	if len(n.Aliases) > 0 {
+		fmt.Fprintf(a.out, "\nalso known as %s\n", strings.Join(n.Aliases, ", "))
 	}
-	before := sha256.Sum256(nil)
-	if v.Previous != nil {
-		if before, err = section(ctx, s, *v.Previous, path, known); err != nil {
-			return false, err
-		}
+	if f := n.Former; f != nil {
+		fmt.Fprintf(a.out, "\nwas %s until %s? %d%% of the text is the same, and nothing has come under that name since. "+
+			"To make them one:\n  tftpsql device merge %s %s\n",
+			f.Ref(), local(f.LastSeen), int(f.Likeness*100), quote(f.Ref()), quote(d.Ref()))
 	}
-	return this != before, nil
-}
-
-// section returns the hash of what is significant in a path of a capture.
-func section(ctx context.Context, s *store.Store, r store.Record, path []string, known map[int64][sha256.Size]byte) (sum [sha256.Size]byte, err error) {
-	if sum, ok := known[r.ID]; ok {
-		return sum, nil
+	if len(n.Boxes) > 0 {
+		fmt.Fprintf(a.out, "\nmore than one box sends under this name: %s. "+
+			"Members of a cluster do; else give them names of their own.\n", strings.Join(n.Boxes, ", "))
 	}
-	body, err := s.Content(ctx, r)
-	if err != nil {
-		return sum, err
-	}
-	h := sha256.New()
-	for l := range device.Lines(body) {
-		if l.Noise || !within(l, path) {
-			continue
-		}
-		_, _ = h.Write(append(l.Significant(), '\n')) // a hash takes everything
-	}
-	h.Sum(sum[:0])
-	known[r.ID] = sum
-	return sum, nil
-}
-
-// within reports whether a line stands in a path, or opens it.
-func within(l device.Line, path []string) bool {
-	blocks := append(l.Path(), strings.Join(strings.Fields(string(l.Text)), " "))
-	for i := 0; i+len(path) <= len(blocks); i++ {
-		found := true
-		for j, p := range path {
-			found = found && abbreviates(p, blocks[i+j])
-		}
-		if found {
-			return true
-		}
-	}
-	return false
-}
-
-// pathOf splits "config firewall policy > edit 12".
-func pathOf(text string) (path []string) {
-	for part := range strings.SplitSeq(text, ">") {
-		if part = strings.Join(strings.Fields(part), " "); part != "" {
-			path = append(path, part)
-		}
-	}
-	return path
-}
-
-// abbreviates reports whether a person may mean a block's header by given: its last words, each perhaps cut short before its
-// number, without quotes and in any case: "interface gi1/0/1" for "interface GigabitEthernet1/0/1", "firewall policy" for "config
-// firewall policy".
-func abbreviates(given, header string) bool {
-	g, h := strings.Fields(strings.ToLower(given)), strings.Fields(strings.ToLower(header))
-	if len(g) > len(h) {
-		return false
-	}
-	h = h[len(h)-len(g):]
-	for i := range g {
-		a, b := strings.Trim(g[i], `"'`), strings.Trim(h[i], `"'`)
-		x, y := letters(a), letters(b)
-		if x == 0 && y > 0 || !strings.HasPrefix(b[:y], a[:x]) || a[x:] != b[y:] {
-			return false
-		}
-	}
-	return true
-}
-
-// letters returns how many letters and signs a word has before its first digit.
-func letters(word string) int {
-	if i := strings.IndexAny(word, "0123456789"); i >= 0 {
-		return i
-	}
-	return len(word)
-}
-
-const (
-	// alike is how much of two texts must be the same for one to be taken for the other's successor under a new name: what changes
-	// when a device is renamed is its name, and what is changed on the same day.
-	alike = 0.8
-	// alternating is how often the hardware must come back to what it was before to be pointed out: a spare that was put in and taken
-	// out again is one return.
-	alternating = 2
-)
-
-// printNotes says what is noteworthy about a device: other names, what it may have been before, two boxes under one name.
-func (a *app) printNotes(ctx context.Context, s *store.Store, d store.Device) error {
-	aliases, err := s.Aliases(ctx, d)
-	if err != nil {
-		return err
-	}
-	if len(aliases) > 0 {
-		fmt.Fprintf(a.out, "\nalso known as %s\n", strings.Join(aliases, ", "))
-	}
-	first, formers, err := s.Formers(ctx, d)
-	if err != nil {
-		return err
-	}
-	var mine map[string]int
-	for _, f := range formers {
-		if f.Last.Kind != first.Kind {
-			continue
-		}
-		if mine == nil {
-			body, err := s.Content(ctx, first)
-			if err != nil {
-				return err
-			}
-			mine = lineCounts(body)
-		}
-		body, err := s.Content(ctx, f.Last)
-		if err != nil {
-			return err
-		}
-		if part := likeness(mine, lineCounts(body)); part >= alike {
-			fmt.Fprintf(a.out, "\nwas %s until %s? %d%% of the text is the same, and nothing has come under that name since. To make them one:\n  tftpsql device merge %s %s\n",
-				f.Ref(), local(f.LastSeen), int(part*100), quote(f.Ref()), quote(d.Ref()))
-			break
-		}
-	}
-	boxes, err := s.Boxes(ctx, d)
-	if err != nil {
-		return err
-	}
-	if text := alternate(boxes); text != "" {
-		fmt.Fprintf(a.out, "\nmore than one box sends under this name: %s. Members of a cluster do; else give them names of their own.\n", text)
-	}
-	return nil
-}
-
-// alternate says which boxes take turns, or nothing.
-func alternate(boxes []store.Box) string {
-	seen := map[store.Box]bool{}
-	returns := 0
-	var names []string
-	for _, b := range boxes {
-		if seen[b] {
-			returns++
-			continue
-		}
-		seen[b] = true
-		names = append(names, strings.TrimSpace(b.Model+" "+b.Serial))
-	}
-	if returns < alternating || len(names) < 2 {
-		return ""
-	}
-	return strings.Join(names[:min(len(names), 4)], ", ")
-}
-
-// lineCounts counts the significant lines of a configuration.
-func lineCounts(body []byte) map[string]int {
-	counts := map[string]int{}
-	for l := range device.Outline(body) {
-		if !l.Noise {
-			counts[string(bytes.TrimSpace(l.Significant()))]++
-		}
-	}
-	return counts
-}
-
-// likeness is the part of the larger text that is in the other one too, by lines.
-func likeness(a, b map[string]int) float64 {
-	sizeA, sizeB, shared := 0, 0, 0
-	for line, n := range a {
-		sizeA += n
-		shared += min(n, b[line])
-	}
-	for _, n := range b {
-		sizeB += n
-	}
-	if sizeA == 0 || sizeB == 0 {
-		return 0
-	}
-	return float64(shared) / float64(max(sizeA, sizeB))
 }
 
 // quote is a reference as a shell takes it.

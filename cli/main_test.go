@@ -26,15 +26,15 @@ import (
 const childVariable = "TFTPSQL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if err := os.Chdir(".."); err != nil { // where the documents are
-		panic(err)
-	}
 	if to := os.Getenv(broadcastVariable); to != "" {
 		broadcast(to)
 		os.Exit(0)
 	}
 	if os.Getenv(childVariable) != "" {
 		Main("")
+	}
+	if err := os.Chdir(".."); err != nil { // where the documents are
+		panic(err)
 	}
 	os.Exit(pgtest.Main(m))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/tftpsql/tftpsql/capture"
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/pgtest"
@@ -40,7 +41,7 @@ func TestPicture(t *testing.T) {
 		when := at.Add(time.Duration(night)*config.Day + time.Duration(minutes)*time.Minute)
 		c := capture.Upload{Peer: netip.AddrPortFrom(netip.MustParseAddr(source), 49152), Filename: name, Mode: string(tftp.Octet),
 			Received: when, Completed: when, Body: []byte(body)}.Capture()
-		c.UID = uidOf("picture", name, fmt.Sprint(night, minutes))
+		c.UID = uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, name, night, minutes)).String()
 		if _, err := s.Put(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/history"
 )
 
 // escaper writes control bytes as \xNN, but for line ends and tabs.
@@ -142,4 +143,28 @@ func span(d time.Duration) string {
 		return strings.TrimSuffix(fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second), "0s")
 	}
 	return d.String()
+}
+
+// timeFlag is a time as a flag.
+type timeFlag struct {
+	text string
+	history.Time
+}
+
+func (f *timeFlag) String() string { return f.text }
+
+func (f *timeFlag) Type() string { return "time" }
+
+func (f *timeFlag) Set(s string) (err error) {
+	f.Time, err = history.ParseTime(s, time.Now())
+	f.text = s
+	return err
+}
+
+// at is the time that --at means, the zero time where it wasn't given.
+func (f *timeFlag) at() time.Time {
+	if f.text == "" {
+		return time.Time{}
+	}
+	return f.EndOfDay()
 }

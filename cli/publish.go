@@ -25,7 +25,7 @@ const (
 func (a *app) publishCommand() *cobra.Command {
 	var as, file, to string
 	var once, list bool
-	var at flagWhen
+	var at timeFlag
 	lasts := config.Duration(publishFor)
 	cmd := &cobra.Command{
 		Use:   "publish REF | --file PATH | --list",
@@ -129,7 +129,7 @@ func publishVersion(cmd *cobra.Command, s *store.Store, p *store.Publication, re
 	if p.Name == "" {
 		p.Name = rand.Text() + ".conf"
 	}
-	p.Description, p.Size = fmt.Sprintf("%s @%d of %s", store.Device{Site: r.Site, Name: r.Device}.Ref(), r.ID, local(r.ReceivedAt)), r.Size
+	p.Description, p.Size = fmt.Sprintf("%s @%d of %s", deviceRef(r), r.ID, local(r.ReceivedAt)), r.Size
 	return r.Platform, s.Publish(cmd.Context(), *p, r)
 }
 

@@ -2,13 +2,13 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/tftpsql/tftpsql/history"
 	"golang.org/x/term"
-
-	"github.com/tftpsql/tftpsql/device"
 )
 
 // aboutAt is the help of --at.
@@ -16,7 +16,7 @@ const aboutAt = `the device as of then: "2026-11-20 18:00", "friday 18:00", yest
 
 func (a *app) showCommand() *cobra.Command {
 	var file string
-	var at flagWhen
+	var at timeFlag
 	cmd := &cobra.Command{
 		Use: "show REF", Short: "Print a capture, byte for byte", Args: args(1, 1), Long: "Print a capture, byte for byte.\n\n" + aboutREF,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,8 +34,8 @@ func (a *app) showCommand() *cobra.Command {
 				return err
 			}
 			if a.config.Redact {
-				if body, err = redacted(body); err != nil {
-					return err
+				if body, err = history.Redacted(body); err != nil {
+					return unredacted(err)
 				}
 			}
 			if file != "" && file != "-" {
@@ -51,17 +51,12 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-// redacted returns a configuration as text without its secrets. Where nobody knows where secrets stand it returns an error: what is
-// not understood is not shown.
-func redacted(body []byte) ([]byte, error) {
-	if id := device.Identify(body); id.Platform == "" || !device.Readable(body) {
-		return nil, errors.New("nobody knows where secrets stand in this capture, so it is not shown without them: --redact=false shows it as it is")
+// unredacted adds to an error that a configuration can't be shown without its secrets what to do.
+func unredacted(err error) error {
+	if errors.Is(err, history.ErrSecretsUnknown) {
+		return fmt.Errorf("%w: --redact=false shows it as it is", err)
 	}
-	out := make([]byte, 0, len(body))
-	for l := range device.Lines(body) {
-		out = append(append(out, l.Redacted()...), '\n')
-	}
-	return out, nil
+	return err
 }
 
 // screen is standard output, made safe where it is a terminal: a configuration may hold bytes that a terminal obeys.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -93,12 +94,12 @@ func (a *app) showWaitingCommand() *cobra.Command {
 		RunE: a.withSpool(false, func(ctx context.Context, p *store.Spool, args []string) error {
 			body, err := p.Body(ctx, args[0])
 			if err == nil && a.config.Redact {
-				body, err = redacted(body)
+				body, err = history.Redacted(body)
 			}
 			if err == nil {
 				_, err = a.screen().Write(body)
 			}
-			return err
+			return unredacted(err)
 		}),
 	}
 	a.config.Flags(cmd.Flags(), isRedact)

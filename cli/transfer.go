@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
@@ -72,7 +73,7 @@ const drawEvery = 100 * time.Millisecond
 func progressLine(done, total int64, took time.Duration, width int) string {
 	rate := float64(done) / max(took.Seconds(), 1e-3)
 	if total < 0 {
-		return fmt.Sprintf("%s, %s/s", bytesText(float64(done)), bytesText(rate))
+		return fmt.Sprintf("%s, %s/s", config.Bytes(float64(done)), config.Bytes(rate))
 	}
 	part, left := 1.0, "-"
 	if total > 0 {
@@ -81,7 +82,7 @@ func progressLine(done, total int64, took time.Duration, width int) string {
 	if rate > 0 {
 		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
 	}
-	text := fmt.Sprintf(" %3.0f%% %s of %s, %s/s, %s left", 100*part, bytesText(float64(done)), bytesText(float64(total)), bytesText(rate), left)
+	text := fmt.Sprintf(" %3.0f%% %s of %s, %s/s, %s left", 100*part, config.Bytes(float64(done)), config.Bytes(float64(total)), config.Bytes(rate), left)
 	return bar(part, text, width)
 }
 
@@ -93,16 +94,6 @@ func bar(part float64, text string, width int) string {
 	}
 	full := int(part * float64(cells))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "]" + text
-}
-
-func bytesText(n float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB"} {
-		if n < 1024 {
-			return fmt.Sprintf("%.4g %s", n, unit)
-		}
-		n /= 1024
-	}
-	return fmt.Sprintf("%.4g GiB", n)
 }
 
 func (a *app) putCommand() *cobra.Command {

@@ -42,7 +42,7 @@ func (a *app) watchCommand() *cobra.Command {
 					what += ", torn"
 				}
 				_, err := fmt.Fprintf(a.out, "%s  @%d  %s  %s  %s  %d bytes  from %s%s\n", local(r.ReceivedAt), r.ID,
-					store.Device{Site: r.Site, Name: r.Device}.Ref(), r.Kind, what, r.Size, r.Source, newSource(*r))
+					deviceRef(*r), r.Kind, what, r.Size, r.Source, newSource(*r))
 				return err
 			})
 			if errors.Is(err, context.Canceled) {

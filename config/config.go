@@ -329,6 +329,17 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// Bytes returns a number of bytes as people read it, to four digits: "1.234 MiB".
+func Bytes(n float64) string {
+	for _, unit := range []string{"B", "KiB", "MiB"} {
+		if n < 1024 {
+			return fmt.Sprintf("%.4g %s", n, unit)
+		}
+		n /= 1024
+	}
+	return fmt.Sprintf("%.4g GiB", n)
+}
+
 // Port is a UDP port.
 type Port uint16
 

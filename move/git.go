@@ -1,4 +1,4 @@
-package cli
+package move
 
 import (
 	"bufio"
@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -51,7 +50,9 @@ func git(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func openGit(ctx context.Context, dir string, most int64) (origin, error) {
+// OpenGit opens the git repository of Oxidized or RANCID: every version of its first-parent history, with the time of its
+// commit; the group is the site. Versions of more than most bytes are left out. It needs the git program.
+func OpenGit(ctx context.Context, dir string, most int64) (*Source, error) {
 	g := &gitRepository{dir: dir, most: most}
 	cmd := git(ctx, dir, "log", "--reverse", "--first-parent", "-m", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff",
 		"--no-show-signature", "--diff-filter=AM", "--format=commit %H %ct")
@@ -71,7 +72,7 @@ func openGit(ctx context.Context, dir string, most int64) (origin, error) {
 		}
 		return nil, g.failed(ctx, err)
 	}
-	return g, readErr
+	return &Source{each: g.each, total: g.total, close: g.close}, readErr
 }
 
 // failed says what git has said, where nobody has interrupted it.
@@ -161,8 +162,6 @@ func (g *gitRepository) place(file string) string {
 
 func (g *gitRepository) total() int64 { return int64(len(g.versions)) }
 
-func (g *gitRepository) after(context.Context, *store.Store, *string) error { return nil }
-
 func (g *gitRepository) close() error {
 	if g.blobs == nil {
 		return nil
@@ -172,15 +171,15 @@ func (g *gitRepository) close() error {
 	return nil
 }
 
-func (g *gitRepository) each(ctx context.Context, yield func(found) error) error {
+func (g *gitRepository) each(ctx context.Context, _ *store.Store, yield func(item) error) error {
 	for _, v := range g.versions {
-		err := yield(found{uid: uidOf("git", v.commit, v.path, v.blob), capture: func(context.Context) (store.Capture, error) {
+		err := yield(item{uid: uidOf("git", v.commit, v.path, v.blob), capture: func(context.Context) (store.Capture, error) {
 			body, err := g.blob(ctx, v)
 			if err != nil {
 				return store.Capture{}, err
 			}
 			if bytes.HasPrefix(body, []byte("\x00GITCRYPT\x00")) {
-				return store.Capture{}, errSkipped{device.Text(v.path), "encrypted by git-crypt"}
+				return store.Capture{}, skipped(v.path, "encrypted by git-crypt")
 			}
 			place := g.place(v.path)
 			return captureFrom(place, v.at, body), nil

@@ -1,4 +1,4 @@
-package cli
+package move
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// openDatabase opens a database of py3tftpsql or tftpsql: where there is a table of the former, it is that which is meant, as long
-// as nothing of the latter is there.
-func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, error) {
+// OpenDatabase opens a database of py3tftpsql or tftpsql, or of both: py3tftpsql's table is imported where there is one,
+// and tftpsql's captures where there are some.
+func OpenDatabase(ctx context.Context, url string, log *slog.Logger) (*Source, error) {
 	s, err := store.Open(url, store.Options{Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("SOURCE: %w", err)
@@ -26,7 +26,7 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 		return nil, errors.Join(err, s.Close())
 	}
 	seed := err == nil
-	d := databaseOrigin{s: s}
+	d := database{s: s}
 	version, _, err := s.SchemaVersion(ctx)
 	switch {
 	case err == nil && version == 0 && !seed:
@@ -42,40 +42,43 @@ func openDatabase(ctx context.Context, url string, log *slog.Logger) (origin, er
 		return nil, errors.Join(fmt.Errorf("%s: %w", config.Masked(url), err), s.Close())
 	}
 	if seed {
-		return &seedOrigin{databaseOrigin: d}, nil
+		o := &seedTable{database: d}
+		return &Source{each: o.each, total: o.total, after: o.after, close: s.Close}, nil
 	}
-	return &d, nil
+	return &Source{each: d.each, total: d.total, after: d.after, close: s.Close}, nil
 }
 
-// databaseOrigin is a database of tftpsql's.
-type databaseOrigin struct {
+// database is a database of tftpsql's.
+type database struct {
 	s *store.Store
 	n int64 // captures
 }
 
-func (d *databaseOrigin) total() int64 { return d.n }
+func (d *database) total() int64 { return d.n }
 
-func (d *databaseOrigin) close() error { return d.s.Close() }
-
-func (d *databaseOrigin) each(ctx context.Context, yield func(found) error) error {
+func (d *database) each(ctx context.Context, _ *store.Store, yield func(item) error) error {
 	if d.n == 0 {
 		return nil
 	}
 	return d.s.Dump(ctx, func(c store.Capture, body func() ([]byte, error)) error {
-		return yield(found{c.UID, func(context.Context) (store.Capture, error) {
+		return yield(item{c.UID, func(context.Context) (store.Capture, error) {
 			bytes, err := body()
-			ref := store.Device{Site: c.Site, Name: c.Name}.Ref() + " of " + local(c.ReceivedAt)
 			switch {
 			case errors.Is(err, store.ErrNotFound):
-				return c, errSkipped{ref, "it went away"}
+				return c, unreadable(c, errors.New("it went away"))
 			case store.ClassOf(err) == store.Config: // damaged: nothing that comes after it is held up
-				return c, errSkipped{ref, message(err)}
+				return c, unreadable(c, err)
 			case err != nil:
 				return c, err
 			}
 			return again(c, bytes), nil
 		}})
 	})
+}
+
+// unreadable says that a capture of another database can't be read.
+func unreadable(c store.Capture, why error) error {
+	return &Skipped{What: store.Device{Site: c.Site, Name: c.Name}.Ref(), At: c.ReceivedAt, Why: why}
 }
 
 // again is a capture of another database: what its configuration says is read anew, the rest is as it was.
@@ -89,7 +92,7 @@ func again(c store.Capture, body []byte) store.Capture {
 }
 
 // after takes over what was said of the devices.
-func (d *databaseOrigin) after(ctx context.Context, to *store.Store, site *string) error {
+func (d *database) after(ctx context.Context, to *store.Store, site *string) error {
 	if d.n == 0 {
 		return nil
 	}
@@ -115,20 +118,20 @@ func (d *databaseOrigin) after(ctx context.Context, to *store.Store, site *strin
 	return nil
 }
 
-// seedOrigin is a database with py3tftpsql's table, and maybe tftpsql's too.
-type seedOrigin struct {
-	databaseOrigin
+// seedTable is a database with py3tftpsql's table, and maybe tftpsql's too.
+type seedTable struct {
+	database
 	rows []store.SeedRow // read by times
 	at   []time.Time     // when each is said to have come
 	uids []string
 }
 
-func (o *seedOrigin) total() int64 { return o.n + int64(len(o.rows)) }
+func (o *seedTable) total() int64 { return o.n + int64(len(o.rows)) }
 
 // times reads the rows, and gives them times, which they have none of: a day apart, the last of each device before anything came here by
 // itself, which is now where nothing did; and after what was imported of the device before. It wants the schema of to made: where
 // both are one database, that has given the table another name.
-func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) (err error) {
+func (o *seedTable) times(ctx context.Context, to *store.Store, now time.Time) (err error) {
 	if o.rows, err = o.s.SeedRows(ctx); err != nil {
 		return err
 	}
@@ -176,9 +179,12 @@ func (o *seedOrigin) times(ctx context.Context, to *store.Store, now time.Time) 
 	return nil
 }
 
-func (o *seedOrigin) each(ctx context.Context, yield func(found) error) error {
+func (o *seedTable) each(ctx context.Context, to *store.Store, yield func(item) error) error {
+	if err := o.times(ctx, to, time.Now()); err != nil {
+		return err
+	}
 	for i, r := range o.rows {
-		err := yield(found{o.uids[i], func(ctx context.Context) (store.Capture, error) {
+		err := yield(item{o.uids[i], func(ctx context.Context) (store.Capture, error) {
 			body, err := o.s.SeedConfig(ctx, r)
 			if err != nil {
 				return store.Capture{}, err
@@ -193,5 +199,5 @@ func (o *seedOrigin) each(ctx context.Context, yield func(found) error) error {
 			return err
 		}
 	}
-	return o.databaseOrigin.each(ctx, yield)
+	return o.database.each(ctx, to, yield)
 }

@@ -1,0 +1,122 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// A Filter picks devices. The zero Filter picks all.
+type Filter struct {
+	Glob     string  // of a name, or of SITE/NAME where it has a slash; CheckGlob says whether it is well formed
+	Site     *string // "" for devices without a site; nil for all sites
+	Platform string
+}
+
+// CheckGlob returns an error where glob is malformed.
+func CheckGlob(glob string) error {
+	if _, err := path.Match(glob, ""); err != nil {
+		return fmt.Errorf("%q is no pattern: *, ? and [abc] stand for characters", glob)
+	}
+	return nil
+}
+
+// Picks reports whether the filter picks a device, by its name, site and platform.
+func (f Filter) Picks(d store.Device) bool {
+	return (f.Site == nil || d.Site == *f.Site) && (f.Platform == "" || d.Platform == f.Platform) && globbed(f.Glob, d)
+}
+
+// picksRecord reports whether the filter picks the device of a capture.
+func (f Filter) picksRecord(r store.Record) bool {
+	return f.Picks(store.Device{Site: r.Site, Name: r.Device, Platform: r.Platform})
+}
+
+// globbed reports whether a pattern is empty or matches a device's name, or its reference where the pattern has a slash.
+func globbed(glob string, d store.Device) bool {
+	if glob == "" {
+		return true
+	}
+	text := d.Name
+	if strings.Contains(glob, "/") {
+		text = strings.ReplaceAll(d.Ref(), "/", "\x00") // a site may hold slashes itself: * matches them too
+		glob = strings.ReplaceAll(glob, "/", "\x00")
+	} else {
+		text = strings.ReplaceAll(text, "/", "\x00")
+	}
+	ok, err := path.Match(glob, text)
+	return ok && err == nil
+}
+
+// Orders are the names by which Sort sorts.
+var Orders = []string{"name", "last_seen", "last_change", "platform", "captures", "changes"}
+
+// orders compare devices: times and counts with the latest and the most first.
+var orders = map[string]func(a, b store.Device) int{
+	"name":        func(a, b store.Device) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name)) },
+	"last_seen":   func(a, b store.Device) int { return b.LastSeen.Compare(a.LastSeen) },
+	"last_change": func(a, b store.Device) int { return b.LastChange.Compare(a.LastChange) },
+	"platform":    func(a, b store.Device) int { return cmp.Compare(a.Platform, b.Platform) },
+	"captures":    func(a, b store.Device) int { return cmp.Compare(b.Captures, a.Captures) },
+	"changes":     func(a, b store.Device) int { return cmp.Compare(b.Changes, a.Changes) },
+}
+
+// CheckOrder returns an error where an order is none of Orders, with or without "-" before it.
+func CheckOrder(order string) error {
+	if orders[strings.TrimPrefix(order, "-")] == nil {
+		return fmt.Errorf("%q: it is one of %s, with - before it for the other way round", order, strings.Join(Orders, ", "))
+	}
+	return nil
+}
+
+// Sort sorts devices by one of Orders: times and counts with the latest and the most first, "-" before it reverses that.
+func Sort(devices []store.Device, order string) {
+	compare := orders[strings.TrimPrefix(order, "-")]
+	slices.SortStableFunc(devices, func(a, b store.Device) int {
+		if strings.HasPrefix(order, "-") {
+			a, b = b, a
+		}
+		return compare(a, b)
+	})
+}
+
+// State returns what there is to say of a device in a word: ok, overdue or retired.
+func State(d store.Device, now time.Time) string {
+	switch {
+	case d.Retired:
+		return "retired"
+	case !d.OverdueSince(now).IsZero():
+		return "overdue"
+	}
+	return "ok"
+}
+
+// Newest returns the newest whole captures of the devices that the filter picks, and the devices that have none.
+func Newest(ctx context.Context, s *store.Store, f Filter) (whole []store.Record, without []store.Device, err error) {
+	devices, err := s.Devices(ctx) // first: a device that comes meanwhile is not without one
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := s.Current(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	has := map[store.Name]bool{}
+	for _, r := range records {
+		has[store.Name{Site: r.Site, Name: r.Device}] = true
+		if f.picksRecord(r) {
+			whole = append(whole, r)
+		}
+	}
+	for _, d := range devices {
+		if f.Picks(d) && !has[store.Name{Site: d.Site, Name: d.Name}] {
+			without = append(without, d)
+		}
+	}
+	return whole, without, nil
+}
