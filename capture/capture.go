@@ -1,4 +1,5 @@
-// Package capture says what an upload is, however it came: the [store.Capture] that the store keeps of it.
+// Package capture says what an upload is, however it came: the [store.Capture] that the store keeps
+// of it.
 package capture
 
 import (
@@ -19,7 +20,8 @@ type Upload struct {
 	Body                    []byte
 }
 
-// Capture is what the store keeps of it: under the name that its configuration says, else that of its file, else its source.
+// Capture is what the store keeps of it: under the name that its configuration says, else that of
+// its file, else its source.
 func (u Upload) Capture() store.Capture {
 	source := ""
 	if u.Peer.IsValid() {
@@ -35,10 +37,13 @@ func (u Upload) Capture() store.Capture {
 		name, by = source, store.NamedBySource
 	}
 	c := store.Capture{
-		ReceivedAt: u.Completed, Source: source, SourcePort: u.Peer.Port(), Filename: device.Text(u.Filename),
-		Mode: u.Mode, Options: device.Text(u.Options), Duration: u.Completed.Sub(u.Received),
-		Site: site, Name: name, NamedBy: by, Platform: id.Platform, Model: id.Model, OSVersion: id.OSVersion,
-		Build: id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete, ChangedBy: id.ChangedBy, ExportedBy: id.ExportedBy,
+		ReceivedAt: u.Completed, Source: source, SourcePort: u.Peer.Port(),
+		Filename: device.Text(u.Filename),
+		Mode:     u.Mode, Options: device.Text(u.Options), Duration: u.Completed.Sub(u.Received),
+		Site: site, Name: name, NamedBy: by, Platform: id.Platform, Model: id.Model,
+		OSVersion: id.OSVersion,
+		Build:     id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete,
+		ChangedBy: id.ChangedBy, ExportedBy: id.ExportedBy,
 		Body: u.Body, Fingerprint: print, Rules: device.Rules,
 	}
 	if u.Local.IsValid() {

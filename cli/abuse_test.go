@@ -16,17 +16,21 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestFlood: while requests from 1,000 sources arrive that nobody follows up, or that are followed up by DATA without looking at the
-// answer, so that all the transfers there may be are theirs, ordinary uploads end well.
+// TestFlood: while requests from 1,000 sources arrive that nobody follows up, or that are followed
+// up by DATA without looking at the answer, so that all the transfers there may be are theirs,
+// ordinary uploads end well.
 func TestFlood(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("127.0.0.0/8 is this machine's on Linux alone")
 	}
 	t.Run("requests", func(t *testing.T) { flooded(t, 50_000, 5_000, "") })
-	t.Run("requests and DATA", func(t *testing.T) { flooded(t, 30_000, 22_000, "\x00\x03\x00\x01abcdefgh") })
+	t.Run("requests and DATA", func(t *testing.T) {
+		flooded(t, 30_000, 22_000, "\x00\x03\x00\x01abcdefgh")
+	})
 }
 
-// flooded sends so many requests, each with what follows it, and uploads from when so many of them have come.
+// flooded sends so many requests, each with what follows it, and uploads from when so many of them
+// have come.
 func flooded(t *testing.T, count, full int, data string) {
 	p := start(t, databases["sqlite"](t))
 	server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.addr))
@@ -35,14 +39,17 @@ func flooded(t *testing.T, count, full int, data string) {
 	begun := make(chan struct{})
 	for worker := range 4 {
 		flood.Go(func() {
-			tick := time.NewTicker(10 * time.Millisecond) // 10,000 a second in all: what a machine of two cores sends and serves
+			// 10,000 a second in all: what a machine of two cores sends and serves
+			tick := time.NewTicker(10 * time.Millisecond)
 			defer tick.Stop()
 			for n := worker; n < count; n += 4 {
 				if n/4%25 == 0 {
 					<-tick.C
 				}
 				source := n % 1000
-				c, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 1, byte(source>>8), byte(source)), Port: 2000 + n/1000}, server)
+				c, err := net.DialUDP("udp4", &net.UDPAddr{
+					IP: net.IPv4(127, 1, byte(source>>8), byte(source)), Port: 2000 + n/1000},
+					server)
 				if err != nil {
 					t.Error(err)
 					return
@@ -71,7 +78,8 @@ func flooded(t *testing.T, count, full int, data string) {
 			for n := worker; n < 100; n += 4 {
 				<-tick.C
 				body := []byte(gate(fmt.Sprintf("fw%d", n), "s", strings.Repeat("web", 1000), "x"))
-				if err := (&tftp.Client{Blksize: 512, Patience: 20 * time.Second}).Put(t.Context(), p.addr, fmt.Sprintf("fw%d.conf", n), body); err != nil {
+				if err := (&tftp.Client{Blksize: 512, Patience: 20 * time.Second}).Put(t.Context(),
+					p.addr, fmt.Sprintf("fw%d.conf", n), body); err != nil {
 					t.Errorf("upload %d: %v", n, err)
 				}
 			}
@@ -103,7 +111,8 @@ func flooded(t *testing.T, count, full int, data string) {
 // hostile are characters that a terminal obeys, or by which a text looks like another.
 const hostile = "\x1b\x07\r\x7f\u009b\u202e\u2066\u2028"
 
-var hostileNames = []string{"\x1b]0;owned\x07", "'; DROP TABLE captures; --", "../../etc/passwd", "a\r\nlevel=ERROR msg=forged", "\u202egnp.fnoc",
+var hostileNames = []string{"\x1b]0;owned\x07", "'; DROP TABLE captures; --", "../../etc/passwd",
+	"a\r\nlevel=ERROR msg=forged", "\u202egnp.fnoc",
 	"\u2066x\u2069\u2028y", "\u009b31mred\x7f", "%s%n$(reboot)`id`", "--help", "\xff\xfe"}
 
 // hostileGate is a configuration whose device has that name, as far as it fits into a line.
@@ -112,7 +121,8 @@ func hostileGate(name, web string) string {
 	return gate(line.Replace(name), "s", line.Replace(web), "x")
 }
 
-// TestHostileNames: what a device calls itself reaches a terminal, a log and SQL as text, whatever it is.
+// TestHostileNames: what a device calls itself reaches a terminal, a log and SQL as text, whatever
+// it is.
 func TestHostileNames(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
@@ -122,11 +132,13 @@ func TestHostileNames(t *testing.T) {
 }
 
 func hostileNamed(t *testing.T, url, format string) {
-	p := launch(t, url, []string{"LOG_FORMAT=" + format}, `listening"?[ ,]"?address"?[=:]"?([0-9.:]+)`)
+	p := launch(t, url, []string{"LOG_FORMAT=" + format},
+		`listening"?[ ,]"?address"?[=:]"?([0-9.:]+)`)
 	for i, name := range hostileNames {
 		p.put(t, fmt.Sprintf("%s-%d.conf", name, i), hostileGate(name, "web"))
 	}
-	for _, args := range [][]string{{"devices"}, {"devices", "--json"}, {"log"}, {"log", "--json"}, {"failures"}, {"failures", "--json"}, {"publish", "--list"},
+	for _, args := range [][]string{{"devices"}, {"devices", "--json"}, {"log"}, {"log", "--json"},
+		{"failures"}, {"failures", "--json"}, {"publish", "--list"},
 		{"devices", "--overdue"}, {"search", "--json", "hostname"}} {
 		_, out, errs := p.do(t, args...)
 		if s := out + errs; strings.ContainsAny(s, hostile) || strings.ToValidUTF8(s, "") != s {
@@ -142,8 +154,10 @@ func hostileNamed(t *testing.T, url, format string) {
 	unmarshal(t, p.must(t, "devices", "--json"), &devices)
 	for _, d := range devices {
 		ref := d.Site + "/" + d.Name
-		for _, args := range [][]string{{"log", ref}, {"diff", ref}, {"show", ref, "-o", os.DevNull}} {
-			if status, out, errs := p.do(t, args...); status > 1 || strings.ContainsAny(out+errs, hostile) && args[0] == "log" {
+		for _, args := range [][]string{{"log", ref}, {"diff", ref},
+			{"show", ref, "-o", os.DevNull}} {
+			if status, out, errs := p.do(t, args...); status > 1 ||
+				strings.ContainsAny(out+errs, hostile) && args[0] == "log" {
 				t.Errorf("%q: exit status %d, %q %q", args, status, out, errs)
 			}
 		}
@@ -160,8 +174,8 @@ func hostileNamed(t *testing.T, url, format string) {
 	}
 }
 
-// TestFailuresBounded: who makes up file names and sources, with DATA or without, can't fill the database. All is counted, and who failed
-// before the flood or beside it is seen.
+// TestFailuresBounded: who makes up file names and sources, with DATA or without, can't fill the
+// database. All is counted, and who failed before the flood or beside it is seen.
 func TestFailuresBounded(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("127.0.0.0/8 is this machine's on Linux alone")
@@ -170,7 +184,8 @@ func TestFailuresBounded(t *testing.T) {
 		p := start(t, url, "-v")
 		server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(p.addr))
 		total, answer := int64(0), make([]byte, 100)
-		// giveUp begins an upload, sends blocks of it and gives up. It waits for each answer, so that no packet gets lost.
+		// giveUp begins an upload, sends blocks of it and gives up. It waits for each answer, so
+		// that no packet gets lost.
 		giveUp := func(source net.IP, name string, blocks ...string) {
 			c, err := net.DialUDP("udp4", &net.UDPAddr{IP: source}, server)
 			if err != nil {
@@ -178,7 +193,8 @@ func TestFailuresBounded(t *testing.T) {
 			}
 			defer c.Close()
 			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-			for _, packet := range append([]string{"\x00\x02" + name + "\x00octet\x00blksize\x008\x00"}, blocks...) {
+			for _, packet := range append([]string{"\x00\x02" + name +
+				"\x00octet\x00blksize\x008\x00"}, blocks...) {
 				if _, err := io.WriteString(c, packet); err != nil {
 					t.Fatal(err)
 				}
@@ -220,7 +236,8 @@ func TestFailuresBounded(t *testing.T) {
 		if sum != total {
 			t.Errorf("%d failures are counted of %d", sum, total)
 		}
-		hours, of, seen, reasons := map[time.Time]int{}, map[string]int{}, map[string]int64{}, map[string]int64{}
+		hours, of, seen, reasons := map[time.Time]int{}, map[string]int{}, map[string]int64{},
+			map[string]int64{}
 		for _, f := range rows {
 			hours[f.LastAt.Truncate(time.Hour)]++
 			of[f.Source]++
@@ -235,13 +252,15 @@ func TestFailuresBounded(t *testing.T) {
 		if n := of["127.0.0.1"]; n > 51*len(hours) {
 			t.Errorf("one source has %d rows", n)
 		}
-		if seen["127.0.0.9 honest.conf"] != 1 || seen["127.0.0.10 beside.conf"] != 1 || seen["127.0.0.1 others"] == 0 || seen["others others"] == 0 {
+		if seen["127.0.0.9 honest.conf"] != 1 || seen["127.0.0.10 beside.conf"] != 1 ||
+			seen["127.0.0.1 others"] == 0 || seen["others others"] == 0 {
 			t.Errorf("%d rows: %v", len(rows), seen)
 		}
 		if len(reasons) != 2 || reasons["begun anew by the device"] != 1 {
 			t.Errorf("reasons: %v", reasons)
 		}
-		if out := p.must(t, "failures"); !strings.Contains(out, "others") || !strings.Contains(out, "given up by the device") {
+		if out := p.must(t, "failures"); !strings.Contains(out, "others") ||
+			!strings.Contains(out, "given up by the device") {
 			t.Errorf("failures:\n%s", out)
 		}
 	})

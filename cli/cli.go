@@ -20,22 +20,12 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// Main is the program, of which version is what the linker has set. It doesn't return.
+// Main runs the program and exits. version is what the linker has set, "" for none.
 func Main(version string) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(Run(ctx, version, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
-
-// usageError is a mistake in how the program was called: exit status 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// exitStatus is a status to exit with, without a word: diff's 1.
-type exitStatus int
-
-func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // app is what the commands share.
 type app struct {
@@ -46,11 +36,14 @@ type app struct {
 	out, err  io.Writer
 }
 
-// run is the program: arguments and environment in, exit status out. 0 is success, 1 a failure, 2 a mistake in the call.
-func Run(ctx context.Context, version string, args, environ []string, stdout, stderr io.Writer) int {
+// Run runs the program with these arguments and this environment, and returns its exit status: 0
+// for success, 1 for a failure, 2 for a mistake in the call. diff and search use 1 for what they
+// found, and 2 for every failure.
+func Run(ctx context.Context, version string, args, environ []string,
+	stdout, stderr io.Writer) int {
 	a := &app{version: programVersion(version), environ: environ, out: stdout, err: stderr}
 	a.config, a.configErr = config.Load(environ)
-	root := a.command()
+	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -62,86 +55,120 @@ func Run(ctx context.Context, version string, args, environ []string, stdout, st
 	case errors.As(err, &status):
 		return int(status)
 	}
-	fmt.Fprintf(escaper{stderr}, "tftpsql: %s\n", message(err)) // it may repeat what a stranger has named
-	if cmd.Name() == "diff" || cmd.Name() == "search" || isUsage(err) {
+	// it may repeat what a stranger has named
+	fmt.Fprintf(escaper{stderr}, "tftpsql: %s\n", message(err))
+	if cmd.Annotations[failsWith2] != "" || isUsage(err) {
 		return 2
 	}
 	return 1
 }
+
+// failsWith2 is the annotation of a command whose exit status 1 is an answer: it fails with 2.
+const failsWith2 = "failsWith2"
+
+// exitStatus is an exit status without a message: a command's answer, such as diff's 1.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usageError is a mistake in the call: exit status 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func isUsage(err error) bool {
 	var usage usageError
 	return errors.As(err, &usage) || store.ClassOf(err) == store.Usage
 }
 
-// message is an error in one line, with the candidates of an ambiguous reference below it.
+// message returns an error in one line, with the candidates of an ambiguous reference below it.
 func message(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
 	}
 	var ambiguous *store.AmbiguousError
 	if errors.As(err, &ambiguous) {
-		return fmt.Sprintf("%q is ambiguous; it may be\n  %s", ambiguous.Ref, strings.Join(ambiguous.Candidates, "\n  "))
+		return fmt.Sprintf("%q is ambiguous; it may be\n  %s", ambiguous.Ref,
+			strings.Join(ambiguous.Candidates, "\n  "))
 	}
 	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-const aboutREF = `A capture is named by a REF: @ID or a uid, or a device for its newest one: NAME, SITE/NAME, or /NAME for a device without
-site. NAME~1 is the newest capture of the version before the last change, NAME~2 of the one before that; versions are of
-the newest capture's KIND, and whole.`
+func programVersion(linked string) string {
+	if linked != "" {
+		return linked
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" &&
+		info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
 
-func (a *app) command() *cobra.Command {
+const aboutREF = `A capture is named by a REF: @ID or a uid, or a device for its newest one:
+NAME, SITE/NAME, or /NAME for a device without site. NAME~1 is the newest capture of the version
+before the last change, NAME~2 of the one before that; versions are of the newest capture's
+KIND, and whole.`
+
+func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tftpsql",
 		Short: "Keeps what network devices push by TFTP in an SQL database",
-		Long: `tftpsql keeps what network devices push by TFTP in an SQL database. A device hears "OK" when its configuration is
-durable, and not before. Without a command it serves.
+		Long: `tftpsql keeps what network devices push by TFTP in an SQL database. A device
+hears "OK" when its configuration is durable, and not before. Without a command it serves.
+
 
 ` + aboutREF,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
+		Args:                       suggestCommand,
 	}
-	// cobra's own --version would bring text/template into the program, and with it every method of every type: 2.6 MB.
-	about := root.Flags().Bool("version", false, "print the version")
+	// cobra's own --version would link text/template, which keeps every method: 2.6 MB.
+	version := root.Flags().Bool("version", false, "print the version")
 	root.RunE = func(cmd *cobra.Command, args []string) error {
-		if *about {
-			fmt.Fprintln(a.out, "tftpsql", a.version)
+		if *version {
+			a.printVersion()
 			return nil
 		}
 		return a.serve(cmd, args)
 	}
-	root.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return nil
-		}
-		text := fmt.Sprintf("unknown command %q", args[0])
-		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-			text += "; did you mean " + strings.Join(like, " or ") + "?"
-		}
-		return usageError{errors.New(text + " (tftpsql --help lists the commands)")}
-	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	everywhere := func(s config.Setting) bool { return s.Field == "Database" || s.Field == "Spool" }
-	served := func(s config.Setting) bool { return !everywhere(s) && !isRedact(s) }
-	a.config.Flags(root.PersistentFlags(), everywhere)
-	serve := &cobra.Command{Use: "serve", Short: "Serve TFTP; what tftpsql does without a command", Args: noArgs, RunE: a.serve}
-	for _, c := range []*cobra.Command{root, serve} {
-		a.config.Flags(c.Flags(), served)
-		c.Flags().BoolVarP(&a.config.Verbose, "verbose", "v", false, "log at level debug, with every packet")
-		c.Flags().SortFlags = false
-	}
-	root.AddCommand(serve, a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.migrateCommand(),
-		a.searchCommand(), a.watchCommand(), a.failuresCommand(), a.deviceCommand(), a.pruneCommand(), a.spoolCommand(), a.importCommand(),
-		a.exportCommand(), a.snapshotCommand(),
-		a.publishCommand(), a.unpublishCommand(), a.putCommand(), a.getCommand(), a.healthcheckCommand(), &cobra.Command{
-			Use: "version", Short: "Print the version", Args: noArgs,
-			Run: func(*cobra.Command, []string) { fmt.Fprintln(a.out, "tftpsql", a.version) },
-		})
+	a.config.Flags(root.PersistentFlags(), config.OnAll)
+	a.serveFlags(root)
+	root.AddCommand(a.serveCommand(),
+		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.searchCommand(),
+		a.watchCommand(),
+		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
+		a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
+		a.pruneCommand(), a.migrateCommand(),
+		a.putCommand(), a.getCommand(), a.healthcheckCommand(), a.versionCommand())
 	return root
 }
 
-// noArgs and args are cobra's checks of the number of arguments, as usage errors.
+// suggestCommand refuses a word that is no command, and says which one may be meant.
+func suggestCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if like := root.SuggestionsFor(args[0]); len(like) > 0 {
+		text += "; did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return usageError{errors.New(text + " (tftpsql --help lists the commands)")}
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		Run: func(*cobra.Command, []string) { a.printVersion() },
+	}
+}
+
+func (a *app) printVersion() { fmt.Fprintln(a.out, "tftpsql", a.version) }
+
+// noArgs and args check the number of arguments as cobra's functions do; what they return is a
+// usageError.
 func noArgs(cmd *cobra.Command, given []string) error { return args(0, 0)(cmd, given) }
 
 func args(least, most int) cobra.PositionalArgs {
@@ -149,37 +176,41 @@ func args(least, most int) cobra.PositionalArgs {
 		if len(given) >= least && len(given) <= most {
 			return nil
 		}
-		return usageError{fmt.Errorf("usage: tftpsql %s", strings.TrimPrefix(cmd.UseLine(), "tftpsql "))}
+		return usageError{fmt.Errorf("usage: tftpsql %s",
+			strings.TrimPrefix(cmd.UseLine(), "tftpsql "))}
 	}
 }
 
-func programVersion(version string) string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
-}
-
-// isRedact picks the setting of the commands that print configurations.
-func isRedact(s config.Setting) bool { return s.Field == "Redact" }
-
-// warnings is the log of a command beside the server: what a person should know.
+// warnings returns the log of a command beside the server: what a person should know.
 func (a *app) warnings() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// open opens the database for a command beside the server. What may be wrong with the server's settings is not its concern.
+// open opens the database for a command beside the server. Mistakes in the server's settings don't
+// matter here.
 func (a *app) open(ctx context.Context) (*store.Store, error) {
-	s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Fingerprint: device.Fingerprint, Logger: a.warnings()})
+	s, err := store.Open(a.config.Database, a.storeOptions())
 	if err != nil {
 		return nil, err
 	}
 	if err := s.CheckSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	a.tellWaiting(ctx)
+	a.warnOfSpool(ctx)
 	return s, nil
+}
+
+func (a *app) storeOptions() store.Options {
+	return store.Options{DirectURL: a.config.DirectDatabase, Fingerprint: device.Fingerprint,
+		Logger: a.warnings()}
+}
+
+// onStore runs fn on the database, and closes it.
+func (a *app) onStore(ctx context.Context, fn func(*store.Store) error) error {
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return fn(s)
 }

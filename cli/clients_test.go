@@ -33,10 +33,12 @@ var realClients = map[string]realClient{
 	"curl-blksize": {
 		program: "curl",
 		put: func(host, port, local, remote string) []string {
-			return []string{"-sS", "--tftp-blksize", "1428", "-T", local, "tftp://" + host + ":" + port + "/" + remote}
+			return []string{"-sS", "--tftp-blksize", "1428", "-T", local,
+				"tftp://" + host + ":" + port + "/" + remote}
 		},
 		get: func(host, port, local, remote string) []string {
-			return []string{"-sS", "--tftp-blksize", "1428", "-o", local, "tftp://" + host + ":" + port + "/" + remote}
+			return []string{"-sS", "--tftp-blksize", "1428", "-o", local,
+				"tftp://" + host + ":" + port + "/" + remote}
 		},
 	},
 	"tftp-hpa": {
@@ -60,10 +62,12 @@ var realClients = map[string]realClient{
 	"atftp-options": {
 		program: "atftp",
 		put: func(host, port, local, remote string) []string {
-			return []string{"--option", "blksize 1428", "--option", "tsize", "--option", "windowsize 8", "--put", "--local-file", local, "--remote-file", remote, host, port}
+			return []string{"--option", "blksize 1428", "--option", "tsize", "--option",
+				"windowsize 8", "--put", "--local-file", local, "--remote-file", remote, host, port}
 		},
 		get: func(host, port, local, remote string) []string {
-			return []string{"--option", "blksize 1428", "--option", "tsize", "--option", "windowsize 8", "--get", "--local-file", local, "--remote-file", remote, host, port}
+			return []string{"--option", "blksize 1428", "--option", "tsize", "--option",
+				"windowsize 8", "--get", "--local-file", local, "--remote-file", remote, host, port}
 		},
 	},
 	"tftp-hpa-netascii": {
@@ -78,10 +82,12 @@ var realClients = map[string]realClient{
 	"atftp-netascii": {
 		program: "atftp", netascii: true,
 		put: func(host, port, local, remote string) []string {
-			return []string{"--option", "mode netascii", "--put", "--local-file", local, "--remote-file", remote, host, port}
+			return []string{"--option", "mode netascii", "--put", "--local-file", local,
+				"--remote-file", remote, host, port}
 		},
 		get: func(host, port, local, remote string) []string {
-			return []string{"--option", "mode netascii", "--get", "--local-file", local, "--remote-file", remote, host, port}
+			return []string{"--option", "mode netascii", "--get", "--local-file", local,
+				"--remote-file", remote, host, port}
 		},
 	},
 	"busybox": {
@@ -95,8 +101,8 @@ var realClients = map[string]realClient{
 	},
 }
 
-// TestRealClients sends files of sizes around every border with other people's clients, looks whether each is stored byte
-// for byte when the client says it was sent, and fetches it again.
+// TestRealClients sends files of sizes around every border with other people's clients, looks
+// whether each is stored byte for byte when the client says it was sent, and fetches it again.
 func TestRealClients(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		p := start(t, url)
@@ -107,12 +113,17 @@ func TestRealClients(t *testing.T) {
 			if err != nil {
 				pgtest.Missing(t, err)
 			}
-			for _, size := range []int{0, 1, 511, 512, 513, 1427, 1428, 1429, 1 << 20, 65535*512 + 1} {
-				if size > 1<<24 && (testing.Short() || name == "curl-blksize" || name == "atftp-options" || c.netascii || onPostgres && name != "curl") {
-					continue // blocks of 512 bytes roll over, which is what the size is for; that takes some seconds
+			for _, size := range []int{0, 1, 511, 512, 513, 1427, 1428, 1429, 1 << 20,
+				65535*512 + 1} {
+				if size > 1<<24 && (testing.Short() || name == "curl-blksize" ||
+					name == "atftp-options" || c.netascii || onPostgres && name != "curl") {
+					// blocks of 512 bytes roll over, which is what the size is for; that takes some
+					// seconds
+					continue
 				}
 				dir := t.TempDir()
-				local, back, remote := filepath.Join(dir, "local"), filepath.Join(dir, "back"), fmt.Sprintf("%s-size%d", name, size)
+				local, back, remote := filepath.Join(dir, "local"), filepath.Join(dir, "back"),
+					fmt.Sprintf("%s-size%d", name, size)
 				body := randomBytes(size)
 				if c.netascii {
 					for i, b := range body {
@@ -122,20 +133,23 @@ func TestRealClients(t *testing.T) {
 				if err := os.WriteFile(local, body, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if out, err := exec.CommandContext(t.Context(), program, c.put(host, port, local, remote)...).CombinedOutput(); err != nil {
+				if out, err := exec.CommandContext(t.Context(), program,
+					c.put(host, port, local, remote)...).CombinedOutput(); err != nil {
 					t.Errorf("%s put %d bytes: %v\n%s", name, size, err, out)
 					continue
 				}
 				if got := p.must(t, "show", remote); got != string(body) {
 					t.Errorf("%s put %d bytes: %d are stored", name, size, len(got))
 				}
-				out, err := exec.CommandContext(t.Context(), program, c.get(host, port, back, remote)...).CombinedOutput()
+				out, err := exec.CommandContext(t.Context(), program,
+					c.get(host, port, back, remote)...).CombinedOutput()
 				got, readErr := os.ReadFile(back)
 				if size == 0 && readErr != nil {
 					got = nil // curl makes no file for no bytes
 				}
 				if err != nil || !bytes.Equal(got, body) {
-					t.Errorf("%s get %d bytes: %d came back, %v\n%s", name, size, len(got), err, out)
+					t.Errorf("%s get %d bytes: %d came back, %v\n%s", name, size, len(got), err,
+						out)
 				}
 			}
 		}

@@ -16,11 +16,14 @@ func TestBashCompletion(t *testing.T) {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "tftpsql"), []byte("#!"+bash+"\nexec env "+childVariable+"=1 '"+os.Args[0]+"' \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "tftpsql"),
+		[]byte("#!"+bash+"\nexec env "+childVariable+"=1 '"+os.Args[0]+"' \"$@\"\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
-	// What bash does for a tab: COMP_WORDS and the function that complete was given. _get_comp_words_by_ref is of the package
-	// bash-completion, which the script expects and which need not be here.
+	// What bash does for a tab: COMP_WORDS and the function that complete was given.
+	// _get_comp_words_by_ref is of the package bash-completion, which the script expects and which
+	// need not be here.
 	const tab = `
 _get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; cur=${words[cword]}; prev=${words[cword-1]}; }
 compopt() { :; } # which is for a tab only
@@ -32,9 +35,12 @@ function=${definition#*-F }
 for word in "${COMPREPLY[@]}"; do echo ${word%% *}; done
 `
 	for _, c := range []struct{ typed, want string }{
-		{"unpub", "unpublish"}, {"device re", "rename retire"}, {"migrate ", "down force up version"}, {"devices --ove", "--overdue"}, {"serve --ack", "--ack-timeout"},
+		{"unpub", "unpublish"}, {"device re", "rename retire"},
+		{"migrate ", "down force up version"}, {"devices --ove", "--overdue"},
+		{"serve --ack", "--ack-timeout"},
 	} {
-		cmd := exec.CommandContext(t.Context(), bash, append([]string{"--norc", "-c", tab, "bash"}, strings.Split(c.typed, " ")...)...)
+		cmd := exec.CommandContext(t.Context(), bash,
+			append([]string{"--norc", "-c", tab, "bash"}, strings.Split(c.typed, " ")...)...)
 		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
 		out, err := cmd.CombinedOutput()
 		if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != c.want {

@@ -26,7 +26,8 @@ import (
 	"github.com/tftpsql/tftpsql/pgtest"
 )
 
-// What is shipped is held against what the program takes: variables that exist, values that are accepted, ports that agree.
+// What is shipped is held against what the program takes: variables that exist, values that are
+// accepted, ports that agree.
 
 // image is what the Dockerfile says of the image.
 type image struct {
@@ -69,7 +70,8 @@ func dockerfile(t *testing.T) image {
 	return i
 }
 
-var seedVariables = []string{"DATABASE_HOSTNAME", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USERNAME", "DATABASE_PASSWORD"}
+var seedVariables = []string{"DATABASE_HOSTNAME", "DATABASE_PORT", "DATABASE_NAME",
+	"DATABASE_USERNAME", "DATABASE_PASSWORD"}
 
 // config is the image's settings with others over them, each of which must be one.
 func (i image) config(t *testing.T, over map[string]string) config.Config {
@@ -77,7 +79,9 @@ func (i image) config(t *testing.T, over map[string]string) config.Config {
 	var environ []string
 	for _, vars := range []map[string]string{i.env, over} {
 		for name, value := range vars {
-			if !slices.ContainsFunc(config.Settings(), func(s config.Setting) bool { return s.Env == name }) && !slices.Contains(seedVariables, name) {
+			if !slices.ContainsFunc(config.Settings(),
+				func(s config.Setting) bool { return s.Env == name }) &&
+				!slices.Contains(seedVariables, name) {
 				t.Errorf("%s is no setting", name)
 			}
 			environ = append(environ, name+"="+value)
@@ -109,14 +113,17 @@ func (i image) config(t *testing.T, over map[string]string) config.Config {
 func TestDockerfile(t *testing.T) {
 	i := dockerfile(t)
 	c := i.config(t, nil)
-	if c.Port != 69 || c.HTTP.String() != ":9080" || c.Read != "published" || i.user != "65532:65532" || i.volume != "/data" ||
-		fmt.Sprint(i.expose) != "[69/udp 9080/tcp]" || i.entry != `["/tftpsql"]` || i.command != `["serve"]` {
+	if c.Port != 69 || c.HTTP.String() != ":9080" || c.Read != "published" ||
+		i.user != "65532:65532" || i.volume != "/data" ||
+		fmt.Sprint(i.expose) != "[69/udp 9080/tcp]" || i.entry != `["/tftpsql"]` ||
+		i.command != `["serve"]` {
 		t.Errorf("%+v", i)
 	}
 }
 
-// TestShipped: Makefile and Dockerfile build the same program, which fits into the image of 20 MB beside what it trusts, and stores and
-// reads where PostgreSQL isn't asked for the types of parameters.
+// TestShipped: Makefile and Dockerfile build the same program, which fits into the image of 20 MB
+// beside what it trusts, and stores and reads where PostgreSQL isn't asked for the types of
+// parameters.
 func TestShipped(t *testing.T) {
 	t.Parallel()
 	sh, err := exec.LookPath("sh")
@@ -132,13 +139,15 @@ func TestShipped(t *testing.T) {
 		}
 		return m[0][1]
 	}
-	build := strings.NewReplacer("$(TAGS)", one(`(?m)^TAGS := (.*)$`), "$(VERSION)", "${VERSION}").Replace(one(`(?m)^BUILD = (.*)$`))
+	build := strings.NewReplacer("$(TAGS)", one(`(?m)^TAGS := (.*)$`), "$(VERSION)",
+		"${VERSION}").Replace(one(`(?m)^BUILD = (.*)$`))
 	if !strings.Contains(readFile(t, "Dockerfile"), "    "+build+" -o /out/tftpsql . \\\n") {
 		t.Errorf("the Dockerfile builds otherwise than the Makefile, which says %s", build)
 	}
 	file := filepath.Join(t.TempDir(), "tftpsql")
 	cmd := exec.Command(sh, "-c", build+` -o "$OUT" .`)
-	cmd.Env = append(os.Environ(), "VERSION=0.0.0-dev.0123456", "GOOS=linux", "GOARCH=amd64", "OUT="+file)
+	cmd.Env = append(os.Environ(), "VERSION=0.0.0-dev.0123456", "GOOS=linux", "GOARCH=amd64",
+		"OUT="+file)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
@@ -153,13 +162,17 @@ func TestShipped(t *testing.T) {
 	if runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64" {
 		t.Skip("not this machine's program")
 	}
-	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec",
+		"simple_protocol"} {
 		dir, url := t.TempDir(), databases["postgres"](t)+"&default_query_exec_mode="+mode
 		write(t, dir+"/acme/fw1.conf", gate("fw1", "a", "web", "1"), time.Time{})
-		for _, step := range [][]string{{"", "migrate", "up"}, {"imported: 1 captures of 1 devices", "import", dir}, {"", "device", "expect", "fw1", "36h"}, {"set hostname \"fw1\"", "show", "acme/fw1"}} {
+		for _, step := range [][]string{{"", "migrate", "up"},
+			{"imported: 1 captures of 1 devices", "import", dir},
+			{"", "device", "expect", "fw1", "36h"}, {"set hostname \"fw1\"", "show", "acme/fw1"}} {
 			cmd := exec.Command(file, step[1:]...)
 			cmd.Env = []string{"DATABASE_URL=" + url}
-			if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), step[0]) {
+			if out, err := cmd.CombinedOutput(); err != nil ||
+				!strings.Contains(string(out), step[0]) {
 				t.Errorf("%s: %q: %v\n%s", mode, step[1:], err, out)
 			}
 		}
@@ -211,17 +224,23 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	password, _ := u.User.Password()
-	if e := database.Environment; u.Hostname() != "postgres" || u.User.Username() != e["POSTGRES_USER"] || password != odd || e["POSTGRES_PASSWORD"] != odd || u.Path != "/"+e["POSTGRES_DB"] {
+	if e := database.Environment; u.Hostname() != "postgres" ||
+		u.User.Username() != e["POSTGRES_USER"] || password != odd ||
+		e["POSTGRES_PASSWORD"] != odd || u.Path != "/"+e["POSTGRES_DB"] {
 		t.Errorf("%s is not the database that %v makes", c.Database, e)
 	}
-	want := []string{fmt.Sprintf("0.0.0.0:69:%d/udp", c.Port), "127.0.0.1:9080:" + strings.TrimPrefix(c.HTTP.String(), ":") + "/tcp"}
+	want := []string{fmt.Sprintf("0.0.0.0:69:%d/udp", c.Port),
+		"127.0.0.1:9080:" + strings.TrimPrefix(c.HTTP.String(), ":") + "/tcp"}
 	if !slices.Equal(worker.Ports, want) {
 		t.Errorf("ports %v, want %v", worker.Ports, want)
 	}
-	if worker.DependsOn["postgres"].Condition != "service_healthy" || len(database.Healthcheck.Test) == 0 || c.Migrate != "auto" {
+	if worker.DependsOn["postgres"].Condition != "service_healthy" ||
+		len(database.Healthcheck.Test) == 0 || c.Migrate != "auto" {
 		t.Error("the worker doesn't wait for its database, or makes no schema")
 	}
-	if !worker.ReadOnly || !slices.Equal(worker.CapDrop, []string{"ALL"}) || worker.StopGrace <= c.Drain || !slices.Equal(worker.Healthcheck.Test, []string{"CMD", "/tftpsql", "healthcheck"}) {
+	if !worker.ReadOnly || !slices.Equal(worker.CapDrop, []string{"ALL"}) ||
+		worker.StopGrace <= c.Drain || !slices.Equal(worker.Healthcheck.Test,
+		[]string{"CMD", "/tftpsql", "healthcheck"}) {
 		t.Errorf("%+v", worker)
 	}
 	for _, v := range append(worker.Volumes, database.Volumes...) {
@@ -272,25 +291,31 @@ func TestFly(t *testing.T) {
 		t.Fatalf("services %+v", file.Services)
 	}
 	s := file.Services[0]
-	if s.Protocol != "udp" || s.Internal != int(c.Port) || s.Ports[0].Port != 69 || s.Internal != s.Ports[0].Port || s.Stop != "off" || s.Start || c.Host != "fly-global-services" {
+	if s.Protocol != "udp" || s.Internal != int(c.Port) || s.Ports[0].Port != 69 ||
+		s.Internal != s.Ports[0].Port || s.Stop != "off" || s.Start ||
+		c.Host != "fly-global-services" {
 		t.Errorf("%+v, TFTP_HOST %s, TFTP_PORT %d", s, c.Host, c.Port)
 	}
 	for name, check := range file.Checks {
 		if ":"+strconv.Itoa(check.Port) != c.HTTP.String() || check.Path != "/readyz" {
-			t.Errorf("check %s asks %d%s, and the program answers at %s", name, check.Port, check.Path, c.HTTP)
+			t.Errorf("check %s asks %d%s, and the program answers at %s", name, check.Port,
+				check.Path, c.HTTP)
 		}
 	}
-	if file.KillSignal != "SIGTERM" || time.Duration(c.Drain) >= time.Duration(file.KillTimeout)*time.Second {
+	if file.KillSignal != "SIGTERM" || time.Duration(c.Drain) >= time.Duration(
+		file.KillTimeout)*time.Second {
 		t.Errorf("%s after %d s, and draining takes %s", file.KillSignal, file.KillTimeout, c.Drain)
 	}
 	const room = 1300 - 28 - 4 // what Fly carries, without the headers of IP, UDP and TFTP
 	if c.MaxBlksize > room || c.Read != "published" || c.Allow.String() == "any" {
 		t.Errorf("blksize %d, read %s, allow %s", c.MaxBlksize, c.Read, c.Allow)
 	}
-	if len(file.Mounts) != 1 || file.Mounts[0].Destination != i.volume || file.Deploy.Strategy != "rolling" || !slices.Contains(i.stages, file.Build.Target) {
+	if len(file.Mounts) != 1 || file.Mounts[0].Destination != i.volume ||
+		file.Deploy.Strategy != "rolling" || !slices.Contains(i.stages, file.Build.Target) {
 		t.Errorf("mounts %+v, deploy %+v, build %+v", file.Mounts, file.Deploy, file.Build)
 	}
-	if status, out, errs := do(t, []string{"DATABASE_URL=" + databases["sqlite"](t)}, strings.Fields(file.Deploy.Release)...); status != 0 {
+	if status, out, errs := do(t, []string{"DATABASE_URL=" + databases["sqlite"](t)},
+		strings.Fields(file.Deploy.Release)...); status != 0 {
 		t.Errorf("release_command: %d %s %s", status, out, errs)
 	}
 }
@@ -341,7 +366,8 @@ func TestKubernetes(t *testing.T) {
 	}
 	parseYAML(t, "deploy/kubernetes.yaml", &deployment, &service)
 	pod := deployment.Spec.Template.Spec
-	if deployment.Kind != "Deployment" || service.Kind != "Service" || len(pod.Containers) != 1 || deployment.Spec.Replicas != 1 {
+	if deployment.Kind != "Deployment" || service.Kind != "Service" || len(pod.Containers) != 1 ||
+		deployment.Spec.Replicas != 1 {
 		t.Fatalf("%+v %+v", deployment, service)
 	}
 	container, i := pod.Containers[0], dockerfile(t)
@@ -354,19 +380,24 @@ func TestKubernetes(t *testing.T) {
 	for _, p := range container.Ports {
 		ports[p.Name] = p.Port
 	}
-	if ports["tftp"] != int(c.Port) || ":"+strconv.Itoa(ports["http"]) != c.HTTP.String() || c.Port < 1024 {
+	if ports["tftp"] != int(c.Port) || ":"+strconv.Itoa(ports["http"]) != c.HTTP.String() ||
+		c.Port < 1024 {
 		t.Errorf("ports %v, and the program has %s and %s", ports, c.Port, c.HTTP)
 	}
-	if s := service.Spec; s.Traffic != "Local" || len(s.Ports) != 1 || s.Ports[0].Port != 69 || s.Ports[0].TargetPort != "tftp" || s.Ports[0].Protocol != "UDP" {
+	if s := service.Spec; s.Traffic != "Local" || len(s.Ports) != 1 || s.Ports[0].Port != 69 ||
+		s.Ports[0].TargetPort != "tftp" || s.Ports[0].Protocol != "UDP" {
 		t.Errorf("%+v", s)
 	}
 	if fmt.Sprint(service.Spec.Selector) != fmt.Sprint(deployment.Spec.Template.Metadata.Labels) {
-		t.Errorf("%v selects no %v", service.Spec.Selector, deployment.Spec.Template.Metadata.Labels)
+		t.Errorf("%v selects no %v", service.Spec.Selector,
+			deployment.Spec.Template.Metadata.Labels)
 	}
-	if container.Liveness.Get.Path != "/healthz" || container.Readiness.Get.Path != "/readyz" || container.Liveness.Get.Port != "http" || container.Readiness.Get.Port != "http" {
+	if container.Liveness.Get.Path != "/healthz" || container.Readiness.Get.Path != "/readyz" ||
+		container.Liveness.Get.Port != "http" || container.Readiness.Get.Port != "http" {
 		t.Errorf("probes %+v %+v", container.Liveness, container.Readiness)
 	}
-	if time.Duration(pod.Grace)*time.Second <= time.Duration(c.Drain) || !container.SecurityContext.ReadOnly || container.Mounts[0].Path != i.volume ||
+	if time.Duration(pod.Grace)*time.Second <= time.Duration(c.Drain) ||
+		!container.SecurityContext.ReadOnly || container.Mounts[0].Path != i.volume ||
 		":"+deployment.Spec.Template.Metadata.Annotations["prometheus.io/port"] != c.HTTP.String() {
 		t.Errorf("%+v", pod)
 	}
@@ -380,23 +411,28 @@ func TestUnits(t *testing.T) {
 	dir := t.TempDir()
 	var files []string
 	for _, name := range []string{"tftpsql.service", "tftpsql.socket"} {
-		text := strings.ReplaceAll(readFile(t, filepath.Join("deploy/systemd", name)), "/usr/bin/tftpsql", os.Args[0])
+		text := strings.ReplaceAll(readFile(t, filepath.Join("deploy/systemd", name)),
+			"/usr/bin/tftpsql", os.Args[0])
 		files = append(files, filepath.Join(dir, name))
 		if err := os.WriteFile(files[len(files)-1], []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, files...)...).CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := exec.Command("systemd-analyze",
+		append([]string{"verify", "--man=no"}, files...)...).CombinedOutput(); err != nil ||
+		len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
 	}
 }
 
-// TestDebianSettings: the package's settings are settings, and its command reads them as the unit does.
+// TestDebianSettings: the package's settings are settings, and its command reads them as the unit
+// does.
 func TestDebianSettings(t *testing.T) {
 	const file = "deploy/debian/tftpsql.env"
 	vars := map[string]string{}
 	for line := range strings.Lines(readFile(t, file)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok &&
+			!strings.HasPrefix(name, "#") {
 			vars[name] = value
 		}
 	}
@@ -406,11 +442,14 @@ func TestDebianSettings(t *testing.T) {
 	}
 	dir := t.TempDir()
 	settings := filepath.Join(dir, "tftpsql.env")
-	if err := os.WriteFile(settings, []byte("# no\nDATABASE_URL=postgres://u:p&w$HOME@h/d?a=b\nTFTP_ALLOW=\"any\"\nTFTP_READ=none\nnot one\nA-B=1\nLOG_LEVEL=warn"), 0o600); err != nil {
+	if err := os.WriteFile(settings,
+		[]byte(
+			"# no\nDATABASE_URL=postgres://u:p&w$HOME@h/d?a=b\nTFTP_ALLOW=\"any\"\nTFTP_READ=none\nnot one\nA-B=1\nLOG_LEVEL=warn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wrapper := filepath.Join(dir, "tftpsql.sh")
-	script := strings.NewReplacer("/etc/tftpsql/tftpsql.env", settings, "/usr/lib/tftpsql/tftpsql", "env").Replace(readFile(t, "deploy/debian/tftpsql.sh"))
+	script := strings.NewReplacer("/etc/tftpsql/tftpsql.env", settings, "/usr/lib/tftpsql/tftpsql",
+		"env").Replace(readFile(t, "deploy/debian/tftpsql.sh"))
 	if err := os.WriteFile(wrapper, []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +459,8 @@ func TestDebianSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, string(out))
 	}
-	for _, want := range []string{"DATABASE_URL=postgres://u:p&w$HOME@h/d?a=b", "TFTP_ALLOW=any", "TFTP_READ=own", "LOG_LEVEL=warn"} {
+	for _, want := range []string{"DATABASE_URL=postgres://u:p&w$HOME@h/d?a=b", "TFTP_ALLOW=any",
+		"TFTP_READ=own", "LOG_LEVEL=warn"} {
 		if !slices.Contains(strings.Split(string(out), "\n"), want) {
 			t.Errorf("no %s in\n%s", want, out)
 		}
@@ -444,7 +484,8 @@ func TestDebianDocs(t *testing.T) {
 			continue
 		}
 		err := filepath.WalkDir(c.Src, func(name string, _ fs.DirEntry, err error) error {
-			shipped[path.Join(c.Dst, strings.TrimPrefix(filepath.ToSlash(name), strings.TrimSuffix(c.Src, "/")))] = name
+			shipped[path.Join(c.Dst, strings.TrimPrefix(filepath.ToSlash(name),
+				strings.TrimSuffix(c.Src, "/")))] = name
 			return err
 		})
 		if err != nil {
@@ -456,7 +497,8 @@ func TestDebianDocs(t *testing.T) {
 		if !strings.HasPrefix(dst, docs) || path.Ext(dst) != ".md" {
 			continue
 		}
-		for _, m := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(readFile(t, src), -1) {
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(
+			readFile(t, src), -1) {
 			links++
 			if _, ok := shipped[path.Join(path.Dir(dst), m[1])]; !ok {
 				t.Errorf("%s leads to %s, which is not in the package", dst, m[1])
@@ -468,8 +510,8 @@ func TestDebianDocs(t *testing.T) {
 	}
 }
 
-// TestDebianScripts: a package that was removed and is installed again serves again, unless somebody had switched it off; an upgrade
-// changes nothing.
+// TestDebianScripts: a package that was removed and is installed again serves again, unless
+// somebody had switched it off; an upgrade changes nothing.
 func TestDebianScripts(t *testing.T) {
 	if os.PathSeparator == '\\' {
 		t.Skip("no shell here")
@@ -478,7 +520,8 @@ func TestDebianScripts(t *testing.T) {
 	log := filepath.Join(dir, "log")
 	stub := func(name, text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"),
+			0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -487,7 +530,9 @@ func TestDebianScripts(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "etc/tftpsql.env"), "", time.Time{})
 	for _, name := range []string{"postinst", "prerm", "postrm"} {
-		stub("deb."+name, strings.NewReplacer("/etc/tftpsql", dir+"/etc", "/var/lib/tftpsql", dir+"/var", "/run/systemd/system", dir, " -o tftpsql -g tftpsql", "").Replace(readFile(t, "deploy/debian/"+name)))
+		stub("deb."+name, strings.NewReplacer("/etc/tftpsql", dir+"/etc", "/var/lib/tftpsql",
+			dir+"/var", "/run/systemd/system", dir, " -o tftpsql -g tftpsql",
+			"").Replace(readFile(t, "deploy/debian/"+name)))
 	}
 	for _, step := range []struct {
 		what, script, args string
@@ -508,7 +553,8 @@ func TestDebianScripts(t *testing.T) {
 		if step.enabled {
 			enabled = "0"
 		}
-		stub("systemctl", `case $1 in is-enabled) exit `+enabled+`;; daemon-reload) ;; *) echo "$1" >>`+log+`;; esac`)
+		stub("systemctl",
+			`case $1 in is-enabled) exit `+enabled+`;; daemon-reload) ;; *) echo "$1" >>`+log+`;; esac`)
 		_ = os.Remove(log) // there may be none
 		script, arg, _ := strings.Cut(step.args, " ")
 		cmd := exec.Command("sh", filepath.Join(dir, "deb."+step.script), script, arg)

@@ -2,16 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -20,77 +20,83 @@ func (a *app) diffCommand() *cobra.Command {
 	var at timeFlag
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "diff REF [REF]",
-		Short: "Show what changed: in a version against the one before it, or from one capture to another",
-		Long: `Show what changed. With one REF: that version against the changed version before it. With two: from the first to the
-second. Each piece is headed by the blocks it stands in. What changes by itself (encrypted secrets, times, counters) is hidden; --all
-shows it. Exit status 0 means no difference, 1 a difference, 2 trouble.
+		Use: "diff REF [REF]",
+		Short: "Show what changed: in a version against the one before it, or from one capture " +
+			"to another",
+		Long: `Show what changed. With one REF: that version against the changed version before
+it. With two: from the first to the second. Each piece is headed by the blocks it stands in.
+What changes by itself (encrypted secrets, times, counters) is hidden; --all shows it. Exit
+status 0 means no difference, 1 a difference, 2 a failure.
+
 
 ` + aboutREF,
-		Args: args(1, 2),
+		Args:        args(1, 2),
+		Annotations: map[string]string{failsWith2: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			to, err := s.Resolve(cmd.Context(), args[len(args)-1], at.at())
-			if err != nil {
-				return err
-			}
-			var from store.Record
-			if len(args) == 2 {
-				from, err = s.Resolve(cmd.Context(), args[0], at.at())
-			} else {
-				from, err = s.Before(cmd.Context(), to, 1)
-			}
-			first := len(args) == 1 && errors.Is(err, store.ErrNotFound) // nothing before: all of it is new
-			if err != nil && !first {
-				return err
-			}
-			var old history.Side
-			label := "/dev/null"
-			if !first {
-				old.Kind = from.Kind
-				if old.Body, err = s.Content(cmd.Context(), from); err != nil {
-					return err
-				}
-				label = title(from)
-			}
-			body, err := s.Content(cmd.Context(), to)
-			if err != nil {
-				return err
-			}
-			d, err := history.Compare(old, history.Side{Kind: to.Kind, Body: body},
-				history.Options{Noise: all, Redact: bool(a.config.Redact)})
-			if err != nil {
-				return unredacted(err)
-			}
-			p := patch{colour: a.colour(), sizes: [2]int{len(old.Body), len(body)}}
-			p.write("1", "--- "+label)
-			p.write("1", "+++ "+title(to))
-			return a.printDiff(&p, d)
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				return a.diff(cmd.Context(), s, args, at.at(), all)
+			})
 		},
 	}
-	a.config.Flags(cmd.Flags(), isRedact)
+	a.config.Flags(cmd.Flags(), config.OnPrint)
 	cmd.Flags().Var(&at, "at", aboutAt)
 	cmd.Flags().BoolVar(&all, "all", false, "show what changes by itself, too")
 	return cmd
 }
 
-func title(r store.Record) string {
-	return fmt.Sprintf("%s\t%s @%d %s", deviceRef(r), r.ReceivedAt.Format(time.RFC3339), r.ID, r.Kind)
+// side is a capture that is compared, and its head in the difference.
+type side struct {
+	history.Side
+	head string
 }
 
-// patch prints a unified diff.
-type patch struct {
-	out    strings.Builder
-	colour bool
-	sizes  [2]int // of the two files, bytes
+// diff prints the difference between two captures, or between one and the version before it.
+func (a *app) diff(ctx context.Context, s *store.Store, refs []string, at time.Time,
+	all bool) error {
+	to, err := s.Resolve(ctx, refs[len(refs)-1], at)
+	if err != nil {
+		return err
+	}
+	var from store.Record
+	if len(refs) == 2 {
+		from, err = s.Resolve(ctx, refs[0], at)
+	} else {
+		from, err = s.Before(ctx, to, 1)
+	}
+	old := side{head: "/dev/null"} // of the first version all is new
+	if first := len(refs) == 1 && errors.Is(err, store.ErrNotFound); !first {
+		if err == nil {
+			old, err = sideOf(ctx, s, from)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	changed, err := sideOf(ctx, s, to)
+	if err != nil {
+		return err
+	}
+	d, err := history.Compare(old.Side, changed.Side,
+		history.Options{Noise: all, Redact: bool(a.config.Redact)})
+	if err != nil {
+		return explainRedaction(err)
+	}
+	return a.printDiff(old, changed, d)
 }
 
-// printDiff prints a difference below the heads that p has already. Exit status 1 says that there is one.
-func (a *app) printDiff(p *patch, d history.Diff) error {
+func sideOf(ctx context.Context, s *store.Store, r store.Record) (side, error) {
+	body, err := s.Content(ctx, r)
+	head := fmt.Sprintf("%s\t%s %s %s", deviceRef(r), r.ReceivedAt.Format(time.RFC3339),
+		captureRef(r), r.Kind)
+	return side{history.Side{Kind: r.Kind, Body: body}, head}, err
+}
+
+// printDiff prints a difference. Exit status 1 says that there is one.
+func (a *app) printDiff(old, changed side, d history.Diff) error {
+	p := patch{colour: isTerminal(a.out)}
+	p.write("1", "--- "+old.head)
+	p.write("1", "+++ "+changed.head)
+	sizes := fmt.Sprintf("%d and %d bytes", len(old.Body), len(changed.Body))
 	switch d.Finding {
 	case history.Same:
 		return nil
@@ -98,12 +104,11 @@ func (a *app) printDiff(p *patch, d history.Diff) error {
 		fmt.Fprintln(a.err, "nothing that somebody changed; --all shows what changed by itself")
 		return nil
 	case history.Encrypted:
-		fmt.Fprintf(&p.out, "Encrypted captures can't be compared: %d and %d bytes, of which the devices alone know what they say\n",
-			p.sizes[0], p.sizes[1])
+		fmt.Fprintf(&p.out, "Encrypted captures can't be compared: %s\n", sizes)
 	case history.Binary:
-		fmt.Fprintf(&p.out, "Binary captures differ: %d and %d bytes\n", p.sizes[0], p.sizes[1])
+		fmt.Fprintf(&p.out, "Binary captures differ: %s\n", sizes)
 	case history.Form:
-		fmt.Fprintf(&p.out, "The same text in another form: %d and %d bytes\n", p.sizes[0], p.sizes[1])
+		fmt.Fprintf(&p.out, "The same text in another form: %s\n", sizes)
 	}
 	for _, h := range d.Hunks {
 		p.hunk(h)
@@ -112,6 +117,12 @@ func (a *app) printDiff(p *patch, d history.Diff) error {
 		return err
 	}
 	return exitStatus(1)
+}
+
+// patch is a unified diff under construction.
+type patch struct {
+	out    strings.Builder
+	colour bool
 }
 
 // signColours are the colours of lines on a terminal, by their sign.
@@ -141,10 +152,4 @@ func (p *patch) write(colour, line string) {
 		return
 	}
 	fmt.Fprintf(&p.out, "\x1b[%sm%s\x1b[0m\n", colour, safe.Bytes())
-}
-
-// colour reports whether output goes to a terminal.
-func (a *app) colour() bool {
-	f, ok := a.out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

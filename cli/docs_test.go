@@ -35,7 +35,8 @@ func pages(t testing.TB) map[string]string {
 }
 
 func blocks(text, language string) (list []string) {
-	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(
+		text, -1) {
 		list = append(list, m[1])
 	}
 	return list
@@ -46,21 +47,23 @@ func TestDocumentedCommands(t *testing.T) {
 	t.Parallel()
 	a := &app{out: io.Discard, err: io.Discard}
 	a.config, a.configErr = config.Load(nil)
-	root := a.command()
+	root := a.rootCommand()
 	shown := 0
 	call := regexp.MustCompile(`(?:^|[\s;|"(/])tftpsql((?: [^\s;|&#)]+| '[^']*')*)`)
 	for file, text := range pages(t) {
 		var lines []string
 		for _, block := range blocks(text, "sh") {
 			block = regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(block, "")
-			lines = append(lines, regexp.MustCompile(`(?m)^fly .*$`).ReplaceAllString(block, "")) // where tftpsql is the app's name
+			// where tftpsql is the app's name
+			lines = append(lines, regexp.MustCompile(`(?m)^fly .*$`).ReplaceAllString(block, ""))
 		}
 		for _, m := range regexp.MustCompile("`(tftpsql [^`]+)`").FindAllStringSubmatch(text, -1) {
 			lines = append(lines, m[1])
 		}
 		for _, m := range call.FindAllStringSubmatch(strings.Join(lines, "\n"), -1) {
 			words := strings.Fields(m[1])
-			if len(words) == 0 || strings.HasPrefix(words[0], "|") || !regexp.MustCompile(`^[-a-z]+$`).MatchString(words[0]) {
+			if len(words) == 0 || strings.HasPrefix(words[0], "|") ||
+				!regexp.MustCompile(`^[-a-z]+$`).MatchString(words[0]) {
 				continue
 			}
 			shown++
@@ -76,9 +79,12 @@ func TestDocumentedCommands(t *testing.T) {
 				name, isLong := strings.CutPrefix(w, "--")
 				name, _, _ = strings.Cut(name, "=")
 				switch {
-				case isLong && name != "" && name != "help" && name != "version" && cmd.Flag(name) == nil:
+				case isLong && name != "" && name != "help" && name != "version" &&
+					cmd.Flag(name) == nil:
 					t.Errorf("%s shows tftpsql%s: no flag --%s", file, m[1], name)
-				case !isLong && len(w) == 2 && w[0] == '-' && cmd.Flags().ShorthandLookup(w[1:]) == nil && root.Flags().ShorthandLookup(w[1:]) == nil:
+				case !isLong && len(w) == 2 && w[0] == '-' &&
+					cmd.Flags().ShorthandLookup(w[1:]) == nil &&
+					root.Flags().ShorthandLookup(w[1:]) == nil:
 					t.Errorf("%s shows tftpsql%s: no flag %s", file, m[1], w)
 				}
 			}
@@ -88,8 +94,11 @@ func TestDocumentedCommands(t *testing.T) {
 				t.Errorf("%s leads to %s: %v", file, m[1], err)
 			}
 		}
-		for _, m := range regexp.MustCompile(`\b(TFTP|DATABASE|KEEP|LOG)_[A-Z_]+\b`).FindAllString(text, -1) {
-			if !slices.Contains(seedVariables, m) && !slices.ContainsFunc(config.Settings(), func(s config.Setting) bool { return s.Env == m }) {
+		for _, m := range regexp.MustCompile(`\b(TFTP|DATABASE|KEEP|LOG)_[A-Z_]+\b`).FindAllString(
+			text, -1) {
+			if !slices.Contains(seedVariables, m) &&
+				!slices.ContainsFunc(config.Settings(),
+					func(s config.Setting) bool { return s.Env == m }) {
 				t.Errorf("%s speaks of %s, which is no setting", file, m)
 			}
 		}
@@ -99,8 +108,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestRoles runs the recipe of docs/postgresql.md: who was given the list of devices can't read configurations, and a worker
-// that can't delete history still stores.
+// TestRoles runs the recipe of docs/postgresql.md: who was given the list of devices can't read
+// configurations, and a worker that can't delete history still stores.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	url := databases["postgres"](t)
@@ -113,8 +122,10 @@ func TestRoles(t *testing.T) {
 	}
 	t.Cleanup(func() { // roles are the whole server's, and other tests may use these names
 		_ = owner.Close()
-		for _, role := range []string{"ada", "tftpsql_seniors", "tftpsql_worker", "tftpsql_juniors"} {
-			if _, err := db.Exec(context.Background(), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+		for _, role := range []string{"ada", "tftpsql_seniors", "tftpsql_worker",
+			"tftpsql_juniors"} {
+			if _, err := db.Exec(context.Background(),
+				"DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
 				t.Error(err)
 			}
 		}
@@ -127,18 +138,21 @@ func TestRoles(t *testing.T) {
 		p.must(t, "publish", "fw1~1", "--as", "x")
 		p.must(t, "unpublish", "x")
 		p.must(t, "search", "primary")
-		if status, _, errs := p.do(t, "device", "forget", "fw1", "--yes"); status != 1 || !strings.Contains(errs, "permission denied") {
+		if status, _, errs := p.do(t, "device", "forget", "fw1", "--yes"); status != 1 ||
+			!strings.Contains(errs, "permission denied") {
 			t.Errorf("forget: %d %s", status, errs)
 		}
 	})
-	for role, allowed := range map[string]string{"ada": "devices changes overdue_devices failures", "tftpsql_seniors": "devices changes overdue_devices failures backups current_configs"} {
+	for role, allowed := range map[string]string{"ada": "devices changes overdue_devices failures",
+		"tftpsql_seniors": "devices changes overdue_devices failures backups current_configs"} {
 		conn := db
 		if role == "ada" {
 			conn = connect(t, as(role))
 		} else if _, err := conn.Exec(t.Context(), "SET ROLE "+role); err != nil {
 			t.Fatal(err)
 		}
-		for _, table := range strings.Fields("devices changes overdue_devices failures backups current_configs contents captures published aliases") {
+		for _, table := range strings.Fields("devices changes overdue_devices failures backups " +
+			"current_configs contents captures published aliases") {
 			rows, err := conn.Query(t.Context(), "SELECT * FROM "+table)
 			if err == nil {
 				_, err = pgx.CollectRows(rows, pgx.RowToMap)
@@ -153,8 +167,9 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestGuideForOthers runs the lines of docs/other-devices.md for devices that can't push, as they stand, with an ssh and a curl
-// that answer as the devices do: each configuration is known for what it is, and a login that fails stores nothing.
+// TestGuideForOthers runs the lines of docs/other-devices.md for devices that can't push, as they
+// stand, with an ssh and a curl that answer as the devices do: each configuration is known for what
+// it is, and a login that fails stores nothing.
 func TestGuideForOthers(t *testing.T) {
 	t.Parallel()
 	sh, err := exec.LookPath("sh")
@@ -164,10 +179,12 @@ func TestGuideForOthers(t *testing.T) {
 	p := start(t, databases["sqlite"](t))
 	dir := t.TempDir()
 	xml := func(root, inner string) string {
-		return `<?xml version="1.0"?>\n<` + root + ">" + inner + "</" + strings.Fields(root)[0] + `>\n`
+		return `<?xml version="1.0"?>\n<` + root + ">" + inner + "</" + strings.Fields(root)[0] +
+			`>\n`
 	}
 	for name, script := range map[string]string{
-		"tftpsql": `test "$3" = 192.0.2.10 && exec env ` + childVariable + `=1 '` + os.Args[0] + `' "$1" "$2" ` + p.addr + ` "$4"`,
+		"tftpsql": `test "$3" = 192.0.2.10 && exec env ` + childVariable + `=1 '` + os.Args[0] +
+			`' "$1" "$2" ` + p.addr + ` "$4"`,
 		"ssh": `test "$REFUSED" && exit 255
 case "$*" in
 "admin@r1 /export show-sensitive") printf '# 2026-11-23 21:05:11 by RouterOS 7.16.1\r\n# model = RB5009\r\n/system identity\r\nset name=r1\r\n' ;;
@@ -185,7 +202,8 @@ case "$*" in
 *) exit 2 ;;
 esac`,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!"+sh+"\n"+script+"\n"), 0o700); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!"+sh+"\n"+script+"\n"),
+			0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,7 +213,8 @@ esac`,
 	}
 	for _, refused := range []string{"", "yes"} {
 		cmd := exec.CommandContext(t.Context(), sh, "-c", lines[0])
-		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "KEY=K", "SECRET=S", "PANKEY=P", "REFUSED=" + refused}
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TMPDIR=" + dir, "KEY=K",
+			"SECRET=S", "PANKEY=P", "REFUSED=" + refused}
 		if out, err := cmd.CombinedOutput(); (err == nil) != (refused == "") {
 			t.Fatalf("refused %q: %v\n%s", refused, err, out)
 		}
@@ -203,9 +222,12 @@ esac`,
 		unmarshal(t, p.must(t, "devices", "--json"), &devices)
 		var got []string
 		for _, d := range devices {
-			got = append(got, fmt.Sprint(d["site"], "/", d["name"], " ", d["platform"], " ", d["captures"]))
+			got = append(got, fmt.Sprint(d["site"], "/", d["name"], " ", d["platform"], " ",
+				d["captures"]))
 		}
-		want := []string{"acme/cp1 checkpoint_gaia 1", "acme/fw1 juniper_junos 1", "acme/fw2 paloalto_panos 1", "acme/opn1 opnsense 1", "acme/pf1 pfsense 1", "acme/r1 mikrotik_routeros 1"}
+		want := []string{"acme/cp1 checkpoint_gaia 1", "acme/fw1 juniper_junos 1",
+			"acme/fw2 paloalto_panos 1", "acme/opn1 opnsense 1", "acme/pf1 pfsense 1",
+			"acme/r1 mikrotik_routeros 1"}
 		if !slices.Equal(got, want) {
 			t.Errorf("refused %q: %q", refused, got)
 		}

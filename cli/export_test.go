@@ -39,8 +39,10 @@ func TestExport(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		p := start(t, url)
 		bodies := map[string]string{
-			"fw1.conf": gate("fw1", "b", "web", "2"), "acme/fw1.conf": gate("fw1", "a", "web", "1"), "acme/fw1.encrypted.conf": "#FGBK|4|FGT60F|7|04|2731|\x00one",
-			"%2E.%2Fup.conf": gate("../up", "a", "web", "1"), "notes.conf": "caf\xe9 \x00", "a/b%2Econf/x.conf": gate("x", "a", "web", "1"),
+			"fw1.conf": gate("fw1", "b", "web", "2"), "acme/fw1.conf": gate("fw1", "a", "web", "1"),
+			"acme/fw1.encrypted.conf": "#FGBK|4|FGT60F|7|04|2731|\x00one",
+			"%2E.%2Fup.conf":          gate("../up", "a", "web", "1"), "notes.conf": "caf\xe9 \x00",
+			"a/b%2Econf/x.conf": gate("x", "a", "web", "1"),
 		}
 		p.put(t, "a", gate("fw1", "a", "web", "1"))
 		p.put(t, "a", bodies["fw1.conf"])
@@ -53,15 +55,18 @@ func TestExport(t *testing.T) {
 		p.put(t, "a/b.conf/x", bodies["a/b%2Econf/x.conf"])
 		top := t.TempDir()
 		dir := top + "/out"
-		for _, args := range [][]string{{"nobody*"}, {"--site", "nowhere"}, {"fw*", "--site", "a"}} {
-			if status, _, errs := p.do(t, append([]string{"export", dir}, args...)...); status != 1 || !strings.Contains(errs, "no device matches") {
+		for _, args := range [][]string{{"nobody*"}, {"--site", "nowhere"},
+			{"fw*", "--site", "a"}} {
+			if status, _, errs := p.do(t, append([]string{"export", dir},
+				args...)...); status != 1 || !strings.Contains(errs, "no device matches") {
 				t.Errorf("%q: %d %s", args, status, errs)
 			}
 			if _, err := os.Stat(dir); err == nil {
 				t.Errorf("%q made the folder", args)
 			}
 		}
-		if status, out, errs := p.do(t, "export", dir); status != 0 || !strings.HasSuffix(out, ": 6 configurations, 6 written, 0 unchanged\n") ||
+		if status, out, errs := p.do(t, "export", dir); status != 0 ||
+			!strings.HasSuffix(out, ": 6 configurations, 6 written, 0 unchanged\n") ||
 			errs != "left out: acme/torn: no whole configuration of it has come\n" {
 			t.Errorf("export: %d %s%s", status, out, errs)
 		}
@@ -78,7 +83,8 @@ func TestExport(t *testing.T) {
 				}
 			}))
 		}
-		// What is the same stays as it is; what differs becomes a new file, so that who reads the old one reads it whole.
+		// What is the same stays as it is; what differs becomes a new file, so that who reads the
+		// old one reads it whole.
 		before, err := os.Stat(dir + "/acme/fw1.conf")
 		if err != nil {
 			t.Fatal(err)
@@ -92,13 +98,17 @@ func TestExport(t *testing.T) {
 		}
 		defer old.Close()
 		p.put(t, "a", gate("fw1", "c", "mail", "3"))
-		if out := p.must(t, "export", dir); !strings.HasSuffix(out, ": 6 configurations, 1 written, 5 unchanged\n") {
+		if out := p.must(t, "export", dir); !strings.HasSuffix(out,
+			": 6 configurations, 1 written, 5 unchanged\n") {
 			t.Errorf("again: %s", out)
 		}
-		if after, err := os.Stat(dir + "/acme/fw1.conf"); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+		if after, err := os.Stat(dir + "/acme/fw1.conf"); err != nil ||
+			!os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
 			t.Errorf("an unchanged file was touched: %v", err)
 		}
-		if now, err := os.Stat(dir + "/fw1.conf"); err != nil || time.Since(now.ModTime()) > time.Minute || tree(t, dir)["fw1.conf"] != gate("fw1", "c", "mail", "3") {
+		if now, err := os.Stat(dir + "/fw1.conf"); err != nil ||
+			time.Since(now.ModTime()) > time.Minute ||
+			tree(t, dir)["fw1.conf"] != gate("fw1", "c", "mail", "3") {
 			t.Errorf("the changed file: %v", err)
 		} else if was, err := old.Stat(); err != nil || os.SameFile(was, now) {
 			t.Errorf("the changed file was written over, %v", err)
@@ -113,47 +123,58 @@ func TestExport(t *testing.T) {
 		if err := os.Symlink("../elsewhere", dir+"/acme"); err != nil {
 			t.Fatal(err)
 		}
-		if status, _, errs := p.do(t, "export", dir, "acme/*"); status != 1 || errs == "" || len(tree(t, top+"/elsewhere")) != 0 {
+		if status, _, errs := p.do(t, "export", dir, "acme/*"); status != 1 || errs == "" ||
+			len(tree(t, top+"/elsewhere")) != 0 {
 			t.Errorf("through a link: %d %s", status, errs)
 		}
 		if err := os.Remove(dir + "/acme"); err != nil {
 			t.Fatal(err)
 		}
-		if out := p.must(t, "export", dir, "fw*", "--site", "acme"); !strings.Contains(out, ": 2 configurations, 2 written") {
+		if out := p.must(t, "export", dir, "fw*", "--site", "acme"); !strings.Contains(out,
+			": 2 configurations, 2 written") {
 			t.Errorf("a site's: %s", out)
 		}
 		// What was exported can be imported: with the times of the captures.
 		back := &program{url: databases["sqlite"](t)}
 		back.must(t, "import", dir)
-		if got := back.must(t, "show", "acme/fw1"); got != bodies["acme/fw1.encrypted.conf"] && got != bodies["acme/fw1.conf"] {
+		if got := back.must(t, "show", "acme/fw1"); got != bodies["acme/fw1.encrypted.conf"] &&
+			got != bodies["acme/fw1.conf"] {
 			t.Errorf("back again: %q", got)
 		}
 	})
 }
 
-// TestExportDamaged: bytes that the disk has changed are neither exported nor imported, and keep nothing else from being.
+// TestExportDamaged: bytes that the disk has changed are neither exported nor imported, and keep
+// nothing else from being.
 func TestExportDamaged(t *testing.T) {
 	p := start(t, databases["sqlite"](t))
 	for _, name := range []string{"fw1", "fw2", "fw3"} {
 		p.put(t, name, gate(name, "a", "web", "1"))
 	}
-	if _, err := openSQLite(t, p.url).Exec("UPDATE contents SET body = CAST('other bytes' AS blob) WHERE sha256 = (SELECT sha256 FROM captures WHERE filename = 'fw2')"); err != nil {
+	if _, err := openSQLite(t, p.url).Exec("UPDATE contents SET body = CAST('other bytes' AS " +
+		"blob) WHERE sha256 = (SELECT sha256 FROM captures WHERE filename = 'fw2')"); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	status, out, errs := p.do(t, "export", dir)
-	if got := tree(t, dir); status != 1 || len(got) != 2 || got["fw3.conf"] == "" || !strings.Contains(out, ": 2 configurations, 2 written") ||
-		!strings.Contains(errs, "left out: /fw2: the content ") || !strings.Contains(errs, "1 configurations can't be read") {
+	if got := tree(t, dir); status != 1 || len(got) != 2 || got["fw3.conf"] == "" ||
+		!strings.Contains(out, ": 2 configurations, 2 written") ||
+		!strings.Contains(errs, "left out: /fw2: the content ") ||
+		!strings.Contains(errs, "1 configurations can't be read") {
 		t.Errorf("export: %d\n%s%s%v", status, out, errs, got)
 	}
 	to := &program{url: databases["sqlite"](t)}
 	status, out, errs = to.do(t, "import", p.url)
-	if status != 0 || !strings.Contains(out, "imported: 2 captures of 2 devices; 0 were here before, 1 left out\n") || !strings.Contains(errs, "left out: /fw2 of ") {
+	if status != 0 ||
+		!strings.Contains(out,
+			"imported: 2 captures of 2 devices; 0 were here before, 1 left out\n") ||
+		!strings.Contains(errs, "left out: /fw2 of ") {
 		t.Errorf("import: %d\n%s%s", status, out, errs)
 	}
 }
 
-// TestSnapshot: a copy that is whole while captures come in, for its owner alone, and never over anything.
+// TestSnapshot: a copy that is whole while captures come in, for its owner alone, and never over
+// anything.
 func TestSnapshot(t *testing.T) {
 	url := databases["sqlite"](t)
 	p := start(t, url)
@@ -180,12 +201,14 @@ func TestSnapshot(t *testing.T) {
 		if got := copied.must(t, "show", "fw1"); got != gate("fw1", "a", "web", "1") {
 			t.Errorf("the copy has %q", got)
 		}
-		if got := column(t, copied.url, "SELECT integrity_check FROM pragma_integrity_check"); len(got) != 1 || got[0] != "ok" {
+		if got := column(t, copied.url, "SELECT integrity_check FROM pragma_integrity_check"); len(
+			got) != 1 || got[0] != "ok" {
 			t.Errorf("integrity: %v", got)
 		}
 	}
 	was := tree(t, dir)["copy0.db"]
-	if status, _, errs := p.do(t, "snapshot", files[0]); status != 1 || !strings.Contains(errs, "there already") || tree(t, dir)["copy0.db"] != was {
+	if status, _, errs := p.do(t, "snapshot", files[0]); status != 1 ||
+		!strings.Contains(errs, "there already") || tree(t, dir)["copy0.db"] != was {
 		t.Errorf("over a file: %d %s", status, errs)
 	}
 	if status, _, errs := p.do(t, "snapshot", dir+"/no/folder.db"); status != 1 || errs == "" {
@@ -205,7 +228,8 @@ func TestSnapshotOfPostgres(t *testing.T) {
 	url := databases["postgres"](t)
 	opened(t, url)
 	p := &program{url: url}
-	if status, _, errs := p.do(t, "snapshot", t.TempDir()+"/x"); status != 2 || !strings.Contains(errs, "pg_dump") {
+	if status, _, errs := p.do(t, "snapshot", t.TempDir()+"/x"); status != 2 ||
+		!strings.Contains(errs, "pg_dump") {
 		t.Errorf("%d %s", status, errs)
 	}
 }

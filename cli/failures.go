@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -26,60 +27,66 @@ type failureJSON struct {
 
 func (a *app) failuresCommand() *cobra.Command {
 	var asJSON bool
-	since := timeFlag{}
+	var since timeFlag
 	cmd := &cobra.Command{
 		Use:   "failures [DEVICE]",
 		Short: "List what failed or was refused, why, and what to do",
-		Long: `List what failed or was refused, why, and what to do: uploads that broke off, and requests that were refused, folded by source,
-hour and reason. With DEVICE: from the addresses that it has sent from. They are kept for 30 days. Where very many fail in one hour, those
-beyond count together as "others".`,
+		Long: `List what failed or was refused, why, and what to do: uploads that broke off, and
+requests that were refused, folded by source, hour and reason. With DEVICE: from the addresses
+that it has sent from. They are kept for 30 days. Where very many fail in one hour, those beyond
+count together as "others".`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			var d *store.Device
-			if len(args) == 1 {
-				one, err := s.Device(cmd.Context(), args[0])
-				if err != nil {
-					return err
-				}
-				d = &one
-			}
 			from := time.Now().Add(-config.Day)
 			if since.text != "" {
-				from = since.Time.Time
+				from = since.time.Time
 			}
-			list, err := s.Failures(cmd.Context(), d, from)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				out := make([]failureJSON, len(list))
-				for i, f := range list {
-					out[i] = failureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: f.First,
-						LastAt: f.Last, Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
+			return a.onDevices(cmd, args, func(s *store.Store, found []store.Device) error {
+				var d *store.Device
+				if len(found) == 1 {
+					d = &found[0]
 				}
-				return a.printJSON(out)
-			}
-			t := a.table("LAST", "SOURCE", "TIMES", "BYTES", "FILE", "WHY", "WHAT TO DO")
-			for _, f := range list {
-				todo := worker.Cures[f.Reason]
-				if todo == "" {
-					todo = short(f.Detail)
+				list, err := s.Failures(cmd.Context(), d, from)
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return a.printFailuresJSON(list)
 				}
-				file := f.Filename
-				if name, _, ok := strings.Cut(f.Detail, ": "); ok && file == "" && !strings.HasPrefix(f.Detail, strings.TrimPrefix(f.Reason, "read: ")) {
-					file = name // the last one
-				}
-				t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(file), f.Reason, todo)
-			}
-			return t.print()
+				return a.printFailures(list)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	cmd.Flags().Var(&since, "since", "how far back, 24h if not given: 7d, or a time")
 	return cmd
+}
+
+func (a *app) printFailures(list []store.Failure) error {
+	t := a.table("LAST", "SOURCE", "TIMES", "BYTES", "FILE", "WHY", "WHAT TO DO")
+	for _, f := range list {
+		t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(fileOf(f)), f.Reason,
+			cmp.Or(worker.Cure(f.Reason), short(f.Detail)))
+	}
+	return t.print()
+}
+
+// fileOf is the name of a failure's file. A refusal keeps it in front of its detail: the last one.
+func fileOf(f store.Failure) string {
+	name, _, ok := strings.Cut(f.Detail, ": ")
+	if f.Filename == "" && ok && !strings.HasPrefix(f.Detail,
+		strings.TrimPrefix(f.Reason, "read: ")) {
+		return name
+	}
+	return f.Filename
+}
+
+func (a *app) printFailuresJSON(list []store.Failure) error {
+	out := make([]failureJSON, len(list))
+	for i, f := range list {
+		out[i] = failureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename,
+			FirstAt: f.First, LastAt: f.Last,
+			Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
+	}
+	return a.printJSON(out)
 }

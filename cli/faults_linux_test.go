@@ -22,11 +22,13 @@ import (
 )
 
 var (
-	bursts    = flag.Int("bursts", 0, "bursts of uploads with a fault each, in each world of TestFaults; a few if 0")
+	bursts = flag.Int("bursts", 0,
+		"bursts of uploads with a fault each, in each world of TestFaults; a few if 0")
 	faultSeed = flag.Uint64("fault-seed", 1, "of TestFaults")
 )
 
-// world is where bursts of uploads meet faults: a worker in a process of its own, and what it stores in.
+// world is where bursts of uploads meet faults: a worker in a process of its own, and what it
+// stores in.
 type world struct {
 	t      *testing.T
 	r      *rand.Rand
@@ -60,7 +62,8 @@ var killWorker = fault{"worker killed", func(w *world) error { return w.cmd.Proc
 
 var databaseFaults = []fault{
 	{"PostgreSQL killed", func(w *world) error { return w.server.Kill() }, nil},
-	{"PostgreSQL stalled", func(w *world) error { return w.server.Stall() }, func(w *world) error { return w.server.Resume() }},
+	{"PostgreSQL stalled", func(w *world) error { return w.server.Stall() },
+		func(w *world) error { return w.server.Resume() }},
 	{"PostgreSQL restarted", func(w *world) error {
 		if err := w.server.Down("fast"); err != nil && w.server.Running() { // it didn't end in time
 			if err := w.server.Down("immediate"); err != nil {
@@ -69,16 +72,22 @@ var databaseFaults = []fault{
 		}
 		return w.server.Up()
 	}, nil},
-	{"PostgreSQL read-only", func(w *world) error { return w.readOnly("on") }, func(w *world) error { return w.readOnly("off") }},
-	{"PostgreSQL's disk full", func(w *world) error { return fill(w.disk) }, func(w *world) error { return free(w.disk) }},
+	{"PostgreSQL read-only", func(w *world) error { return w.readOnly("on") },
+		func(w *world) error { return w.readOnly("off") }},
+	{"PostgreSQL's disk full", func(w *world) error { return fill(w.disk) },
+		func(w *world) error { return free(w.disk) }},
 }
 
 var (
-	spoolFull  = fault{"spool's disk full, PostgreSQL stalled", func(w *world) error { return errors.Join(fill(w.room), w.server.Stall()) }, func(w *world) error { return errors.Join(free(w.room), w.server.Resume()) }}
-	sqliteFull = fault{"SQLite's disk full", func(w *world) error { return fill(w.disk) }, func(w *world) error { return free(w.disk) }}
+	spoolFull = fault{"spool's disk full, PostgreSQL stalled",
+		func(w *world) error { return errors.Join(fill(w.room), w.server.Stall()) },
+		func(w *world) error { return errors.Join(free(w.room), w.server.Resume()) }}
+	sqliteFull = fault{"SQLite's disk full", func(w *world) error { return fill(w.disk) },
+		func(w *world) error { return free(w.disk) }}
 )
 
-// TestFaults: whatever breaks in the middle of a burst, an upload whose client saw the final ACK is there byte for byte, once.
+// TestFaults: whatever breaks in the middle of a burst, an upload whose client saw the final ACK is
+// there byte for byte, once.
 func TestFaults(t *testing.T) {
 	if os.Getuid() != 0 {
 		pgtest.Missing(t, errors.New("mounting small disks and stalling PostgreSQL needs root"))
@@ -103,8 +112,10 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)), args: []string{"--min-free", "0", "--max-size", "1MiB"},
-				acknowledged: map[string]bool{}, injected: map[string]int{}, stored: map[string]int{}, seen: map[string]bool{}}
+			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)),
+				args:         []string{"--min-free", "0", "--max-size", "1MiB"},
+				acknowledged: map[string]bool{}, injected: map[string]int{},
+				stored: map[string]int{}, seen: map[string]bool{}}
 			faults := set(w)
 			n := *bursts
 			if n == 0 {
@@ -118,7 +129,8 @@ func TestFaults(t *testing.T) {
 			if len(w.acknowledged) < n*3 { // a worker that is killed takes most of a burst with it
 				t.Errorf("only %d of %d uploads ended well", len(w.acknowledged), n*12)
 			}
-			t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, doubled %d", n, n*12, len(w.acknowledged), w.injected, w.lost, w.doubled)
+			t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, "+
+				"doubled %d", n, n*12, len(w.acknowledged), w.injected, w.lost, w.doubled)
 		})
 	}
 }
@@ -135,7 +147,8 @@ func TestSnapshotFull(t *testing.T) {
 		body[i] = byte(rand.Uint32())
 	}
 	p.put(t, "large", string(body))
-	if status, _, errs := p.do(t, "snapshot", filepath.Join(disk, "copy.db")); status != 1 || !strings.Contains(errs, "make room on the disk that holds "+disk) {
+	if status, _, errs := p.do(t, "snapshot", filepath.Join(disk, "copy.db")); status != 1 ||
+		!strings.Contains(errs, "make room on the disk that holds "+disk) {
 		t.Errorf("%d %s", status, errs)
 	}
 	if left := tree(t, disk); len(left) > 0 {
@@ -143,7 +156,8 @@ func TestSnapshotFull(t *testing.T) {
 	}
 }
 
-// TestFullSpoolRefuses: when the spool's disk is full a device hears error 3, and what was acknowledged before is stored when PostgreSQL is back.
+// TestFullSpoolRefuses: when the spool's disk is full a device hears error 3, and what was
+// acknowledged before is stored when PostgreSQL is back.
 func TestFullSpoolRefuses(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -166,13 +180,15 @@ func TestFullSpoolRefuses(t *testing.T) {
 		body := make([]byte, 1<<20)
 		_, _ = noise.Read(body)
 		name := fmt.Sprintf("dev%d", len(kept))
-		if err = (&tftp.Client{Blksize: 8192, Windowsize: 16}).Put(t.Context(), p.addr, name, body); err != nil {
+		if err = (&tftp.Client{Blksize: 8192, Windowsize: 16}).Put(t.Context(), p.addr, name,
+			body); err != nil {
 			break
 		}
 		kept[name] = string(body)
 	}
 	var peer *tftp.PeerError
-	if !errors.As(err, &peer) || peer.Code != tftp.CodeFull || peer.Message != "storage full" || len(kept) < 10 {
+	if !errors.As(err, &peer) || peer.Code != tftp.CodeFull || peer.Message != "storage full" ||
+		len(kept) < 10 {
 		t.Errorf("after %d uploads the device hears %v\n%s", len(kept), err, p.log)
 	}
 	p.log.wait(t, `level=WARN msg=failed op=write .*file=dev`+fmt.Sprint(len(kept))+` .*the spool`)
@@ -203,7 +219,8 @@ func tmpfs(t *testing.T, size string) string {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size+",mode=0777"); err != nil {
 		pgtest.Missing(t, fmt.Errorf("mounting a small disk: %w", err))
 	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // what still has it open has been killed
+	// what still has it open has been killed
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir
 }
 
@@ -245,7 +262,8 @@ func (w *world) readOnly(value string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	if _, err = conn.Exec(ctx, "ALTER SYSTEM SET default_transaction_read_only = "+value); err == nil {
+	if _, err = conn.Exec(ctx,
+		"ALTER SYSTEM SET default_transaction_read_only = "+value); err == nil {
 		_, err = conn.Exec(ctx, "SELECT pg_reload_conf()")
 	}
 	return err
@@ -260,7 +278,8 @@ func (w *world) run() {
 	w.addr = w.log.wait(w.t, `msg=listening address=(\S+)`)[1]
 }
 
-// burst uploads from a dozen clients at once and injects a fault at some moment, or when so many have ended.
+// burst uploads from a dozen clients at once and injects a fault at some moment, or when so many
+// have ended.
 func (w *world) burst(number int, f fault) {
 	w.run()
 	const clients, attempts = 12, 3
@@ -279,9 +298,12 @@ func (w *world) burst(number int, f fault) {
 		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
 		go func() {
 			var final end
-			for attempt := range attempts { // each says which it is, so that a receipt belongs to one of them
-				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt, filler)
-				final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(final.body))
+			// each says which it is, so that a receipt belongs to one of them
+			for attempt := range attempts {
+				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt,
+					filler)
+				final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(
+					context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(final.body))
 				if final.err == nil {
 					break
 				}
@@ -336,7 +358,8 @@ func (w *world) mend(f fault) {
 	}
 }
 
-// check holds what is stored since the last time against what was acknowledged so far, after the spool is empty.
+// check holds what is stored since the last time against what was acknowledged so far, after the
+// spool is empty.
 func (w *world) check() {
 	w.run()
 	if w.spool != "" {
@@ -380,7 +403,8 @@ func (w *world) check() {
 func (w *world) drain() {
 	limit := time.After(2 * time.Minute)
 	for {
-		status, out, errs := do(w.t, []string{"DATABASE_URL=" + w.url, "SPOOL=" + w.spool}, "spool", "--json")
+		status, out, errs := do(w.t, []string{"DATABASE_URL=" + w.url, "SPOOL=" + w.spool}, "spool",
+			"--json")
 		if status == 0 && strings.TrimSpace(out) == "[]" {
 			return
 		}

@@ -55,7 +55,8 @@ func TestHealth(t *testing.T) {
 		}
 		p.log.wait(t, `msg=failed .*op=read|msg=refused .*op=read`)
 		page := p.page(t)
-		for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready: captures can be stored\n"} {
+		for path, want := range map[string]string{"/healthz": "ok\n",
+			"/readyz": "ready: captures can be stored\n"} {
 			if status, body := get(t, page+path); status != 200 || body != want {
 				t.Errorf("%s: %d %s", path, status, body)
 			}
@@ -64,20 +65,28 @@ func TestHealth(t *testing.T) {
 			t.Errorf("/nowhere: %d", status)
 		}
 		host := strings.TrimPrefix(page, "http://")
-		for _, args := range [][]string{{"--http", host}, {"--live", "--http", host}, {"--http", host[strings.LastIndex(host, ":"):]}} {
-			if status, _, errs := do(t, nil, append([]string{"healthcheck"}, args...)...); status != 0 {
+		for _, args := range [][]string{{"--http", host}, {"--live", "--http", host},
+			{"--http", host[strings.LastIndex(host, ":"):]}} {
+			if status, _, errs := do(t, nil, append([]string{"healthcheck"},
+				args...)...); status != 0 {
 				t.Errorf("healthcheck %v: %d %s", args, status, errs)
 			}
 		}
 		_, text := get(t, page+"/metrics")
 		for _, want := range []string{
 			`tftpsql_requests_total{op="write"} 1`, `tftpsql_requests_total{op="read"} 1`,
-			`tftpsql_transfers_total{code="",op="write",outcome="ok"} 1`, `tftpsql_transfers_total{code="2",op="read",outcome="failed"} 1`,
-			`tftpsql_transfers_total{code="0",op="write",outcome="aborted"} 0`, `tftpsql_transfers_total{code="other",op="read",outcome="aborted"} 0`,
-			`tftpsql_commit_duration_seconds_count 1`, `tftpsql_transfer_duration_seconds_count{op="write"} 1`, `tftpsql_packets_total{direction="in"} [1-9]`,
-			`tftpsql_transfers_in_flight{op="write"} 0`, `tftpsql_bytes_in_flight 0`, `tftpsql_ready 1`, `tftpsql_bytes_total{op="write"} \d\d`,
+			`tftpsql_transfers_total{code="",op="write",outcome="ok"} 1`,
+			`tftpsql_transfers_total{code="2",op="read",outcome="failed"} 1`,
+			`tftpsql_transfers_total{code="0",op="write",outcome="aborted"} 0`,
+			`tftpsql_transfers_total{code="other",op="read",outcome="aborted"} 0`,
+			`tftpsql_commit_duration_seconds_count 1`,
+			`tftpsql_transfer_duration_seconds_count{op="write"} 1`,
+			`tftpsql_packets_total{direction="in"} [1-9]`,
+			`tftpsql_transfers_in_flight{op="write"} 0`, `tftpsql_bytes_in_flight 0`,
+			`tftpsql_ready 1`, `tftpsql_bytes_total{op="write"} \d\d`,
 		} {
-			if !regexp.MustCompile(`(?m)^` + strings.ReplaceAll(strings.ReplaceAll(want, "{", `\{`), "}", `\}`)).MatchString(text) {
+			if !regexp.MustCompile(`(?m)^` + strings.ReplaceAll(strings.ReplaceAll(want, "{", `\{`),
+				"}", `\}`)).MatchString(text) {
 				t.Errorf("no %s in\n%s", want, text)
 			}
 		}
@@ -102,13 +111,16 @@ func TestUnready(t *testing.T) {
 	}
 	p.log.wait(t, `level=ERROR msg="not ready`)
 	status, body := get(t, page+"/readyz")
-	if status != 503 || !strings.Contains(body, "look whether PostgreSQL runs") || strings.Count(body, "\n") != 1 {
+	if status != 503 || !strings.Contains(body, "look whether PostgreSQL runs") ||
+		strings.Count(body, "\n") != 1 {
 		t.Errorf("readyz: %d %s", status, body)
 	}
 	if status, body := get(t, page+"/healthz"); status != 200 {
 		t.Errorf("healthz: %d %s", status, body)
 	}
-	if status, _, errs := do(t, nil, "healthcheck", "--http", strings.TrimPrefix(page, "http://")); status != 1 || !strings.Contains(errs, "look whether PostgreSQL runs") {
+	if status, _, errs := do(t, nil, "healthcheck", "--http",
+		strings.TrimPrefix(page, "http://")); status != 1 ||
+		!strings.Contains(errs, "look whether PostgreSQL runs") {
 		t.Errorf("healthcheck: %d %s", status, errs)
 	}
 	if _, text := get(t, page+"/metrics"); !strings.Contains(text, "\ntftpsql_ready 0\n") {
@@ -133,19 +145,25 @@ func TestHealthcheckElsewhere(t *testing.T) {
 			_, _ = io.WriteString(w, "<html>\n<p>not\x1b[2J ours</html>\n")
 		}))
 		defer other.Close()
-		code, out, errs := do(t, nil, "healthcheck", "--http", strings.TrimPrefix(other.URL, "http://"))
-		if code != 1 || out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "is not tftpsql") || strings.Contains(errs, "<") {
+		code, out, errs := do(t, nil, "healthcheck", "--http",
+			strings.TrimPrefix(other.URL, "http://"))
+		if code != 1 || out != "" || strings.Count(errs, "\n") != 1 ||
+			!strings.Contains(errs, "is not tftpsql") || strings.Contains(errs, "<") {
 			t.Errorf("%d: %d %q %q", status, code, out, errs)
 		}
 	}
 }
 
-// TestGreeting: five lines, the last of which says that the server listens, and nothing that is secret.
+// TestGreeting: five lines, the last of which says that the server listens, and nothing that is
+// secret.
 func TestGreeting(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--allow", "192.0.2.0/24")
 	lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
 	lines = lines[len(lines)-5:]
-	for i, want := range []string{`msg=tftpsql version=`, `msg=database url=sqlite:.* min-free=\d+[GMK]iB`, `msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `, `msg=listening address=127.0.0.1:\d+ note="devices speak to port 69`} {
+	for i, want := range []string{`msg=tftpsql version=`,
+		`msg=database url=sqlite:.* min-free=\d+[GMK]iB`,
+		`msg=allowed sources=192.0.2.0/24 read=own`, `msg=health url=http://127.0.0.1:\d+ `,
+		`msg=listening address=127.0.0.1:\d+ note="devices send to port 69`} {
 		if !regexp.MustCompile(want).MatchString(lines[i]) {
 			t.Errorf("line %d is %s", i, lines[i])
 		}
@@ -174,7 +192,8 @@ func TestGreetingElsewhere(t *testing.T) {
 	}
 }
 
-// TestGreetingSpool: on PostgreSQL the start says where captures wait while it is away, and what stays free of that disk.
+// TestGreetingSpool: on PostgreSQL the start says where captures wait while it is away, and what
+// stays free of that disk.
 func TestGreetingSpool(t *testing.T) {
 	t.Parallel()
 	url := databases["postgres"](t)
@@ -190,7 +209,8 @@ func TestPacketsInLog(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "-v", "--http", "none")
 	p.put(t, "x\x1b.conf", "secret")
 	log := p.log.String()
-	if !strings.Contains(log, `msg="<- WRQ \"x\\x1b.conf\" octet`) || !strings.Contains(log, `msg="<- DATA 1, 6 bytes"`) || strings.Contains(log, "secret") {
+	if !strings.Contains(log, `msg="<- WRQ \"x\\x1b.conf\" octet`) ||
+		!strings.Contains(log, `msg="<- DATA 1, 6 bytes"`) || strings.Contains(log, "secret") {
 		t.Error(log)
 	}
 }
@@ -203,7 +223,8 @@ func TestTerminalLog(t *testing.T) {
 	log.Info("plain")
 	got := regexp.MustCompile(`\x1b\[[0-9]+m`).ReplaceAllString(b.String(), "")
 	got = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3}`).ReplaceAllString(got, "TIME")
-	if want := "TIME WARN  be\\x1bware a=\"1 2\" file=\"x\\x1b[2J\" g.msg=inner\nTIME INFO  plain a=\"1 2\"\n"; got != want {
+	if want := "TIME WARN  be\\x1bware a=\"1 2\" file=\"x\\x1b[2J\" g.msg=inner\nTIME INFO  " +
+		"plain a=\"1 2\"\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if coloured(&b, nil) {
@@ -220,7 +241,8 @@ func TestJSONLog(t *testing.T) {
 	}
 	defer end()
 	log.Info("received", "took", 1234567*time.Nanosecond)
-	if got := b.String(); !strings.Contains(got, `"took_ms":1.234567`) || strings.Contains(got, `"took":`) {
+	if got := b.String(); !strings.Contains(got, `"took_ms":1.234567`) ||
+		strings.Contains(got, `"took":`) {
 		t.Error(got)
 	}
 }
@@ -230,7 +252,8 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("--help doesn't show completion:\n%s", out)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if status, out, errs := do(t, nil, "completion", shell); status != 0 || !strings.Contains(out, "tftpsql") {
+		if status, out, errs := do(t, nil, "completion", shell); status != 0 ||
+			!strings.Contains(out, "tftpsql") {
 			t.Errorf("%s: %d %s", shell, status, errs)
 		}
 	}
@@ -243,16 +266,20 @@ func TestHTTPAddr(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	status, _, errs := do(t, []string{"DATABASE_URL=" + databases["sqlite"](t), "HTTP_ADDR=" + l.Addr().String()}, "-p", "0")
-	if status != 1 || !strings.Contains(errs, "HTTP_ADDR (--http): ") || !strings.Contains(errs, "another program listens there") {
+	status, _, errs := do(t, []string{"DATABASE_URL=" + databases["sqlite"](t),
+		"HTTP_ADDR=" + l.Addr().String()}, "-p", "0")
+	if status != 1 || !strings.Contains(errs, "HTTP_ADDR (--http): ") ||
+		!strings.Contains(errs, "another program listens there") {
 		t.Errorf("one asked for, taken: %d %s", status, errs)
 	}
 	for _, text := range []string{"9080", "host", "127.0.0.1:x", "127.0.0.1:99999"} {
-		if status, _, errs := do(t, nil, "--http", text); status != 2 || !strings.Contains(errs, "write 127.0.0.1:9080") {
+		if status, _, errs := do(t, nil, "--http", text); status != 2 ||
+			!strings.Contains(errs, "write 127.0.0.1:9080") {
 			t.Errorf("--http %s: %d %s", text, status, errs)
 		}
 	}
-	if status, _, errs := do(t, []string{"HTTP_ADDR="}, "healthcheck"); status != 1 || !strings.Contains(errs, "nothing to ask") {
+	if status, _, errs := do(t, []string{"HTTP_ADDR="}, "healthcheck"); status != 1 ||
+		!strings.Contains(errs, "nothing to ask") {
 		t.Errorf("healthcheck of none: %d %s", status, errs)
 	}
 	p := start(t, databases["sqlite"](t), "--http", "")
@@ -292,8 +319,11 @@ func TestSystemd(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0]) // exec keeps the number of the process
-	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+databases["sqlite"](t), "HTTP_ADDR=none", "LISTEN_FDS=1", "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=60000000", "TFTP_PORT=1")
+	// exec keeps the number of the process
+	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+databases["sqlite"](t),
+		"HTTP_ADDR=none", "LISTEN_FDS=1", "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=60000000",
+		"TFTP_PORT=1")
 	cmd.ExtraFiles = []*os.File{file}
 	log := newLog()
 	cmd.Stderr = log

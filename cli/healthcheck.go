@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,8 @@ import (
 	"github.com/tftpsql/tftpsql/worker"
 )
 
-// healthcheckLimit is how long the server may take to answer: less than the 3 s after which orchestrators give up.
+// healthcheckLimit is how long the server may take to answer: less than the 3 s after which
+// orchestrators give up.
 const healthcheckLimit = 2500 * time.Millisecond
 
 func (a *app) healthcheckCommand() *cobra.Command {
@@ -22,8 +24,9 @@ func (a *app) healthcheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the server on this machine whether captures can be stored",
-		Long: `Ask the server at HTTP_ADDR whether captures can be stored (/readyz), or with --live whether its UDP loop turns (/healthz). The exit
-status is 0 for yes and 1 for no, or no answer. It needs nothing but the program, so that containers without a shell can use it.`,
+		Long: `Ask the server at HTTP_ADDR whether captures can be stored (/readyz), or with
+--live whether its UDP loop turns (/healthz). The exit status is 0 for yes and 1 for no, or no
+answer. It needs nothing but the program, so that containers without a shell can use it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.configErr != nil {
@@ -37,32 +40,48 @@ status is 0 for yes and 1 for no, or no answer. It needs nothing but the program
 			if live {
 				path = "/healthz"
 			}
-			request, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, "http://"+at.Local()+path, nil)
-			if err != nil {
-				return err
+			text, err := ask(cmd.Context(), at.Local(), path)
+			if err == nil {
+				fmt.Fprintln(a.out, text)
 			}
-			client := http.Client{Timeout: healthcheckLimit, Transport: &http.Transport{DisableKeepAlives: true}, // and no proxy
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			response, err := client.Do(request)
-			if err != nil {
-				return fmt.Errorf("%w: is the server running, with the same HTTP_ADDR?", err)
-			}
-			defer response.Body.Close()
-			if response.Header.Get("Server") != worker.ServerHeader {
-				return fmt.Errorf("what answers at %s is not tftpsql: is HTTP_ADDR (--http) the same as the server's?", at.Local())
-			}
-			text, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-			if err != nil {
-				return err
-			}
-			if response.StatusCode != http.StatusOK {
-				return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text)))
-			}
-			fmt.Fprintln(a.out, strings.TrimSpace(string(text)))
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "ask only whether the UDP loop turns")
-	a.config.Flags(cmd.Flags(), func(s config.Setting) bool { return s.Field == "HTTP" })
+	a.config.Flags(cmd.Flags(), config.OnHealthcheck)
 	return cmd
+}
+
+// ask returns what the server at an address answers, or an error where it says no.
+func ask(ctx context.Context, address, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{
+		Timeout:   healthcheckLimit,
+		Transport: &http.Transport{DisableKeepAlives: true}, // and no proxy
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", fmt.Errorf("%w: is the server running, with the same HTTP_ADDR?", err)
+	}
+	defer response.Body.Close()
+	if response.Header.Get("Server") != worker.ServerHeader {
+		return "", fmt.Errorf(
+			"what answers at %s is not tftpsql: is HTTP_ADDR (--http) the same as the server's?",
+			address)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(body))
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", response.Status, text)
+	}
+	return text, nil
 }

@@ -26,18 +26,24 @@ type room struct {
 var house = []room{
 	{".", []string{"cli"}, nil},
 	{"bench/pin", nil, []string{"github.com/pin/tftp/v3"}},
-	{"bench", []string{"store", "queries", "pgtest", "device", "tftp"}, []string{"github.com/jackc/pgx/v5",
-		"github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}}, // a module of its own
+	{"bench", []string{"store", "queries", "pgtest", "device", "tftp"},
+		[]string{"github.com/jackc/pgx/v5",
+			// a module of its own
+			"github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}},
 	{"cli", []string{"worker", "move", "history", "capture", "config", "store", "device", "tftp"},
-		[]string{"github.com/spf13/cobra", "github.com/google/uuid", "golang.org/x/sys", "golang.org/x/term"}},
+		[]string{"github.com/spf13/cobra", "github.com/google/uuid", "golang.org/x/sys",
+			"golang.org/x/term"}},
 	{"worker", []string{"capture", "config", "store", "device", "tftp"},
-		[]string{"github.com/google/uuid", "github.com/prometheus/client_golang", "golang.org/x/sys"}},
+		[]string{"github.com/google/uuid", "github.com/prometheus/client_golang",
+			"golang.org/x/sys"}},
 	{"move", []string{"capture", "config", "store", "device"}, []string{"github.com/google/uuid"}},
-	{"history", []string{"config", "store", "device"}, []string{"github.com/aymanbagabas/go-udiff"}},
+	{"history", []string{"config", "store", "device"},
+		[]string{"github.com/aymanbagabas/go-udiff"}},
 	{"capture", []string{"store", "device"}, nil},
 	{"config", []string{"tftp"}, []string{"github.com/caarlos0/env/v11", "github.com/spf13/pflag"}},
-	{"store", []string{"queries", "queries/spool", "schema"}, []string{"github.com/jackc/pgx/v5", "modernc.org/sqlite",
-		"github.com/golang-migrate/migrate/v4", "github.com/gofrs/flock", "golang.org/x/sys"}},
+	{"store", []string{"queries", "queries/spool", "schema"},
+		[]string{"github.com/jackc/pgx/v5", "modernc.org/sqlite",
+			"github.com/golang-migrate/migrate/v4", "github.com/gofrs/flock", "golang.org/x/sys"}},
 	{"queries", nil, []string{"github.com/jackc/pgx/v5"}},
 	{"queries/spool", nil, nil},
 	{"schema", nil, []string{"github.com/golang-migrate/migrate/v4"}},
@@ -51,7 +57,10 @@ func (r room) allows(imported string) bool {
 	if own, ok := strings.CutPrefix(imported, module); ok {
 		return slices.Contains(r.ours, own)
 	}
-	return slices.ContainsFunc(r.others, func(m string) bool { return imported == m || strings.HasPrefix(imported, m+"/") })
+	return slices.ContainsFunc(r.others, func(m string) bool {
+		return imported == m ||
+			strings.HasPrefix(imported, m+"/")
+	})
 }
 
 func roomOf(folder string) int {
@@ -70,14 +79,19 @@ func TestNoUpwardImports(t *testing.T) {
 }
 
 // machines are the files of tftp without IO: no clock, no lock, no socket.
-var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go", "sender.go", "rto.go",
-	"transfer.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go", "initiator.go"}
+var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go",
+	"sender.go", "rto.go",
+	"transfer.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go",
+	"initiator.go"}
 
-// impure matches packages of the standard library that do IO or wait. device and the machines of tftp import none.
-var impure = regexp.MustCompile(`^(os|io|sync|context|net|syscall|log|time/.*|database/.*|math/rand.*)(/.*)?$`)
+// impure matches packages of the standard library that do IO or wait. device and the machines of
+// tftp import none.
+var impure = regexp.MustCompile(
+	`^(os|io|sync|context|net|syscall|log|time/.*|database/.*|math/rand.*)(/.*)?$`)
 
 // clock matches what reads the clock or waits.
-var clock = regexp.MustCompile(`\btime\.(Now|Since|Until|Sleep|After|AfterFunc|Tick|NewTimer|NewTicker)\b`)
+var clock = regexp.MustCompile(
+	`\btime\.(Now|Since|Until|Sleep|After|AfterFunc|Tick|NewTimer|NewTicker)\b`)
 
 // sources calls fn for each Go file of the project, tests and generated code apart.
 func sources(t *testing.T, fn func(file, folder string, source []byte)) {
@@ -86,7 +100,8 @@ func sources(t *testing.T, fn func(file, folder string, source []byte)) {
 		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && file != "." {
 			return fs.SkipDir // what make deps has unpacked
 		}
-		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") ||
+			strings.HasSuffix(file, "_test.go") {
 			return err
 		}
 		source, err := os.ReadFile(file)
@@ -102,7 +117,8 @@ func sources(t *testing.T, fn func(file, folder string, source []byte)) {
 
 func generated(source []byte) bool { return strings.HasPrefix(string(source), "// Code generated") }
 
-// TestHouse: each folder is a room, imports what the table says, and says what it is in its package comment.
+// TestHouse: each folder is a room, imports what the table says, and says what it is in its package
+// comment.
 func TestHouse(t *testing.T) {
 	said := map[string]bool{}
 	sources(t, func(file, folder string, source []byte) {
@@ -111,20 +127,23 @@ func TestHouse(t *testing.T) {
 			t.Errorf("%s: the house has no room for that folder", file)
 			return
 		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.ImportsOnly|parser.ParseComments)
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, source,
+			parser.ImportsOnly|parser.ParseComments)
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		said[folder] = said[folder] || parsed.Doc != nil || generated(source)
-		pure := folder == "device" || folder == "tftp" && slices.Contains(machines, filepath.Base(file))
+		pure := folder == "device" || folder == "tftp" &&
+			slices.Contains(machines, filepath.Base(file))
 		for _, spec := range parsed.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				t.Error(err)
 			}
 			standard := !strings.Contains(strings.Split(imported, "/")[0], ".")
-			if standard && pure && impure.MatchString(imported) && imported != "net/netip" || !standard && !house[i].allows(imported) {
+			if standard && pure && impure.MatchString(imported) && imported != "net/netip" ||
+				!standard && !house[i].allows(imported) {
 				t.Errorf("%s imports %s", file, imported)
 			}
 		}
@@ -148,7 +167,8 @@ func TestHouse(t *testing.T) {
 }
 
 // sqlWords matches SQL text, which belongs into queries/ and schema/.
-var sqlWords = regexp.MustCompile("[\"`](SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|BEGIN (IMMEDIATE|TRANSACTION)|SET|PRAGMA) ")
+var sqlWords = regexp.MustCompile("[\"`](SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|DROP|BEGIN " +
+	"(IMMEDIATE|TRANSACTION)|SET|PRAGMA) ")
 
 // TestNoSQLInGo: the program's SQL stands in .sql files.
 func TestNoSQLInGo(t *testing.T) {

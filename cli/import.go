@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,17 +26,22 @@ func (a *app) importCommand() *cobra.Command {
 		Short: "Take over what another program, folder or database has kept",
 		Long: `Take over what was kept elsewhere, the oldest first. SOURCE is
 
-  DIR                 a TFTP server's folder: a subfolder is a site, files have the times of their last change
-  --git DIR           the git repository of Oxidized or RANCID: every version, with the time of its commit; the group is the site
-  postgres://...      py3tftpsql's table, and all captures where it is a database of tftpsql
-  sqlite:PATH         a database of tftpsql
+  DIR             a TFTP server's folder: a subfolder is a site, files have the times of their last
+                  change
+  --git DIR       the git repository of Oxidized or RANCID: every version, with the time of its
+                  commit; the group is the site
+  postgres://...  py3tftpsql's table, and all captures where it is a database of tftpsql
+  sqlite:PATH     a database of tftpsql
 
-into the database of --database or DATABASE_URL, which is made where there is none. What was imported before is not imported
-again, so it may be repeated, or go on after an interruption. The server may run meanwhile.`,
+It goes into the database of --database or DATABASE_URL, which is made where there is none. What
+was imported before is not imported again, so the command may be repeated, or go on after an
+interruption. The server may run meanwhile.`,
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if strings.ContainsAny(site[:min(1, len(site))], "-@~") || device.Text(site) != site || strings.HasPrefix(site, "/") {
-				return usageError{fmt.Errorf("%q is no site: printable characters, and no -, @, ~ or / at its beginning", site)}
+			if strings.ContainsAny(site[:min(1, len(site))], "-@~/") || device.Text(site) != site {
+				return usageError{fmt.Errorf(
+					"%q is no site: printable characters, and no -, @, ~ or / at its beginning",
+					site)}
 			}
 			i := move.Import{Dry: dry}
 			if cmd.Flags().Changed("site") {
@@ -52,15 +56,12 @@ again, so it may be repeated, or go on after an interruption. The server may run
 	return cmd
 }
 
-// skippedShown is how many of those are named that were left out.
-const skippedShown = 10
-
 func (a *app) importFrom(ctx context.Context, i move.Import, source string, git bool) (err error) {
 	if i.From, err = a.openSource(ctx, source, git); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, i.From.Close()) }()
-	if i.To, err = a.openOrCreate(ctx, i.Dry); err != nil {
+	if i.To, err = a.openTarget(ctx, i.Dry); err != nil {
 		return err
 	}
 	if i.To != nil {
@@ -73,91 +74,51 @@ func (a *app) importFrom(ctx context.Context, i move.Import, source string, git 
 	return errors.Join(a.printReport(report, i.Dry, err), err)
 }
 
+const sourceForms = "SOURCE is a folder, --git FOLDER, sqlite:PATH or postgres://"
+
 // openSource opens what is imported from.
 func (a *app) openSource(ctx context.Context, source string, git bool) (*move.Source, error) {
 	most := int64(a.config.MaxSize)
+	scheme, _, isURL := strings.Cut(source, "://")
 	switch {
 	case git:
 		return move.OpenGit(ctx, source, most)
-	case strings.HasPrefix(source, "sqlite:"), strings.HasPrefix(source, "postgres://"), strings.HasPrefix(source, "postgresql://"):
+	case strings.HasPrefix(source, "sqlite:"),
+		isURL && (scheme == "postgres" || scheme == "postgresql"):
 		return move.OpenDatabase(ctx, source, a.warnings())
-	case strings.Contains(source, "://"):
-		return nil, usageError{fmt.Errorf("%q is no SOURCE: a folder, --git FOLDER, sqlite:PATH or postgres://", config.Masked(source))}
+	case isURL:
+		return nil, usageError{fmt.Errorf("%q can't be imported: %s", config.Masked(source),
+			sourceForms)}
 	}
 	from, err := move.OpenFolder(source, most)
 	switch {
 	case errors.Is(err, move.ErrRepository):
-		return nil, usageError{fmt.Errorf("%w: say --git, and every version comes with its time", err)}
+		return nil, usageError{fmt.Errorf("%w: say --git, and every version comes with its time",
+			err)}
 	case err != nil:
-		return nil, fmt.Errorf("%w: SOURCE is a folder, --git FOLDER, sqlite:PATH or postgres://", err)
+		return nil, fmt.Errorf("%w: %s", err, sourceForms)
 	}
 	return from, nil
 }
 
-// printReport says what was imported, also where it went no further.
-func (a *app) printReport(r move.Report, dry bool, failed error) error {
-	if r.New > 0 {
-		t := a.table("DEVICE", "PLATFORM", "CAPTURES", "FIRST", "LAST")
-		for _, d := range r.Devices {
-			t.row(d.Ref, d.Platform, d.Captures, local(d.First), local(d.Last))
-		}
-		if err := t.print(); err != nil {
-			return err
-		}
-		fmt.Fprintln(a.out)
-	}
-	for n, s := range r.Skipped {
-		if n == skippedShown {
-			fmt.Fprintf(a.err, "and %d more\n", len(r.Skipped)-n)
-			break
-		}
-		what := s.What
-		if !s.At.IsZero() {
-			what += " of " + local(s.At)
-		}
-		fmt.Fprintf(a.err, "left out: %s: %s\n", what, message(s.Why))
-	}
-	for _, site := range slices.Sorted(maps.Keys(r.Elsewhere)) {
-		fmt.Fprintf(a.err, "%d captures were here before and stay under %s: --site is for what is new\n", r.Elsewhere[site], siteText(site))
-	}
-	if failed == nil && r.New+r.Known+int64(len(r.Skipped)) == 0 {
-		fmt.Fprintln(a.err, "SOURCE has no configurations")
-	}
-	verb := "imported"
-	if dry {
-		verb = "to import"
-	}
-	fmt.Fprintf(a.out, "%s: %d captures of %d devices; %d were here before, %d left out\n",
-		verb, r.New, len(r.Devices), r.Known, len(r.Skipped))
-	if failed != nil && !dry {
-		fmt.Fprintln(a.err, "not everything is imported: the same command goes on where this one ended")
-	}
-	return nil
-}
-
-func siteText(site string) string {
-	if site == "" {
-		return "no site"
-	}
-	return "site " + site
-}
-
-// openOrCreate opens the database for a command beside the server, and makes it where there is none, unless it is only looked at:
-// then there is no store.
-func (a *app) openOrCreate(ctx context.Context, look bool) (*store.Store, error) {
+// openTarget opens the database that is imported into. It makes it where there is none; with dry it
+// returns nil then.
+func (a *app) openTarget(ctx context.Context, dry bool) (*store.Store, error) {
 	s, err := a.open(ctx)
 	if err == nil || store.ClassOf(err) != store.Config || a.config.Migrate == "off" {
 		return s, err
 	}
-	if look {
-		if a.nothingYet(ctx) {
+	if dry {
+		if a.isNew(ctx) {
 			return nil, nil
 		}
 		return nil, err
 	}
-	s, failed := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Own: true, Create: true,
-		Fingerprint: device.Fingerprint, Logger: a.warnings()})
-	if failed != nil && failed.Error() == err.Error() { // it isn't that it was not there
+	o := a.storeOptions()
+	o.Own, o.Create = true, true
+	s, failed := store.Open(a.config.Database, o)
+	// the same trouble as before, and not a missing database
+	if failed != nil && failed.Error() == err.Error() {
 		return nil, failed
 	}
 	if failed != nil {
@@ -169,13 +130,14 @@ func (a *app) openOrCreate(ctx context.Context, look bool) (*store.Store, error)
 	return s, nil
 }
 
-// nothingYet reports whether the database has none of this program's tables, or is a file that is not there.
-func (a *app) nothingYet(ctx context.Context) bool {
+// isNew reports whether the database has none of this program's tables, or is a file that doesn't
+// exist.
+func (a *app) isNew(ctx context.Context) bool {
 	path, isFile := strings.CutPrefix(a.config.Database, "sqlite:")
 	if _, err := os.Stat(strings.TrimPrefix(path, "//")); isFile && errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
-	s, err := store.Open(a.config.Database, store.Options{DirectURL: a.config.DirectDatabase, Logger: a.warnings()})
+	s, err := store.Open(a.config.Database, a.storeOptions())
 	if err != nil {
 		return false
 	}
@@ -184,15 +146,50 @@ func (a *app) nothingYet(ctx context.Context) bool {
 	return err == nil && version == 0 && !dirty
 }
 
-// countLine is a line of a progress bar that counts captures.
-func countLine(done, total int64, took time.Duration, width int) string {
-	part, left := 1.0, "-"
-	rate := float64(done) / max(took.Seconds(), 1e-3)
-	if total > 0 {
-		part = min(float64(done)/float64(total), 1)
+// printReport says what was imported, also where the import failed.
+func (a *app) printReport(r move.Report, dry bool, failed error) error {
+	if r.New > 0 {
+		t := a.table("DEVICE", "PLATFORM", "CAPTURES", "FIRST", "LAST")
+		for _, d := range r.Devices {
+			t.row(d.Ref, d.Platform, d.Captures, local(d.First), local(d.Last))
+		}
+		if err := t.print(); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out)
 	}
-	if rate > 0 {
-		left = time.Duration(float64(max(total-done, 0)) / rate * float64(time.Second)).Round(time.Second).String()
+	skipped := make([]string, len(r.Skipped))
+	for i, s := range r.Skipped {
+		skipped[i] = s.What + ": " + message(s.Why)
+		if !s.At.IsZero() {
+			skipped[i] = s.What + " of " + local(s.At) + ": " + message(s.Why)
+		}
 	}
-	return bar(part, fmt.Sprintf(" %3.0f%% %d of %d captures, %.0f/s, %s left", 100*part, done, total, rate, left), width)
+	a.printSkipped(skipped)
+	for _, site := range slices.Sorted(maps.Keys(r.Elsewhere)) {
+		fmt.Fprintf(a.err,
+			"%d captures were here before and stay under %s: --site is for what is new\n",
+			r.Elsewhere[site], siteText(site))
+	}
+	if failed == nil && r.New+r.Known+int64(len(r.Skipped)) == 0 {
+		fmt.Fprintln(a.err, "SOURCE has no configurations")
+	}
+	verb := "imported"
+	if dry {
+		verb = "to import"
+	}
+	fmt.Fprintf(a.out, "%s: %d captures of %d devices; %d were here before, %d left out\n",
+		verb, r.New, len(r.Devices), r.Known, len(r.Skipped))
+	if failed != nil && !dry {
+		fmt.Fprintln(a.err,
+			"not everything is imported: the same command goes on where this one ended")
+	}
+	return nil
+}
+
+func siteText(site string) string {
+	if site == "" {
+		return "no site"
+	}
+	return "site " + site
 }

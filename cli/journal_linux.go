@@ -9,7 +9,8 @@ import (
 	"github.com/tftpsql/tftpsql/config"
 )
 
-// toJournal reports whether w goes to systemd's journal: JOURNAL_STREAM names it by device and inode (systemd.exec(5)).
+// toJournal reports whether w goes to systemd's journal: JOURNAL_STREAM names it by device and
+// inode (systemd.exec(5)).
 func toJournal(w io.Writer, environ []string) bool {
 	f, ok := w.(*os.File)
 	if !ok {

@@ -11,7 +11,8 @@ import (
 	"github.com/tftpsql/tftpsql/config"
 )
 
-// TestJournal: the journal has a time before each line, so the log has none there; wherever else stderr goes it has.
+// TestJournal: the journal has a time before each line, so the log has none there; wherever else
+// stderr goes it has.
 func TestJournal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "stderr")
 	f, err := os.Create(file)
@@ -24,7 +25,8 @@ func TestJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	for _, stream := range []string{fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino), "JOURNAL_STREAM=1:1", "X="} {
+	for _, stream := range []string{fmt.Sprintf("JOURNAL_STREAM=%d:%d", st.Dev, st.Ino),
+		"JOURNAL_STREAM=1:1", "X="} {
 		log, end, err := logger(&config.Config{LogFormat: "text"}, f, []string{stream})
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +34,8 @@ func TestJournal(t *testing.T) {
 		log.Info("here", "stream", stream)
 		end()
 	}
-	if got := readFile(t, file); !regexp.MustCompile(`^level=INFO msg=here .*\ntime=\S+ level=INFO msg=here .*\ntime=\S+ level=INFO msg=here .*\n$`).MatchString(got) {
+	if got := readFile(t, file); !regexp.MustCompile(
+		`^level=INFO msg=here .*\ntime=\S+ level=INFO msg=here .*\ntime=\S+ level=INFO msg=here .*\n$`).MatchString(got) {
 		t.Error(got)
 	}
 }

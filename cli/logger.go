@@ -19,8 +19,8 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// terminalLog is the log as people read it on a terminal: time of day, level, message, and key=value as slog's text has them,
-// which quotes whatever a terminal might obey.
+// terminalLog is the log as people read it on a terminal: time of day, level, message, and
+// key=value as slog's text has them, which quotes whatever a terminal might obey.
 type terminalLog struct {
 	w     io.Writer
 	mu    *sync.Mutex // guards w and line
@@ -31,7 +31,8 @@ type terminalLog struct {
 func newTerminalLog(w io.Writer, o slog.HandlerOptions) *terminalLog {
 	line := new(bytes.Buffer)
 	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey ||
+			a.Key == slog.MessageKey) {
 			return slog.Attr{}
 		}
 		return a
@@ -40,7 +41,10 @@ func newTerminalLog(w io.Writer, o slog.HandlerOptions) *terminalLog {
 }
 
 // Enabled implements slog.Handler.
-func (h *terminalLog) Enabled(ctx context.Context, l slog.Level) bool { return h.attrs.Enabled(ctx, l) }
+func (h *terminalLog) Enabled(ctx context.Context,
+	l slog.Level) bool {
+	return h.attrs.Enabled(ctx, l)
+}
 
 // WithAttrs implements slog.Handler.
 func (h *terminalLog) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -67,7 +71,8 @@ func (h *terminalLog) Handle(ctx context.Context, r slog.Record) error {
 		color = dim
 	}
 	h.line.Reset()
-	h.line.WriteString(dim + r.Time.Format("15:04:05.000") + plain + " " + color + (r.Level.String() + " ")[:5] + plain + " " + bold + device.Text(r.Message) + plain + " ")
+	h.line.WriteString(dim + r.Time.Format("15:04:05.000") + plain + " " + color +
+		(r.Level.String() + " ")[:5] + plain + " " + bold + device.Text(r.Message) + plain + " ")
 	if err := h.attrs.Handle(ctx, r); err != nil {
 		return err
 	}
@@ -83,8 +88,9 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// openLog opens the log's file. Where other users could read one that was there, it takes that from them: who sends what from where is
-// not their business. What its group may do it still may, since that is how logs are shipped. note is what the operator should know of it.
+// openLog opens the log's file. Where other users could read one that was there, it takes that from
+// them: who sends what from where is not their business. What its group may do it still may, since
+// that is how logs are shipped. note is what the operator should know of it.
 func openLog(name string) (f *os.File, note string, err error) {
 	f, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -94,7 +100,8 @@ func openLog(name string) (f *os.File, note string, err error) {
 	if err != nil {
 		return nil, "", errors.Join(err, f.Close())
 	}
-	if mode := st.Mode(); mode.IsRegular() && mode&0o007 != 0 && runtime.GOOS != "windows" { // /dev/stderr is no file of ours
+	// /dev/stderr is no file of ours
+	if mode := st.Mode(); mode.IsRegular() && mode&0o007 != 0 && runtime.GOOS != "windows" {
 		if err := f.Chmod(mode.Perm() &^ 0o007); err != nil {
 			return f, "other users can read the log: " + err.Error(), nil
 		}
@@ -103,7 +110,8 @@ func openLog(name string) (f *os.File, note string, err error) {
 	return f, note, nil
 }
 
-// inMilliseconds gives a time span its unit in JSON, where slog writes a bare number of nanoseconds: took becomes took_ms.
+// inMilliseconds gives a time span its unit in JSON, where slog writes a bare number of
+// nanoseconds: took becomes took_ms.
 func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindDuration {
 		return a
@@ -126,7 +134,8 @@ func coloured(w io.Writer, environ []string) bool {
 }
 
 // logger makes the log that the settings ask for.
-func logger(c *config.Config, stderr io.Writer, environ []string) (log *slog.Logger, closeLog func(), err error) {
+func logger(c *config.Config, stderr io.Writer, environ []string) (log *slog.Logger,
+	closeLog func(), err error) {
 	w, closeLog := stderr, func() {}
 	if c.LogFile != "" {
 		f, note, err := openLog(c.LogFile)

@@ -13,15 +13,17 @@ import (
 	"github.com/tftpsql/tftpsql/pgtest"
 )
 
-// lossyProxy passes datagrams between clients and a server, and loses the first for which lose says so.
+// lossyProxy passes datagrams between clients and a server, and loses the first for which lose says
+// so.
 type lossyProxy struct {
 	addr string
 	lost chan struct{} // closed when a datagram has been lost
 }
 
-// newLossyProxy runs a proxy until the test ends. With doubleOACK each OACK arrives twice. lose is asked for each datagram,
-// toServer telling which way it goes.
-func newLossyProxy(t *testing.T, server string, doubleOACK bool, lose func(toServer bool, b []byte) bool) *lossyProxy {
+// newLossyProxy runs a proxy until the test ends. With doubleOACK each OACK arrives twice. lose is
+// asked for each datagram, toServer telling which way it goes.
+func newLossyProxy(t *testing.T, server string, doubleOACK bool,
+	lose func(toServer bool, b []byte) bool) *lossyProxy {
 	t.Helper()
 	front, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -88,7 +90,8 @@ func newLossyProxy(t *testing.T, server string, doubleOACK bool, lose func(toSer
 	return p
 }
 
-// TestRealClientsWithLoss loses one packet at the start, in the middle or at the end of transfers by other people's clients.
+// TestRealClientsWithLoss loses one packet at the start, in the middle or at the end of transfers
+// by other people's clients.
 func TestRealClientsWithLoss(t *testing.T) {
 	if testing.Short() {
 		t.Skip("clients wait for seconds before they repeat")
@@ -128,7 +131,11 @@ func TestRealClientsWithLoss(t *testing.T) {
 			"get: the last DATA":    {false, false, is(3, blocks)},
 			"get: the last ACK":     {false, true, is(4, blocks)},
 		} {
-			proxy := newLossyProxy(t, p.addr, false, func(toServer bool, b []byte) bool { return toServer == lost.toServer && lost.is(b) })
+			proxy := newLossyProxy(t, p.addr, false,
+				func(toServer bool, b []byte) bool {
+					return toServer == lost.toServer &&
+						lost.is(b)
+				})
 			host, port, _ := net.SplitHostPort(proxy.addr)
 			dir := t.TempDir()
 			clients.Go(func() {
@@ -152,7 +159,8 @@ func TestRealClientsWithLoss(t *testing.T) {
 				}
 				select {
 				case <-proxy.lost:
-				case <-time.After(time.Minute): // the client has gone; what it sent last may still be under way
+				// the client has gone; what it sent last may still be under way
+				case <-time.After(time.Minute):
 					t.Errorf("%s, %s: nothing was lost", name, what)
 				}
 				got, err := os.ReadFile(local)
@@ -160,15 +168,16 @@ func TestRealClientsWithLoss(t *testing.T) {
 					got = []byte(p.must(t, "show", remote))
 				}
 				if err != nil || !bytes.Equal(got, body) {
-					t.Errorf("%s, %s: %d bytes of %d arrived, %v", name, what, len(got), len(body), err)
+					t.Errorf("%s, %s: %d bytes of %d arrived, %v", name, what, len(got), len(body),
+						err)
 				}
 			})
 		}
 	}
 }
 
-// TestDoubledOACK: an OACK that arrives twice makes curl 7.88 send its second block as the first. It may fail, but a file
-// that it takes for sent is whole.
+// TestDoubledOACK: an OACK that arrives twice makes curl 7.88 send its second block as the first.
+// It may fail, but a file that it takes for sent is whole.
 func TestDoubledOACK(t *testing.T) {
 	p := start(t, databases["sqlite"](t))
 	body := randomBytes(5*512 + 100)
@@ -184,11 +193,13 @@ func TestDoubledOACK(t *testing.T) {
 		}
 		proxy := newLossyProxy(t, p.addr, true, func(bool, []byte) bool { return false })
 		host, port, _ := net.SplitHostPort(proxy.addr)
-		out, err := exec.Command(program, c.put(host, port, local, "doubled-"+name)...).CombinedOutput()
+		out, err := exec.Command(program, c.put(host, port, local,
+			"doubled-"+name)...).CombinedOutput()
 		status, got, _ := p.do(t, "show", "doubled-"+name)
 		t.Logf("%s: %v, stored: %v", name, err, status == 0)
 		if status == 0 && got != string(body) || err == nil && status != 0 {
-			t.Errorf("%s: %v\n%s\n%d bytes of %d are stored, status %d", name, err, out, len(got), len(body), status)
+			t.Errorf("%s: %v\n%s\n%d bytes of %d are stored, status %d", name, err, out, len(got),
+				len(body), status)
 		}
 	}
 }

@@ -41,7 +41,10 @@ func TestMain(m *testing.M) {
 
 // databases are what whole-program tests run on: a URL of an empty database each.
 var databases = map[string]func(testing.TB) string{
-	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") },
+	"sqlite": func(t testing.TB) string {
+		return "sqlite:" +
+			filepath.Join(t.TempDir(), "test.db")
+	},
 	"postgres": pgtest.Database,
 }
 
@@ -118,7 +121,8 @@ func launch(t testing.TB, url string, environ []string, listening string, args .
 	p := &program{url: url, log: newLog(), stop: cancel, status: make(chan int, 1)}
 	args = append([]string{"-p", "0", "--host", "127.0.0.1", "--drain", "1s"}, args...)
 	go func() {
-		p.status <- Run(ctx, "", args, append([]string{"DATABASE_URL=" + url}, environ...), p.log, p.log)
+		p.status <- Run(ctx, "", args, append([]string{"DATABASE_URL=" + url}, environ...), p.log,
+			p.log)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -156,7 +160,8 @@ func (p *program) must(t testing.TB, args ...string) string {
 
 func (p *program) put(t testing.TB, name, body string) {
 	t.Helper()
-	if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), p.addr, name, []byte(body)); err != nil {
+	if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), p.addr, name,
+		[]byte(body)); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
@@ -164,8 +169,10 @@ func (p *program) put(t testing.TB, name, body string) {
 // fortigate is a small configuration of a device of that name.
 func fortigate(name, more string) string {
 	return "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0:vdom=0:user=admin\n#conf_file_ver=1\n#buildno=2731\n#global_vdom=1\n" +
-		"config system global\n    set hostname \"" + name + "\"\nend\nconfig webfilter search-engine\n    edit \"g\"\n" +
-		"        set hostname \"decoy\"\n    next\nend\nconfig system dns\n    set primary " + more + "\nend\n"
+		"config system global\n    set hostname \"" + name +
+		"\"\nend\nconfig webfilter search-engine\n    edit \"g\"\n" +
+		"        set hostname \"decoy\"\n    next\nend\nconfig system dns\n    set primary " +
+		more + "\nend\n"
 }
 
 func TestMainJob(t *testing.T) {
@@ -183,36 +190,46 @@ func TestMainJob(t *testing.T) {
 			t.Errorf("show fw1~1: %q", got)
 		}
 		status, diff, _ := p.do(t, "diff", "fw1")
-		if status != 1 || !strings.Contains(diff, "\n-    set primary 192.0.2.53\n+    set primary 192.0.2.54\n") ||
-			!regexp.MustCompile(`(?m)^--- /fw1\t\S+Z @2 full\n\+\+\+ /fw1\t\S+Z @3 full\n@@`).MatchString(diff) {
+		if status != 1 || !strings.Contains(diff,
+			"\n-    set primary 192.0.2.53\n+    set primary 192.0.2.54\n") ||
+			!regexp.MustCompile(
+				`(?m)^--- /fw1\t\S+Z @2 full\n\+\+\+ /fw1\t\S+Z @3 full\n@@`).MatchString(diff) {
 			t.Errorf("diff fw1: exit status %d\n%s", status, diff)
 		}
 		if status, diff, _ := p.do(t, "diff", "@1", "@2"); status != 0 || diff != "" {
 			t.Errorf("diff of the same: %d %s", status, diff)
 		}
-		if status, diff, _ := p.do(t, "diff", "@1"); status != 1 || !strings.HasPrefix(diff, "--- /dev/null\n") {
+		if status, diff, _ := p.do(t, "diff", "@1"); status != 1 ||
+			!strings.HasPrefix(diff, "--- /dev/null\n") {
 			t.Errorf("diff of the first: %d %s", status, diff)
 		}
 		var devices []map[string]any
 		unmarshal(t, p.must(t, "devices", "--json"), &devices)
-		if len(devices) != 2 || devices[0]["name"] != "fw1" || devices[0]["platform"] != "fortinet" || devices[0]["model"] != "FGT60F" ||
-			devices[0]["os_version"] != "7.4.7" || devices[0]["captures"] != 3.0 || devices[0]["changes"] != 2.0 || devices[0]["complete"] != true ||
-			devices[0]["named_by"] != "config" || devices[1]["site"] != "acme" || devices[1]["source"] != "127.0.0.1" {
+		if len(devices) != 2 || devices[0]["name"] != "fw1" ||
+			devices[0]["platform"] != "fortinet" || devices[0]["model"] != "FGT60F" ||
+			devices[0]["os_version"] != "7.4.7" || devices[0]["captures"] != 3.0 ||
+			devices[0]["changes"] != 2.0 || devices[0]["complete"] != true ||
+			devices[0]["named_by"] != "config" || devices[1]["site"] != "acme" ||
+			devices[1]["source"] != "127.0.0.1" {
 			t.Errorf("devices: %v", devices)
 		}
 		var log []map[string]any
 		unmarshal(t, p.must(t, "log", "fw1", "--json"), &log)
-		if len(log) != 3 || log[0]["id"] != 3.0 || log[0]["changed"] != true || log[1]["changed"] != false || log[2]["changed"] != true ||
-			log[0]["size"] != float64(len(two)) || log[0]["filename"] != "anything.conf" || log[0]["kind"] != "full" {
+		if len(log) != 3 || log[0]["id"] != 3.0 || log[0]["changed"] != true ||
+			log[1]["changed"] != false || log[2]["changed"] != true ||
+			log[0]["size"] != float64(len(two)) || log[0]["filename"] != "anything.conf" ||
+			log[0]["kind"] != "full" {
 			t.Errorf("log: %v", log)
 		}
-		if _, err := time.Parse(time.RFC3339Nano, log[0]["received_at"].(string)); err != nil || !strings.HasSuffix(log[0]["received_at"].(string), "Z") {
+		if _, err := time.Parse(time.RFC3339Nano, log[0]["received_at"].(string)); err != nil ||
+			!strings.HasSuffix(log[0]["received_at"].(string), "Z") {
 			t.Errorf("received_at %v", log[0]["received_at"])
 		}
 		if got := p.must(t, "log", "-n", "1", "--json"); strings.Count(got, `"id"`) != 1 {
 			t.Errorf("log -n 1: %s", got)
 		}
-		for _, args := range [][]string{{"devices"}, {"log"}, {"log", "acme/fw2"}} { // what they print works as input
+		// what they print works as input
+		for _, args := range [][]string{{"devices"}, {"log"}, {"log", "acme/fw2"}} {
 			for line := range strings.Lines(p.must(t, args...)) {
 				if ref := strings.Fields(line)[0]; ref != "DEVICE" && ref != "REF" {
 					p.must(t, "show", ref)
@@ -242,7 +259,8 @@ func TestDefaults(t *testing.T) {
 	go func() { status <- Run(ctx, "", nil, nil, log, log) }()
 	log.wait(t, `msg=listening`)
 	for _, host := range loopbacks() {
-		if err := (&tftp.Client{}).Put(t.Context(), net.JoinHostPort(host, "9069"), "fw1.conf", []byte(fortigate("fw1", host))); err != nil {
+		if err := (&tftp.Client{}).Put(t.Context(), net.JoinHostPort(host, "9069"), "fw1.conf",
+			[]byte(fortigate("fw1", host))); err != nil {
 			t.Error(err)
 		}
 	}
@@ -252,7 +270,8 @@ func TestDefaults(t *testing.T) {
 	if info, err := os.Stat("tftpsql.db"); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("tftpsql.db: %v, %v", info, err)
 	}
-	if code, _, errs := do(t, nil, "-p", "0"); code != 1 || !strings.Contains(errs, "in use by another tftpsql") {
+	if code, _, errs := do(t, nil, "-p", "0"); code != 1 ||
+		!strings.Contains(errs, "in use by another tftpsql") {
 		t.Errorf("a second server: %d %s", code, errs)
 	}
 	cancel()
@@ -282,9 +301,13 @@ func TestAnythingIsStored(t *testing.T) {
 		}
 		n := 0
 		for name, body := range map[string]string{
-			"empty": "", "nul": "a\x00b", "latin-1": "set banner caf\xe9\n", "utf-16": "\xff\xfeh\x00i\x00", "gzip": "\x1f\x8b\x08\x00\x01", "large": string(large),
-			"caf\xe9.conf": "1", "a\x1b[2J\x07\r\n.conf": "2", strings.Repeat("n", 512): "3", "\u202efnoc.1wf": "4", "שלום.conf": "5",
-			"../../../etc/passwd": "6", `c:\windows\x.cfg`: "7", "'; DROP TABLE captures; --": "8", "%s%n %d": "9", " ": "10", "\xff\xfe": "11", `\x41`: "12",
+			"empty": "", "nul": "a\x00b", "latin-1": "set banner caf\xe9\n",
+			"utf-16": "\xff\xfeh\x00i\x00", "gzip": "\x1f\x8b\x08\x00\x01",
+			"large":        string(large),
+			"caf\xe9.conf": "1", "a\x1b[2J\x07\r\n.conf": "2", strings.Repeat("n", 512): "3",
+			"\u202efnoc.1wf": "4", "שלום.conf": "5",
+			"../../../etc/passwd": "6", `c:\windows\x.cfg`: "7", "'; DROP TABLE captures; --": "8",
+			"%s%n %d": "9", " ": "10", "\xff\xfe": "11", `\x41`: "12",
 		} {
 			n++
 			c := tftp.Client{Blksize: 65464, Windowsize: 8}
@@ -305,8 +328,10 @@ func TestAnythingIsStored(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `"too large" (TFTP error 3)`) {
 			t.Errorf("over the limit: %v", err)
 		}
-		listings := p.must(t, "devices") + p.must(t, "log", "-n", "0") + p.must(t, "devices", "--json") + p.must(t, "log", "--json", "-n", "0") + p.log.String()
-		if bad := regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f\x{202a}-\x{202e}]`).FindString(listings); bad != "" || !validText(listings) {
+		listings := p.must(t, "devices") + p.must(t, "log", "-n", "0") +
+			p.must(t, "devices", "--json") + p.must(t, "log", "--json", "-n", "0") + p.log.String()
+		if bad := regexp.MustCompile(`[\x00-\x08\x0b-\x1f\x7f\x{202a}-\x{202e}]`).FindString(
+			listings); bad != "" || !validText(listings) {
 			t.Errorf("what is printed holds %q", bad)
 		}
 		if got := strings.Count(p.must(t, "log", "-n", "0"), "\n"); got != n+1 {
@@ -317,8 +342,8 @@ func TestAnythingIsStored(t *testing.T) {
 
 func validText(s string) bool { return strings.ToValidUTF8(s, "") == s }
 
-// TestKilledAfterReceipt kills the server with -9 as soon as clients have their receipts: everything acknowledged is there,
-// once.
+// TestKilledAfterReceipt kills the server with -9 as soon as clients have their receipts:
+// everything acknowledged is there, once.
 func TestKilledAfterReceipt(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		acknowledged := map[string]bool{}
@@ -328,8 +353,10 @@ func TestKilledAfterReceipt(t *testing.T) {
 			results := make(chan string, 4)
 			for i := range cap(results) {
 				go func() {
-					body := fmt.Sprintf("round %d upload %d %s", round, i, strings.Repeat("x", 5000*i))
-					if err := (&tftp.Client{Patience: 2 * time.Second}).Put(context.Background(), addr, fmt.Sprintf("r%d-%d", round, i), []byte(body)); err != nil {
+					body := fmt.Sprintf("round %d upload %d %s", round, i,
+						strings.Repeat("x", 5000*i))
+					if err := (&tftp.Client{Patience: 2 * time.Second}).Put(context.Background(),
+						addr, fmt.Sprintf("r%d-%d", round, i), []byte(body)); err != nil {
 						body = ""
 					}
 					results <- body
@@ -379,7 +406,8 @@ func child(t testing.TB, url string, args ...string) (*exec.Cmd, *logBuffer) {
 	return cmd, log
 }
 
-// TestSIGTERM: an upload under way ends well after the signal, a new request is dropped, and the program exits with 0.
+// TestSIGTERM: an upload under way ends well after the signal, a new request is dropped, and the
+// program exits with 0.
 func TestSIGTERM(t *testing.T) {
 	if os.PathSeparator == '\\' {
 		t.Skip("no SIGTERM here")
@@ -431,8 +459,8 @@ func TestSIGTERM(t *testing.T) {
 	}
 }
 
-// TestDatabaseAway: PostgreSQL is not there at start, comes, goes and comes back. The device hears an error meanwhile, and
-// never an ACK; the log says what to do.
+// TestDatabaseAway: PostgreSQL is not there at start, comes, goes and comes back. The device hears
+// an error meanwhile, and never an ACK; the log says what to do.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start("")
@@ -441,7 +469,10 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	t.Cleanup(server.Remove)
 	url := server.Create(t)
-	put := func(addr, name string) error { return (&tftp.Client{}).Put(t.Context(), addr, name, []byte(name)) }
+	put := func(addr, name string) error {
+		return (&tftp.Client{}).Put(t.Context(), addr, name,
+			[]byte(name))
+	}
 	away := tftp.PeerError{Code: 0, Message: "storage unavailable, try again"}
 	down := func() {
 		t.Helper()
@@ -490,7 +521,8 @@ func TestExitStatus(t *testing.T) {
 	busy := strings.TrimPrefix(p.addr, "127.0.0.1:")
 	here := []string{"DATABASE_URL=" + url}
 	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
-	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 || !strings.HasPrefix(out, "4 of 4") {
+	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 ||
+		!strings.HasPrefix(out, "4 of 4") {
 		t.Errorf("migrate up: %d %s %s", status, out, errs)
 	}
 	for _, c := range []struct {
@@ -522,14 +554,16 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"migrate", "down"}, idle, 0, ""},
 		{[]string{"migrate", "down"}, idle, 1, "no migration to take back"},
 		{[]string{"migrate", "version"}, idle, 0, ""},
-		{[]string{"migrate", "force", "1"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "none.db")}, 1, "no database at"},
+		{[]string{"migrate", "force", "1"}, []string{"DATABASE_URL=sqlite:" +
+			filepath.Join(dir, "none.db")}, 1, "no database at"},
 		{[]string{"devices"}, []string{"DATABASE_URL=" + url, "TFTP_PORT=x"}, 0, ""},
 		{[]string{"put", "x", "tftp://127.0.0.1/x"}, nil, 2, "write 192.0.2.10:9069"},
 		{nil, []string{"TFTP_ACK_TIMEOUT=30"}, 2, "TFTP_TIMEOUT"},
 		{nil, []string{"DATABASE_URL=host=db password=hunter2"}, 2, "postgres:// or sqlite:"},
 		{[]string{"migrate", "version"}, here, 0, ""},
 		{[]string{"migrate", "up"}, here, 1, "in use by another tftpsql"},
-		{[]string{"devices"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "none.db")}, 1, "no database at " + filepath.Join(dir, "none.db")},
+		{[]string{"devices"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "none.db")}, 1,
+			"no database at " + filepath.Join(dir, "none.db")},
 		{nil, []string{"DATABASE_URL=mysql://x"}, 2, "postgres:// or sqlite:"},
 		{nil, []string{"DATABASE_URL=postgres://u:hunter2@[::1"}, 2, "the form is postgres://"},
 		{nil, []string{"TFTP_PORT=x"}, 2, "TFTP_PORT"},
@@ -541,9 +575,14 @@ func TestExitStatus(t *testing.T) {
 		{nil, []string{"TFTP_MAX_BLKSIZE=7"}, 2, "TFTP_MAX_BLKSIZE"},
 		{[]string{"--ack-timeout", "soon"}, nil, 2, "--ack-timeout"},
 		{[]string{"serve", "extra"}, nil, 2, "usage: tftpsql serve"},
-		{nil, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "no", "such.db")}, 1, "folder must exist"},
-		{[]string{"--host", "127.0.0.1", "-p", busy}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "other.db")}, 1, "choose another port with --port"},
-		{[]string{"--host", "192.0.2.1", "-p", "0"}, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "other.db")}, 1, "no such address"},
+		{nil, []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "no", "such.db")}, 1,
+			"folder must exist"},
+		{[]string{"--host", "127.0.0.1", "-p", busy},
+			[]string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "other.db")}, 1,
+			"choose another port with --port"},
+		{[]string{"--host", "192.0.2.1", "-p", "0"},
+			[]string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "other.db")}, 1,
+			"no such address"},
 		{[]string{"--file-log", filepath.Join(dir, "no", "log")}, here, 1, "LOG_FILE"},
 		{[]string{"put", filepath.Join(dir, "none"), p.addr}, nil, 1, "no such file"},
 		{[]string{"put", "x", p.addr, "--mode", "mail"}, nil, 2, "octet or netascii"},
@@ -554,20 +593,25 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"publish", "fw1", "--as", "a\\b"}, here, 2, "no backslash"},
 		{[]string{"publish", "fw1", "--as", "/"}, here, 2, "no backslash"},
 		{[]string{"put", "-", p.addr}, nil, 2, "standard input has no name"},
-		{[]string{"get", p.addr, "none", "-o", filepath.Join(dir, "none")}, nil, 1, `"file not found" (TFTP error 1)`},
-		{[]string{"get", p.addr, "fw1.conf", "-o", filepath.Join(dir, "test.db")}, nil, 1, "say -f to overwrite it"},
+		{[]string{"get", p.addr, "none", "-o", filepath.Join(dir, "none")}, nil, 1,
+			`"file not found" (TFTP error 1)`},
+		{[]string{"get", p.addr, "fw1.conf", "-o", filepath.Join(dir, "test.db")}, nil, 1,
+			"say -f to overwrite it"},
 		{[]string{"--version"}, nil, 0, ""},
 		{[]string{"version"}, nil, 0, ""},
 		{[]string{"-h"}, nil, 0, ""},
 	} {
-		status, _, errs := do(t, append([]string{"TFTP_PORT=0"}, c.environ...), c.args...) // another program may have the default one
+		// another program may have the default one
+		status, _, errs := do(t, append([]string{"TFTP_PORT=0"}, c.environ...), c.args...)
 		if status != c.status || !strings.Contains(errs, c.says) || c.says == "" && errs != "" {
-			t.Errorf("tftpsql %q with %q: exit status %d, want %d\n%s", c.args, c.environ, status, c.status, errs)
+			t.Errorf("tftpsql %q with %q: exit status %d, want %d\n%s", c.args, c.environ, status,
+				c.status, errs)
 		}
 		if strings.Contains(errs, "hunter2") {
 			t.Errorf("a password in %s", errs)
 		}
-		if n := strings.Count(errs, "\n"); c.status == 2 && n > 1 && !strings.Contains(errs, "ambiguous") {
+		if n := strings.Count(errs, "\n"); c.status == 2 && n > 1 &&
+			!strings.Contains(errs, "ambiguous") {
 			t.Errorf("tftpsql %q: %d lines\n%s", c.args, n, errs)
 		}
 	}
@@ -599,7 +643,8 @@ func TestPutAndGet(t *testing.T) {
 	if got := p.must(t, "show", "net/fw1"); got != body {
 		t.Error("net/fw1 differs")
 	}
-	if got := p.must(t, "get", "--mode", "netascii", p.addr, "net/ascii.conf", "-o", "-"); got != body {
+	if got := p.must(t, "get", "--mode", "netascii", p.addr, "net/ascii.conf", "-o",
+		"-"); got != body {
 		t.Error("fetched in netascii it differs")
 	}
 	if got := p.must(t, "get", p.addr, "y.conf", "-o", "-"); got != body {
@@ -618,12 +663,13 @@ func TestProgressLine(t *testing.T) {
 		want        string
 	}{
 		{0, 1000, 80, "[..............................]   0% 0 B of 1000 B, 0 B/s, - left"},
-		{512 << 10, 1 << 20, 100, "[###############...............]  50% 512 KiB of 1 MiB, 256 KiB/s, 2s left"},
+		{512 << 10, 1 << 20, 100,
+			"[###############...............]  50% 512 KiB of 1 MiB, 256 KiB/s, 2s left"},
 		{1 << 20, 1 << 20, 45, "100% 1 MiB of 1 MiB, 512 KiB/s, 0s left"},
 		{0, 0, 80, "[##############################] 100% 0 B of 0 B, 0 B/s, - left"},
 		{5000, -1, 80, "4.883 KiB, 2.441 KiB/s"},
 	} {
-		if got := progressLine(c.done, c.total, 2*time.Second, c.width); got != c.want {
+		if got := transferLine(c.done, c.total, 2*time.Second, c.width); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
@@ -635,17 +681,20 @@ func TestSeedReaders(t *testing.T) {
 	url := pgtest.Database(t)
 	ctx := t.Context()
 	db := connect(t, url)
-	if _, err := db.Exec(ctx, "CREATE TABLE backups (hostname text, config text); INSERT INTO backups VALUES ('old', 'kept')"); err != nil {
+	if _, err := db.Exec(ctx, "CREATE TABLE backups (hostname text, config text); INSERT INTO "+
+		"backups VALUES ('old', 'kept')"); err != nil {
 		t.Fatal(err)
 	}
 	socket, name := db.Config().Host, db.Config().Database
 	log := newLog()
 	ctx2, cancel := context.WithCancel(ctx)
 	status := make(chan int, 1)
-	environ := []string{"DATABASE_HOSTNAME=" + socket, "DATABASE_NAME=" + name, "DATABASE_USERNAME=postgres", "DATABASE_PASSWORD=unused", "DATABASE_PORT=5432"}
+	environ := []string{"DATABASE_HOSTNAME=" + socket, "DATABASE_NAME=" + name,
+		"DATABASE_USERNAME=postgres", "DATABASE_PASSWORD=unused", "DATABASE_PORT=5432"}
 	go func() { status <- Run(ctx2, "", []string{"-p", "0"}, environ, log, log) }()
 	addr := "127.0.0.1:" + log.wait(t, `msg=listening address=\S+:(\d+) `)[1]
-	for i, body := range []string{fortigate("fw1", "1"), fortigate("fw1", "2"), "caf\xe9", "a\x00b", ""} {
+	for i, body := range []string{fortigate("fw1", "1"), fortigate("fw1", "2"), "caf\xe9", "a\x00b",
+		""} {
 		if err := (&tftp.Client{}).Put(ctx, addr, fmt.Sprint("dev", i), []byte(body)); err != nil {
 			t.Error(err)
 		}
@@ -684,12 +733,13 @@ func TestSQLiteView(t *testing.T) {
 	}
 	db := openSQLite(t, url)
 	for query, want := range map[string]string{
-		"SELECT config FROM backups WHERE hostname = 'fw1'":                                           fortigate("fw1", "1"),
-		"SELECT config FROM backups WHERE hostname = 'dev1'":                                          "café",
-		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev2'":                        "NULL",
-		"SELECT config FROM backups WHERE hostname = 'dev3'":                                          "",
-		"SELECT count(*) FROM captures WHERE abs(julianday('now') - julianday(received_at)) < 1":      "4",
-		"SELECT count(*) FROM devices WHERE date(last_seen) IS NULL OR julianday(first_seen) IS NULL": "0",
+		"SELECT config FROM backups WHERE hostname = 'fw1'":                                      fortigate("fw1", "1"),
+		"SELECT config FROM backups WHERE hostname = 'dev1'":                                     "café",
+		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev2'":                   "NULL",
+		"SELECT config FROM backups WHERE hostname = 'dev3'":                                     "",
+		"SELECT count(*) FROM captures WHERE abs(julianday('now') - julianday(received_at)) < 1": "4",
+		"SELECT count(*) FROM devices WHERE date(last_seen) IS NULL OR julianday(first_seen) IS " +
+			"NULL": "0",
 	} {
 		var got string
 		if err := db.QueryRow(query).Scan(&got); err != nil || got != want {
@@ -705,18 +755,21 @@ func TestReadPolicy(t *testing.T) {
 	p.addr = net.JoinHostPort("127.0.0.1", port)
 	p.put(t, "fw1.conf", "mine")
 	if len(loopbacks()) > 1 {
-		if _, err := (&tftp.Client{}).Get(t.Context(), net.JoinHostPort("::1", port), "fw1.conf"); err == nil || !strings.Contains(err.Error(), "file not found") {
+		if _, err := (&tftp.Client{}).Get(t.Context(), net.JoinHostPort("::1", port),
+			"fw1.conf"); err == nil || !strings.Contains(err.Error(), "file not found") {
 			t.Errorf("from another source: %v", err)
 		}
 	}
 	off := start(t, databases["sqlite"](t), "--read", "none")
 	off.put(t, "fw1.conf", "mine")
-	if _, err := (&tftp.Client{}).Get(t.Context(), off.addr, "fw1.conf"); err == nil || !strings.Contains(err.Error(), `"not allowed" (TFTP error 2)`) {
+	if _, err := (&tftp.Client{}).Get(t.Context(), off.addr, "fw1.conf"); err == nil ||
+		!strings.Contains(err.Error(), `"not allowed" (TFTP error 2)`) {
 		t.Errorf("reading is off: %v", err)
 	}
 }
 
-// TestPublishCommand: a version is handed over under a name of its own, by a server that gives back nothing else.
+// TestPublishCommand: a version is handed over under a name of its own, by a server that gives back
+// nothing else.
 func TestPublishCommand(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--read", "published")
 	one := fortigate("fw1", "1")
@@ -731,7 +784,8 @@ func TestPublishCommand(t *testing.T) {
 	}
 	get("fw1.conf", "") // own files are not given back
 	line := p.must(t, "publish", "fw1~1")
-	name := regexp.MustCompile(`^execute restore config tftp ([A-Z2-7]{26}\.conf) SERVER\n$`).FindStringSubmatch(line)
+	name := regexp.MustCompile(
+		`^execute restore config tftp ([A-Z2-7]{26}\.conf) SERVER\n$`).FindStringSubmatch(line)
 	if name == nil {
 		t.Fatalf("publish printed %q", line)
 	}
@@ -745,17 +799,20 @@ func TestPublishCommand(t *testing.T) {
 	}
 	p.must(t, "publish", "--file", file, "--as", "image.bin")
 	get("image.bin", string(randomBytes(100000)))
-	if list := p.must(t, "publish", "--list"); strings.Count(list, "\n") != 4 || !strings.Contains(list, "127.0.0.0/8") {
+	if list := p.must(t, "publish", "--list"); strings.Count(list, "\n") != 4 ||
+		!strings.Contains(list, "127.0.0.0/8") {
 		t.Errorf("publish --list:\n%s", list)
 	}
 	p.must(t, "unpublish", "image.bin")
 	get("image.bin", "")
-	for _, args := range [][]string{{"publish"}, {"publish", "fw1", "--list"}, {"publish", "fw1", "--to", "x"}, {"publish", "fw1", "--for", "soon"}} {
+	for _, args := range [][]string{{"publish"}, {"publish", "fw1", "--list"},
+		{"publish", "fw1", "--to", "x"}, {"publish", "fw1", "--for", "soon"}} {
 		if status, _, errs := p.do(t, args...); status != 2 {
 			t.Errorf("%v: exit status %d, %s", args, status, errs)
 		}
 	}
-	if status, _, errs := p.do(t, "unpublish", "none"); status != 1 || !strings.Contains(errs, "nothing is published") {
+	if status, _, errs := p.do(t, "unpublish", "none"); status != 1 ||
+		!strings.Contains(errs, "nothing is published") {
 		t.Errorf("unpublish none: %d %s", status, errs)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/tftpsql/tftpsql/pgtest"
 )
 
-// broadcastVariable makes the test program send a write request to the address in it, and print who answers.
+// broadcastVariable makes the test program send a write request to the address in it, and print who
+// answers.
 const broadcastVariable = "TFTPSQL_TEST_BROADCAST"
 
 func broadcast(to string) {
@@ -38,9 +39,11 @@ func broadcast(to string) {
 	fmt.Printf("%v %x %v\n", from, b[:n], err)
 }
 
-// twoHosts makes two network namespaces with a line between: 10.99.0.1, 10.99.0.2 and fd00:99::1 and ::2 on the one side, 10.99.0.9
-// and fd00:99::9 on the other. It returns how this program is called in the first and in the second, and how ip is.
-func twoHosts(t *testing.T) (server, client func(environ []string, args ...string) *exec.Cmd, inClient func(args ...string)) {
+// twoHosts makes two network namespaces with a line between: 10.99.0.1, 10.99.0.2 and fd00:99::1
+// and ::2 on the one side, 10.99.0.9 and fd00:99::9 on the other. It returns how this program is
+// called in the first and in the second, and how ip is.
+func twoHosts(t *testing.T) (server, client func(environ []string, args ...string) *exec.Cmd,
+	inClient func(args ...string)) {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("network namespaces need root on Linux")
@@ -50,7 +53,8 @@ func twoHosts(t *testing.T) (server, client func(environ []string, args ...strin
 		pgtest.Missing(t, err)
 	}
 	n := namespaces.Add(1)
-	names := [2]string{fmt.Sprintf("tftpsql-a-%d-%d", os.Getpid(), n), fmt.Sprintf("tftpsql-b-%d-%d", os.Getpid(), n)}
+	names := [2]string{fmt.Sprintf("tftpsql-a-%d-%d", os.Getpid(), n),
+		fmt.Sprintf("tftpsql-b-%d-%d", os.Getpid(), n)}
 	must := func(args ...string) {
 		t.Helper()
 		if out, err := exec.Command(ip, args...).CombinedOutput(); err != nil {
@@ -62,7 +66,8 @@ func twoHosts(t *testing.T) (server, client func(environ []string, args ...strin
 		must("-n", n, "link", "set", "lo", "up") // by which Go sees whether there is IPv6
 		t.Cleanup(func() { _ = exec.Command(ip, "netns", "del", n).Run() })
 	}
-	must("-n", names[0], "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", names[1])
+	must("-n", names[0], "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns",
+		names[1])
 	must("-n", names[0], "addr", "add", "10.99.0.1/24", "dev", "va")
 	must("-n", names[0], "addr", "add", "10.99.0.2/24", "dev", "va")
 	must("-n", names[0], "addr", "add", "fd00:99::1/64", "dev", "va", "nodad")
@@ -79,21 +84,27 @@ func twoHosts(t *testing.T) (server, client func(environ []string, args ...strin
 			return cmd
 		}
 	}
-	return self(names[0]), self(names[1]), func(args ...string) { t.Helper(); must(append([]string{"-n", names[1]}, args...)...) }
+	return self(names[0]), self(names[1]), func(
+		args ...string) {
+		t.Helper()
+		must(append([]string{"-n", names[1]}, args...)...)
+	}
 }
 
 // namespaces counts those of this process.
 var namespaces atomic.Int64
 
-// TestSharedAddress: an address from which several devices send is named once, with what follows from it, and nothing is given back to it
-// any more; one from which a single device sends is not.
+// TestSharedAddress: an address from which several devices send is named once, with what follows
+// from it, and nothing is given back to it any more; one from which a single device sends is not.
 func TestSharedAddress(t *testing.T) {
 	t.Parallel()
 	server, client, inClient := twoHosts(t)
 	inClient("addr", "add", "10.99.0.8/24", "dev", "vb")
-	inClient("route", "add", "10.99.0.2/32", "dev", "vb", "src", "10.99.0.8") // who speaks to 10.99.0.2 does it from there
+	// who speaks to 10.99.0.2 does it from there
+	inClient("route", "add", "10.99.0.2/32", "dev", "vb", "src", "10.99.0.8")
 	log := newLog()
-	worker := server([]string{"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "test.db"), "HTTP_ADDR=none"}, "-p", "6969")
+	worker := server([]string{"DATABASE_URL=sqlite:" + filepath.Join(t.TempDir(), "test.db"),
+		"HTTP_ADDR=none"}, "-p", "6969")
 	worker.Stderr = log
 	if err := worker.Start(); err != nil {
 		t.Fatal(err)
@@ -107,7 +118,8 @@ func TestSharedAddress(t *testing.T) {
 		if err := os.WriteFile(file, []byte(fortigate(name, text)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := client(nil, "put", file, to+":6969", name+".conf").CombinedOutput(); err != nil {
+		if out, err := client(nil, "put", file, to+":6969",
+			name+".conf").CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s\n%s", err, out, log)
 		}
 	}
@@ -134,7 +146,8 @@ func TestSharedAddress(t *testing.T) {
 		}
 	}
 	log.wait(t, `level=WARN msg="`+warning+`[^"]* TFTP_ALLOW, TFTP_SITES and TFTP_READ=own [^"]*" address=10\.99\.0\.9 devices="/fw1 /fw2"`)
-	if body, trouble, err := get(); err == nil || body != "" || !strings.Contains(trouble, "not allowed") {
+	if body, trouble, err := get(); err == nil || body != "" ||
+		!strings.Contains(trouble, "not allowed") {
 		t.Errorf("several devices: %v %s %s", err, trouble, body)
 	}
 	log.wait(t, `msg=failed .*peer=10\.99\.0\.9:.*several devices send from 10\.99\.0\.9.*tftpsql publish`)
@@ -143,11 +156,13 @@ func TestSharedAddress(t *testing.T) {
 	}
 }
 
-// TestSeveralAddresses runs server and clients in network namespaces of their own: a host with several addresses answers
-// from the one that was asked, of both families, and a request to the broadcast address from a real one.
+// TestSeveralAddresses runs server and clients in network namespaces of their own: a host with
+// several addresses answers from the one that was asked, of both families, and a request to the
+// broadcast address from a real one.
 func TestSeveralAddresses(t *testing.T) {
 	onServer, onClient, _ := twoHosts(t)
-	for _, host := range []string{"", "0.0.0.0"} { // a socket of both families, and one of IPv4 alone
+	// a socket of both families, and one of IPv4 alone
+	for _, host := range []string{"", "0.0.0.0"} {
 		log := newLog()
 		url := "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 		server := onServer([]string{"DATABASE_URL=" + url}, "-p", "6969", "--host", host)
@@ -166,7 +181,8 @@ func TestSeveralAddresses(t *testing.T) {
 		}
 		for _, a := range addresses {
 			// The client hears answers from the address that it asked, and no other.
-			if out, err := onClient(nil, "put", file, a+":6969", "from-"+strings.Trim(a, "[]")).CombinedOutput(); err != nil {
+			if out, err := onClient(nil, "put", file, a+":6969",
+				"from-"+strings.Trim(a, "[]")).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", a, err, out, log)
 			}
 		}
@@ -180,7 +196,8 @@ func TestSeveralAddresses(t *testing.T) {
 		_ = server.Wait()
 		var list []captureJSON
 		unmarshal(t, (&program{url: url}).must(t, "log", "--json"), &list)
-		if len(list) != len(addresses) || list[0].Source != "10.99.0.9" && list[0].Source != "fd00:99::9" {
+		if len(list) != len(addresses) || list[0].Source != "10.99.0.9" &&
+			list[0].Source != "fd00:99::9" {
 			t.Errorf("stored: %+v", list)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse and say where they run.
+// TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse
+// and say where they run.
 func TestPgBouncer(t *testing.T) {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -25,7 +26,8 @@ func TestPgBouncer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "tftpsql-bouncer") // open to the user that it runs as: it refuses to run as root
+	// open to the user that it runs as: it refuses to run as root
+	dir, err := os.MkdirTemp("", "tftpsql-bouncer")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,8 +38,11 @@ func TestPgBouncer(t *testing.T) {
 	database := strings.TrimPrefix(u.Path, "/")
 	for name, text := range map[string]string{
 		"users": "\"postgres\" \"\"\n",
-		"ini": fmt.Sprintf("[databases]\n%s = host=%s dbname=%s user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = %s/users\n"+
-			"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", database, u.Query().Get("host"), database, dir, dir),
+		"ini": fmt.Sprintf("[databases]\n%s = host=%s dbname=%s "+
+			"user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = "+
+			"%s/users\n"+
+			"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", database,
+			u.Query().Get("host"), database, dir, dir),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -55,7 +60,8 @@ func TestPgBouncer(t *testing.T) {
 
 	pooled := "postgres:///" + database + "?user=postgres&port=6432&host=" + url.QueryEscape(dir)
 	for _, mode := range []string{"cache_describe", "exec"} { // as docs/postgresql.md has them
-		status, _, errs := do(t, []string{"DATABASE_URL=" + pooled + "&default_query_exec_mode=" + mode}, "migrate", "up")
+		status, _, errs := do(t, []string{"DATABASE_URL=" + pooled + "&default_query_exec_mode=" +
+			mode}, "migrate", "up")
 		if status != 1 || !strings.Contains(errs, "DATABASE_DIRECT_URL") {
 			t.Errorf("%s: migrating through PgBouncer: %d %s", mode, status, errs)
 		}
@@ -67,11 +73,14 @@ func TestPgBouncer(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			p := start(t, pooled+"&default_query_exec_mode="+mode, "--http", "none")
 			var all sync.WaitGroup
-			for d := range 8 { // at once, so that transactions go over several of PgBouncer's connections
+			// at once, so that transactions go over several of PgBouncer's connections
+			for d := range 8 {
 				all.Go(func() {
 					for i := range 10 {
 						name := fmt.Sprint(mode, d)
-						if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), p.addr, name, []byte(gate(name, fmt.Sprint("s", i), fmt.Sprint("web", i/2), "x"))); err != nil {
+						if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), p.addr, name,
+							[]byte(gate(name, fmt.Sprint("s", i), fmt.Sprint("web", i/2),
+								"x"))); err != nil {
 							t.Errorf("%s: %v", name, err)
 						}
 					}
@@ -79,11 +88,13 @@ func TestPgBouncer(t *testing.T) {
 			}
 			all.Wait()
 			for d := range 8 {
-				if got := p.must(t, "log", fmt.Sprint(mode, d)); strings.Count(got, " 2 times until ") != 5 {
+				if got := p.must(t, "log", fmt.Sprint(mode, d)); strings.Count(got,
+					" 2 times until ") != 5 {
 					t.Errorf("log:\n%s", got)
 				}
 			}
-			if strings.Contains(p.log.String(), "level=WARN") || strings.Contains(p.log.String(), "level=ERROR") {
+			if strings.Contains(p.log.String(), "level=WARN") ||
+				strings.Contains(p.log.String(), "level=ERROR") {
 				t.Errorf("log:\n%s", p.log)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
+	"golang.org/x/term"
 )
 
 // escaper writes control bytes as \xNN, but for line ends and tabs.
@@ -39,21 +41,36 @@ func (e escaper) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
+// screen is standard output. On a terminal control bytes are escaped: a configuration may hold some
+// that it obeys.
+func (a *app) screen() io.Writer {
+	if isTerminal(a.out) {
+		return escaper{a.out}
+	}
+	return a.out
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 func (a *app) printJSON(list any) error {
 	e := a.encoder()
 	e.SetIndent("", "  ")
 	return e.Encode(list)
 }
 
-// encoder writes JSON that a terminal shows as it is: values may hold characters that a terminal obeys, and encoding/json leaves
-// most of them.
+// encoder writes JSON that is safe on a terminal: values may hold characters that a terminal obeys,
+// and encoding/json leaves most of them as they are.
 func (a *app) encoder() *json.Encoder {
 	e := json.NewEncoder(plainJSON{a.out})
 	e.SetEscapeHTML(false)
 	return e
 }
 
-// plainJSON writes what isn't printable as \uNNNN, which says the same in JSON. Each Write has whole characters.
+// plainJSON writes what isn't printable as \uNNNN, which means the same in JSON. Each Write has
+// whole characters.
 type plainJSON struct{ w io.Writer }
 
 func (j plainJSON) Write(b []byte) (int, error) {
@@ -79,7 +96,7 @@ func (j plainJSON) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// table prints rows in columns. What devices say is printable already (device.Text).
+// table prints rows in columns. Texts from devices are printable already (device.Text).
 type table struct{ w *tabwriter.Writer }
 
 func (a *app) table(columns ...string) *table {
@@ -106,7 +123,7 @@ func (t *table) print() error { return t.w.Flush() }
 // local is a time as people here write it, with its zone.
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
 
-// short keeps a table's columns in sight; --json has the whole text.
+// short keeps a table narrow; --json has the whole text.
 func short(s string) string { return cut(s, 48) }
 
 // cut returns at most so many characters of s.
@@ -124,9 +141,6 @@ func yes(b bool) string {
 	return "no"
 }
 
-// duration is an Age as package time has it.
-func duration(a config.Age) time.Duration { return time.Duration(a) }
-
 // span is a time span as people say it, to two units.
 func span(d time.Duration) string {
 	d = d.Round(time.Second)
@@ -140,7 +154,8 @@ func span(d time.Duration) string {
 	case d >= time.Hour:
 		return strings.TrimSuffix(fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute), "0m")
 	case d >= time.Minute:
-		return strings.TrimSuffix(fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second), "0s")
+		return strings.TrimSuffix(fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second),
+			"0s")
 	}
 	return d.String()
 }
@@ -148,7 +163,7 @@ func span(d time.Duration) string {
 // timeFlag is a time as a flag.
 type timeFlag struct {
 	text string
-	history.Time
+	time history.Time
 }
 
 func (f *timeFlag) String() string { return f.text }
@@ -156,7 +171,7 @@ func (f *timeFlag) String() string { return f.text }
 func (f *timeFlag) Type() string { return "time" }
 
 func (f *timeFlag) Set(s string) (err error) {
-	f.Time, err = history.ParseTime(s, time.Now())
+	f.time, err = history.ParseTime(s, time.Now())
 	f.text = s
 	return err
 }
@@ -166,5 +181,5 @@ func (f *timeFlag) at() time.Time {
 	if f.text == "" {
 		return time.Time{}
 	}
-	return f.EndOfDay()
+	return f.time.EndOfDay()
 }

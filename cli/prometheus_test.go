@@ -38,7 +38,8 @@ func debian(t *testing.T, name string) string {
 // TestAlerts: promtool understands the rules, and they fire when they shall.
 func TestAlerts(t *testing.T) {
 	promtool := debian(t, "promtool")
-	for _, args := range [][]string{{"check", "config", "prometheus.yml"}, {"test", "rules", "alerts_test.yml"}} {
+	for _, args := range [][]string{{"check", "config", "prometheus.yml"},
+		{"test", "rules", "alerts_test.yml"}} {
 		cmd := exec.Command(promtool, args...)
 		cmd.Dir = "deploy/prometheus"
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -59,13 +60,15 @@ func expressions(t *testing.T) (list []string) {
 		}
 	}
 	unmarshal(t, readFile(t, "deploy/grafana/tftpsql.json"), &dashboard)
-	variables := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h", "$job", ".*", "$instance", ".*")
+	variables := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h", "$job", ".*",
+		"$instance", ".*")
 	for _, p := range dashboard.Panels {
 		if len(p.Targets) == 0 {
 			t.Errorf("panel %s shows nothing", p.Title)
 		}
 		for _, target := range p.Targets {
-			if n := len(metricName.FindAllString(target.Expr, -1)); n == 0 || n != strings.Count(target.Expr, `{job=~"$job",instance=~"$instance"`) {
+			if n := len(metricName.FindAllString(target.Expr, -1)); n == 0 ||
+				n != strings.Count(target.Expr, `{job=~"$job",instance=~"$instance"`) {
 				t.Errorf("panel %s shows others than the chosen workers: %s", p.Title, target.Expr)
 			}
 			list = append(list, variables.Replace(target.Expr))
@@ -76,7 +79,8 @@ func expressions(t *testing.T) (list []string) {
 			Rules []struct{ Expr string }
 		}
 	}
-	if err := yaml.Unmarshal([]byte(readFile(t, "deploy/prometheus/alerts.yml")), &rules); err != nil {
+	if err := yaml.Unmarshal([]byte(readFile(t, "deploy/prometheus/alerts.yml")),
+		&rules); err != nil {
 		t.Fatal(err)
 	}
 	for _, g := range rules.Groups {
@@ -87,11 +91,13 @@ func expressions(t *testing.T) (list []string) {
 	return list
 }
 
-// TestPrometheus: a real Prometheus scrapes a worker; what the dashboard and the alerts ask it for is there.
+// TestPrometheus: a real Prometheus scrapes a worker; what the dashboard and the alerts ask it for
+// is there.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	program := debian(t, "prometheus")
-	p := start(t, databases["postgres"](t), "--http", "127.0.0.1:0", "--spool", filepath.Join(t.TempDir(), "spool.db"))
+	p := start(t, databases["postgres"](t), "--http", "127.0.0.1:0", "--spool",
+		filepath.Join(t.TempDir(), "spool.db"))
 	p.put(t, "fw1.conf", fortigate("fw1", "1"))
 	_, text := get(t, p.page(t)+"/metrics")
 	for _, expr := range expressions(t) {
@@ -107,17 +113,21 @@ func TestPrometheus(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := l.Addr().String()
-	l.Close() // Prometheus doesn't tell which port it got, so it is told one that was free a moment ago
+	// Prometheus doesn't tell which port it got, so it is told one that was free a moment ago
+	l.Close()
 	dir := t.TempDir()
-	config := strings.NewReplacer("127.0.0.1:9080", strings.TrimPrefix(p.page(t), "http://"), "30s", "1s").Replace(readFile(t, "deploy/prometheus/prometheus.yml"))
-	for name, text := range map[string]string{"prometheus.yml": config, "alerts.yml": readFile(t, "deploy/prometheus/alerts.yml")} {
+	config := strings.NewReplacer("127.0.0.1:9080", strings.TrimPrefix(p.page(t), "http://"), "30s",
+		"1s").Replace(readFile(t, "deploy/prometheus/prometheus.yml"))
+	for name, text := range map[string]string{"prometheus.yml": config,
+		"alerts.yml": readFile(t, "deploy/prometheus/alerts.yml")} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	log := newLog()
-	cmd := exec.CommandContext(ctx, program, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	cmd := exec.CommandContext(ctx, program, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -138,12 +148,14 @@ func TestPrometheus(t *testing.T) {
 			Status, Error string
 			Data          struct{ Result []any }
 		}
-		if err := json.NewDecoder(r.Body).Decode(&answer); err != nil || answer.Status != "success" {
+		if err := json.NewDecoder(r.Body).Decode(&answer); err != nil ||
+			answer.Status != "success" {
 			t.Errorf("%s: %v %+v", expr, err, answer)
 		}
 		return answer.Data.Result
 	}
-	for len(query(`tftpsql_transfers_total{job="tftpsql",op="write",outcome="ok"} == 1`)) == 0 { // until it has scraped; it can't be waited for
+	// until it has scraped; it can't be waited for
+	for len(query(`tftpsql_transfers_total{job="tftpsql",op="write",outcome="ok"} == 1`)) == 0 {
 		if ctx.Err() != nil {
 			t.Fatalf("nothing was scraped\n%s", log)
 		}
@@ -152,7 +164,8 @@ func TestPrometheus(t *testing.T) {
 	for _, expr := range expressions(t) {
 		query(expr)
 	}
-	if got := query(`tftpsql_ready`); len(got) != 1 || !strings.HasSuffix(fmt.Sprint(got[0]), `1]]`) {
+	if got := query(`tftpsql_ready`); len(got) != 1 ||
+		!strings.HasSuffix(fmt.Sprint(got[0]), `1]]`) {
 		t.Errorf("tftpsql_ready is %v", got)
 	}
 	r, err := http.Get("http://" + address + "/api/v1/rules")
@@ -165,7 +178,8 @@ func TestPrometheus(t *testing.T) {
 			Groups []struct{ Rules []struct{ Name string } }
 		}
 	}
-	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 || len(rules.Data.Groups[0].Rules) != 7 {
+	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 ||
+		len(rules.Data.Groups[0].Rules) != 7 {
 		t.Errorf("rules %+v, %v", rules, err)
 	}
 }

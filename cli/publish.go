@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -17,98 +18,113 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-const (
-	// publishFor is how long a version is fetchable unless told otherwise: long enough to walk to the device.
-	publishFor = time.Hour
-)
+// publishFor is how long a version can be fetched unless --for says otherwise: long enough to walk
+// to the device.
+const publishFor = time.Hour
+
+// longestPublished bounds the name of a publication, bytes: a read request must fit in a packet.
+const longestPublished = 512
+
+// publishFlags are what publish is asked for.
+type publishFlags struct {
+	as, file, to string
+	once, list   bool
+	lasts        config.Duration
+	at           timeFlag
+}
 
 func (a *app) publishCommand() *cobra.Command {
-	var as, file, to string
-	var once, list bool
-	var at timeFlag
-	lasts := config.Duration(publishFor)
+	f := publishFlags{lasts: config.Duration(publishFor)}
 	cmd := &cobra.Command{
 		Use:   "publish REF | --file PATH | --list",
 		Short: "Let a version, or a file, be fetched by TFTP for an hour",
-		Long: `Let a version, or a file, be fetched by TFTP: for an hour, under a name that nobody can guess, unless told otherwise. The
-command prints the line to type on the device. The server must not run with TFTP_READ=none.
+		Long: `Let a version, or a file, be fetched by TFTP: for an hour, under a name that
+nobody can guess, unless told otherwise. The command prints the line to type on the device. The
+server must not run with TFTP_READ=none.
+
 
 ` + aboutREF,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			chosen := 0
-			for _, c := range []bool{list, file != "", len(args) == 1} {
-				if c {
-					chosen++
-				}
-			}
-			if chosen != 1 {
-				return usageError{errors.New("publish what? a REF, --file PATH, or --list to see what is published")}
-			}
-			if name := strings.TrimLeft(as, "/"); as != "" && (name == "" || len(name) > 512 || capture.PublishedName(as) != name) {
-				return usageError{fmt.Errorf("--as %q: a name has 1 to 512 printable characters and no backslash", as)}
-			}
-			p := store.Publication{Name: capture.PublishedName(as), Once: once, PublishedAt: time.Now()}
-			if lasts > 0 {
-				p.ExpiresAt = p.PublishedAt.Add(time.Duration(lasts))
-			}
-			if to != "" {
-				prefix, err := config.ParsePrefix(to)
-				if err != nil {
-					return usageError{fmt.Errorf("--to: %w", err)}
-				}
-				p.Allowed = prefix
-			}
-			s, err := a.open(cmd.Context())
+			p, err := f.publication(len(args), time.Now())
 			if err != nil {
+				return usageError{err}
+			}
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				if f.list {
+					return a.listPublished(cmd.Context(), s)
+				}
+				platform := ""
+				if f.file != "" {
+					err = publishFile(cmd.Context(), s, &p, f.file)
+				} else {
+					platform, err = publishVersion(cmd.Context(), s, &p, args[0], f.at.at())
+				}
+				if err == nil {
+					a.printPublication(p, platform)
+				}
 				return err
-			}
-			defer s.Close()
-			if list {
-				return a.listPublished(cmd, s)
-			}
-			platform := ""
-			if file != "" {
-				err = publishFile(cmd, s, &p, file)
-			} else {
-				platform, err = publishVersion(cmd, s, &p, args[0], at.at())
-			}
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(a.out, fetchLine(platform, p.Name))
-			until := "until " + local(p.ExpiresAt)
-			if p.ExpiresAt.IsZero() {
-				until = "until tftpsql unpublish " + p.Name
-			}
-			fmt.Fprintf(a.err, "published %s, %d bytes, %s; SERVER is this server's address as the device sees it\n", p.Description, p.Size, until)
-			return nil
+			})
 		},
 	}
-	cmd.Flags().Var(&at, "at", aboutAt)
-	cmd.Flags().StringVar(&as, "as", "", "the name to publish under; one that nobody can guess if not given")
-	cmd.Flags().Var(&flagDuration{&lasts}, "for", "how long; 0 for until unpublish")
-	cmd.Flags().StringVar(&to, "to", "", "who may fetch it: a prefix or an address; everybody who is served if not given")
-	cmd.Flags().BoolVar(&once, "once", false, "for the first address that gets it alone")
-	cmd.Flags().StringVar(&file, "file", "", "publish this file, up to 256 MiB, instead of a version")
-	cmd.Flags().BoolVar(&list, "list", false, "list what is published")
+	cmd.Flags().Var(&f.at, "at", aboutAt)
+	cmd.Flags().StringVar(&f.as, "as", "",
+		"the name to publish under; one that nobody can guess if not given")
+	cmd.Flags().Var(&durationFlag{&f.lasts}, "for", "how long; 0 for until unpublish")
+	cmd.Flags().StringVar(&f.to, "to", "",
+		"who may fetch it: a prefix or an address; every source that is served if not given")
+	cmd.Flags().BoolVar(&f.once, "once", false, "for the first address that gets it alone")
+	cmd.Flags().StringVar(&f.file, "file", "",
+		"publish this file, up to 256 MiB, instead of a version")
+	cmd.Flags().BoolVar(&f.list, "list", false, "list what is published")
 	return cmd
 }
 
-// flagDuration is a Duration as a flag.
-type flagDuration struct{ *config.Duration }
+// durationFlag is a Duration as a flag.
+type durationFlag struct{ *config.Duration }
 
-func (f *flagDuration) Set(s string) error { return f.UnmarshalText([]byte(s)) }
+func (f *durationFlag) Set(s string) error { return f.UnmarshalText([]byte(s)) }
 
-func (f *flagDuration) Type() string { return "time" }
+func (f *durationFlag) Type() string { return "time" }
 
-func publishFile(cmd *cobra.Command, s *store.Store, p *store.Publication, file string) error {
+// publication returns what the flags say of a publication, beside refs references.
+func (f *publishFlags) publication(refs int, now time.Time) (p store.Publication, err error) {
+	chosen := refs
+	for _, c := range []bool{f.list, f.file != ""} {
+		if c {
+			chosen++
+		}
+	}
+	if chosen != 1 {
+		return p, errors.New("publish what? a REF, --file PATH, or --list to see what is published")
+	}
+	name := capture.PublishedName(f.as)
+	if f.as != "" && (name == "" || len(name) > longestPublished ||
+		name != strings.TrimLeft(f.as, "/")) {
+		return p, fmt.Errorf("--as %q: a name has 1 to %d printable characters and no backslash",
+			f.as, longestPublished)
+	}
+	p = store.Publication{Name: name, Once: f.once, PublishedAt: now}
+	if f.lasts > 0 {
+		p.ExpiresAt = now.Add(time.Duration(f.lasts))
+	}
+	if f.to != "" {
+		if p.Allowed, err = config.ParsePrefix(f.to); err != nil {
+			return p, fmt.Errorf("--to: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// publishFile publishes a file of this machine.
+func publishFile(ctx context.Context, s *store.Store, p *store.Publication, file string) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
 	if info.Size() > store.MaxPublished {
-		return fmt.Errorf("%s has %d bytes: at most %s can be published", file, info.Size(), config.Size(store.MaxPublished))
+		return fmt.Errorf("%s has %d bytes: at most %s can be published", file, info.Size(),
+			config.Size(store.MaxPublished))
 	}
 	body, err := os.ReadFile(file)
 	if err != nil {
@@ -118,19 +134,33 @@ func publishFile(cmd *cobra.Command, s *store.Store, p *store.Publication, file 
 		p.Name = rand.Text() + filepath.Ext(file)
 	}
 	p.Description, p.Size = filepath.Base(file), int64(len(body))
-	return s.PublishFile(cmd.Context(), *p, body)
+	return s.PublishFile(ctx, *p, body)
 }
 
-func publishVersion(cmd *cobra.Command, s *store.Store, p *store.Publication, ref string, at time.Time) (platform string, err error) {
-	r, err := s.Resolve(cmd.Context(), ref, at)
+// publishVersion publishes a capture, and returns its platform.
+func publishVersion(ctx context.Context, s *store.Store, p *store.Publication, ref string,
+	at time.Time) (string, error) {
+	r, err := s.Resolve(ctx, ref, at)
 	if err != nil {
 		return "", err
 	}
 	if p.Name == "" {
 		p.Name = rand.Text() + ".conf"
 	}
-	p.Description, p.Size = fmt.Sprintf("%s @%d of %s", deviceRef(r), r.ID, local(r.ReceivedAt)), r.Size
-	return r.Platform, s.Publish(cmd.Context(), *p, r)
+	p.Description = fmt.Sprintf("%s %s of %s", deviceRef(r), captureRef(r), local(r.ReceivedAt))
+	p.Size = r.Size
+	return r.Platform, s.Publish(ctx, *p, r)
+}
+
+func (a *app) printPublication(p store.Publication, platform string) {
+	fmt.Fprintln(a.out, fetchLine(platform, p.Name))
+	until := "until " + local(p.ExpiresAt)
+	if p.ExpiresAt.IsZero() {
+		until = "until tftpsql unpublish " + p.Name
+	}
+	fmt.Fprintf(a.err,
+		"published %s, %d bytes, %s; SERVER is this server's address as the device sees it\n",
+		p.Description, p.Size, until)
 }
 
 // fetchLine is what to type on the device.
@@ -142,21 +172,21 @@ func fetchLine(platform, name string) string {
 	return "tftp SERVER: get " + name
 }
 
-func (a *app) listPublished(cmd *cobra.Command, s *store.Store) error {
-	list, err := s.Published(cmd.Context(), time.Now())
+func (a *app) listPublished(ctx context.Context, s *store.Store) error {
+	list, err := s.Published(ctx, time.Now())
 	if err != nil {
 		return err
 	}
 	t := a.table("NAME", "WHAT", "SIZE", "FOR", "UNTIL", "ONCE", "FETCHES")
 	for _, p := range list {
-		until, who := "unpublish", "all"
+		until, allowed := "unpublish", "all"
 		if !p.ExpiresAt.IsZero() {
 			until = local(p.ExpiresAt)
 		}
 		if p.Allowed != (netip.Prefix{}) {
-			who = p.Allowed.String()
+			allowed = p.Allowed.String()
 		}
-		t.row(p.Name, short(p.Description), p.Size, who, until, yes(p.Once), p.Fetches)
+		t.row(p.Name, short(p.Description), p.Size, allowed, until, yes(p.Once), p.Fetches)
 	}
 	return t.print()
 }
@@ -165,12 +195,9 @@ func (a *app) unpublishCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "unpublish NAME", Short: "End a publication", Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			return s.Unpublish(cmd.Context(), capture.PublishedName(args[0]))
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				return s.Unpublish(cmd.Context(), capture.PublishedName(args[0]))
+			})
 		},
 	}
 }

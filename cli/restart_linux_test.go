@@ -18,7 +18,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestRollingRestart: with a socket that outlives the process, as systemd's does, no upload fails while the program is restarted.
+// TestRollingRestart: with a socket that outlives the process, as systemd's does, no upload fails
+// while the program is restarted.
 func TestRollingRestart(t *testing.T) {
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -33,8 +34,10 @@ func TestRollingRestart(t *testing.T) {
 	url := databases["sqlite"](t)
 	begin := func() (*exec.Cmd, *logBuffer) {
 		log := newLog()
-		cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" --drain 5s`, os.Args[0]) // exec keeps the number of the process
-		cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+url, "HTTP_ADDR=none", "LISTEN_FDS=1")
+		// exec keeps the number of the process
+		cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec "$0" --drain 5s`, os.Args[0])
+		cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+url, "HTTP_ADDR=none",
+			"LISTEN_FDS=1")
 		cmd.ExtraFiles = []*os.File{file}
 		cmd.Stderr = log
 		if err := cmd.Start(); err != nil {
@@ -52,7 +55,9 @@ func TestRollingRestart(t *testing.T) {
 		uploads.Go(func() {
 			for n := 0; !done.Load(); n++ {
 				body := fmt.Sprintf("worker %d upload %d", worker, n)
-				if err := (&tftp.Client{Patience: 30 * time.Second}).Put(context.Background(), socket.LocalAddr().String(), fmt.Sprintf("dev%d.conf", worker), []byte(body)); err != nil {
+				if err := (&tftp.Client{Patience: 30 * time.Second}).Put(context.Background(),
+					socket.LocalAddr().String(), fmt.Sprintf("dev%d.conf", worker),
+					[]byte(body)); err != nil {
 					t.Errorf("%s: %v", body, err)
 					return
 				}
@@ -86,7 +91,8 @@ func TestRollingRestart(t *testing.T) {
 	t.Logf("%d uploads over 3 restarts", ended.Load())
 }
 
-// TestStopWhileStalled: TFTP_DRAIN bounds how long the program waits for a PostgreSQL that is stalled; the device hears that.
+// TestStopWhileStalled: TFTP_DRAIN bounds how long the program waits for a PostgreSQL that is
+// stalled; the device hears that.
 func TestStopWhileStalled(t *testing.T) {
 	t.Parallel()
 	for _, spool := range []bool{false, true} {
@@ -105,11 +111,15 @@ func TestStopWhileStalled(t *testing.T) {
 			pgtest.Missing(t, err)
 		}
 		sent := make(chan error, 1)
-		go func() { sent <- (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf", []byte(fortigate("fw1", "2"))) }()
+		go func() {
+			sent <- (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf",
+				[]byte(fortigate("fw1", "2")))
+		}()
 		time.Sleep(300 * time.Millisecond) // until it is being stored, which nobody tells
 		began := time.Now()
 		p.stop()
-		if err := <-sent; err == nil || !strings.Contains(err.Error(), "server is shutting down, try again") || time.Since(began) > 2*time.Second {
+		if err := <-sent; err == nil || !strings.Contains(err.Error(),
+			"server is shutting down, try again") || time.Since(began) > 2*time.Second {
 			t.Errorf("spool %v: the device heard %v after %v", spool, err, time.Since(began))
 		}
 		if status := <-p.status; status != 0 || time.Since(began) > 6*time.Second {

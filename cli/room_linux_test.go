@@ -11,7 +11,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// refuses checks that /readyz says why uploads are refused before one is, and that it is told so by error 3.
+// refuses checks that /readyz says why uploads are refused before one is, and that it is told so by
+// error 3.
 func (p *program) refuses(t *testing.T, why string) {
 	t.Helper()
 	if status, body := get(t, p.page(t)+"/readyz"); status != 503 || !strings.Contains(body, why) {
@@ -21,12 +22,14 @@ func (p *program) refuses(t *testing.T, why string) {
 		t.Error("the metric says it is ready")
 	}
 	var peer *tftp.PeerError
-	if err := (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf", []byte("x")); !errors.As(err, &peer) || peer.Code != tftp.CodeFull || peer.Message != "storage full" {
+	if err := (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf", []byte("x")); !errors.As(err,
+		&peer) || peer.Code != tftp.CodeFull || peer.Message != "storage full" {
 		t.Errorf("an upload: %v", err)
 	}
 }
 
-// TestRoom: on a disk that gets full uploads are refused before it is, and taken again when there is room.
+// TestRoom: on a disk that gets full uploads are refused before it is, and taken again when there
+// is room.
 func TestRoom(t *testing.T) {
 	if os.Getuid() != 0 {
 		pgtest.Missing(t, errors.New("mounting small disks needs root"))
@@ -44,7 +47,7 @@ func TestRoom(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	p.log.wait(t, `msg="the disk has room again`)
+	p.log.wait(t, `msg="the disk has space again`)
 	if status, body := get(t, p.page(t)+"/readyz"); status != 200 {
 		t.Errorf("readyz: %d %s", status, body)
 	}

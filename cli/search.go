@@ -9,12 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// matchJSON is a line that search --json prints.
+// matchJSON is a line as search --json prints it.
 type matchJSON struct {
 	Site   string   `json:"site"`
 	Device string   `json:"device"`
@@ -28,53 +29,53 @@ type matchJSON struct {
 func (a *app) searchCommand() *cobra.Command {
 	var q history.Query
 	var site string
-	var asJSON, fixed, either bool
+	var asJSON, fixed, ignoreCase bool
 	cmd := &cobra.Command{
 		Use:   "search PATTERN [GLOB]",
 		Short: "Print the lines of the devices' latest configurations that match",
-		Long: `Print the lines that match PATTERN, a regular expression (RE2), in the latest whole configuration of each device, or of those whose
-name matches GLOB; with --history in all versions. A line is printed as DEVICE:LINE: BLOCKS > TEXT, in history as DEVICE@ID:LINE. Exit
-status 0 means a match, 1 none, 2 trouble.`,
-		Args: args(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			pattern := args[0]
-			if fixed {
-				pattern = regexp.QuoteMeta(pattern)
-			}
-			flags := "(?m"
-			if either {
-				flags += "i"
-			}
-			var err error
-			if q.Pattern, err = regexp.Compile(flags + ":" + pattern + ")"); err != nil {
-				return usageError{fmt.Errorf("%w; --fixed-strings takes it as it is", err)}
-			}
-			if len(args) == 2 {
-				q.Filter.Glob = args[1]
-			}
-			if cmd.Flags().Changed("site") {
-				q.Filter.Site = &site
-			}
-			q.Redact = bool(a.config.Redact)
-			if err := history.CheckGlob(q.Filter.Glob); err != nil {
+		Long: `Print the lines that match PATTERN, a regular expression (RE2), in the latest
+whole configuration of each device, or of those whose name matches GLOB; with --history in all
+versions. A line is printed as DEVICE:LINE: BLOCKS > TEXT, in history as DEVICE@ID:LINE. Exit
+status 0 means a match, 1 none, 2 a failure.`,
+		Args:        args(1, 2),
+		Annotations: map[string]string{failsWith2: "yes"},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if q.Pattern, err = compilePattern(args[0], fixed, ignoreCase); err != nil {
 				return usageError{err}
 			}
-			s, err := a.open(cmd.Context())
-			if err != nil {
-				return err
+			if err := filterFrom(&q.Filter, cmd, args[1:], &site); err != nil {
+				return usageError{err}
 			}
-			defer s.Close()
-			return a.search(cmd.Context(), s, q, asJSON)
+			q.Redact = bool(a.config.Redact)
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				return a.search(cmd.Context(), s, q, asJSON)
+			})
 		},
 	}
-	a.config.Flags(cmd.Flags(), isRedact)
+	a.config.Flags(cmd.Flags(), config.OnPrint)
 	cmd.Flags().BoolVar(&q.All, "history", false, "in all versions, not the latest alone")
-	cmd.Flags().BoolVarP(&either, "ignore-case", "i", false, "upper and lower case are the same")
+	cmd.Flags().BoolVarP(&ignoreCase, "ignore-case", "i", false,
+		"upper and lower case are the same")
 	cmd.Flags().BoolVarP(&fixed, "fixed-strings", "F", false, "PATTERN is text, not an expression")
-	cmd.Flags().StringVar(&site, "site", "", "only devices of this site; '' for those without one")
+	siteFlag(cmd, &site)
 	cmd.Flags().StringVar(&q.Filter.Platform, "platform", "", "only devices of this platform")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return cmd
+}
+
+func compilePattern(text string, fixed, ignoreCase bool) (*regexp.Regexp, error) {
+	if fixed {
+		text = regexp.QuoteMeta(text)
+	}
+	flags := "(?m"
+	if ignoreCase {
+		flags += "i"
+	}
+	pattern, err := regexp.Compile(flags + ":" + text + ")")
+	if err != nil {
+		return nil, fmt.Errorf("%w; --fixed-strings takes it as it is", err)
+	}
+	return pattern, nil
 }
 
 func (a *app) search(ctx context.Context, s *store.Store, q history.Query, asJSON bool) error {
@@ -87,7 +88,8 @@ func (a *app) search(ctx context.Context, s *store.Store, q history.Query, asJSO
 		}
 		found = true
 		if asJSON {
-			list = append(list, matchJSON{Site: m.Site, Device: m.Device, ID: m.ID, Kind: m.Kind, Line: m.Line,
+			list = append(list, matchJSON{Site: m.Site, Device: m.Device, ID: m.ID, Kind: m.Kind,
+				Line: m.Line,
 				Path: append([]string{}, m.Path...), Text: m.Text})
 			continue
 		}
@@ -111,7 +113,7 @@ func matchLine(m history.Match, all bool) string {
 	var b strings.Builder
 	b.WriteString(deviceRef(m.Record))
 	if all {
-		b.WriteString(ref(m.Record))
+		b.WriteString(captureRef(m.Record))
 	}
 	if m.Kind != device.KindFull && m.Kind != device.KindOther {
 		fmt.Fprintf(&b, "(%s)", m.Kind)

@@ -9,8 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tftpsql/tftpsql/device"
-	"github.com/tftpsql/tftpsql/history"
+	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -26,7 +25,7 @@ type waitingJSON struct {
 	Refused    string    `json:"refused"`
 }
 
-// openSpool opens the spool that the settings name, if it is there.
+// openSpool opens the spool that the settings name, if it is there. With own no server may have it.
 func (a *app) openSpool(own bool) (*store.Spool, error) {
 	if a.config.Spool == "" {
 		return nil, usageError{errors.New("which spool? set SPOOL or --spool as the server has it")}
@@ -37,19 +36,30 @@ func (a *app) openSpool(own bool) (*store.Spool, error) {
 	return store.OpenSpool(a.config.Spool, own)
 }
 
-// tellWaiting says on stderr when captures wait, since what a listing shows is not all then.
-func (a *app) tellWaiting(ctx context.Context) {
+// onSpool runs fn on the spool, and closes it.
+func (a *app) onSpool(own bool, fn func(*store.Spool) error) error {
+	p, err := a.openSpool(own)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(p), p.Close())
+}
+
+// warnOfSpool says on stderr when captures wait in the spool, since a listing doesn't show them.
+func (a *app) warnOfSpool(ctx context.Context) {
 	if a.config.Spool == "" {
 		return
 	}
-	p, err := a.openSpool(false)
-	if err != nil {
-		return // this machine doesn't have the worker's spool
-	}
-	defer p.Close()
-	if st, err := p.Status(ctx); err == nil && st.Waiting+st.Refused > 0 {
-		fmt.Fprintf(a.err, "tftpsql: %d captures wait in the spool and %d were refused: tftpsql spool lists them\n", st.Waiting, st.Refused)
-	}
+	// an error: this machine doesn't have the worker's spool
+	_ = a.onSpool(false, func(p *store.Spool) error {
+		st, err := p.Status(ctx)
+		if err == nil && st.Waiting+st.Refused > 0 {
+			fmt.Fprintf(a.err, "tftpsql: %d captures wait in the spool and %d were refused: "+
+				"tftpsql spool lists them\n",
+				st.Waiting, st.Refused)
+		}
+		return err
+	})
 }
 
 func (a *app) spoolCommand() *cobra.Command {
@@ -57,103 +67,111 @@ func (a *app) spoolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
 		Short: "List the captures that wait for PostgreSQL",
-		Long: `List the captures that were kept in the spool (SPOOL) while PostgreSQL was away. The server forwards them by itself when PostgreSQL is
-back; what PostgreSQL refuses for good stays in the spool with the reason, until somebody retries or drops it.`,
+		Long: `List the captures that were kept in the spool (SPOOL) while PostgreSQL was away.
+The server forwards them by itself when PostgreSQL is back. What PostgreSQL refuses for good
+stays in the spool with the reason, until you retry or drop it.`,
 		Args: noArgs,
-		RunE: a.withSpool(false, func(ctx context.Context, p *store.Spool, _ []string) error {
-			list, err := p.List(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				out := make([]waitingJSON, len(list))
-				for i, w := range list {
-					out[i] = waitingJSON{w.UID, w.ReceivedAt.UTC(), w.Site, w.Name, w.Source, w.Filename, w.Size, w.Refused}
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.onSpool(false, func(p *store.Spool) error {
+				list, err := p.List(cmd.Context())
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return a.printWaitingJSON(list)
 				}
-				return a.printJSON(out)
-			}
-			t := a.table("UID", "RECEIVED", "DEVICE", "SIZE", "SOURCE", "FILE", "STATE")
-			for _, w := range list {
-				state := "waits"
-				if w.Refused != "" {
-					state = "refused: " + w.Refused
-				}
-				t.row(w.UID, local(w.ReceivedAt), store.Device{Site: w.Site, Name: w.Name}.Ref(), w.Size, w.Source, short(w.Filename), state)
-			}
-			return t.print()
-		}),
+				return a.printWaiting(list)
+			})
+		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	cmd.AddCommand(a.forwardCommand(), a.showWaitingCommand(), a.dropCommand())
 	return cmd
 }
 
+func (a *app) printWaiting(list []store.Waiting) error {
+	t := a.table("UID", "RECEIVED", "DEVICE", "SIZE", "SOURCE", "FILE", "STATE")
+	for _, w := range list {
+		state := "waits"
+		if w.Refused != "" {
+			state = "refused: " + w.Refused
+		}
+		t.row(w.UID, local(w.ReceivedAt), store.Device{Site: w.Site, Name: w.Name}.Ref(), w.Size,
+			w.Source,
+			short(w.Filename), state)
+	}
+	return t.print()
+}
+
+func (a *app) printWaitingJSON(list []store.Waiting) error {
+	out := make([]waitingJSON, len(list))
+	for i, w := range list {
+		out[i] = waitingJSON{UID: w.UID, ReceivedAt: w.ReceivedAt.UTC(), Site: w.Site, Name: w.Name,
+			Source:   w.Source,
+			Filename: w.Filename, Size: w.Size, Refused: w.Refused}
+	}
+	return a.printJSON(out)
+}
+
 func (a *app) showWaitingCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show UID", Short: "Print a capture of the spool, byte for byte", Args: args(1, 1),
-		RunE: a.withSpool(false, func(ctx context.Context, p *store.Spool, args []string) error {
-			body, err := p.Body(ctx, args[0])
-			if err == nil && a.config.Redact {
-				body, err = history.Redacted(body)
-			}
-			if err == nil {
-				_, err = a.screen().Write(body)
-			}
-			return unredacted(err)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.onSpool(false, func(p *store.Spool) error {
+				body, err := p.Body(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return a.printBody(body, "")
+			})
+		},
 	}
-	a.config.Flags(cmd.Flags(), isRedact)
+	a.config.Flags(cmd.Flags(), config.OnPrint)
 	return cmd
 }
 
-func (a *app) withSpool(own bool, do func(ctx context.Context, p *store.Spool, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		p, err := a.openSpool(own)
-		if err != nil {
-			return err
-		}
-		return errors.Join(do(cmd.Context(), p, args), p.Close())
-	}
-}
-
 func (a *app) forwardCommand() *cobra.Command {
-	var again bool
+	var refusedToo bool
 	cmd := &cobra.Command{
 		Use: "forward", Short: "Forward what waits, where no server does it", Args: noArgs,
-		RunE: a.withSpool(true, func(ctx context.Context, p *store.Spool, _ []string) error {
-			s, err := store.Open(a.config.Database, store.Options{Fingerprint: device.Fingerprint, Logger: a.warnings()})
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if err := s.CheckSchema(ctx); err != nil {
-				return err
-			}
-			if again {
-				if _, err := p.Retry(ctx); err != nil {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.onSpool(true, func(p *store.Spool) error {
+				s, err := store.Open(a.config.Database, a.storeOptions())
+				if err != nil {
 					return err
 				}
-			}
-			forwarded, refused, err := s.Forward(ctx, p)
-			fmt.Fprintf(a.out, "forwarded %d captures, %d were refused\n", forwarded, refused)
-			return err
-		}),
+				defer s.Close()
+				if err := s.CheckSchema(cmd.Context()); err != nil {
+					return err
+				}
+				if refusedToo {
+					if _, err := p.Retry(cmd.Context()); err != nil {
+						return err
+					}
+				}
+				forwarded, refused, err := s.Forward(cmd.Context(), p)
+				fmt.Fprintf(a.out, "forwarded %d captures, %d were refused\n", forwarded, refused)
+				return err
+			})
+		},
 	}
-	cmd.Flags().BoolVar(&again, "refused", false, "try again what was refused")
+	cmd.Flags().BoolVar(&refusedToo, "refused", false, "try again what was refused")
 	return cmd
 }
 
 func (a *app) dropCommand() *cobra.Command {
-	var yes bool
+	var really bool
 	cmd := &cobra.Command{
 		Use: "drop UID --yes", Short: "Delete a capture from the spool, for good", Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !yes {
+			if !really {
 				return usageError{errors.New("it is nowhere else: say --yes to delete it for good")}
 			}
-			return a.withSpool(false, func(ctx context.Context, p *store.Spool, args []string) error { return p.Drop(ctx, args[0]) })(cmd, args)
+			return a.onSpool(false, func(p *store.Spool) error {
+				return p.Drop(cmd.Context(), args[0])
+			})
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "really delete")
+	cmd.Flags().BoolVar(&really, "yes", false, "really delete")
 	return cmd
 }

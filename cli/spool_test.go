@@ -11,8 +11,9 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestSpoolCommands: beside the server that has the spool, what waits is listed and dropped, and forwarding is refused; after that
-// server was killed with -9 it is forwarded, and tried again, by hand.
+// TestSpoolCommands: beside the server that has the spool, what waits is listed and dropped, and
+// forwarding is refused; after that server was killed with -9 it is forwarded, and tried again, by
+// hand.
 func TestSpoolCommands(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start("-c fsync=off")
@@ -44,7 +45,8 @@ func TestSpoolCommands(t *testing.T) {
 	addr := log.wait(t, `msg=listening address=(\S+)`)[1]
 	put := func(name string) {
 		t.Helper()
-		if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), addr, name+".conf", []byte(fortigate(name, "x"))); err != nil {
+		if err := (&tftp.Client{Blksize: 1428}).Put(t.Context(), addr, name+".conf",
+			[]byte(fortigate(name, "x"))); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, log)
 		}
 	}
@@ -53,7 +55,8 @@ func TestSpoolCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Exec(t.Context(), `CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	if _, err := conn.Exec(t.Context(),
+		`CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF NEW.filename = 'picky.conf' THEN RAISE EXCEPTION 'not that one'; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER picky BEFORE INSERT ON captures FOR EACH ROW EXECUTE FUNCTION picky()`); err != nil {
 		t.Fatal(err)
@@ -70,10 +73,12 @@ func TestSpoolCommands(t *testing.T) {
 	if len(uids) != 5 || refused != 1 {
 		t.Fatalf("the spool holds %v, %d refused\n%s", uids, refused, log)
 	}
-	if status, out, errs := typed("spool", "forward"); status != 1 || out != "" || !strings.Contains(errs, "is in use by another tftpsql") {
+	if status, out, errs := typed("spool", "forward"); status != 1 || out != "" ||
+		!strings.Contains(errs, "is in use by another tftpsql") {
 		t.Errorf("forwarding beside the server: %d %s %s", status, out, errs)
 	}
-	if status, _, errs := typed("spool", "drop", uids["fw2.conf"]); status != 2 || !strings.Contains(errs, "--yes") {
+	if status, _, errs := typed("spool", "drop", uids["fw2.conf"]); status != 2 ||
+		!strings.Contains(errs, "--yes") {
 		t.Errorf("dropping without --yes: %d %s", status, errs)
 	}
 	if now, _ := waiting(); len(now) != 5 {
@@ -87,25 +92,29 @@ func TestSpoolCommands(t *testing.T) {
 	}
 	_ = worker.Wait() // killed
 
-	if status, out, errs := typed("spool", "forward"); status != 1 || !strings.Contains(errs, "PostgreSQL") {
+	if status, out, errs := typed("spool", "forward"); status != 1 ||
+		!strings.Contains(errs, "PostgreSQL") {
 		t.Errorf("forwarding while PostgreSQL is away: %d %s %s", status, out, errs)
 	}
 	if status, out, errs := typed("spool", "drop", uids["fw2.conf"], "--yes"); status != 0 {
 		t.Errorf("dropping: %d %s %s", status, out, errs)
 	}
-	if status, _, errs := typed("spool", "drop", uids["fw2.conf"], "--yes"); status != 1 || !strings.Contains(errs, "not found") {
+	if status, _, errs := typed("spool", "drop", uids["fw2.conf"], "--yes"); status != 1 ||
+		!strings.Contains(errs, "not found") {
 		t.Errorf("dropping it again: %d %s", status, errs)
 	}
 	if err := server.Up(); err != nil {
 		t.Fatal(err)
 	}
-	if status, out, errs := typed("spool", "forward"); status != 0 || out != "forwarded 2 captures, 0 were refused\n" {
+	if status, out, errs := typed("spool", "forward"); status != 0 ||
+		out != "forwarded 2 captures, 0 were refused\n" {
 		t.Errorf("forwarding: %d %s %s", status, out, errs)
 	}
 	if left, refused := waiting(); len(left) != 1 || left["picky.conf"] == "" || refused != 1 {
 		t.Errorf("left: %v, %d refused", left, refused)
 	}
-	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 || out != "forwarded 0 captures, 1 were refused\n" {
+	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 ||
+		out != "forwarded 0 captures, 1 were refused\n" {
 		t.Errorf("what is refused again: %d %s %s", status, out, errs)
 	}
 	if conn, err = pgx.Connect(t.Context(), url); err != nil {
@@ -115,14 +124,17 @@ func TestSpoolCommands(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "DROP TRIGGER picky ON captures"); err != nil {
 		t.Fatal(err)
 	}
-	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 || out != "forwarded 1 captures, 0 were refused\n" {
+	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 ||
+		out != "forwarded 1 captures, 0 were refused\n" {
 		t.Errorf("what was refused: %d %s %s", status, out, errs)
 	}
 	if left, _ := waiting(); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
-	for name, stored := range map[string]bool{"fw1": true, "fw2": false, "fw3": true, "fw4": true, "fw5": false, "picky": true} {
-		if status, out, _ := typed("show", name); (status == 0) != stored || stored && out != fortigate(name, "x") {
+	for name, stored := range map[string]bool{"fw1": true, "fw2": false, "fw3": true, "fw4": true,
+		"fw5": false, "picky": true} {
+		if status, out, _ := typed("show", name); (status == 0) != stored ||
+			stored && out != fortigate(name, "x") {
 			t.Errorf("%s: %d %s", name, status, out)
 		}
 	}

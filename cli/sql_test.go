@@ -36,11 +36,13 @@ func openSQLite(t testing.TB, url string) *sql.DB {
 	return db
 }
 
-// TestColumns holds the fields of --json and the columns of tables and views together, and both engines' columns.
+// TestColumns holds the fields of --json and the columns of tables and views together, and both
+// engines' columns.
 func TestColumns(t *testing.T) {
 	lite := databases["sqlite"](t)
 	start(t, lite)
-	rows, err := openSQLite(t, lite).Query("SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type IN ('table', 'view') ORDER BY m.name, p.cid")
+	rows, err := openSQLite(t, lite).Query("SELECT m.name, p.name FROM sqlite_master m, " +
+		"pragma_table_info(m.name) p WHERE m.type IN ('table', 'view') ORDER BY m.name, p.cid")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +58,8 @@ func TestColumns(t *testing.T) {
 		t.Errorf("the view changes has %v, log --json %v", columns["changes"], want)
 	}
 	for _, f := range jsonFields(reflect.TypeFor[deviceJSON]()) {
-		if reckoned := f == "allowed_s" || f == "overdue_since"; !reckoned && !slices.Contains(columns["devices"], f) {
+		if reckoned := f == "allowed_s" || f == "overdue_since"; !reckoned &&
+			!slices.Contains(columns["devices"], f) {
 			t.Errorf("devices --json has %s, the table devices not", f)
 		}
 	}
@@ -66,7 +69,8 @@ func TestColumns(t *testing.T) {
 		if strings.HasPrefix(table, "sqlite_") {
 			continue
 		}
-		rows, err := connect(t, url).Query(t.Context(), "SELECT column_name::text FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", table)
+		rows, err := connect(t, url).Query(t.Context(), "SELECT column_name::text FROM "+
+			"information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", table)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +95,8 @@ func TestReadmeQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	var list []string
-	for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+	for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(
+		string(readme), -1) {
 		for line := range strings.Lines(block[1]) {
 			if strings.HasPrefix(line, "SELECT ") {
 				list = append(list, line)
@@ -104,10 +109,12 @@ func TestReadmeQueries(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		s := opened(t, url)
 		for i := range 4 {
-			insert(t, s, time.Now().Add(time.Duration(i-10)*time.Hour), gate("fw1", "s", fmt.Sprint("web", i), "192.0.2.53"))
+			insert(t, s, time.Now().Add(time.Duration(i-10)*time.Hour),
+				gate("fw1", "s", fmt.Sprint("web", i), "192.0.2.53"))
 		}
 		for _, query := range list {
-			if got := column(t, url, "SELECT '' || count(*) FROM ("+strings.TrimSuffix(strings.TrimSpace(query), ";")+") AS q"); got[0] == "0" {
+			if got := column(t, url, "SELECT '' || count(*) FROM ("+strings.TrimSuffix(
+				strings.TrimSpace(query), ";")+") AS q"); got[0] == "0" {
 				t.Errorf("finds nothing: %s", query)
 			}
 		}

@@ -56,13 +56,15 @@ func TestHostileTerminal(t *testing.T) {
 			p.put(t, fmt.Sprintf("%d.conf", i), hostileGate(name, web+name))
 		}
 	}
-	away, err := store.Open("postgres://nobody@127.0.0.1:1/nothing", store.Options{Own: true, Spool: spool})
+	away, err := store.Open("postgres://nobody@127.0.0.1:1/nothing",
+		store.Options{Own: true, Spool: spool})
 	if err != nil {
 		t.Fatal(err)
 	}
 	uid := newUID(t)
 	all := strings.Join(hostileNames, "")
-	c := capture.Upload{Peer: netip.MustParseAddrPort("192.0.2.1:69"), Filename: all, Completed: time.Now(), Body: []byte(hostileGate(all, "web"))}.Capture()
+	c := capture.Upload{Peer: netip.MustParseAddrPort("192.0.2.1:69"), Filename: all,
+		Completed: time.Now(), Body: []byte(hostileGate(all, "web"))}.Capture()
 	c.UID = uid
 	if _, err := away.Put(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -70,18 +72,23 @@ func TestHostileTerminal(t *testing.T) {
 	if err := away.Close(); err != nil {
 		t.Fatal(err)
 	}
-	commands := [][]string{{"search", "hostname"}, {"search", "--json", "hostname"}, {"devices"}, {"spool"}, {"spool", "--json"}, {"spool", "show", uid},
-		{"show", "/none" + hostile}, {"log", "/none" + hostile}, {"spool", "show", hostile}, {"search", "(" + hostile}}
+	commands := [][]string{{"search", "hostname"}, {"search", "--json", "hostname"}, {"devices"},
+		{"spool"}, {"spool", "--json"}, {"spool", "show", uid},
+		{"show", "/none" + hostile}, {"log", "/none" + hostile}, {"spool", "show", hostile},
+		{"search", "(" + hostile}}
 	var devices []deviceJSON
 	unmarshal(t, p.must(t, "devices", "--json"), &devices)
 	for _, d := range devices {
 		ref := d.Site + "/" + d.Name
-		commands = append(commands, []string{"show", ref}, []string{"diff", ref}, []string{"log", ref}, []string{"show", ref, "--redact"}, []string{"diff", ref, "--redact"})
+		commands = append(commands, []string{"show", ref}, []string{"diff", ref},
+			[]string{"log", ref}, []string{"show", ref, "--redact"},
+			[]string{"diff", ref, "--redact"})
 	}
 	printed := 0
 	for _, args := range commands {
 		_, out := atTerminal(t, []string{"DATABASE_URL=" + url, "SPOOL=" + spool}, args...)
-		if out = ours.ReplaceAllString(out, ""); strings.ContainsAny(out, hostile) || strings.ToValidUTF8(out, "") != out {
+		if out = ours.ReplaceAllString(out, ""); strings.ContainsAny(out, hostile) ||
+			strings.ToValidUTF8(out, "") != out {
 			t.Errorf("%q shows %q", args, out)
 		}
 		printed += strings.Count(out, "gnp.fnoc")

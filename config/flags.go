@@ -2,34 +2,46 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
-// setting is a field of Config with what its tags say.
+// Which commands have a setting as a flag.
+const (
+	OnAll         = "all"
+	OnServe       = "serve"
+	OnPrint       = "print" // what prints configurations
+	OnHealthcheck = "healthcheck"
+)
+
+// A Setting is a field of Config with what its tags say.
 type Setting struct {
-	Field     string
-	Env       string
-	Flags     []string // the flag's name, and its other names
-	Shorthand string
-	desc      string
-	index     int
+	Env         string
+	Flags       []string // the flag's name, and its other names; none where it has no flag
+	Shorthand   string
+	Description string
+
+	field string
+	on    []string
+	index int
 }
 
-// Settings are Config's fields, in order. A tag flag:"port,p,old-name" is name, shorthand and other names.
+// Settings returns Config's fields, in order.
 func Settings() []Setting {
 	var list []Setting
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.Tag.Get("env") == "" {
+		variable := f.Tag.Get("env")
+		if variable == "" {
 			continue
 		}
-		s := Setting{Field: f.Name, Env: f.Tag.Get("env"), desc: f.Tag.Get("desc"), index: i}
+		s := Setting{field: f.Name, Env: variable, Description: descriptions[variable], index: i,
+			on: strings.Split(f.Tag.Get("on"), ",")}
 		if tag := strings.Split(f.Tag.Get("flag"), ","); tag[0] != "" {
 			s.Flags = tag[:1]
 			if len(tag) > 1 {
@@ -42,13 +54,34 @@ func Settings() []Setting {
 	return list
 }
 
-// value returns the setting of c as what pflag sets.
-func (s Setting) value(c *Config) *flagValue {
-	return &flagValue{reflect.ValueOf(c).Elem().Field(s.index)}
+// Flags adds the flags that a kind of command has, such as OnServe.
+func (c *Config) Flags(f *pflag.FlagSet, on string) {
+	for _, s := range Settings() {
+		if !slices.Contains(s.on, on) {
+			continue
+		}
+		for i, name := range s.Flags {
+			v := s.value(c)
+			if i == 0 {
+				f.VarP(v, name, s.Shorthand, s.Description+" ["+s.Env+"]")
+				if _, ok := v.v.Interface().(Switch); ok {
+					f.Lookup(name).NoOptDefVal = "true"
+				}
+				continue
+			}
+			f.Var(v, name, s.Description)
+			_ = f.MarkHidden(name) // another name of the first
+		}
+	}
 }
 
 // Text returns the setting's value in c, as a person would write it.
 func (s Setting) Text(c Config) string { return s.value(&c).String() }
+
+// value returns the setting of c as what pflag sets.
+func (s Setting) value(c *Config) *flagValue {
+	return &flagValue{reflect.ValueOf(c).Elem().Field(s.index)}
+}
 
 // flagValue sets a field of Config by the same rules as a variable of the environment does.
 type flagValue struct{ v reflect.Value }
@@ -87,47 +120,4 @@ func (f *flagValue) Type() string {
 		return "bool"
 	}
 	return "text"
-}
-
-func postgresURL(user, password, host, database string) string {
-	u := url.URL{Scheme: "postgres", Host: host, Path: "/" + database}
-	switch {
-	case password != "":
-		u.User = url.UserPassword(user, password)
-	case user != "":
-		u.User = url.User(user)
-	}
-	return u.String()
-}
-
-// located returns a database URL as masked does, and a file's with its whole path, as commands in another folder need it.
-func Located(database string) string {
-	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
-		if abs, err := filepath.Abs(strings.TrimPrefix(path, "//")); err == nil {
-			return "sqlite:" + abs
-		}
-	}
-	return Masked(database)
-}
-
-// masked returns a database URL without its password.
-func Masked(database string) string {
-	u, err := url.Parse(database)
-	if err == nil && strings.Contains(u.Path, "@") { // a password with a slash
-		err = errors.New("malformed")
-	}
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		if strings.HasPrefix(database, "sqlite:") {
-			return database
-		}
-		return "a malformed URL"
-	}
-	q := u.Query()
-	for key := range q {
-		if strings.Contains(key, "password") {
-			q.Set(key, "xxxxx")
-			u.RawQuery = q.Encode()
-		}
-	}
-	return u.Redacted()
 }

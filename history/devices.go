@@ -14,7 +14,8 @@ import (
 
 // A Filter picks devices. The zero Filter picks all.
 type Filter struct {
-	Glob     string  // of a name, or of SITE/NAME where it has a slash; CheckGlob says whether it is well formed
+	// of a name, or of SITE/NAME where it has a slash; CheckGlob says whether it is well formed
+	Glob     string
 	Site     *string // "" for devices without a site; nil for all sites
 	Platform string
 }
@@ -29,7 +30,8 @@ func CheckGlob(glob string) error {
 
 // Picks reports whether the filter picks a device, by its name, site and platform.
 func (f Filter) Picks(d store.Device) bool {
-	return (f.Site == nil || d.Site == *f.Site) && (f.Platform == "" || d.Platform == f.Platform) && globbed(f.Glob, d)
+	return (f.Site == nil || d.Site == *f.Site) && (f.Platform == "" || d.Platform == f.Platform) &&
+		globbed(f.Glob, d)
 }
 
 // picksRecord reports whether the filter picks the device of a capture.
@@ -37,14 +39,16 @@ func (f Filter) picksRecord(r store.Record) bool {
 	return f.Picks(store.Device{Site: r.Site, Name: r.Device, Platform: r.Platform})
 }
 
-// globbed reports whether a pattern is empty or matches a device's name, or its reference where the pattern has a slash.
+// globbed reports whether a pattern is empty or matches a device's name, or its reference where the
+// pattern has a slash.
 func globbed(glob string, d store.Device) bool {
 	if glob == "" {
 		return true
 	}
 	text := d.Name
 	if strings.Contains(glob, "/") {
-		text = strings.ReplaceAll(d.Ref(), "/", "\x00") // a site may hold slashes itself: * matches them too
+		// a site may hold slashes itself: * matches them too
+		text = strings.ReplaceAll(d.Ref(), "/", "\x00")
 		glob = strings.ReplaceAll(glob, "/", "\x00")
 	} else {
 		text = strings.ReplaceAll(text, "/", "\x00")
@@ -58,7 +62,9 @@ var Orders = []string{"name", "last_seen", "last_change", "platform", "captures"
 
 // orders compare devices: times and counts with the latest and the most first.
 var orders = map[string]func(a, b store.Device) int{
-	"name":        func(a, b store.Device) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name)) },
+	"name": func(a, b store.Device) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name))
+	},
 	"last_seen":   func(a, b store.Device) int { return b.LastSeen.Compare(a.LastSeen) },
 	"last_change": func(a, b store.Device) int { return b.LastChange.Compare(a.LastChange) },
 	"platform":    func(a, b store.Device) int { return cmp.Compare(a.Platform, b.Platform) },
@@ -69,12 +75,14 @@ var orders = map[string]func(a, b store.Device) int{
 // CheckOrder returns an error where an order is none of Orders, with or without "-" before it.
 func CheckOrder(order string) error {
 	if orders[strings.TrimPrefix(order, "-")] == nil {
-		return fmt.Errorf("%q: it is one of %s, with - before it for the other way round", order, strings.Join(Orders, ", "))
+		return fmt.Errorf("%q: it is one of %s, with - before it for the other way round", order,
+			strings.Join(Orders, ", "))
 	}
 	return nil
 }
 
-// Sort sorts devices by one of Orders: times and counts with the latest and the most first, "-" before it reverses that.
+// Sort sorts devices by one of Orders: times and counts with the latest and the most first, "-"
+// before it reverses that.
 func Sort(devices []store.Device, order string) {
 	compare := orders[strings.TrimPrefix(order, "-")]
 	slices.SortStableFunc(devices, func(a, b store.Device) int {
@@ -96,8 +104,10 @@ func State(d store.Device, now time.Time) string {
 	return "ok"
 }
 
-// Newest returns the newest whole captures of the devices that the filter picks, and the devices that have none.
-func Newest(ctx context.Context, s *store.Store, f Filter) (whole []store.Record, without []store.Device, err error) {
+// Newest returns the newest whole captures of the devices that the filter picks, and the devices
+// that have none.
+func Newest(ctx context.Context, s *store.Store, f Filter) (whole []store.Record,
+	without []store.Device, err error) {
 	devices, err := s.Devices(ctx) // first: a device that comes meanwhile is not without one
 	if err != nil {
 		return nil, nil, err

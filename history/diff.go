@@ -1,5 +1,5 @@
-// Package history answers what can be asked of the captures, as values: differences, versions, searches, filters.
-// The commands print its answers.
+// Package history answers what can be asked of the captures, as values: differences, versions,
+// searches, filters. The commands print its answers.
 package history
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// A Side is one of two configurations that are compared. The zero Side is nothing: all of the other one is new.
+// A Side is one of two configurations that are compared. The zero Side is nothing: all of the other
+// one is new.
 type Side struct {
 	Kind string // as device has it: KindFull, KindEncrypted, ...
 	Body []byte
@@ -71,8 +72,8 @@ type Line struct {
 	Text string // without its end
 }
 
-// Compare returns what differs between two configurations. With Redact it returns ErrSecretsUnknown where the secrets
-// of a side can't be found.
+// Compare returns what differs between two configurations. With Redact it returns ErrSecretsUnknown
+// where the secrets of a side can't be found.
 func Compare(old, new Side, o Options) (Diff, error) {
 	switch {
 	case bytes.Equal(old.Body, new.Body):
@@ -110,7 +111,8 @@ func Compare(old, new Side, o Options) (Diff, error) {
 	return d, nil
 }
 
-// mendHunks sets where hunks stand in the new text: the library (v0.4.1) counts wrong after a hunk of several edits.
+// mendHunks sets where hunks stand in the new text: the library (v0.4.1) counts wrong after a hunk
+// of several edits.
 func mendHunks(hunks []*udiff.Hunk) {
 	grown := 0
 	for _, h := range hunks {
@@ -138,7 +140,8 @@ func hunkOf(h *udiff.Hunk, from, to text) Hunk {
 			out.Lines[n] = Line{Op: '+', New: to.numbers[j], Text: to.shown[j]}
 			j++
 		default:
-			out.Lines[n] = Line{Op: ' ', Old: from.numbers[i], New: to.numbers[j], Text: to.shown[j]}
+			out.Lines[n] = Line{Op: ' ', Old: from.numbers[i], New: to.numbers[j],
+				Text: to.shown[j]}
 			i, j = i+1, j+1
 		}
 	}
@@ -147,7 +150,8 @@ func hunkOf(h *udiff.Hunk, from, to text) Hunk {
 	return out
 }
 
-// setPaths sets the block path of each hunk. It reads each file once, and only where a hunk's first change is in it.
+// setPaths sets the block path of each hunk. It reads each file once, and only where a hunk's first
+// change is in it.
 func setPaths(hunks []Hunk, old, new []byte) {
 	wantedOld, wantedNew := map[int][]string{}, map[int][]string{}
 	for _, h := range hunks {

@@ -13,7 +13,8 @@ import (
 type Notes struct {
 	Aliases []string // references of its other names
 	Former  *Former  // the device that it may have been before; nil for none
-	Boxes   []string // model and serial of the boxes that take turns under its name; none where they don't
+	// model and serial of the boxes that take turns under its name; none where they don't
+	Boxes []string
 }
 
 // A Former is a device that has gone silent and may go on under another name.
@@ -23,11 +24,11 @@ type Former struct {
 }
 
 const (
-	// alike is how much of two texts must be the same for one to be the other's successor under a new name. When a device
-	// is renamed its name changes, and what is changed on the same day.
+	// alike is how much of two texts must be the same for one to be the other's successor under a
+	// new name. When a device is renamed its name changes, and what is changed on the same day.
 	alike = 0.8
-	// alternating is how often the hardware must come back to what it was before to be pointed out. A spare that was put
-	// in and taken out again is one return.
+	// alternating is how often the hardware must come back to what it was before to be pointed out.
+	// A spare that was put in and taken out again is one return.
 	alternating = 2
 	// boxesShown bounds the boxes that are named: more say nothing more.
 	boxesShown = 4

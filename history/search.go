@@ -17,7 +17,8 @@ type Query struct {
 	Pattern *regexp.Regexp // compiled with (?m): ^ and $ match at a line's ends
 	Filter  Filter
 	All     bool // all versions, and not each device's newest configuration alone
-	Redact  bool // hide secrets; what is hidden isn't found either, and unknown platforms are left out
+	// hide secrets; what is hidden isn't found either, and unknown platforms are left out
+	Redact bool
 }
 
 // A Match is a line that matches.
@@ -28,8 +29,8 @@ type Match struct {
 	Text         string   // without secrets where the query says so
 }
 
-// Search yields the lines that match, capture by capture as the store lists them. It reads with all cores. It ends after
-// an error.
+// Search yields the lines that match, capture by capture as the store lists them. It reads with all
+// cores. It ends after an error.
 func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
 		records, err := q.records(ctx, s)
@@ -58,7 +59,8 @@ func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error
 	}
 }
 
-// records returns what is searched: each device's newest configuration, or all versions, the newest first.
+// records returns what is searched: each device's newest configuration, or all versions, the newest
+// first.
 func (q Query) records(ctx context.Context, s *store.Store) (records []store.Record, err error) {
 	if !q.All {
 		all, err := s.Current(ctx)
@@ -88,8 +90,10 @@ func (q Query) records(ctx context.Context, s *store.Store) (records []store.Rec
 	return records, nil
 }
 
-// inOrder works on a list with all cores and hands the results on in its order, until done returns false.
-func inOrder(list []store.Record, work func(store.Record) ([]Match, error), done func([]Match, error) bool) {
+// inOrder works on a list with all cores and hands the results on in its order, until done returns
+// false.
+func inOrder(list []store.Record, work func(store.Record) ([]Match, error),
+	done func([]Match, error) bool) {
 	type result struct {
 		found []Match
 		err   error
@@ -128,8 +132,9 @@ func inOrder(list []store.Record, work func(store.Record) ([]Match, error), done
 	}
 }
 
-// matches returns the lines of a configuration that match. Where its text has no match, its lines are not looked at. The
-// blocks are those of the configuration itself, since what hides a secret may look like one of its tags.
+// matches returns the lines of a configuration that match. Where its text has no match, its lines
+// are not looked at. The blocks are those of the configuration itself, since what hides a secret
+// may look like one of its tags.
 func (q Query) matches(r store.Record, body []byte) (found []Match) {
 	whole := device.Decode(body)
 	lines := device.Outline
@@ -149,7 +154,8 @@ func (q Query) matches(r store.Record, body []byte) (found []Match) {
 			shown = l.Redacted()
 		}
 		if q.Pattern.Match(shown) {
-			found = append(found, Match{Record: r, Line: l.Number, Path: l.Path(), Text: string(shown)})
+			found = append(found, Match{Record: r, Line: l.Number, Path: l.Path(),
+				Text: string(shown)})
 		}
 	}
 	return found

@@ -10,9 +10,10 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// Versions yields the versions of a device, the newest first; with a path only those that changed something there. It
-// ends after an error.
-func Versions(ctx context.Context, s *store.Store, d store.Device, path []string) iter.Seq2[store.Version, error] {
+// Versions yields the versions of a device, the newest first; with a path only those that changed
+// something there. It ends after an error.
+func Versions(ctx context.Context, s *store.Store, d store.Device,
+	path []string) iter.Seq2[store.Version, error] {
 	return func(yield func(store.Version, error) bool) {
 		sections := sections{store: s, path: path, sums: map[int64][sha256.Size]byte{}}
 		var failed error
@@ -41,8 +42,8 @@ type sections struct {
 	sums  map[int64][sha256.Size]byte // by capture: of what is significant there
 }
 
-// changed reports whether a version differs in the path from the one before it. A torn one doesn't: what it lacks at its
-// end was not deleted.
+// changed reports whether a version differs in the path from the one before it. A torn one doesn't:
+// what it lacks at its end was not deleted.
 func (s sections) changed(ctx context.Context, v store.Version) (bool, error) {
 	if !v.Complete {
 		return false, nil
@@ -105,9 +106,9 @@ func ParsePath(text string) (path []string) {
 	return path
 }
 
-// abbreviates reports whether a person may mean a block's header by given: its last words, each perhaps cut short before
-// its number, without quotes and in any case. "interface gi1/0/1" is "interface GigabitEthernet1/0/1", "firewall policy"
-// is "config firewall policy".
+// abbreviates reports whether a person may mean a block's header by given: its last words, each
+// perhaps cut short before its number, without quotes and in any case. "interface gi1/0/1" is
+// "interface GigabitEthernet1/0/1", "firewall policy" is "config firewall policy".
 func abbreviates(given, header string) bool {
 	g, h := strings.Fields(strings.ToLower(given)), strings.Fields(strings.ToLower(header))
 	if len(g) > len(h) {

@@ -14,8 +14,8 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// OpenDatabase opens a database of py3tftpsql or tftpsql, or of both: py3tftpsql's table is imported where there is one,
-// and tftpsql's captures where there are some.
+// OpenDatabase opens a database of py3tftpsql or tftpsql, or of both: py3tftpsql's table is
+// imported where there is one, and tftpsql's captures where there are some.
 func OpenDatabase(ctx context.Context, url string, log *slog.Logger) (*Source, error) {
 	s, err := store.Open(url, store.Options{Logger: log})
 	if err != nil {
@@ -34,7 +34,8 @@ func OpenDatabase(ctx context.Context, url string, log *slog.Logger) (*Source, e
 	case err == nil && version > 0:
 		if err = s.CheckSchema(ctx); err == nil {
 			d.n, err = s.Number(ctx)
-		} else if strings.Contains(err.Error(), "tftpsql migrate") { // of this one, and not of the database that it goes to
+			// of this one, and not of the database that it goes to
+		} else if strings.Contains(err.Error(), "tftpsql migrate") {
 			err = fmt.Errorf("%w --database %s", err, config.Masked(url))
 		}
 	}
@@ -66,7 +67,8 @@ func (d *database) each(ctx context.Context, _ *store.Store, yield func(item) er
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				return c, unreadable(c, errors.New("it went away"))
-			case store.ClassOf(err) == store.Config: // damaged: nothing that comes after it is held up
+			// damaged: nothing that comes after it is held up
+			case store.ClassOf(err) == store.Config:
 				return c, unreadable(c, err)
 			case err != nil:
 				return c, err
@@ -78,15 +80,19 @@ func (d *database) each(ctx context.Context, _ *store.Store, yield func(item) er
 
 // unreadable says that a capture of another database can't be read.
 func unreadable(c store.Capture, why error) error {
-	return &Skipped{What: store.Device{Site: c.Site, Name: c.Name}.Ref(), At: c.ReceivedAt, Why: why}
+	return &Skipped{What: store.Device{Site: c.Site, Name: c.Name}.Ref(), At: c.ReceivedAt,
+		Why: why}
 }
 
-// again is a capture of another database: what its configuration says is read anew, the rest is as it was.
+// again is a capture of another database: what its configuration says is read anew, the rest is as
+// it was.
 func again(c store.Capture, body []byte) store.Capture {
 	addr, _ := netip.ParseAddr(c.Source) // what was imported there has none
-	r := capture.Upload{Filename: c.Filename, Mode: c.Mode, Peer: netip.AddrPortFrom(addr, c.SourcePort),
+	r := capture.Upload{Filename: c.Filename, Mode: c.Mode,
+		Peer:     netip.AddrPortFrom(addr, c.SourcePort),
 		Received: c.ReceivedAt, Completed: c.ReceivedAt, Body: body}.Capture()
-	r.Source, r.Local, r.Filename, r.Options, r.Duration = c.Source, c.Local, c.Filename, c.Options, c.Duration
+	r.Source, r.Local, r.Filename, r.Options, r.Duration = c.Source, c.Local, c.Filename, c.Options,
+		c.Duration
 	r.Site, r.Name, r.NamedBy, r.Filed = c.Site, c.Name, c.NamedBy, c.Filed
 	return r
 }
@@ -128,9 +134,10 @@ type seedTable struct {
 
 func (o *seedTable) total() int64 { return o.n + int64(len(o.rows)) }
 
-// times reads the rows, and gives them times, which they have none of: a day apart, the last of each device before anything came here by
-// itself, which is now where nothing did; and after what was imported of the device before. It wants the schema of to made: where
-// both are one database, that has given the table another name.
+// times reads the rows, and gives them times, which they have none of: a day apart, the last of
+// each device before anything came here by itself, which is now where nothing did; and after what
+// was imported of the device before. It wants the schema of to made: where both are one database,
+// that has given the table another name.
 func (o *seedTable) times(ctx context.Context, to *store.Store, now time.Time) (err error) {
 	if o.rows, err = o.s.SeedRows(ctx); err != nil {
 		return err

@@ -28,9 +28,11 @@ type Written struct {
 	Damaged []*Skipped // captures that can't be read
 }
 
-// Export writes captures into a folder, a file each, and deletes nothing. A file that differs is replaced at once and
-// whole; one that doesn't is left alone. The time of a file is that of its capture.
-func Export(ctx context.Context, s *store.Store, dir string, records []store.Record, progress func(done, total int64)) (Written, error) {
+// Export writes captures into a folder, a file each, and deletes nothing. A file that differs is
+// replaced at once and whole; one that doesn't is left alone. The time of a file is that of its
+// capture.
+func Export(ctx context.Context, s *store.Store, dir string, records []store.Record,
+	progress func(done, total int64)) (Written, error) {
 	var w Written
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return w, err
@@ -49,8 +51,10 @@ func Export(ctx context.Context, s *store.Store, dir string, records []store.Rec
 		switch {
 		case errors.Is(err, store.ErrNotFound): // it was forgotten meanwhile
 			continue
-		case err != nil && store.ClassOf(err) == store.Config: // damaged: the others are worth having all the more
-			w.Damaged = append(w.Damaged, &Skipped{What: store.Device{Site: r.Site, Name: r.Device}.Ref(), Why: err})
+		// damaged: the others are worth having all the more
+		case err != nil && store.ClassOf(err) == store.Config:
+			w.Damaged = append(w.Damaged, &Skipped{
+				What: store.Device{Site: r.Site, Name: r.Device}.Ref(), Why: err})
 			continue
 		case err != nil:
 			return w, err
@@ -70,7 +74,8 @@ func Export(ctx context.Context, s *store.Store, dir string, records []store.Rec
 // replace makes a file what it should be, and reports whether it was something else.
 func replace(root *os.Root, name string, body []byte, r store.Record) (changed bool, err error) {
 	name = filepath.FromSlash(name)
-	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(body)) {
+	if info, err := root.Lstat(name); err == nil && info.Mode().IsRegular() &&
+		info.Size() == int64(len(body)) {
 		was, err := root.ReadFile(name)
 		if err != nil || bytes.Equal(was, body) {
 			return false, err
@@ -100,7 +105,8 @@ func replace(root *os.Root, name string, body []byte, r store.Record) (changed b
 	return true, nil
 }
 
-// fileNames returns a name, with slashes, for each capture. Two that a file system might take for one are told apart.
+// fileNames returns a name, with slashes, for each capture. Two that a file system might take for
+// one are told apart.
 func fileNames(records []store.Record) []string {
 	names := make([]string, len(records))
 	taken := map[string]bool{}
@@ -118,7 +124,8 @@ func fileNames(records []store.Record) []string {
 			}
 		}
 		stem := fileName(r.Device, false)
-		if r.Kind != device.KindFull && (r.Kind != device.KindOther || whole[store.Device{Site: r.Site, Name: r.Device}]) {
+		if r.Kind != device.KindFull && (r.Kind != device.KindOther ||
+			whole[store.Device{Site: r.Site, Name: r.Device}]) {
 			stem += "." + fileName(strings.ReplaceAll(r.Kind, ":", "-"), false)
 		}
 		name := path.Join(folder, stem+extension)
@@ -134,7 +141,8 @@ func fileNames(records []store.Record) []string {
 
 const (
 	extension = ".conf"
-	// longestPart bounds a part of a name, in bytes: file systems take 255, with what is put behind it.
+	// longestPart bounds a part of a name, in bytes: file systems take 255, with what is put behind
+	// it.
 	longestPart = 100
 )
 
@@ -144,14 +152,16 @@ func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) 
 // reserved are names that mean something else on Windows.
 var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)`)
 
-// fileName makes a name, whatever it is, one element of a path that any file system takes. A folder never ends as a file does, so
-// that the two can't be in each other's way.
+// fileName makes a name, whatever it is, one element of a path that any file system takes. A folder
+// never ends as a file does, so that the two can't be in each other's way.
 func fileName(name string, folder bool) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {
 		r, n := utf8.DecodeRuneInString(name[i:])
-		plain := r != utf8.RuneError && unicode.IsPrint(r) && !strings.ContainsRune(`/\:*?"<>|%~`, r)
-		if i == 0 && (r == '.' || r == '-' || r == ' ' || reserved.MatchString(name)) || i+n == len(name) && (r == '.' || r == ' ') {
+		plain := r != utf8.RuneError && unicode.IsPrint(r) &&
+			!strings.ContainsRune(`/\:*?"<>|%~`, r)
+		if i == 0 && (r == '.' || r == '-' || r == ' ' || reserved.MatchString(name)) ||
+			i+n == len(name) && (r == '.' || r == ' ') {
 			plain = false
 		}
 		if folder && strings.EqualFold(name[i:], extension) {

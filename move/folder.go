@@ -28,8 +28,9 @@ type folderFile struct {
 	at   time.Time
 }
 
-// OpenFolder opens a TFTP server's folder: a subfolder is a site, and files have the times of their last change. Files of
-// more than most bytes are left out. It returns ErrRepository where the folder is a git repository.
+// OpenFolder opens a TFTP server's folder: a subfolder is a site, and files have the times of their
+// last change. Files of more than most bytes are left out. It returns ErrRepository where the
+// folder is a git repository.
 func OpenFolder(dir string, most int64) (*Source, error) {
 	root, err := os.OpenRoot(dir) // which no link in it leads out of
 	if err != nil {
@@ -126,6 +127,10 @@ func (f *folder) find(file folderFile) item {
 		return leftOut(file.name, err)
 	}
 	sum := sha256.Sum256(body)
-	return item{uidOf("file", file.name, file.at.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano), string(sum[:])),
-		func(context.Context) (store.Capture, error) { return captureFrom(file.name, file.at, body), nil }}
+	return item{uidOf("file", file.name, file.at.UTC().Truncate(time.Microsecond).Format(
+		time.RFC3339Nano), string(sum[:])),
+		func(context.Context) (store.Capture, error) {
+			return captureFrom(file.name, file.at, body),
+				nil
+		}}
 }

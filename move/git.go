@@ -18,9 +18,10 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// gitRepository is the repository of Oxidized (a file a device, or a folder a group with those) or RANCID (a folder configs in that
-// of the group). It is read by the git program, which is where such a repository is, by two commands that look at objects alone:
-// neither hooks nor filters of the repository run.
+// gitRepository is the repository of Oxidized (a file a device, or a folder a group with those) or
+// RANCID (a folder configs in that of the group). It is read by the git program, which is where
+// such a repository is, by two commands that look at objects alone: neither hooks nor filters of
+// the repository run.
 type gitRepository struct {
 	dir      string
 	versions []gitVersion
@@ -40,21 +41,26 @@ func git(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
 	cmd.Env = append(cmd.Env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1")
 	if abs, err := filepath.Abs(dir); err == nil {
-		cmd.Env = append(cmd.Env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(abs)) // a repository around it isn't meant
+		// a repository around it isn't meant
+		cmd.Env = append(cmd.Env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(abs))
 	}
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GIT_") && !strings.HasPrefix(v, "LC_") || strings.HasPrefix(v, "GIT_CONFIG") { // GIT_DIR isn't meant either
+		// GIT_DIR isn't meant either
+		if !strings.HasPrefix(v, "GIT_") && !strings.HasPrefix(v, "LC_") ||
+			strings.HasPrefix(v, "GIT_CONFIG") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
 	return cmd
 }
 
-// OpenGit opens the git repository of Oxidized or RANCID: every version of its first-parent history, with the time of its
-// commit; the group is the site. Versions of more than most bytes are left out. It needs the git program.
+// OpenGit opens the git repository of Oxidized or RANCID: every version of its first-parent
+// history, with the time of its commit; the group is the site. Versions of more than most bytes are
+// left out. It needs the git program.
 func OpenGit(ctx context.Context, dir string, most int64) (*Source, error) {
 	g := &gitRepository{dir: dir, most: most}
-	cmd := git(ctx, dir, "log", "--reverse", "--first-parent", "-m", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff",
+	cmd := git(ctx, dir, "log", "--reverse", "--first-parent", "-m", "--raw", "-z", "--no-abbrev",
+		"--no-renames", "--no-ext-diff",
 		"--no-show-signature", "--diff-filter=AM", "--format=commit %H %ct")
 	cmd.Stderr = &g.trouble
 	out, err := cmd.StdoutPipe()
@@ -67,8 +73,10 @@ func OpenGit(ctx context.Context, dir string, most int64) (*Source, error) {
 	readErr := g.history(bufio.NewReader(out))
 	_, _ = io.Copy(io.Discard, out) // so that it can end
 	if err := cmd.Wait(); err != nil {
-		if ctx.Err() == nil && strings.Contains(g.trouble.String(), "does not have any commits yet") {
-			return nil, fmt.Errorf("git in %s: its HEAD is a branch without commits; where they are on another branch: git -C %s symbolic-ref HEAD refs/heads/BRANCH", dir, dir)
+		if ctx.Err() == nil && strings.Contains(g.trouble.String(),
+			"does not have any commits yet") {
+			return nil, fmt.Errorf("git in %s: its HEAD is a branch without commits; where they "+
+				"are on another branch: git -C %s symbolic-ref HEAD refs/heads/BRANCH", dir, dir)
 		}
 		return nil, g.failed(ctx, err)
 	}
@@ -89,8 +97,8 @@ func (g *gitRepository) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("git in %s: %w", g.dir, err)
 }
 
-// history reads what git log prints: for each commit a head, and for each file of it its modes and hashes, and then its path; a NUL
-// after each.
+// history reads what git log prints: for each commit a head, and for each file of it its modes and
+// hashes, and then its path; a NUL after each.
 func (g *gitRepository) history(r *bufio.Reader) error {
 	commit, at := "", time.Time{}
 	last := map[string]time.Time{} // of a path
@@ -139,14 +147,15 @@ func configuration(file string) bool {
 		}
 	}
 	switch base := path.Base(file); {
-	case base == "router.db", strings.HasPrefix(base, "routers."), base == "CVSROOT", strings.HasPrefix(base, "README"):
+	case base == "router.db", strings.HasPrefix(base, "routers."), base == "CVSROOT",
+		strings.HasPrefix(base, "README"):
 		return false // RANCID's lists of devices
 	}
 	return true
 }
 
-// place returns what a file would have been named by a device: GROUP/DEVICE. RANCID's folder configs is no group; where it has no
-// other folder around it, the repository is the group's.
+// place returns what a file would have been named by a device: GROUP/DEVICE. RANCID's folder
+// configs is no group; where it has no other folder around it, the repository is the group's.
 func (g *gitRepository) place(file string) string {
 	dir, name := path.Split(file)
 	dir = strings.TrimSuffix(dir, "/")
@@ -173,17 +182,18 @@ func (g *gitRepository) close() error {
 
 func (g *gitRepository) each(ctx context.Context, _ *store.Store, yield func(item) error) error {
 	for _, v := range g.versions {
-		err := yield(item{uid: uidOf("git", v.commit, v.path, v.blob), capture: func(context.Context) (store.Capture, error) {
-			body, err := g.blob(ctx, v)
-			if err != nil {
-				return store.Capture{}, err
-			}
-			if bytes.HasPrefix(body, []byte("\x00GITCRYPT\x00")) {
-				return store.Capture{}, skipped(v.path, "encrypted by git-crypt")
-			}
-			place := g.place(v.path)
-			return captureFrom(place, v.at, body), nil
-		}})
+		err := yield(item{uid: uidOf("git", v.commit, v.path, v.blob),
+			capture: func(context.Context) (store.Capture, error) {
+				body, err := g.blob(ctx, v)
+				if err != nil {
+					return store.Capture{}, err
+				}
+				if bytes.HasPrefix(body, []byte("\x00GITCRYPT\x00")) {
+					return store.Capture{}, skipped(v.path, "encrypted by git-crypt")
+				}
+				place := g.place(v.path)
+				return captureFrom(place, v.at, body), nil
+			}})
 		if err != nil {
 			return err
 		}
@@ -219,7 +229,8 @@ func (g *gitRepository) blob(ctx context.Context, v gitVersion) ([]byte, error) 
 	}
 	f := strings.Fields(head) // hash, "blob", size; or "missing"
 	if len(f) != 3 || f[1] != "blob" {
-		return nil, fmt.Errorf("git in %s: %s of commit %s: %s", g.dir, v.path, v.commit, strings.TrimSpace(head))
+		return nil, fmt.Errorf("git in %s: %s of commit %s: %s", g.dir, v.path, v.commit,
+			strings.TrimSpace(head))
 	}
 	size, err := strconv.ParseInt(f[2], 10, 64)
 	if err != nil {

@@ -21,9 +21,11 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// A Source is where captures are imported from. [OpenFolder], [OpenGit] and [OpenDatabase] open one.
+// A Source is where captures are imported from. [OpenFolder], [OpenGit] and [OpenDatabase] open
+// one.
 type Source struct {
-	// each calls yield with everything that the source has, the oldest first. to is where it goes, or nil.
+	// each calls yield with everything that the source has, the oldest first. to is where it goes,
+	// or nil.
 	each func(ctx context.Context, to *store.Store, yield func(item) error) error
 	// total returns how many items there are.
 	total func() int64
@@ -35,11 +37,12 @@ type Source struct {
 // Close closes the source.
 func (s *Source) Close() error { return s.close() }
 
-// An item is something to import. Its uid is made of what it is and where it was found, so that it is stored once however
-// often it is imported.
+// An item is something to import. Its uid is made of what it is and where it was found, so that it
+// is stored once however often it is imported.
 type item struct {
-	uid     string
-	capture func(context.Context) (store.Capture, error) // a *Skipped error where it is no configuration
+	uid string
+	// a *Skipped error where it is no configuration
+	capture func(context.Context) (store.Capture, error)
 }
 
 // Skipped says what was left out, and why.
@@ -62,9 +65,10 @@ type Import struct {
 
 // A Report says what was imported.
 type Report struct {
-	New       int64
-	Known     int64             // captures that were there before
-	Elsewhere map[string]int64  // of these by site: captures under another site than the one that was asked for
+	New   int64
+	Known int64 // captures that were there before
+	// of these by site: captures under another site than the one that was asked for
+	Elsewhere map[string]int64
 	Devices   []*ImportedDevice // of the new ones, by reference
 	Skipped   []*Skipped
 }
@@ -76,11 +80,13 @@ type ImportedDevice struct {
 	First, Last   time.Time
 }
 
-// Run imports, and reports what it did also where it failed. What was imported before is not imported again, so it may be
-// repeated, or go on after an interruption. Captures are stored one after the other, so that their numbers grow with
-// their times, and a device that sends meanwhile waits for one of them at most.
+// Run imports, and reports what it did also where it failed. What was imported before is not
+// imported again, so it may be repeated, or go on after an interruption. Captures are stored one
+// after the other, so that their numbers grow with their times, and a device that sends meanwhile
+// waits for one of them at most.
 func (i Import) Run(ctx context.Context) (Report, error) {
-	run := running{Import: i, report: Report{Elsewhere: map[string]int64{}}, devices: map[string]*ImportedDevice{}}
+	run := running{Import: i, report: Report{Elsewhere: map[string]int64{}},
+		devices: map[string]*ImportedDevice{}}
 	done := int64(0)
 	err := i.From.each(ctx, i.To, func(it item) error {
 		if err := ctx.Err(); err != nil {
@@ -94,9 +100,10 @@ func (i Import) Run(ctx context.Context) (Report, error) {
 	if err == nil && !i.Dry && i.From.after != nil {
 		err = i.From.after(ctx, i.To, i.Site)
 	}
-	run.report.Devices = slices.SortedFunc(maps.Values(run.devices), func(a, b *ImportedDevice) int {
-		return strings.Compare(a.Ref, b.Ref)
-	})
+	run.report.Devices = slices.SortedFunc(maps.Values(run.devices),
+		func(a, b *ImportedDevice) int {
+			return strings.Compare(a.Ref, b.Ref)
+		})
 	return run.report, err
 }
 
@@ -179,13 +186,15 @@ func uidOf(parts ...string) string {
 	return uuid.NewSHA1(importSpace, []byte(strings.Join(parts, "\x00"))).String()
 }
 
-// captureFrom is a file as a capture. The address that it came from is unknown, so a file that would be named by its
-// address has its own name. A time in the future becomes now: else nothing that is sent until then would be the newest.
+// captureFrom is a file as a capture. The address that it came from is unknown, so a file that
+// would be named by its address has its own name. A time in the future becomes now: else nothing
+// that is sent until then would be the newest.
 func captureFrom(filename string, at time.Time, body []byte) store.Capture {
 	if now := time.Now(); at.After(now) {
 		at = now
 	}
-	c := capture.Upload{Filename: filename, Mode: store.Imported, Received: at, Completed: at, Body: body}.Capture()
+	c := capture.Upload{Filename: filename, Mode: store.Imported, Received: at, Completed: at,
+		Body: body}.Capture()
 	if c.NamedBy == store.NamedBySource {
 		c.Name = nameOf(strings.TrimSuffix(path.Base(filename), path.Ext(filename)))
 		c.NamedBy = store.NamedByFilename
@@ -208,12 +217,19 @@ func nameOf(text string) string {
 
 // leftOut is an item that can't be imported. Its uid is never stored.
 func leftOut(name string, why error) item {
-	return item{uidOf("left out", name), func(context.Context) (store.Capture, error) { return store.Capture{}, why }}
+	return item{uidOf("left out", name), func(context.Context) (store.Capture,
+		error) {
+		return store.Capture{}, why
+	}}
 }
 
 // skipped is why a file is left out.
-func skipped(name, why string) error { return &Skipped{What: device.Text(name), Why: errors.New(why)} }
+func skipped(name, why string) error {
+	return &Skipped{What: device.Text(name),
+		Why: errors.New(why)}
+}
 
 func tooLarge(name string, size, most int64) error {
-	return skipped(name, fmt.Sprintf("%s, and TFTP_MAX_SIZE is %s", config.Bytes(float64(size)), config.Size(most)))
+	return skipped(name, fmt.Sprintf("%s, and TFTP_MAX_SIZE is %s", config.Bytes(float64(size)),
+		config.Size(most)))
 }

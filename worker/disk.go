@@ -11,23 +11,24 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// room watches that the disk has room, so that uploads are refused before it is full and the database breaks.
-type room struct {
+// diskWatch watches the free disk space, so that uploads are refused before the disk is full and
+// the database breaks.
+type diskWatch struct {
 	store *store.Store
 	least config.MinFree
 	log   *slog.Logger
-	low   atomic.Pointer[error] // why uploads are refused; nil while there is room
+	low   atomic.Pointer[error] // why uploads are refused; nil while there is space
 }
 
-// roomEvery is how often the disk is looked at: what arrives in that time fits MIN_FREE by far.
-const roomEvery = time.Second
+// diskEvery is how often the disk is looked at: what arrives in that time fits MIN_FREE by far.
+const diskEvery = time.Second
 
-// watch looks until ctx ends.
-func (r *room) watch(ctx context.Context) {
-	tick := time.NewTicker(roomEvery)
+// run looks until ctx ends.
+func (d *diskWatch) run(ctx context.Context) {
+	tick := time.NewTicker(diskEvery)
 	defer tick.Stop()
 	for {
-		r.look()
+		d.look()
 		select {
 		case <-ctx.Done():
 			return
@@ -36,56 +37,58 @@ func (r *room) watch(ctx context.Context) {
 	}
 }
 
-func (r *room) look() {
-	disk, known := r.store.Disk()
+func (d *diskWatch) look() {
+	disk, known := d.store.Disk()
 	var err error
 	if known {
-		err = r.short(disk)
+		err = d.shortage(disk)
 	}
-	was := r.low.Load()
+	was := d.low.Load()
 	switch {
 	case err == nil && was != nil:
-		r.low.Store(nil)
-		r.log.Info("the disk has room again: uploads are taken", "file", disk.File, "free", config.Size(disk.Free).Round())
+		d.low.Store(nil)
+		d.log.Info("the disk has space again: uploads are taken", "file", disk.File, "free",
+			config.Size(disk.Free).Round())
 	case err != nil:
-		if r.low.Store(&err); was == nil {
-			r.log.Error("uploads are refused", "err", err)
+		if d.low.Store(&err); was == nil {
+			d.log.Error("uploads are refused", "err", err)
 		}
 	}
 }
 
-// short returns what is wrong with a disk that has too little left, or nil.
-func (r *room) short(d store.Disk) error {
-	least := r.least.Of(d.Size)
-	if d.Free >= int64(least) {
+// shortage returns an error where a disk has less than MIN_FREE left.
+func (d *diskWatch) shortage(disk store.Disk) error {
+	least := d.least.Of(disk.Size)
+	if disk.Free >= int64(least) {
 		return nil
 	}
-	return fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE", d.File, config.Size(d.Free).Round(), least.Round())
+	return fmt.Errorf("the disk of %s has %s left and MIN_FREE is %s: make room, or lower MIN_FREE",
+		disk.File, config.Size(disk.Free).Round(), least.Round())
 }
 
-// spool returns why uploads would be refused if PostgreSQL were away, or nil.
-func (r *room) spool() error {
-	if disk, known := r.store.SpoolDisk(); known {
-		return r.short(disk)
+// spoolShortage returns why uploads would be refused if PostgreSQL were away, or nil.
+func (d *diskWatch) spoolShortage() error {
+	if disk, known := d.store.SpoolDisk(); known {
+		return d.shortage(disk)
 	}
 	return nil
 }
 
-// free is what has to stay free, as the start says it.
-func (r *room) free() string {
-	disk, known := r.store.Disk()
+// minFree returns what has to stay free, for the log.
+func (d *diskWatch) minFree() string {
+	disk, known := d.store.Disk()
 	if !known {
-		disk, known = r.store.SpoolDisk()
+		disk, known = d.store.SpoolDisk()
 	}
 	if !known {
-		return r.least.String()
+		return d.least.String()
 	}
-	return r.least.Of(disk.Size).Round().String()
+	return d.least.Of(disk.Size).Round().String()
 }
 
 // full returns why uploads are refused, or nil.
-func (r *room) full() error {
-	if err := r.low.Load(); err != nil {
+func (d *diskWatch) full() error {
+	if err := d.low.Load(); err != nil {
 		return *err
 	}
 	return nil

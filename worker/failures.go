@@ -2,8 +2,8 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,44 +14,29 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// cures are what to do about failures, by their reason. A cause that the log had a hint for has it in its detail too.
-var Cures = map[string]string{
-	"not allowed":                            "if it is a device of yours, add it to TFTP_ALLOW",
-	"read: not allowed":                      "hand the file over with tftpsql publish",
-	"read: file not found":                   "look at the name, or hand the file over with tftpsql publish",
-	"too large":                              "raise TFTP_MAX_SIZE if it is a configuration",
-	"storage full":                           "make room on the database's disk, or raise TFTP_MEMORY",
-	"storage unavailable, try again":         "look at the database; the device has to send again",
-	"file already exists":                    "send under another name, or turn TFTP_WRITE_ONCE off",
-	"timed out":                              "look at the network between: packets get lost, or a firewall drops answers",
-	"given up by the device":                 "look at the device's own message; its time-out may be short",
-	"begun anew by the device":               "look whether its next upload ended well; its time-out may be short",
-	"crowded out by other requests":          "look at what sends so many that nobody follows up, and block its address",
-	"done, but the device had gone":          "nothing: an upload is stored, and the device may send it again",
-	"server busy, try again":                 "spread the devices' schedules",
-	"too many requests, try again":           "look at what sends them: a loop in a script, or an attack; block its address",
-	"malformed request":                      "something else than a TFTP client speaks to this port",
-	"unknown mode: use octet or netascii":    "set the device to binary (octet) mode",
-	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client can't bear to hear an answer twice",
-	"server is shutting down, try again":     "nothing: it was restarted; the device has to send again",
-}
-
-// recorder keeps what failed or was refused, folded by source and hour, off the packets' way. It is best effort: what comes
-// while the database is away is only in the log.
+// recorder keeps what failed or was refused, folded by source, reason and hour. It writes off the
+// packet path, and again what could not be written, so failures outlast a database that is away for
+// a while.
 type recorder struct {
 	store atomic.Pointer[store.Store] // nil until it is open
 	log   *slog.Logger
 	ended chan struct{} // closed when the last failures are written
 
 	mu       sync.Mutex // guards what follows
-	pending  map[failureKey]*store.Failure
+	pending  map[pendingKey]*store.Failure
 	hour     time.Time // of what follows
 	rows     map[failureKey]bool
 	bySource map[string]int // rows
 }
 
-// failureKey is what failures of one hour have in common that are one row.
+// failureKey is what the failures of one row have in common.
 type failureKey struct{ source, reason, filename string }
+
+// pendingKey is a row of an hour.
+type pendingKey struct {
+	failureKey
+	hour time.Time
+}
 
 const (
 	flushEvery = 2 * time.Second
@@ -59,13 +44,19 @@ const (
 	flushLimit = 5 * time.Second
 	lastLimit  = time.Second // when the program ends
 
-	// keptRows is how many rows this worker writes in an hour: whose backups fail can be seen of a large site, and a month of attacks is
-	// some 300 MB. What sent no DATA gets half of them, so that scans and forged requests leave room for uploads that broke off, and one
-	// source sourceRows. The rest counts in rows of "others", one a reason, and one a source and reason.
+	// keptRows is how many rows this worker writes in an hour: enough to see whose backups fail at
+	// a large site, while a month of attacks takes some 300 MB. Sources that sent no DATA get half
+	// of them, so that scans and forged requests leave space for uploads that broke off. One source
+	// gets sourceRows. The rest counts in rows of "others": one a reason, and one a source and
+	// reason.
 	keptRows   = 500
 	sourceRows = 50
 
-	// What strangers can make up is cut to so many characters.
+	// maxPending bounds the rows that wait for a database that is away: ten hours of keptRows, some
+	// 5 MB.
+	maxPending = 10 * keptRows
+
+	// Texts that strangers choose are cut to so many characters.
 	keptName   = 255
 	keptDetail = 512
 )
@@ -74,7 +65,7 @@ const (
 const others = "others"
 
 func newRecorder(log *slog.Logger) *recorder {
-	return &recorder{log: log, pending: map[failureKey]*store.Failure{}, ended: make(chan struct{})}
+	return &recorder{log: log, pending: map[pendingKey]*store.Failure{}, ended: make(chan struct{})}
 }
 
 // run writes until ctx ends, and once more then, for lastLimit.
@@ -96,27 +87,33 @@ func (f *recorder) run(ctx context.Context) {
 	}
 }
 
-// note takes an end of a transfer. It is called between packets.
+// note takes the end of a transfer. It is called between packets.
 func (f *recorder) note(o tftp.Outcome) {
 	if o.Err == nil || o.Again {
 		return
 	}
 	r, now := o.Request, time.Now()
-	code, reason := why(o.Err)
-	key := failureKey{source: device.Source(r.Peer.Addr()), reason: reason}
+	code, why := reasonOf(o.Err)
+	key := failureKey{source: device.Source(r.Peer.Addr()), reason: string(why)}
 	if r.Op == tftp.OpRead {
-		key.reason = "read: " + reason
+		key.reason = string(ofRead + why)
 	}
-	if !o.Refused && (o.Bytes > 0 || code == int(tftp.CodeExists)) { // else a stranger could make up any number
+	// else a stranger could make up any number
+	if !o.Refused && (o.Bytes > 0 || code == int(tftp.CodeExists)) {
 		key.filename = shorten(device.Text(r.Filename), keptName)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	row := f.row(key, o.Bytes > 0, now)
-	p := f.pending[row]
+	waiting := pendingKey{row, f.hour}
+	p := f.pending[waiting]
 	if p == nil {
-		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename, First: r.Received}
-		f.pending[row] = p
+		if len(f.pending) >= maxPending {
+			return // the log has it
+		}
+		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename,
+			First: r.Received}
+		f.pending[waiting] = p
 	}
 	p.Last = now
 	p.Times++
@@ -130,25 +127,6 @@ func (f *recorder) note(o tftp.Outcome) {
 		p.Detail = key.source + ": " + p.Detail
 	}
 	p.Detail = shorten(p.Detail, keptDetail)
-}
-
-// why returns the TFTP error that the peer was sent, -1 for none, and a fixed phrase.
-func why(err error) (code int, reason string) {
-	var known *tftp.Error
-	var peer *tftp.PeerError
-	switch {
-	case errors.As(err, &peer):
-		return -1, "given up by the device"
-	case errors.As(err, &known):
-		return int(known.Code), known.Message
-	case errors.Is(err, tftp.ErrReplaced):
-		return -1, "begun anew by the device"
-	case errors.Is(err, tftp.ErrCrowded):
-		return -1, "crowded out by other requests"
-	case errors.Is(err, tftp.ErrNoReport):
-		return -1, "done, but the device had gone"
-	}
-	return int(tftp.CodeUndefined), "internal error"
 }
 
 // shorten returns at most so many characters of s.
@@ -181,6 +159,7 @@ func (f *recorder) row(key failureKey, proven bool, now time.Time) failureKey {
 	return key
 }
 
+// flush writes what is pending, a piece at a time. What can't be written now stays pending.
 func (f *recorder) flush(ctx context.Context) {
 	s := f.store.Load()
 	if s == nil {
@@ -188,20 +167,40 @@ func (f *recorder) flush(ctx context.Context) {
 	}
 	f.mu.Lock()
 	pending := f.pending
-	f.pending = map[failureKey]*store.Failure{}
+	f.pending = map[pendingKey]*store.Failure{}
 	f.mu.Unlock()
-	list := make([]store.Failure, 0, len(pending))
-	for _, p := range pending {
-		list = append(list, *p)
-	}
-	for part := range slices.Chunk(list, flushRows) {
+	for keys := range slices.Chunk(slices.Collect(maps.Keys(pending)), flushRows) {
+		list := make([]store.Failure, len(keys))
+		for i, key := range keys {
+			list[i] = *pending[key]
+		}
 		ctx, cancel := context.WithTimeout(ctx, flushLimit)
-		err := s.NoteFailures(ctx, part)
+		err := s.NoteFailures(ctx, list)
 		cancel()
 		if err != nil {
-			f.log.Debug("failures could not be kept", "count", len(part), "err", err)
+			f.log.Debug("failures could not be kept yet", "count", len(pending), "err", err)
+			f.restore(pending)
 			return
 		}
-		f.log.Debug("failures kept", "count", len(part))
+		f.log.Debug("failures kept", "count", len(list))
+		for _, key := range keys {
+			delete(pending, key)
+		}
+	}
+}
+
+// restore makes failures pending again, added to those that came meanwhile.
+func (f *recorder) restore(failed map[pendingKey]*store.Failure) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, was := range failed {
+		p := f.pending[key]
+		if p == nil {
+			f.pending[key] = was
+			continue
+		}
+		p.First = was.First
+		p.Times += was.Times
+		p.Bytes += was.Bytes
 	}
 }

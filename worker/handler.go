@@ -18,26 +18,28 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// capturer is the tftp.Handler: an upload becomes a capture, a read gets what the same address sent.
-type capturer struct {
+// handler is the tftp.Handler: it stores an upload as a capture, and gives a read what was
+// published or what the same address sent.
+type handler struct {
 	store    *store.Store // set before opened is closed
 	sites    config.Sites
 	read     config.Read
 	failures *recorder
 	health   *health
 	log      *slog.Logger
-	quit     context.Context // ends when the program waits for nothing any more; nil where it never does
+	quit     context.Context // ends when the program stops waiting; nil for never
 	opened   <-chan struct{} // closed when the store is open; nil where it is
-	prepared <-chan struct{} // closed when the schema has been looked after, or could not be; nil where it is there
-	shared   shared
+	prepared <-chan struct{} // closed when the schema is migrated, or could not be; nil where it is
+	shared   sharedAddresses
 }
 
-// preparePatience is how long an upload waits for the schema that a program makes which has just been started, before it is kept in the
-// spool. Without one it waits as long as its device.
+// preparePatience is how long an upload waits for a schema that is being migrated at start before
+// it goes to the spool. Without a spool it waits as long as its device does.
 const preparePatience = time.Second
 
-// wait waits until the database is prepared, and returns an error where it isn't even opened in time.
-func (h *capturer) wait(ctx context.Context) error {
+// wait waits until the database is prepared. It returns an error where the store isn't even open in
+// time.
+func (h *handler) wait(ctx context.Context) error {
 	if h.opened != nil {
 		select {
 		case <-h.opened:
@@ -65,8 +67,8 @@ func (h *capturer) wait(ctx context.Context) error {
 	return nil
 }
 
-// until returns a context that ends with ctx, and when the program waits for nothing any more.
-func (h *capturer) until(ctx context.Context) (context.Context, context.CancelFunc) {
+// until returns a context that ends with ctx, and when the program stops waiting.
+func (h *handler) until(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	if h.quit == nil {
 		return ctx, cancel
@@ -78,17 +80,14 @@ func (h *capturer) until(ctx context.Context) (context.Context, context.CancelFu
 	}
 }
 
-// ServeTFTP stores an upload. Whatever it is, it is stored: what can't be understood goes under its file name or source.
-func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
+// ServeTFTP stores an upload. Every upload is stored: one that isn't understood goes under its file
+// name or source.
+func (h *handler) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	uid, err := uuid.NewV7()
 	if err != nil {
 		return err
 	}
-	c := capture.Upload{Peer: r.Peer, Local: r.Local, Filename: r.Filename, Mode: string(r.Mode), Options: optionText(r.Negotiated),
-		Received: r.Received, Completed: r.Completed, Body: r.Body}.Capture()
-	if site, ok := h.sites.Of(r.Peer.Addr()); ok {
-		c.Site = device.Text(site)
-	}
+	c := h.captureOf(r)
 	c.UID, c.New = uid.String(), true
 	ctx, cancel := h.until(ctx)
 	defer cancel()
@@ -103,30 +102,64 @@ func (h *capturer) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	}
 	ref := store.Device{Site: stored.Site, Name: stored.Device}.Ref()
 	r.Annotate(slog.String("device", ref))
-	if other := h.shared.meet(c.Source, ref); other != "" && !r.Peer.Addr().IsLoopback() {
-		h.log.Warn("several devices send from one address: behind NAT or in a container that is to be expected, and TFTP_ALLOW, TFTP_SITES and TFTP_READ=own can't tell them apart there",
-			"address", c.Source, "devices", other+" "+ref)
+	if !r.Peer.Addr().IsLoopback() {
+		h.warnOfSharing(c.Source, ref)
 	}
 	if stored.Spooled {
 		r.Annotate(slog.Bool("spooled", true), slog.Bool("complete", c.Complete))
 		return nil
 	}
-	r.Annotate(slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed), slog.Bool("complete", c.Complete))
+	r.Annotate(slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed),
+		slog.Bool("complete", c.Complete))
 	return nil
 }
 
-// shared remembers which device sends from which address, to point out once where several do. The zero value is ready.
-type shared struct {
+// captureOf returns an upload by TFTP as the store keeps it. A site of its source goes before that
+// of its file name.
+func (h *handler) captureOf(r *tftp.Request) store.Capture {
+	c := capture.Upload{
+		Peer: r.Peer, Local: r.Local, Filename: r.Filename, Mode: string(r.Mode),
+		Options:  optionText(r.Negotiated),
+		Received: r.Received, Completed: r.Completed, Body: r.Body,
+	}.Capture()
+	if site, ok := h.sites.Of(r.Peer.Addr()); ok {
+		c.Site = device.Text(site)
+	}
+	return c
+}
+
+func optionText(options []tftp.Option) string {
+	words := make([]string, len(options))
+	for i, o := range options {
+		words[i] = o.Name + "=" + o.Value
+	}
+	return strings.Join(words, " ")
+}
+
+// warnOfSharing logs once where a second device sends from an address.
+func (h *handler) warnOfSharing(source, ref string) {
+	if other := h.shared.meet(source, ref); other != "" {
+		h.log.Warn("several devices send from one address: behind NAT or in a container that is "+
+			"normal, "+
+			"and TFTP_ALLOW, TFTP_SITES and TFTP_READ=own can't tell them apart there",
+			"address", source, "devices", other+" "+ref)
+	}
+}
+
+// sharedAddresses remembers which device sends from which address. The zero value is ready.
+type sharedAddresses struct {
 	mu     sync.Mutex // guards what follows
 	device map[string]string
 	told   map[string]bool
 }
 
-// maxAddresses bounds the addresses that are remembered; more devices than that have one worker in no network.
+// maxAddresses bounds the addresses that are remembered: more than the devices that one worker
+// serves.
 const maxAddresses = 20_000
 
-// meet returns the device that sent from an address before, if it is another one and nobody was told yet.
-func (s *shared) meet(address, device string) string {
+// meet returns the device that sent from an address before, if it is another one and that was not
+// told yet.
+func (s *sharedAddresses) meet(address, device string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.device == nil {
@@ -143,57 +176,72 @@ func (s *shared) meet(address, device string) string {
 	return ""
 }
 
-func optionText(options []tftp.Option) string {
-	words := make([]string, len(options))
-	for i, o := range options {
-		words[i] = o.Name + "=" + o.Value
-	}
-	return strings.Join(words, " ")
-}
-
-// refusal is what the device is told when its upload is not stored; the log gets the cause and what to do.
-func (h *capturer) refusal(err error) error {
+// refusal returns what the device is told when its upload is not stored. The log gets the cause and
+// what to do.
+func (h *handler) refusal(err error) error {
 	if h.quit != nil && h.quit.Err() != nil && errors.Is(err, context.Canceled) {
-		return &tftp.Error{Code: tftp.CodeUndefined, Message: "server is shutting down, try again", Err: errors.New("it was not stored within TFTP_DRAIN")}
+		return stopping.tell(tftp.CodeUndefined, errors.New("it was not stored within TFTP_DRAIN"))
 	}
 	switch store.ClassOf(err) {
 	case store.Exists:
-		return &tftp.Error{Code: tftp.CodeExists, Message: "file already exists", Err: err}
+		return exists.tell(tftp.CodeExists, err)
 	case store.Full:
-		return &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: err}
+		return full.tell(tftp.CodeFull, err)
 	}
-	return &tftp.Error{Code: tftp.CodeUndefined, Message: "storage unavailable, try again", Err: err}
+	return unavailable.tell(tftp.CodeUndefined, err)
 }
 
-// ReadTFTP returns what was published under that name, or what the asker sent itself, as the policy has it.
-func (h *capturer) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error) {
+// ReadTFTP returns what was published under a name, or what the same address sent, as TFTP_READ
+// says.
+func (h *handler) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	if h.read == "none" {
-		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: errors.New("reading is off: TFTP_READ=none")}
+		return nil, notAllowed.tell(tftp.CodeAccess, errors.New("reading is off: TFTP_READ=none"))
 	}
 	ctx, cancel := h.until(ctx)
 	defer cancel()
 	if err := h.wait(ctx); err != nil {
 		return nil, h.refusal(err)
 	}
-	body, err := h.store.FetchPublished(ctx, capture.PublishedName(r.Filename), r.Peer.Addr(), time.Now())
+	body, err := h.store.FetchPublished(ctx, capture.PublishedName(r.Filename), r.Peer.Addr(),
+		time.Now())
 	switch {
 	case errors.Is(err, store.ErrNotAllowed):
-		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: err}
+		return nil, notAllowed.tell(tftp.CodeAccess, err)
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return nil, h.refusal(err)
 	case err == nil:
 		return body, nil
 	case h.read == "published":
-		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: errors.New("nothing is published under that name")}
+		return nil, notFound.tell(tftp.CodeNotFound,
+			errors.New("nothing is published under that name"))
 	}
 	return h.own(ctx, r)
+}
+
+// own returns the newest file of that name from the asker's own address, and only while everything
+// from there belongs to one device: behind NAT one customer's firewall could otherwise fetch
+// another's. Loopback is excepted: it is this machine.
+func (h *handler) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
+	source := device.Source(r.Peer.Addr())
+	body, oneDevice, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, notFound.tell(tftp.CodeNotFound,
+			fmt.Errorf("nothing of that name came from %s", source))
+	case err != nil:
+		return nil, h.refusal(err)
+	case !oneDevice && !r.Peer.Addr().IsLoopback():
+		return nil, notAllowed.tell(tftp.CodeAccess, fmt.Errorf("several devices send from %s, "+
+			"so what came from there is not given back; hand it over with tftpsql publish", source))
+	}
+	return body, nil
 }
 
 // fetchNoteTimeout bounds the note that a published file was fetched.
 const fetchNoteTimeout = 10 * time.Second
 
-// ended notes what failed, and that a file was fetched, if it was a published one.
-func (h *capturer) ended(o tftp.Outcome) {
+// ended notes the end of a transfer: a failure, and that a published file was fetched.
+func (h *handler) ended(o tftp.Outcome) {
 	h.failures.note(o)
 	h.health.metrics.ended(o)
 	if o.Request.Op != tftp.OpRead || o.Err != nil {
@@ -202,40 +250,27 @@ func (h *capturer) ended(o tftp.Outcome) {
 	go func() { // ends by its timeout
 		ctx, cancel := context.WithTimeout(context.Background(), fetchNoteTimeout)
 		defer cancel()
-		if err := h.store.Fetched(ctx, capture.PublishedName(o.Request.Filename), o.Request.Peer.Addr(), time.Now()); err != nil {
+		name := capture.PublishedName(o.Request.Filename)
+		if err := h.store.Fetched(ctx, name, o.Request.Peer.Addr(), time.Now()); err != nil {
 			h.log.Warn("a fetch could not be noted", "file", o.Request.Filename, "err", err)
 		}
 	}()
 }
 
-// own returns the newest file of that name from the asker's own address, and only while everything from there belongs to
-// one device: behind NAT one customer's firewall could otherwise fetch another's. Loopback is this machine's own.
-func (h *capturer) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
-	source := device.Source(r.Peer.Addr())
-	body, oneDevice, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename))
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, &tftp.Error{Code: tftp.CodeNotFound, Message: "file not found", Err: fmt.Errorf("nothing of that name came from %s", source)}
-	case err != nil:
-		return nil, h.refusal(err)
-	case !oneDevice && !r.Peer.Addr().IsLoopback():
-		return nil, &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
-			"several devices send from %s, so what came from there is not given back; hand it over with tftpsql publish", source)}
-	}
-	return body, nil
-}
-
-// accept admits sources, and uploads while there is room, before anything is kept of a request.
-func accept(allow config.Allow, full func() error) func(*tftp.Request) error {
+// admission admits sources, and uploads while the disk has space, before anything is kept of a
+// request.
+func admission(allow config.Allow, diskFull func() error) func(*tftp.Request) error {
 	return func(r *tftp.Request) error {
 		addr := r.Peer.Addr()
 		if !allow.Contains(addr) {
-			return &tftp.Error{Code: tftp.CodeAccess, Message: "not allowed", Err: fmt.Errorf(
-				"%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s", addr, strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ","))}
+			wider := strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ",")
+			return notAllowed.tell(tftp.CodeAccess,
+				fmt.Errorf("%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s",
+					addr, wider))
 		}
 		if r.Op == tftp.OpWrite {
-			if err := full(); err != nil {
-				return &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: err}
+			if err := diskFull(); err != nil {
+				return full.tell(tftp.CodeFull, err)
 			}
 		}
 		return nil

@@ -18,16 +18,18 @@ import (
 )
 
 const (
-	// readyEvery is how often the database is asked whether captures can be stored, and readyLimit how long it may take.
+	// readyEvery is how often the database is asked whether captures can be stored, and readyLimit
+	// how long it may take.
 	readyEvery = 5 * time.Second
 	readyLimit = 10 * time.Second
 
-	// A capture that could not be stored counts for failureCounts, unless another has been stored since: a full disk still
-	// answers. It ends by itself because who isn't ready may not be sent any more.
+	// failureCounts is how long a capture that could not be stored makes the worker unready, unless
+	// another is stored: a database with a full disk still answers. It ends by itself, since an
+	// unready worker may get no more uploads.
 	failureCounts = 30 * time.Second
 
-	// spoolEvery is how often the spool is tried while PostgreSQL is there, which writes a page; one that was bad is tried again after
-	// readyEvery.
+	// spoolEvery is how often the spool is tried while PostgreSQL is there, which writes a page. A
+	// bad spool is tried again after readyEvery.
 	spoolEvery = time.Minute
 	spoolLimit = 5 * time.Second
 
@@ -41,15 +43,18 @@ type health struct {
 	version string
 	metrics *metrics
 	server  atomic.Pointer[tftp.Server] // nil until it serves
-	room    atomic.Pointer[room]        // nil before there is one
-	unready atomic.Pointer[string]      // why captures can't be stored, as look found it; empty where they can
+	disk    atomic.Pointer[diskWatch]   // nil before there is one
+	// why captures can't be stored, as look found; "" where they can
+	unready atomic.Pointer[string]
 	failure atomic.Pointer[storeFailure]
-	spool   atomic.Pointer[string] // why the spool could keep nothing; empty where it could, nil where there is none
-	leaving atomic.Bool            // the program stops
-	taken   error                  // why nobody answers at the default address
-	beat    func()                 // tells systemd's watchdog that the UDP loop turns
+	// why the spool can keep nothing; "" where it can, nil without one
+	spool   atomic.Pointer[string]
+	leaving atomic.Bool // the program stops
+	taken   error       // why the default address is not served
+	beat    func()      // tells systemd's watchdog that the UDP loop answers
 
-	// The one who looks: what it found, whether the log has heard that it is bad, and when it last tried the spool.
+	// Of watch's goroutine alone: what it found, whether the log was told of trouble, when it last
+	// tried the spool.
 	wasReady, told bool
 	spoolTried     time.Time
 }
@@ -60,7 +65,8 @@ type storeFailure struct {
 	err error
 }
 
-// lasts reports whether it may be so although the database answers: a disk that is full, a right that is missing, commits that hang.
+// lasts reports whether the trouble may go on although the database answers: a full disk, a missing
+// right, commits that hang.
 func (f *storeFailure) lasts() bool {
 	class := store.ClassOf(f.err)
 	return class == store.Full || class == store.Config || errors.Is(f.err, store.ErrNotInTime)
@@ -83,13 +89,13 @@ func (h *health) stored(took time.Duration, err error) {
 	switch store.ClassOf(err) {
 	case store.Permanent, store.Exists, store.Usage, store.NotFound:
 		if err != nil {
-			return // this capture's trouble, not the database's
+			return // the capture's own fault
 		}
 	}
 	if err == nil {
 		h.failure.Store(nil)
 		none := ""
-		h.unready.Store(&none) // whatever it was
+		h.unready.Store(&none)
 		return
 	}
 	h.failure.Store(&storeFailure{time.Now(), err})
@@ -112,7 +118,7 @@ func (h *health) watch(ctx context.Context, s *store.Store) {
 	}
 }
 
-// look asks the database, and tells the log when the answer is another.
+// look asks the database, and logs when the answer has changed.
 func (h *health) look(ctx context.Context, s *store.Store) {
 	limited, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -121,7 +127,8 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	if ctx.Err() != nil {
 		return
 	}
-	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts && (f.lasts() || f.at.After(began)) {
+	if f := h.failure.Load(); err == nil && f != nil && time.Since(f.at) < failureCounts &&
+		(f.lasts() || f.at.After(began)) {
 		err = f.err
 	}
 	reason := ""
@@ -141,7 +148,7 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 	h.lookAtSpool(ctx, s)
 }
 
-// lookAtSpool tries the spool before it is needed, and tells the log when it is as it was not before.
+// lookAtSpool tries the spool before it is needed, and logs when the answer has changed.
 func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	was := h.spool.Load()
 	if !s.HasSpool() || was != nil && *was == "" && time.Since(h.spoolTried) < spoolEvery {
@@ -151,8 +158,8 @@ func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	defer cancel()
 	h.spoolTried = time.Now()
 	err := s.SpoolReady(ctx)
-	if room := h.room.Load(); err == nil && room != nil {
-		err = room.spool()
+	if disk := h.disk.Load(); err == nil && disk != nil {
+		err = disk.spoolShortage()
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // the program ends
@@ -164,13 +171,15 @@ func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	h.spool.Store(&reason)
 	switch {
 	case err != nil && (was == nil || *was == ""):
-		h.log.Warn("the spool can't be used: while PostgreSQL is away uploads would be refused", "err", err)
+		h.log.Warn("the spool can't be used: while PostgreSQL is away uploads would be refused",
+			"err", err)
 	case err == nil && was != nil && *was != "":
 		h.log.Info("the spool can be used again")
 	}
 }
 
-// reason returns why captures can't be stored, empty where they can: at once what the disk and the last capture say, else what look has found.
+// reason returns why captures can't be stored, "" where they can: what the disk and the last
+// capture say at once, else what look found.
 func (h *health) reason() string {
 	if h.leaving.Load() {
 		return "stopping"
@@ -184,18 +193,18 @@ func (h *health) reason() string {
 	return *h.unready.Load()
 }
 
-// oneLine is an error as a page or a log line has it.
+// oneLine returns an error in one line.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // full returns why uploads are refused, or nil.
 func (h *health) full() error {
-	if room := h.room.Load(); room != nil {
-		return room.full()
+	if disk := h.disk.Load(); disk != nil {
+		return disk.full()
 	}
 	return nil
 }
 
-// alive returns why the UDP loop doesn't turn, or nil.
+// alive returns an error where the UDP loop doesn't answer.
 func (h *health) alive(ctx context.Context) error {
 	server := h.server.Load()
 	if server == nil || h.leaving.Load() {
@@ -204,12 +213,12 @@ func (h *health) alive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loopLimit)
 	defer cancel()
 	if _, err := server.Stats(ctx); err != nil {
-		return fmt.Errorf("the UDP loop does not turn: %w", err)
+		return fmt.Errorf("the UDP loop does not answer: %w", err)
 	}
 	return nil
 }
 
-func (h *health) handler() http.Handler {
+func (h *health) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		if err := h.alive(r.Context()); err != nil {
@@ -231,12 +240,14 @@ func (h *health) handler() http.Handler {
 	})
 	mux.Handle("GET /metrics", h.metrics.handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "tftpsql "+h.version+"\n/healthz: the UDP loop turns\n/readyz: captures can be stored\n/metrics: for Prometheus")
+		answer(w, http.StatusOK, "tftpsql "+h.version+"\n/healthz: the UDP loop "+
+			"answers\n/readyz: captures can be stored\n/metrics: for Prometheus")
 	})
 	return mux
 }
 
-// serverHeader tells healthcheck that it was tftpsql that answered, and not whoever else has the port.
+// ServerHeader is the header Server of answers, by which a health check knows tftpsql from another
+// program on the port.
 const ServerHeader = "tftpsql"
 
 func answer(w http.ResponseWriter, status int, text string) {
@@ -245,11 +256,11 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text) // who asked may have gone
+	_, _ = fmt.Fprintln(w, text) // the client may have gone
 }
 
-// listen opens HTTP_ADDR. It returns nil where there is none, and where another program has the default address: a second
-// worker for a try shall start as easily as the first.
+// listen opens HTTP_ADDR. It returns nil where there is none, and where another program has the
+// default address: a second worker must start as easily as the first.
 func (h *health) listen(at config.HTTPAddr) (net.Listener, error) {
 	if at.Addr == "" {
 		return nil, nil
@@ -259,21 +270,24 @@ func (h *health) listen(at config.HTTPAddr) (net.Listener, error) {
 	case err == nil:
 		return l, nil
 	case !at.Explicit && errors.Is(err, syscall.EADDRINUSE):
-		h.taken = fmt.Errorf("%w: another program has it, so there are no health checks and no metrics; HTTP_ADDR (--http) sets another address, or none", err)
+		h.taken = fmt.Errorf("%w: another program has it, so there are no health checks and no "+
+			"metrics; HTTP_ADDR (--http) sets another address, or none", err)
 		return nil, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("HTTP_ADDR (--http): %w: another program listens there; choose another, or none", err)
+		return nil, fmt.Errorf(
+			"HTTP_ADDR (--http): %w: another program listens there; choose another, or none", err)
 	}
 	return nil, fmt.Errorf("HTTP_ADDR (--http): %w", err)
 }
 
-// serve answers on l, if there is one, in the background until ctx ends.
+// serve answers on l in the background until ctx ends. A nil l is none.
 func (h *health) serve(ctx context.Context, l net.Listener) {
 	if l == nil {
 		return
 	}
 	server := &http.Server{
-		Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: h.pages(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout:    2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })

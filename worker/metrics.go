@@ -18,7 +18,7 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// metrics are what Prometheus sees. What labels say is from fixed lists, so that nobody who sends packets makes series.
+// metrics are what Prometheus sees. Labels are from fixed lists, so packets can't make new series.
 type metrics struct {
 	health   *health
 	registry *prometheus.Registry
@@ -34,62 +34,76 @@ type metrics struct {
 	store atomic.Pointer[store.Store] // nil before there is one
 }
 
-// fleet is what the database says of all devices.
+// fleet is what the database says of all devices together.
 type fleet struct {
 	devices, overdue int
 	lastCapture      time.Time // zero where there is none
 }
 
 const (
-	// The devices are counted every fleetEvery, and as seldom as makes it fleetShare of the time at most.
+	// The devices are counted every fleetEvery, or more seldom, so that counting takes 1/fleetShare
+	// of the time at most.
 	fleetEvery = 30 * time.Second
 	fleetShare = 100
 	fleetLimit = time.Minute
 )
 
-func name(s string) string { return "tftpsql_" + s }
+func metricName(s string) string { return "tftpsql_" + s }
 
 func newMetrics(h *health) *metrics {
 	counter := func(n, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name(n), Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: metricName(n), Help: help},
+			labels)
 	}
 	m := &metrics{
 		health: h, registry: prometheus.NewRegistry(),
-		transfers: counter("transfers_total", "Transfers that ended: outcome is ok, failed, or aborted by the device; code is that of the TFTP error.", "op", "outcome", "code"),
-		refusals:  counter("refusals_total", "Requests that were refused, by what the device was told.", "op", "reason"),
-		bytes:     counter("bytes_total", "Bytes of files received (write) and acknowledged (read).", "op"),
-		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: name("retransmits_total"),
+		transfers: counter("transfers_total", "Transfers that ended: outcome is ok, failed, or "+
+			"aborted by the device; code is that of the TFTP error.", "op", "outcome", "code"),
+		refusals: counter("refusals_total",
+			"Requests that were refused, by what the device was told.", "op", "reason"),
+		bytes: counter("bytes_total",
+			"Bytes of files received (write) and acknowledged (read).", "op"),
+		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: metricName("retransmits_total"),
 			Help: "Packets sent again, counted when their transfer ends."}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name("transfer_duration_seconds"), Help: "Transfers that ended well, from request to receipt.",
-			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}}, []string{"op"}),
-		commit: prometheus.NewHistogram(prometheus.HistogramOpts{Name: name("commit_duration_seconds"), Help: "From an upload's last block to its commit, or failure.",
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    metricName("transfer_duration_seconds"),
+			Help:    "Transfers that ended well, from request to receipt.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}},
+			[]string{"op"}),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    metricName("commit_duration_seconds"),
+			Help:    "From an upload's last block to its commit, or failure.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}}),
 	}
-	for _, op := range []tftp.Op{tftp.OpRead, tftp.OpWrite} { // a rate needs the 0 before the first 1
+	// a rate needs the 0 before the first 1
+	for _, op := range []tftp.Op{tftp.OpRead, tftp.OpWrite} {
 		m.transfers.WithLabelValues(op.String(), "ok", "")
 		for c := range tftp.CodeOptions + 2 { // the last is any other
-			m.transfers.WithLabelValues(op.String(), "failed", code(c))
-			m.transfers.WithLabelValues(op.String(), "aborted", code(c))
+			m.transfers.WithLabelValues(op.String(), "failed", codeLabel(c))
+			m.transfers.WithLabelValues(op.String(), "aborted", codeLabel(c))
 		}
-		for reason := range Cures {
-			if strings.HasPrefix(reason, "read: ") { // what is refused is told apart by op here
-				continue
+		for why := range cures {
+			if !strings.HasPrefix(string(why), ofRead) { // op tells reads apart here
+				m.refusals.WithLabelValues(op.String(), string(why))
 			}
-			m.refusals.WithLabelValues(op.String(), reason)
 		}
 		m.bytes.WithLabelValues(op.String())
 		m.duration.WithLabelValues(op.String())
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: name("build_info"), Help: "1.", ConstLabels: prometheus.Labels{"version": h.version}})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricName("build_info"), Help: "1.",
+		ConstLabels: prometheus.Labels{"version": h.version}})
 	build.Set(1)
-	m.registry.MustRegister(m.transfers, m.refusals, m.bytes, m.repeats, m.duration, m.commit, build, m,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.transfers, m.refusals, m.bytes, m.repeats, m.duration, m.commit,
+		build, m,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(
+			collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(m.health.log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+		ErrorLog: slog.NewLogLogger(m.health.log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4,
+		Timeout: 10 * time.Second})
 }
 
 // ended counts a transfer. It runs between packets.
@@ -109,18 +123,18 @@ func (m *metrics) ended(o tftp.Outcome) {
 		m.transfers.WithLabelValues(op, "ok", "").Inc()
 		m.duration.WithLabelValues(op).Observe(time.Since(o.Request.Received).Seconds())
 	case errors.As(o.Err, &peer):
-		m.transfers.WithLabelValues(op, "aborted", code(peer.Code)).Inc()
+		m.transfers.WithLabelValues(op, "aborted", codeLabel(peer.Code)).Inc()
 	case isKnown:
-		m.transfers.WithLabelValues(op, "failed", code(known.Code)).Inc()
+		m.transfers.WithLabelValues(op, "failed", codeLabel(known.Code)).Inc()
 	default:
-		m.transfers.WithLabelValues(op, "failed", code(tftp.CodeUndefined)).Inc()
+		m.transfers.WithLabelValues(op, "failed", codeLabel(tftp.CodeUndefined)).Inc()
 	}
 	m.bytes.WithLabelValues(op).Add(float64(o.Bytes))
 	m.repeats.Add(float64(o.Repeats))
 }
 
-// code is an error code as a label: a device may send any number.
-func code(c tftp.ErrorCode) string {
+// codeLabel is an error code as a label: a device may send any number.
+func codeLabel(c tftp.ErrorCode) string {
 	if c > tftp.CodeOptions {
 		return "other"
 	}
@@ -151,7 +165,7 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 			}
 			m.fleet.Store(&f)
 		} else {
-			m.fleet.Store(nil) // what isn't known isn't told
+			m.fleet.Store(nil) // unknown: the series is missing then
 		}
 		select {
 		case <-ctx.Done():
@@ -161,31 +175,47 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 	}
 }
 
-// What is read when it is asked for.
+// Metrics that are read when Prometheus asks.
 var (
-	requestsDesc = prometheus.NewDesc(name("requests_total"), "Requests that were understood, those that were refused among them.", []string{"op"}, nil)
-	packetsDesc  = prometheus.NewDesc(name("packets_total"), "Datagrams.", []string{"direction"}, nil)
-	wireDesc     = prometheus.NewDesc(name("packet_bytes_total"), "Payload of the datagrams.", []string{"direction"}, nil)
-	flightDesc   = prometheus.NewDesc(name("transfers_in_flight"), "Transfers under way, those that are being stored among them.", []string{"op"}, nil)
-	heldDesc     = prometheus.NewDesc(name("bytes_in_flight"), "Memory held for bodies; TFTP_MEMORY bounds it.", nil, nil)
-	readyDesc    = prometheus.NewDesc(name("ready"), "1 while captures can be stored.", nil, nil)
-	devicesDesc  = prometheus.NewDesc(name("devices"), "Devices in the database that are not retired. All workers tell the same.", nil, nil)
-	overdueDesc  = prometheus.NewDesc(name("devices_overdue"), "Devices that have been silent for too long. All workers tell the same.", nil, nil)
-	waitingDesc  = prometheus.NewDesc(name("spool_captures"), "Captures in this worker's spool: state is waiting for PostgreSQL, or refused by it.", []string{"state"}, nil)
-	spoolDesc    = prometheus.NewDesc(name("spool_bytes"), "Bodies in this worker's spool.", nil, nil)
-	usableDesc   = prometheus.NewDesc(name("spool_usable"), "1 while this worker's spool could keep captures; not told where there is none.", nil, nil)
-	ageDesc      = prometheus.NewDesc(name("spool_age_seconds"), "How long the oldest capture in the spool has waited; 0 where none waits.", nil, nil)
-	lastDesc     = prometheus.NewDesc(name("last_capture_timestamp_seconds"), "When any device sent last; 0 for never. All workers tell the same.", nil, nil)
+	requestsDesc = prometheus.NewDesc(metricName("requests_total"),
+		"Requests that were understood, those that were refused among them.", []string{"op"}, nil)
+	packetsDesc = prometheus.NewDesc(metricName("packets_total"), "Datagrams.",
+		[]string{"direction"}, nil)
+	wireDesc = prometheus.NewDesc(metricName("packet_bytes_total"), "Payload of the datagrams.",
+		[]string{"direction"}, nil)
+	flightDesc = prometheus.NewDesc(metricName("transfers_in_flight"),
+		"Transfers under way, those that are being stored among them.", []string{"op"}, nil)
+	heldDesc = prometheus.NewDesc(metricName("bytes_in_flight"),
+		"Memory held for bodies; TFTP_MEMORY bounds it.", nil, nil)
+	readyDesc = prometheus.NewDesc(metricName("ready"), "1 while captures can be stored.", nil,
+		nil)
+	devicesDesc = prometheus.NewDesc(metricName("devices"),
+		"Devices in the database that are not retired. All workers tell the same.", nil, nil)
+	overdueDesc = prometheus.NewDesc(metricName("devices_overdue"),
+		"Devices that have been silent for too long. All workers tell the same.", nil, nil)
+	waitingDesc = prometheus.NewDesc(metricName("spool_captures"),
+		"Captures in this worker's spool: state is waiting for PostgreSQL, or refused by it.",
+		[]string{"state"}, nil)
+	spoolDesc = prometheus.NewDesc(metricName("spool_bytes"), "Bodies in this worker's spool.",
+		nil, nil)
+	usableDesc = prometheus.NewDesc(metricName("spool_usable"),
+		"1 while this worker's spool could keep captures; not told where there is none.", nil, nil)
+	ageDesc = prometheus.NewDesc(metricName("spool_age_seconds"),
+		"How long the oldest capture in the spool has waited; 0 where none waits.", nil, nil)
+	lastDesc = prometheus.NewDesc(metricName("last_capture_timestamp_seconds"),
+		"When any device sent last; 0 for never. All workers tell the same.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc, readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, usableDesc, ageDesc} {
+	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc,
+		readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, usableDesc,
+		ageDesc} {
 		to <- d
 	}
 }
 
-// Collect implements prometheus.Collector. What isn't known is left out.
+// Collect implements prometheus.Collector. It leaves out what is unknown.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)

@@ -15,7 +15,8 @@ import (
 	"github.com/tftpsql/tftpsql/config"
 )
 
-// sockets are the one that systemd has opened, or else as many as the settings say on the port that they name.
+// openSockets returns the socket that systemd has opened, or else as many as TFTP_SHARDS says on
+// TFTP_PORT.
 func openSockets(c config.Config, environ []string, log *slog.Logger) ([]net.PacketConn, error) {
 	socket, err := activated(environ)
 	if err != nil {
@@ -27,7 +28,8 @@ func openSockets(c config.Config, environ []string, log *slog.Logger) ([]net.Pac
 		}
 		return []net.PacketConn{socket}, nil
 	}
-	if c.Shards > 1 && c.Port != 0 { // with SO_REUSEPORT a second worker would share the port and not be told
+	// with SO_REUSEPORT a second worker would share the port without an error
+	if c.Shards > 1 && c.Port != 0 {
 		probe, err := listen(&c, net.ListenConfig{})
 		if err != nil {
 			return nil, err
@@ -51,7 +53,7 @@ func openSockets(c config.Config, environ []string, log *slog.Logger) ([]net.Pac
 		}
 		all = append(all, socket)
 		if u, ok := socket.LocalAddr().(*net.UDPAddr); ok {
-			c.Port = config.Port(u.Port) // of 0 the first one makes a number
+			c.Port = config.Port(u.Port) // with 0 the first one chooses
 		}
 	}
 	return all, nil
@@ -64,14 +66,18 @@ func listen(c *config.Config, how net.ListenConfig) (net.PacketConn, error) {
 		network = "udp4"
 	}
 	host := strings.Trim(c.Host, "[]")
-	socket, err := how.ListenPacket(context.Background(), network, net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
+	socket, err := how.ListenPacket(context.Background(), network,
+		net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%w: another program listens there; stop it, or choose another port with --port", err)
+		return nil, fmt.Errorf(
+			"%w: another program listens there; stop it, or choose another port with --port", err)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%w: ports below 1024 need a privilege (setcap cap_net_bind_service=+ep on the program), or choose another with --port", err)
+		return nil, fmt.Errorf("%w: ports below 1024 need a privilege (setcap "+
+			"cap_net_bind_service=+ep on the program), or choose another with --port", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return nil, fmt.Errorf("%w: this machine has no such address; look at TFTP_HOST or --host", err)
+		return nil, fmt.Errorf("%w: this machine has no such address; look at TFTP_HOST or --host",
+			err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: look at TFTP_HOST or --host", err)
 	}

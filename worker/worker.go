@@ -1,4 +1,5 @@
-// Package worker is a server at work: it listens, stores what comes, and answers for its health until its context ends.
+// Package worker is a server at work: it listens, stores what comes, and answers for its health
+// until its context ends.
 package worker
 
 import (
@@ -29,18 +30,20 @@ type worker struct {
 	sockets  []net.PacketConn
 	served   chan error // the end of each socket's loop
 	server   *tftp.Server
-	handler  *capturer
+	handler  *handler
 	health   *health
-	page     net.Listener  // of health; nil for none
-	opened   chan struct{} // closed when handler.store is there
-	prepared chan struct{} // closed when its schema has been looked after, or could not be
-	leave    func()        // lets handlers wait for nothing any more
+	listener net.Listener  // of health; nil for none
+	opened   chan struct{} // closed when handler.store is set
+	prepared chan struct{} // closed when the schema is migrated, or could not be
+	leave    func()        // makes handlers stop waiting
 }
 
-// Run listens before it touches the database, so that a port in use leaves nothing behind, and answers before the database does:
-// what comes meanwhile waits for it.
-func Run(ctx context.Context, c config.Config, environ []string, version string, log *slog.Logger) error {
-	if config.Variable(environ, "GOMEMLIMIT") == "" { // bodies are half of what there is; the other half is for storing them
+// Run serves until ctx ends. It listens before it opens the database, so that a port in use leaves
+// nothing behind, and answers before the database does: uploads wait for it.
+func Run(ctx context.Context, c config.Config, environ []string, version string,
+	log *slog.Logger) error {
+	// bodies take half; storing them takes the other half
+	if config.Variable(environ, "GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(2 * int64(c.Memory))
 	}
 	sockets, err := openSockets(c, environ, log)
@@ -52,33 +55,41 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 			_ = socket.Close()
 		}
 	}()
-	w := &worker{Config: c, environ: environ, version: version, log: log, sockets: sockets, served: make(chan error, len(sockets)), health: newHealth(log, version),
-		opened: make(chan struct{}), prepared: make(chan struct{})}
+	w := &worker{
+		Config: c, environ: environ, version: version, log: log,
+		sockets: sockets, served: make(chan error, len(sockets)), health: newHealth(log, version),
+		opened: make(chan struct{}), prepared: make(chan struct{}),
+	}
 	w.health.beat = heartbeat(environ)
 	quit, leave := context.WithCancel(context.Background())
 	w.leave = leave
 	failures := newRecorder(log)
 	recording, stopRecording := context.WithCancel(context.Background())
 	go failures.run(recording) // ends below
-	w.handler = &capturer{sites: c.Sites, read: c.Read, failures: failures, health: w.health, log: log, quit: quit, opened: w.opened, prepared: w.prepared}
+	w.handler = &handler{sites: c.Sites, read: c.Read, failures: failures, health: w.health,
+		log:  log,
+		quit: quit, opened: w.opened, prepared: w.prepared}
 	defer func() {
 		leave()
 		stopRecording()
 		<-failures.ended
 		if w.handler.store != nil {
-			_ = w.handler.store.Close() // whoever got a receipt got it after a commit
+			_ = w.handler.store.Close() // every receipt was given after a commit
 		}
 	}()
 	w.serve()
 	defer w.server.Close()
-	if w.page, err = w.health.listen(c.HTTP); err != nil {
+	if w.listener, err = w.health.listen(c.HTTP); err != nil {
 		return err
 	}
 	answering, stop := context.WithCancel(context.Background())
-	defer stop() // at last: it answers while transfers drain
-	w.health.serve(answering, w.page)
-	s, err := store.Open(c.Database, store.Options{DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
-		WriteOnce: bool(c.WriteOnce), Fingerprint: device.Fingerprint, Logger: log})
+	defer stop() // at last: health is answered while transfers drain
+	w.health.serve(answering, w.listener)
+	s, err := store.Open(c.Database, store.Options{
+		DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
+		WriteOnce:   bool(c.WriteOnce),
+		Fingerprint: device.Fingerprint, Logger: log,
+	})
 	if err != nil {
 		return err
 	}
@@ -91,49 +102,41 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 func (w *worker) serve() {
 	n := len(w.sockets)
 	w.server = &tftp.Server{
-		Handler: w.handler, Accept: accept(w.Allow, w.health.full), Ended: w.handler.ended,
-		Limits: tftp.Limits{MaxBlksize: int(w.MaxBlksize), MaxWindowsize: int(w.MaxWindowsize), MaxSize: int64(w.MaxSize), MaxRead: store.MaxPublished,
-			Memory: int64(w.Memory) / int64(n), Transfers: maxTransfers / n},
+		Handler: w.handler, Accept: admission(w.Allow, w.health.full), Ended: w.handler.ended,
+		Limits: tftp.Limits{
+			MaxBlksize: int(w.MaxBlksize), MaxWindowsize: int(w.MaxWindowsize),
+			MaxSize: int64(w.MaxSize),
+			MaxRead: store.MaxPublished, Memory: int64(w.Memory) / int64(n),
+			Transfers: maxTransfers / n,
+		},
 		AckTimeout: time.Duration(w.AckTimeout), Timeout: time.Duration(w.Timeout), Logger: w.log,
 		Trace: trace(w.log),
 	}
 	for _, socket := range w.sockets {
-		go func() { w.served <- w.server.Serve(socket) }() // ends by Shutdown or Close, or when the socket fails
+		// ends by Shutdown or Close, or when the socket fails
+		go func() { w.served <- w.server.Serve(socket) }()
 	}
-	runtime.Gosched() // the loops begin before the database is opened, which takes the processor for milliseconds
+	// the loops begin before the database is opened, which takes the processor for milliseconds
+	runtime.Gosched()
 }
 
-// work looks after the store until ctx ends, and lets transfers end then.
+// work prepares the database and serves until ctx ends. Then it lets transfers end.
 func (w *worker) work(ctx context.Context, s *store.Store) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	room := &room{store: s, least: w.MinFree, log: w.log}
-	room.look()
-	w.health.room.Store(room)
+	disk := &diskWatch{store: s, least: w.MinFree, log: w.log}
+	disk.look()
+	w.health.disk.Store(disk)
 	w.health.server.Store(w.server)
 	close(w.opened)
-	go room.watch(ctx) // ends with ctx
-	first, enough := context.WithTimeout(ctx, firstLimit)
-	err := prepare(first, s, w.Migrate)
-	enough()
-	close(w.prepared)
-	switch {
-	case err == nil:
-		w.health.look(ctx, s)
-	case !passing(err) || strings.HasPrefix(w.Database, "sqlite:"):
+	go disk.run(ctx) // ends with ctx
+	if err := w.prepare(ctx, s, cancel); err != nil {
 		return err
-	default:
-		text := "the database can't be used: uploads get error 0 until it can"
-		if w.Spool != "" {
-			text = "the database can't be used: uploads are kept in the spool until it can"
-		}
-		w.log.Error(text, "database", config.Masked(w.Database), "spool", w.Spool, "err", err)
-		go prepareLater(ctx, cancel, s, w.Config, w.log) // ends with ctx
 	}
-	go pruneDaily(ctx, s, Retention(&w.Config), w.log) // ends with ctx
-	go w.health.watch(ctx, s)                          // ends with ctx
-	go w.health.metrics.count(ctx, s)                  // ends with ctx
-	w.greet()
+	go pruneDaily(ctx, s, Retention(w.Config), w.log) // ends with ctx
+	go w.health.watch(ctx, s)                         // ends with ctx
+	go w.health.metrics.count(ctx, s)                 // ends with ctx
+	w.logStartup()
 	notify(w.environ, "READY=1")
 	select {
 	case err := <-w.served:
@@ -149,6 +152,32 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 	return nil
 }
 
+// prepare migrates the schema. Where PostgreSQL is away it goes on trying in the background, and
+// cancels the worker when the trouble can't pass.
+func (w *worker) prepare(ctx context.Context, s *store.Store,
+	cancel context.CancelCauseFunc) error {
+	first, enough := context.WithTimeout(ctx, firstLimit)
+	err := migrate(first, s, w.Migrate)
+	enough()
+	close(w.prepared)
+	switch {
+	case err == nil:
+		w.health.look(ctx, s)
+		return nil
+	case !mayPass(err) || w.onSQLite():
+		return err
+	}
+	text := "the database can't be used: uploads get error 0 until it can"
+	if w.Spool != "" {
+		text = "the database can't be used: uploads are kept in the spool until it can"
+	}
+	w.log.Error(text, "database", config.Masked(w.Database), "spool", w.Spool, "err", err)
+	go migrateLater(ctx, cancel, s, w.Config, w.log) // ends with ctx
+	return nil
+}
+
+func (w *worker) onSQLite() bool { return strings.HasPrefix(w.Database, "sqlite:") }
+
 // drain ends the server, and lets running transfers end for TFTP_DRAIN.
 func (w *worker) drain() error {
 	w.health.leaving.Store(true)
@@ -157,7 +186,8 @@ func (w *worker) drain() error {
 	drain, stop := context.WithTimeout(context.Background(), time.Duration(w.Drain))
 	defer stop()
 	defer context.AfterFunc(drain, w.leave)() // a database that is stalled now has had its time
-	_ = w.server.Shutdown(drain)              // what was cut off has had its own line
+	// each transfer that was cut off has its own line in the log
+	_ = w.server.Shutdown(drain)
 	for range w.sockets {
 		if err := <-w.served; !errors.Is(err, tftp.ErrServerClosed) {
 			return err
@@ -167,44 +197,51 @@ func (w *worker) drain() error {
 	return nil
 }
 
-// greet says in five lines what the server does; the last one says that it does it.
-func (w *worker) greet() {
+// logStartup says in five lines what the server does. The last one says that it is ready.
+func (w *worker) logStartup() {
 	log := w.log
 	log.Info("tftpsql", "version", w.version)
-	database := []any{"url", config.Located(w.Database), "keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
-	local := strings.HasPrefix(w.Database, "sqlite:")
-	if !local {
+	database := []any{"url", config.Located(w.Database),
+		"keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
+	if !w.onSQLite() {
 		database = append(database, "spool", cmp.Or(w.Spool, "none"))
 	}
-	if local || w.Spool != "" {
-		database = append(database, "min-free", w.health.room.Load().free())
+	if w.onSQLite() || w.Spool != "" {
+		database = append(database, "min-free", w.health.disk.Load().minFree())
 	}
 	log.Info("database", database...)
-	log.Info("allowed", "sources", cmp.Or(w.Allow.String(), "loopback"), "read", w.Read.String(), "max-size", w.MaxSize.String(), "write-once", bool(w.WriteOnce))
+	log.Info("allowed", "sources", cmp.Or(w.Allow.String(), "loopback"), "read", w.Read.String(),
+		"max-size", w.MaxSize.String(), "write-once", bool(w.WriteOnce))
+	w.logHealth()
+	listening := []any{"address", w.sockets[0].LocalAddr().String()}
+	if len(w.sockets) > 1 {
+		listening = append(listening, "shards", len(w.sockets))
+	}
+	if u, ok := w.sockets[0].LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
+		listening = append(listening, "note",
+			"devices send to port 69: start with -p 69, or redirect it to this one")
+	}
+	log.Info("listening", listening...)
+}
+
+// logHealth says where health and metrics are served.
+func (w *worker) logHealth() {
 	switch {
-	case w.page != nil:
-		at := config.HTTPAddr{Addr: w.page.Addr().String()}
+	case w.listener != nil:
+		at := config.HTTPAddr{Addr: w.listener.Addr().String()}
 		attrs := []any{"url", "http://" + at.Local(), "paths", "/healthz /readyz /metrics"}
 		if at.Local() != at.Addr {
 			attrs = append(attrs, "addresses", "all")
 		}
-		log.Info("health", attrs...)
+		w.log.Info("health", attrs...)
 	case w.health.taken != nil:
-		log.Warn("health", "url", "none", "err", w.health.taken)
+		w.log.Warn("health", "url", "none", "err", w.health.taken)
 	default:
-		log.Info("health", "url", "none")
+		w.log.Info("health", "url", "none")
 	}
-	attrs := []any{"address", w.sockets[0].LocalAddr().String()}
-	if len(w.sockets) > 1 {
-		attrs = append(attrs, "shards", len(w.sockets))
-	}
-	if u, ok := w.sockets[0].LocalAddr().(*net.UDPAddr); ok && u.Port != 69 {
-		attrs = append(attrs, "note", "devices speak to port 69: start with -p 69, or redirect it to this one")
-	}
-	log.Info("listening", attrs...)
 }
 
-// trace shows packets in the log where it is to be that talkative.
+// trace returns what logs every packet, nil where the log's level is above debug.
 func trace(log *slog.Logger) func(netip.AddrPort, bool, tftp.Packet) {
 	if !log.Enabled(context.Background(), slog.LevelDebug) {
 		return nil
@@ -218,31 +255,33 @@ func trace(log *slog.Logger) func(netip.AddrPort, bool, tftp.Packet) {
 	}
 }
 
-// prepare brings the schema up to date, or checks that it is.
-func prepare(ctx context.Context, s *store.Store, m config.Migrate) error {
+// migrate brings the schema up to date; with MIGRATE=off it only checks it.
+func migrate(ctx context.Context, s *store.Store, m config.Migrate) error {
 	if m == "off" {
 		return s.CheckSchema(ctx)
 	}
 	return s.Migrate(ctx)
 }
 
-// passing reports whether an error may pass while the program runs: the database is away, or doesn't let it in yet.
-func passing(err error) bool {
+// mayPass reports whether an error may pass while the program runs: the database is away, or
+// refuses the login.
+func mayPass(err error) bool {
 	class := store.ClassOf(err)
 	return class == store.Transient || class == store.Login
 }
 
 const (
-	// firstLimit is how long a start waits for PostgreSQL, and laterLimit how long a later try may take: a migration of a large
-	// database takes minutes.
+	// firstLimit is how long a start waits for PostgreSQL. laterLimit is how long a later try may
+	// take: migrating a large database takes minutes.
 	firstLimit = 10 * time.Second
 	laterLimit = 30 * time.Minute
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// prepareLater tries again until the database is there; what can't pass ends the server.
-func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.Store, c config.Config, log *slog.Logger) {
+// migrateLater tries again until the database is there. Trouble that can't pass ends the server.
+func migrateLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.Store,
+	c config.Config, log *slog.Logger) {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		select {
 		case <-ctx.Done():
@@ -250,13 +289,14 @@ func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 		case <-time.After(wait):
 		}
 		limited, cancelTry := context.WithTimeout(ctx, laterLimit)
-		err := prepare(limited, s, c.Migrate)
+		err := migrate(limited, s, c.Migrate)
 		cancelTry()
 		switch {
 		case err == nil:
-			log.Info("the database is there: uploads are stored", "database", config.Masked(c.Database))
+			log.Info("the database is there: uploads are stored", "database",
+				config.Masked(c.Database))
 			return
-		case !passing(err):
+		case !mayPass(err):
 			cancel(err)
 			return
 		}
@@ -264,5 +304,5 @@ func prepareLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 	}
 }
 
-// maxTransfers at once, over all shards: package tftp's default.
+// maxTransfers bounds the transfers of all shards together: package tftp's default for one server.
 const maxTransfers = 20_000

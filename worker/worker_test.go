@@ -37,9 +37,11 @@ func get(t testing.TB, url string) (status int, body string) {
 	return r.StatusCode, string(b)
 }
 
-// TestOwn: what came from an address goes back to it, and only while one device sends from there; loopback is excepted.
+// TestOwn: what came from an address goes back to it, and only while one device sends from there;
+// loopback is excepted.
 func TestOwn(t *testing.T) {
-	s, err := store.Open("sqlite:"+filepath.Join(t.TempDir(), "own.db"), store.Options{Own: true, Create: true})
+	s, err := store.Open("sqlite:"+filepath.Join(t.TempDir(), "own.db"),
+		store.Options{Own: true, Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,17 +49,20 @@ func TestOwn(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h := &capturer{store: s, read: "own", log: slog.New(slog.DiscardHandler), health: newHealth(slog.New(slog.DiscardHandler), "test")}
+	h := &handler{store: s, read: "own", log: slog.New(slog.DiscardHandler),
+		health: newHealth(slog.New(slog.DiscardHandler), "test")}
 	send := func(from, file, body string) {
 		t.Helper()
-		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Peer: netip.MustParseAddrPort(from), Body: []byte(body), Received: time.Now(), Completed: time.Now()}
+		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Peer: netip.MustParseAddrPort(from),
+			Body: []byte(body), Received: time.Now(), Completed: time.Now()}
 		if err := h.ServeTFTP(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fetch := func(from, file string) string {
 		t.Helper()
-		body, err := h.ReadTFTP(t.Context(), &tftp.Request{Op: tftp.OpRead, Filename: file, Peer: netip.MustParseAddrPort(from)})
+		body, err := h.ReadTFTP(t.Context(), &tftp.Request{Op: tftp.OpRead, Filename: file,
+			Peer: netip.MustParseAddrPort(from)})
 		if err != nil {
 			return err.Error()
 		}
@@ -70,33 +75,38 @@ func TestOwn(t *testing.T) {
 	if got := fetch("192.0.2.1:9", "x.conf"); got != fortigate("fw1", "2") {
 		t.Errorf("its own: %s", got)
 	}
-	if got := fetch("192.0.2.2:9", "x.conf"); !strings.HasPrefix(got, "file not found (TFTP error 1)") {
+	if got := fetch("192.0.2.2:9", "x.conf"); !strings.HasPrefix(got,
+		"file not found (TFTP error 1)") {
 		t.Errorf("another's: %s", got)
 	}
 	if got := fetch("127.0.0.1:9", "a.conf"); got != "a" {
 		t.Errorf("loopback: %s", got)
 	}
 	send("192.0.2.1:3", "y.conf", fortigate("fw2", "1"))
-	if got := fetch("192.0.2.1:9", "x.conf"); !strings.HasPrefix(got, "not allowed (TFTP error 2)") || !strings.Contains(got, "192.0.2.1") || !strings.Contains(got, "tftpsql publish") {
+	if got := fetch("192.0.2.1:9", "x.conf"); !strings.HasPrefix(got,
+		"not allowed (TFTP error 2)") || !strings.Contains(got, "192.0.2.1") ||
+		!strings.Contains(got, "tftpsql publish") {
 		t.Errorf("where two devices send: %s", got)
 	}
 }
 
 // fortigate is a FortiGate's configuration.
 func fortigate(name, version string) string {
-	return "#config-version=FGT60F-7.2.5-FW-build1517-230606:opmode=0:vdom=0:user=admin\n#conf_file_ver=" + version +
+	return "#config-version=FGT60F-7.2.5-FW-build1517-230606:opmode=0:vdom=0:" +
+		"user=admin\n#conf_file_ver=" + version +
 		"\nconfig system global\n    set hostname \"" + name + "\"\nend\n"
 }
 
-// TestAccept: a source that isn't allowed is told so, and the log says what to set.
-func TestAccept(t *testing.T) {
+// TestAdmission: a source that isn't allowed is told so, and the log says what to set.
+func TestAdmission(t *testing.T) {
 	var allow config.Allow
 	if err := allow.UnmarshalText([]byte("private,203.0.113.5")); err != nil {
 		t.Fatal(err)
 	}
-	admit := accept(allow, func() error { return nil })
+	admit := admission(allow, func() error { return nil })
 	for source, want := range map[string]string{
-		"10.0.0.1": "", "203.0.113.5": "", "127.0.0.1": "", "8.8.8.8": "TFTP_ALLOW=private,203.0.113.5,8.8.8.8",
+		"10.0.0.1": "", "203.0.113.5": "", "127.0.0.1": "",
+		"8.8.8.8": "TFTP_ALLOW=private,203.0.113.5,8.8.8.8",
 	} {
 		err := admit(&tftp.Request{Peer: netip.AddrPortFrom(netip.MustParseAddr(source), 1024)})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -105,8 +115,8 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// TestStorageFull: a capture that could not be stored makes the worker unready although its database answers, until another
-// is stored; one that is itself to blame doesn't.
+// TestStorageFull: a capture that could not be stored makes the worker unready although its
+// database answers, until another is stored; one that is itself to blame doesn't.
 func TestStorageFull(t *testing.T) {
 	database := "sqlite:" + filepath.Join(t.TempDir(), "full.db")
 	s, err := store.Open(database, store.Options{Own: true, Create: true})
@@ -116,16 +126,18 @@ func TestStorageFull(t *testing.T) {
 	defer s.Close()
 	log := new(bytes.Buffer)
 	h := newHealth(slog.New(slog.NewTextHandler(log, nil)), "test")
-	page := httptest.NewServer(h.handler())
+	page := httptest.NewServer(h.pages())
 	defer page.Close()
 	ready := func(want int, why string) {
 		t.Helper()
 		h.look(t.Context(), s)
-		if status, body := get(t, page.URL+"/readyz"); status != want || !strings.Contains(body, why) {
+		if status, body := get(t, page.URL+"/readyz"); status != want ||
+			!strings.Contains(body, why) {
 			t.Errorf("%d %s, want %d %s", status, body, want, why)
 		}
 	}
-	if status, body := get(t, page.URL+"/readyz"); status != 503 || !strings.Contains(body, "starting") {
+	if status, body := get(t, page.URL+"/readyz"); status != 503 ||
+		!strings.Contains(body, "starting") {
 		t.Error(status, body)
 	}
 	ready(503, "tftpsql migrate up")
@@ -133,9 +145,11 @@ func TestStorageFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready(200, "ready")
-	h.stored(0, &store.Error{Op: "store capture", Class: store.Permanent, Err: errors.New("too odd")})
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Permanent,
+		Err: errors.New("too odd")})
 	ready(200, "ready")
-	h.stored(0, &store.Error{Op: "store capture", Class: store.Full, Err: errors.New("disk full"), Hint: "make room"})
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Full, Err: errors.New("disk full"),
+		Hint: "make room"})
 	if status, body := get(t, page.URL+"/readyz"); status != 503 { // nobody has looked yet
 		t.Error(status, body)
 	}
@@ -150,9 +164,11 @@ func TestStorageFull(t *testing.T) {
 	ready(503, "not committed in time")
 	h.stored(0, nil)
 	ready(200, "ready")
-	h.stored(0, &store.Error{Op: "store capture", Class: store.Transient, Err: errors.New("connection refused")})
+	h.stored(0, &store.Error{Op: "store capture", Class: store.Transient,
+		Err: errors.New("connection refused")})
 	ready(200, "ready") // it answers now
-	if got := log.String(); strings.Count(got, "level=ERROR") != 2 || strings.Count(got, "stored again") != 2 {
+	if got := log.String(); strings.Count(got, "level=ERROR") != 2 ||
+		strings.Count(got, "stored again") != 2 {
 		t.Errorf("the log says\n%s", got)
 	}
 	h.leaving.Store(true)
@@ -161,7 +177,8 @@ func TestStorageFull(t *testing.T) {
 	}
 }
 
-// TestSpoolUnusable: a spool that could keep nothing is told of while PostgreSQL is still there, and captures are stored all the same.
+// TestSpoolUnusable: a spool that could keep nothing is told of while PostgreSQL is still there,
+// and captures are stored all the same.
 func TestSpoolUnusable(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "spool.db")
@@ -175,7 +192,7 @@ func TestSpoolUnusable(t *testing.T) {
 	}
 	log := new(bytes.Buffer)
 	h := newHealth(slog.New(slog.NewTextHandler(log, nil)), "test")
-	page := httptest.NewServer(h.handler())
+	page := httptest.NewServer(h.pages())
 	defer page.Close()
 	look := func(usable, why string) {
 		t.Helper()
@@ -183,17 +200,20 @@ func TestSpoolUnusable(t *testing.T) {
 		for range 2 {
 			h.look(t.Context(), s)
 		}
-		if status, body := get(t, page.URL+"/readyz"); status != 200 || !strings.HasPrefix(body, "ready: captures can be stored\n"+why) || why == "" && strings.Contains(body, "spool") {
+		if status, body := get(t, page.URL+"/readyz"); status != 200 ||
+			!strings.HasPrefix(body, "ready: captures can be stored\n"+why) ||
+			why == "" && strings.Contains(body, "spool") {
 			t.Errorf("%d %s, want %s", status, body, why)
 		}
-		if _, text := get(t, page.URL+"/metrics"); !strings.Contains(text, "\ntftpsql_spool_usable "+usable+"\n") {
+		if _, text := get(t, page.URL+"/metrics"); !strings.Contains(text,
+			"\ntftpsql_spool_usable "+usable+"\n") {
 			t.Errorf("the metric isn't %s", usable)
 		}
 	}
 	look("1", "")
-	h.room.Store(&room{store: s, least: leastFree(t, "1000000GiB")})
+	h.disk.Store(&diskWatch{store: s, least: leastFree(t, "1000000GiB")})
 	look("0", "spool: the disk of "+file+" has ")
-	h.room.Store(nil)
+	h.disk.Store(nil)
 	look("1", "")
 	if err := os.Rename(file, file+".away"); err != nil {
 		t.Fatal(err)
@@ -222,7 +242,9 @@ func TestSpoolUnusable(t *testing.T) {
 	look("0", "spool: ")
 	damage(was[:100])
 	look("1", "")
-	if got := log.String(); strings.Count(got, "level=WARN") != 3 || strings.Count(got, "the spool can be used again") != 3 || strings.Contains(got, "level=ERROR") {
+	if got := log.String(); strings.Count(got, "level=WARN") != 3 ||
+		strings.Count(got, "the spool can be used again") != 3 ||
+		strings.Contains(got, "level=ERROR") {
 		t.Errorf("the log says\n%s", got)
 	}
 }
@@ -244,7 +266,8 @@ func TestHealthAddress(t *testing.T) {
 	defer l.Close()
 	h := newHealth(slog.New(slog.DiscardHandler), "test")
 	page, err := h.listen(config.HTTPAddr{Addr: l.Addr().String()})
-	if page != nil || err != nil || !strings.Contains(h.taken.Error(), "HTTP_ADDR (--http) sets another") {
+	if page != nil || err != nil || !strings.Contains(h.taken.Error(),
+		"HTTP_ADDR (--http) sets another") {
 		t.Errorf("the default, taken: %v, %v, %v", page, err, h.taken)
 	}
 }

@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tftpsql/tftpsql/tftp"
+)
+
+// A reason is why a transfer failed or was refused, in a fixed phrase: what the peer is told, the
+// key of a failure's row and of its cure, and a label of metrics.
+type reason string
+
+// What this package tells a peer. Package tftp has its own: tftp.Messages.
+const (
+	notAllowed  reason = "not allowed"
+	notFound    reason = "file not found"
+	exists      reason = "file already exists"
+	full        reason = "storage full"
+	unavailable reason = "storage unavailable, try again"
+	stopping    reason = "server is shutting down, try again"
+)
+
+// How a transfer ended of which the peer was not told.
+const (
+	givenUp  reason = "given up by the device"
+	replaced reason = "begun anew by the device"
+	crowded  reason = "crowded out by other requests"
+	noReport reason = "done, but the device had gone"
+	internal reason = "internal error" // tftp's phrase for an error that is no *tftp.Error
+)
+
+// ofRead precedes the reason of a read.
+const ofRead = "read: "
+
+// cures say what an operator can do, by the reason. A cause that has a hint of its own has it in
+// its detail.
+var cures = map[reason]string{
+	notAllowed:           "if it is a device of yours, add its address to TFTP_ALLOW",
+	ofRead + notAllowed:  "hand the file over with tftpsql publish",
+	notFound:             "look at the name; tftpsql publish hands a file over",
+	ofRead + notFound:    "look at the name, or hand the file over with tftpsql publish",
+	exists:               "send under another name, or turn TFTP_WRITE_ONCE off",
+	full:                 "make room on the database's disk, or raise TFTP_MEMORY",
+	ofRead + full:        "raise TFTP_MEMORY: the memory for transfers was spent",
+	unavailable:          "look at the database; the device has to send again",
+	ofRead + unavailable: "look at the database; the device has to ask again",
+	stopping:             "nothing: it was restarted; the device has to try again",
+	givenUp:              "look at the device's own message; its time-out may be short",
+	replaced:             "look whether its next transfer ended well; its time-out may be short",
+	crowded: "look at what sends so many requests without a second packet, and " +
+		"block its address",
+	noReport: "nothing: an upload is stored, and the device may send it again",
+	internal: "this is a defect of tftpsql: report it with the line of the log",
+
+	"too large": "raise TFTP_MAX_SIZE if it is a configuration",
+	ofRead + "too large": "publish a smaller file: at most 256 MiB are given " +
+		"out",
+	"timed out": "look at the network between: packets are lost, or " +
+		"a firewall drops answers",
+	ofRead + "timed out": "the client stopped answering: a firewall may drop " +
+		"DATA, or fragments of a large blksize: lower TFTP_MAX_BLKSIZE",
+	"server busy, try again": "spread the devices' schedules",
+	"too many requests, try again": "look at what sends them: a loop in a script, or " +
+		"an attack; block its address",
+	"malformed request": "something other than a TFTP client sends to this " +
+		"port",
+	"unknown mode: use octet or netascii": "set the device to binary (octet) mode",
+	"file name too long": "shorten the name on the device: it has at most " +
+		"512 bytes",
+	"illegal TFTP operation": "something other than a TFTP client sends to this " +
+		"port",
+	"unknown transfer ID": "nothing: a late packet of a transfer that has ended",
+	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client doesn't expect " +
+		"an answer twice",
+}
+
+// Cure returns what an operator can do about a failure of that reason, "" where nothing is known.
+func Cure(why string) string {
+	if cure, ok := cures[reason(why)]; ok {
+		return cure
+	}
+	return cures[reason(strings.TrimPrefix(why, ofRead))]
+}
+
+// tell returns the error that tells a peer the reason. The cause goes to the log.
+func (r reason) tell(code tftp.ErrorCode, cause error) *tftp.Error {
+	return &tftp.Error{Code: code, Message: string(r), Err: cause}
+}
+
+// reasonOf returns why a transfer failed, and the TFTP error that the peer was sent, -1 for none.
+func reasonOf(err error) (code int, why reason) {
+	var told *tftp.Error
+	var peer *tftp.PeerError
+	switch {
+	case errors.As(err, &peer):
+		return -1, givenUp
+	case errors.As(err, &told):
+		return int(told.Code), reason(told.Message)
+	case errors.Is(err, tftp.ErrReplaced):
+		return -1, replaced
+	case errors.Is(err, tftp.ErrCrowded):
+		return -1, crowded
+	case errors.Is(err, tftp.ErrNoReport):
+		return -1, noReport
+	}
+	return int(tftp.CodeUndefined), internal
+}
