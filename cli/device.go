@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,12 +87,16 @@ func (a *app) renameCommand() *cobra.Command {
 }
 
 func (a *app) mergeCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "merge OLD INTO",
+	var really bool
+	cmd := &cobra.Command{
+		Use:   "merge OLD INTO --yes",
 		Short: "Make two devices one: the captures and the name of OLD become INTO's",
 		Args:  args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onDevices(cmd, args, func(s *store.Store, d []store.Device) error {
+				if !really {
+					return a.explainMerge(d[0], d[1])
+				}
 				if err := s.Merge(cmd.Context(), d[0], d[1]); err != nil {
 					return err
 				}
@@ -100,6 +105,19 @@ func (a *app) mergeCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&really, "yes", false, "really merge")
+	return cmd
+}
+
+// explainMerge says what a merge would do.
+func (a *app) explainMerge(old, into store.Device) error {
+	for _, d := range []store.Device{old, into} {
+		fmt.Fprintf(a.err, "%s: %s, %d captures from %s to %s\n", d.Ref(),
+			cmp.Or(d.Platform, "unknown platform"), d.Captures, local(d.FirstSeen),
+			local(d.LastSeen))
+	}
+	return usageError{fmt.Errorf("the captures and the name of %s would become %s's, in one "+
+		"history by their times, and can't be parted again: say --yes", old.Ref(), into.Ref())}
 }
 
 func (a *app) retireCommand() *cobra.Command {

@@ -49,7 +49,8 @@ func (a *app) devicesCommand() *cobra.Command {
 		Long: `List the devices; with GLOB (such as 'fw-*' or 'acme/*') those of that name.
 
 By its own rhythm` + aboutOverdue + `
-tftpsql device expect sets another time. With --overdue the exit status is 1 when a device is overdue.`,
+tftpsql device expect sets another time. With --overdue the exit status is 1 when a device is
+overdue.`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := filterFrom(&filter, cmd, args, &site)

@@ -235,11 +235,10 @@ func TestTerminalLog(t *testing.T) {
 // TestJSONLog: a program that reads the log knows the unit of each time span.
 func TestJSONLog(t *testing.T) {
 	var b strings.Builder
-	log, end, err := logger(&config.Config{LogFormat: "json"}, &b, nil)
+	log, _, err := newLogger(config.Config{LogFormat: "json"}, &b, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer end()
 	log.Info("received", "took", 1234567*time.Nanosecond)
 	if got := b.String(); !strings.Contains(got, `"took_ms":1.234567`) ||
 		strings.Contains(got, `"took":`) {

@@ -280,7 +280,7 @@ func TestDevicesCommand(t *testing.T) {
 				t.Errorf("%q: exit status %d\n%s", args, status, errs)
 			}
 		}
-		p.must(t, "device", "merge", "sw1", "fw1")
+		p.must(t, "device", "merge", "sw1", "fw1", "--yes")
 		p.must(t, "device", "rename", "fw1", "core")
 		if out := p.must(t, "log", "sw1"); !strings.Contains(out, "also known as /fw1, /sw1") {
 			t.Errorf("log:\n%s", out)

@@ -392,7 +392,7 @@ func TestImportDatabase(t *testing.T) {
 				}
 				source.put(t, "b.conf", gate("old", "a", "web", "1"))
 				source.put(t, "b.conf", gate("new", "a", "web", "2"))
-				source.must(t, "device", "merge", "/old", "/new")
+				source.must(t, "device", "merge", "/old", "/new", "--yes")
 				source.must(t, "device", "rename", "/new", "edge")
 				source.must(t, "device", "expect", "/edge", "36h")
 				source.must(t, "device", "retire", "acme/f1")

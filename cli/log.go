@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,6 +117,15 @@ func sourceOf(r store.Record) string {
 	return r.Source
 }
 
+// author is who made a change, where the configuration says it. The user who exported it may be a
+// robot, and is named as that.
+func author(r store.Record) string {
+	if r.ChangedBy == "" && r.ExportedBy != "" {
+		return "exported by " + r.ExportedBy
+	}
+	return r.ChangedBy
+}
+
 // printVersions prints the versions of a device, with a path those that changed there, and what is
 // noteworthy.
 func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device, most int,
@@ -134,7 +142,7 @@ func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device,
 			seen = fmt.Sprintf("%d times until %s", v.Seen, local(v.Until))
 		}
 		t.row(captureRef(v.Record), local(v.ReceivedAt), v.Kind, v.Size, seen,
-			cmp.Or(v.ChangedBy, v.ExportedBy),
+			author(v.Record),
 			yes(v.Complete), sourceOf(v.Record), short(v.Filename), v.SHA256[:12])
 		if printed++; printed == most {
 			break

@@ -11,9 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
@@ -88,10 +87,50 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// openLog opens the log's file. Where other users could read one that was there, it takes that from
-// them: who sends what from where is not their business. What its group may do it still may, since
-// that is how logs are shipped. note is what the operator should know of it.
-func openLog(name string) (f *os.File, note string, err error) {
+// logFile is a log that can be reopened, so that it can be rotated.
+type logFile struct {
+	name string
+	mu   sync.Mutex // guards file
+	file *os.File
+}
+
+// openLogFile opens the log's file. note is what the operator should know of it.
+func openLogFile(name string) (l *logFile, note string, err error) {
+	file, note, err := openPrivate(name)
+	if err != nil {
+		return nil, "", err
+	}
+	return &logFile{name: name, file: file}, note, nil
+}
+
+func (l *logFile) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Write(b)
+}
+
+// reopen opens the file of that name anew. Where that fails the log goes on in the old one.
+func (l *logFile) reopen() (note string, err error) {
+	file, note, err := openPrivate(l.name)
+	if err != nil {
+		return "", err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.file.Close() // every line was written
+	l.file = file
+	return note, nil
+}
+
+func (l *logFile) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.file.Close() // every line was written
+}
+
+// openPrivate opens a file to append to. Where other users could read it, it takes that from them:
+// which device sends from where is not their business. Its group keeps its rights, since logs are shipped that way.
+func openPrivate(name string) (f *os.File, note string, err error) {
 	f, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, "", err
@@ -100,7 +139,7 @@ func openLog(name string) (f *os.File, note string, err error) {
 	if err != nil {
 		return nil, "", errors.Join(err, f.Close())
 	}
-	// /dev/stderr is no file of ours
+	// /dev/stderr is no regular file
 	if mode := st.Mode(); mode.IsRegular() && mode&0o007 != 0 && runtime.GOOS != "windows" {
 		if err := f.Chmod(mode.Perm() &^ 0o007); err != nil {
 			return f, "other users can read the log: " + err.Error(), nil
@@ -121,8 +160,7 @@ func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
 
 // coloured reports whether w is a terminal that shows colours (https://no-color.org).
 func coloured(w io.Writer, environ []string) bool {
-	f, ok := w.(*os.File)
-	if !ok || runtime.GOOS == "windows" || !term.IsTerminal(int(f.Fd())) {
+	if runtime.GOOS == "windows" || !isTerminal(w) {
 		return false
 	}
 	for _, v := range environ {
@@ -133,33 +171,45 @@ func coloured(w io.Writer, environ []string) bool {
 	return true
 }
 
-// logger makes the log that the settings ask for.
-func logger(c *config.Config, stderr io.Writer, environ []string) (log *slog.Logger,
-	closeLog func(), err error) {
-	w, closeLog := stderr, func() {}
-	if c.LogFile != "" {
-		f, note, err := openLog(c.LogFile)
-		if err != nil {
-			return nil, nil, fmt.Errorf("LOG_FILE (--file-log): %w", err)
-		}
-		w, closeLog = f, func() { _ = f.Close() }
-		if note != "" {
-			defer func() { log.Warn(note, "file", c.LogFile) }()
-		}
+// newLogger makes the log that the settings ask for. Its file is nil where it goes to stderr.
+func newLogger(
+	c config.Config, stderr io.Writer, environ []string,
+) (*slog.Logger, *logFile, error) {
+	if c.LogFile == "" {
+		return slog.New(logHandler(c, stderr, environ)), nil, nil
 	}
+	file, note, err := openLogFile(c.LogFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("LOG_FILE (--file-log): %w%s", err, sandboxHint(err))
+	}
+	log := slog.New(logHandler(c, file, environ))
+	if note != "" {
+		log.Warn(note, "file", c.LogFile)
+	}
+	return log, file, nil
+}
+
+// sandboxHint says what to do where systemd has made a folder read-only for the service.
+func sandboxHint(err error) string {
+	if errors.Is(err, syscall.EROFS) {
+		return ": under systemd write to /var/log/tftpsql, or add the folder to ReadWritePaths="
+	}
+	return ""
+}
+
+func logHandler(c config.Config, w io.Writer, environ []string) slog.Handler {
 	o := &slog.HandlerOptions{Level: slog.Level(c.LogLevel)}
 	if c.Verbose {
 		o.Level = slog.LevelDebug
 	}
-	if c.LogFormat == "json" {
+	switch {
+	case c.LogFormat == "json":
 		o.ReplaceAttr = inMilliseconds
-		return slog.New(slog.NewJSONHandler(plainJSON{w}, o)), closeLog, nil
-	}
-	if c.LogFile == "" && coloured(stderr, environ) {
-		return slog.New(newTerminalLog(w, *o)), closeLog, nil
-	}
-	if c.LogFile == "" && toJournal(stderr, environ) {
+		return slog.NewJSONHandler(plainJSON{w}, o)
+	case coloured(w, environ):
+		return newTerminalLog(w, *o)
+	case toJournal(w, environ):
 		o.ReplaceAttr = withoutTime
 	}
-	return slog.New(slog.NewTextHandler(w, o)), closeLog, nil
+	return slog.NewTextHandler(w, o)
 }

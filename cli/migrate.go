@@ -102,9 +102,8 @@ func checkDown(ctx context.Context, s *store.Store, n int, really bool) error {
 	case uint(n) >= version:
 		return usageError{errors.New("this deletes every capture: say --yes if that is meant")}
 	}
-	return usageError{
-		errors.New("this deletes what the newer tables keep, such as names from rename and merge, " +
-			"failures, what is published: say --yes if that is meant")}
+	return usageError{errors.New("this deletes what the newer tables keep, such as names from " +
+		"rename and merge, failures, what is published: say --yes if that is meant")}
 }
 
 // migrate runs fn on the database and prints the schema's version. An SQLite file must not be in
@@ -113,11 +112,13 @@ func (a *app) migrate(ctx context.Context, create bool, fn func(*store.Store) er
 	if a.configErr != nil {
 		return usageError{a.configErr}
 	}
-	log, closeLog, err := logger(&a.config, a.err, a.environ)
+	log, file, err := newLogger(a.config, a.err, a.environ)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
+	if file != nil {
+		defer file.close()
+	}
 	s, err := store.Open(a.config.Database,
 		store.Options{DirectURL: a.config.DirectDatabase, Own: true, Create: create, Logger: log})
 	if err != nil {

@@ -153,23 +153,20 @@ func publishVersion(ctx context.Context, s *store.Store, p *store.Publication, r
 }
 
 func (a *app) printPublication(p store.Publication, platform string) {
-	fmt.Fprintln(a.out, fetchLine(platform, p.Name))
+	fetch, then := restoreLines(platform, p.Name, a.config.Host)
+	fmt.Fprintln(a.out, fetch)
+	if then != "" {
+		fmt.Fprintf(a.err, "then: %s\n", then)
+	}
 	until := "until " + local(p.ExpiresAt)
 	if p.ExpiresAt.IsZero() {
 		until = "until tftpsql unpublish " + p.Name
 	}
-	fmt.Fprintf(a.err,
-		"published %s, %d bytes, %s; SERVER is this server's address as the device sees it\n",
-		p.Description, p.Size, until)
-}
-
-// fetchLine is what to type on the device.
-func fetchLine(platform, name string) string {
-	switch platform {
-	case "fortinet":
-		return "execute restore config tftp " + name + " SERVER"
+	fmt.Fprintf(a.err, "published %s, %d bytes, %s", p.Description, p.Size, until)
+	if a.config.Host == "" {
+		fmt.Fprint(a.err, "; SERVER is this server's address as the device sees it")
 	}
-	return "tftp SERVER: get " + name
+	fmt.Fprintln(a.err)
 }
 
 func (a *app) listPublished(ctx context.Context, s *store.Store) error {

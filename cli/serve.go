@@ -1,6 +1,12 @@
 package cli
 
 import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/config"
@@ -23,7 +29,8 @@ func (a *app) serveFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 }
 
-// serve runs the worker until the command's context ends.
+// serve runs the worker until the command's context ends. SIGHUP reopens the log file, so that it
+// can be rotated; without a file it ends the server as SIGTERM does.
 func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	c := a.config
 	if err := a.configErr; err != nil {
@@ -32,14 +39,59 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
-	log, closeLog, err := logger(&c, a.err, a.environ)
+	log, file, err := newLogger(c, a.err, a.environ)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-	if err = worker.Run(cmd.Context(), c, a.environ, a.version, log); err != nil &&
-		c.LogFile != "" {
+	for _, name := range config.Misspelt(a.environ) {
+		log.Warn("a variable of the environment is no setting: look at its spelling",
+			"variable", name)
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	if file == nil {
+		onHangup(ctx, stop)
+		return worker.Run(ctx, c, a.environ, a.version, log)
+	}
+	defer file.close()
+	onHangup(ctx, func() { reopenLog(file, log) })
+	err = worker.Run(ctx, c, a.environ, a.version, log)
+	if err != nil {
 		log.Error("stopped", "err", err)
 	}
 	return err
+}
+
+// onHangup calls fn at each SIGHUP until ctx ends. A program that nohup has started ignores that
+// signal.
+func onHangup(ctx context.Context, fn func()) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() { // ends with ctx
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				fn()
+			}
+		}
+	}()
+}
+
+// reopenLog begins a new file where the log was rotated.
+func reopenLog(file *logFile, log *slog.Logger) {
+	note, err := file.reopen()
+	switch {
+	case err != nil:
+		log.Error("the log could not be reopened, and goes on in the old file", "err", err)
+	case note != "":
+		log.Warn(note, "file", file.name)
+	default:
+		log.Info("the log was reopened")
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -77,4 +78,17 @@ func defaultMemory() int64 {
 		}
 	}
 	return total / 2
+}
+
+// Misspelt returns the names of variables that look like settings and are none.
+func Misspelt(environ []string) (names []string) {
+	list := Settings()
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		looks := strings.HasPrefix(name, "TFTP_") || strings.HasPrefix(name, "KEEP_")
+		if looks && !slices.ContainsFunc(list, func(s Setting) bool { return s.Env == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -265,7 +265,7 @@ func admission(allow config.Allow, diskFull func() error) func(*tftp.Request) er
 		if !allow.Contains(addr) {
 			wider := strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ",")
 			return notAllowed.tell(tftp.CodeAccess,
-				fmt.Errorf("%s is not among those served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s",
+				fmt.Errorf("%s is not served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s",
 					addr, wider))
 		}
 		if r.Op == tftp.OpWrite {
