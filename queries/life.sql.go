@@ -263,6 +263,19 @@ func (q *Queries) MoveCaptures(ctx context.Context, arg MoveCapturesParams) (int
 	return result.RowsAffected(), nil
 }
 
+const refreshLastChange = `-- name: RefreshLastChange :exec
+UPDATE devices
+   SET last_change = coalesce((SELECT max(c.received_at) FROM captures c
+                                WHERE c.device_id = devices.id AND c.changed), first_seen)
+ WHERE devices.id = $1
+`
+
+// Sets the time of a device's last change by its captures, after they were compared anew.
+func (q *Queries) RefreshLastChange(ctx context.Context, id int64) error {
+	_, err := q.db.Exec(ctx, refreshLastChange, id)
+	return err
+}
+
 const renameDevice = `-- name: RenameDevice :exec
 UPDATE devices SET name = $1, named_by = 'config', owner = '' WHERE id = $2
 `

@@ -21,14 +21,14 @@ import (
 //go:embed postgres/*.sql sqlite/*.sql spool/*.sql
 var files embed.FS
 
-// Engine names a database engine and the folder of its migrations.
-type Engine string
+// Dialect names a database engine and the folder of its migrations.
+type Dialect string
 
 // The engines.
 const (
-	Postgres Engine = "postgres"
-	SQLite   Engine = "sqlite"
-	Spool    Engine = "spool" // the file that keeps captures while PostgreSQL is away: SQLite too
+	Postgres Dialect = "postgres"
+	SQLite   Dialect = "sqlite"
+	Spool    Dialect = "spool" // the file that keeps captures while PostgreSQL is away: SQLite too
 )
 
 // A DirtyError says that a migration failed half way and that nobody has looked at it since.
@@ -39,7 +39,7 @@ func (e DirtyError) Error() string {
 }
 
 // Latest returns the number of the newest migration that this program has.
-func (e Engine) Latest() uint {
+func (e Dialect) Latest() uint {
 	var latest uint
 	entries, err := fs.ReadDir(files, string(e))
 	if err != nil {
@@ -61,7 +61,7 @@ type Migrator struct {
 
 // New returns a Migrator for db, which it closes with Close. It creates golang-migrate's table schema_migrations where
 // there is none.
-func New(db *sql.DB, e Engine) (*Migrator, error) {
+func New(db *sql.DB, e Dialect) (*Migrator, error) {
 	src, err := iofs.New(files, string(e))
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func New(db *sql.DB, e Engine) (*Migrator, error) {
 }
 
 // Up applies what is missing; nothing missing is no error. A schema newer than this program is left as it is.
-func (m *Migrator) Up(e Engine) error {
+func (m *Migrator) Up(e Dialect) error {
 	version, dirty, err := m.Version()
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (s *Store) class(err error) Class {
 	if errors.As(err, &e) {
 		return e.Class
 	}
-	class, _ := s.db.classify(err)
+	class, _ := s.backend.classify(err)
 	return class
 }
 
@@ -99,9 +99,9 @@ func (s *Store) explain(op string, err error) error {
 		return &Error{Op: op, Class: NotFound, Err: ErrNotFound}
 	case errors.As(err, &dirty):
 		return &Error{Op: op, Class: Config, Err: err, Hint: fmt.Sprintf(
-			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.engine, dirty.Version, max(dirty.Version, 1)-1)}
+			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.dialect, dirty.Version, max(dirty.Version, 1)-1)}
 	}
-	class, hint := s.db.classify(err)
+	class, hint := s.backend.classify(err)
 	switch class {
 	case conflict:
 		class = Transient

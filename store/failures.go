@@ -23,7 +23,7 @@ type Failure struct {
 
 // NoteFailures keeps failures, for [failuresKept].
 func (s *Store) NoteFailures(ctx context.Context, list []Failure) error {
-	return s.explain("note failures", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("note failures", s.backend.tx(ctx, func(q *queries.Queries) error {
 		for _, f := range list {
 			err := q.NoteFailure(ctx, queries.NoteFailureParams{
 				Hour: stamp(f.Last.Truncate(time.Hour)), Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: stamp(f.First),
@@ -42,9 +42,9 @@ func (s *Store) Failures(ctx context.Context, d *Device, since time.Time) ([]Fai
 	var rows []queries.Failure
 	var err error
 	if d == nil {
-		rows, err = s.db.read().Failures(ctx, stamp(since))
+		rows, err = s.backend.read().Failures(ctx, stamp(since))
 	} else {
-		rows, err = s.db.read().FailuresOf(ctx, queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
+		rows, err = s.backend.read().FailuresOf(ctx, queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
 	}
 	list := make([]Failure, len(rows))
 	for i, r := range rows {

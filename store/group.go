@@ -42,8 +42,8 @@ var errClosed = errors.New("the store is closed")
 
 // A committer stores captures for a group.
 type committer interface {
-	// transact stores a batch in one transaction, which waits for a lock for so long.
-	transact(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error)
+	// fileBatch stores a batch in one transaction, which waits for a lock for so long.
+	fileBatch(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error)
 	// class says what an error means.
 	class(err error) Class
 	// aboutRow reports whether an error may be about one capture of a batch, and locked whether it is that others hold what it needs.
@@ -68,8 +68,8 @@ func (p pace) inTime(size int) time.Duration {
 	return p.patience + time.Duration(size/p.rate)*time.Second
 }
 
-// uploading is the pace of captures whose devices wait.
-func uploading(writers int, patience time.Duration) pace {
+// uploadPace is the pace of captures whose devices wait.
+func uploadPace(writers int, patience time.Duration) pace {
 	return pace{writers, maxBatchBytes, patience, slowBytes, maxPatience}
 }
 
@@ -80,11 +80,11 @@ type group struct {
 	ctx    context.Context // of the transactions; cancel ends those that nobody waits for any more
 	cancel context.CancelFunc
 
-	queue   chan *write
-	writing sync.WaitGroup // of the writers; close ends them by closing quit
-	quit    chan struct{}  // closed when the group is to end
-	ended   chan struct{}  // closed when no writer is left
-	commit  atomic.Int64   // time of the last commit that succeeded, Unix nanoseconds
+	queue      chan *write
+	writing    sync.WaitGroup // of the writers; close ends them by closing quit
+	quit       chan struct{}  // closed when the group is to end
+	ended      chan struct{}  // closed when no writer is left
+	lastCommit atomic.Int64   // time of the last commit that succeeded, Unix nanoseconds
 }
 
 // write is a capture in the queue.
@@ -115,7 +115,7 @@ func newGroup(c committer, p pace) *group {
 	g := &group{committer: c, pace: p, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	for range p.writers {
-		g.writing.Go(g.write)
+		g.writing.Go(g.run)
 	}
 	return g
 }
@@ -130,7 +130,7 @@ func (g *group) close() {
 	close(g.ended)
 }
 
-func (g *group) put(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
+func (g *group) enqueue(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
 	size := len(c.Body)
 	w := &write{sum: sum, done: make(chan result, 1)}
 	w.waiting.Store(&c)
@@ -173,7 +173,7 @@ func (g *group) put(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stor
 // deadline is when a capture is given up that waits since start.
 func (g *group) deadline(start time.Time, size int) time.Time {
 	from := start
-	if last := time.Unix(0, g.commit.Load()); last.After(start) {
+	if last := time.Unix(0, g.lastCommit.Load()); last.After(start) {
 		from = last
 	}
 	d := from.Add(g.patience + time.Duration(size/g.rate)*time.Second)
@@ -183,47 +183,51 @@ func (g *group) deadline(start time.Time, size int) time.Time {
 	return d
 }
 
-// write is a writer: it takes what waits and stores it in one transaction, until the group ends.
-func (g *group) write() {
+// run is a writer: it collects a batch and commits it, until the group ends.
+func (g *group) run() {
 	for {
-		var first *write
-		select {
-		case first = <-g.queue:
-		case <-g.quit:
-			select {
-			case first = <-g.queue:
-			default:
-				return
-			}
+		batch, more := g.collect()
+		if !more {
+			return
 		}
-		var batch []*write
-		size := 0
-		take := func(w *write) {
-			if w.c = w.waiting.Load(); w.c != nil {
-				batch, size = append(batch, w), size+len(w.c.Body)
-			}
+		if len(batch) > 0 {
+			g.commit(batch)
 		}
-		take(first)
-	gather:
-		for len(batch) < maxBatchRows && size < g.bytes {
-			select {
-			case w := <-g.queue:
-				take(w)
-			default:
-				break gather
-			}
-		}
-		g.storeBatch(batch)
 	}
 }
 
-// storeBatch stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
-// it fails alone; where one waited for a lock for too long the others don't wait as long again.
-func (g *group) storeBatch(batch []*write) {
-	if len(batch) == 0 {
-		return
+// collect waits for a write and returns it with what waits besides. A write that nobody waits for
+// any more is left out. more is false when the group has ended and its queue is empty.
+func (g *group) collect() (batch []*write, more bool) {
+	var w *write
+	select {
+	case w = <-g.queue:
+	case <-g.quit:
+		select {
+		case w = <-g.queue:
+		default:
+			return nil, false
+		}
 	}
-	results, err := g.commitBatch(batch, lockWait)
+	for size := 0; ; {
+		if w.c = w.waiting.Load(); w.c != nil {
+			batch, size = append(batch, w), size+len(w.c.Body)
+		}
+		if len(batch) == maxBatchRows || size >= g.bytes {
+			return batch, true
+		}
+		select {
+		case w = <-g.queue:
+		default:
+			return batch, true
+		}
+	}
+}
+
+// commit stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
+// it fails alone; where one waited for a lock for too long the others don't wait as long again.
+func (g *group) commit(batch []*write) {
+	results, err := g.commitPatiently(batch, lockWait)
 	if class := g.class(err); err == nil || len(batch) == 1 || class != Permanent && class != Exists && !g.aboutRow(err) {
 		tell(batch, results, err)
 		return
@@ -233,7 +237,7 @@ func (g *group) storeBatch(batch []*write) {
 		lock = lockGlance
 	}
 	for i := range batch {
-		results, err := g.commitBatch(batch[i:i+1], lock)
+		results, err := g.commitPatiently(batch[i:i+1], lock)
 		tell(batch[i:i+1], results, err)
 	}
 }
@@ -251,9 +255,9 @@ func tell(batch []*write, results []Stored, err error) {
 	}
 }
 
-// commitBatch tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
+// commitPatiently tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
 // a pooled connection turned out to be dead, up to transientTries times. The UIDs make that harmless.
-func (g *group) commitBatch(batch []*write, lock time.Duration) (results []Stored, err error) {
+func (g *group) commitPatiently(batch []*write, lock time.Duration) (results []Stored, err error) {
 	size := 0
 	for _, w := range batch {
 		size += len(w.c.Body)
@@ -274,9 +278,9 @@ func (g *group) commitBatch(batch []*write, lock time.Duration) (results []Store
 		}
 	}
 	for conflicts, faults := 0, 0; ; {
-		results, err = g.transact(ctx, batch, lock)
+		results, err = g.fileBatch(ctx, batch, lock)
 		if err == nil {
-			g.commit.Store(time.Now().UnixNano())
+			g.lastCommit.Store(time.Now().UnixNano())
 			return results, nil
 		}
 		switch class := g.class(err); {

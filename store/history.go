@@ -47,7 +47,7 @@ func (d Device) OverdueSince(now time.Time) time.Time {
 func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	var rows []queries.Device
 	var rhythms []queries.DeviceRhythm
-	err := s.db.reading(ctx, func(q *queries.Queries) (err error) {
+	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
 		if rows, err = q.Devices(ctx); err == nil {
 			rhythms, err = q.Rhythms(ctx)
 		}
@@ -78,13 +78,13 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 	if d != nil {
 		return s.captures(ctx, *d, never, "", limit)
 	}
-	rows, err := s.db.read().Captures(ctx, limit)
+	rows, err := s.backend.read().Captures(ctx, limit)
 	return records(rows), s.explain("list captures", err)
 }
 
 // captures returns captures of a device before one, newest first.
 func (s *Store) captures(ctx context.Context, d Device, before time.Time, uid string, n int64) ([]Record, error) {
-	rows, err := s.db.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
+	rows, err := s.backend.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
 	return records(rows), s.explain("list captures", err)
 }
 
@@ -176,14 +176,14 @@ func (h *history) emit(all bool) bool {
 
 // HasCaptures reports whether anything was ever stored.
 func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
-	id, err := s.db.read().NewestID(ctx)
+	id, err := s.backend.read().NewestID(ctx)
 	return id > 0, s.explain("list captures", err)
 }
 
 // Current returns the newest whole capture of each device and kind.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	var rows []queries.CurrentLog
-	err := s.db.reading(ctx, func(q *queries.Queries) (err error) {
+	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
 		rows, err = q.CurrentCaptures(ctx)
 		return err
 	})
@@ -205,7 +205,7 @@ func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
 
 // content returns the bytes of that hash, if they still have it.
 func (s *Store) content(ctx context.Context, sum []byte) ([]byte, error) {
-	body, err := s.db.read().Body(ctx, sum)
+	body, err := s.backend.read().Body(ctx, sum)
 	if err == nil && sha256.Sum256(body) != [sha256.Size]byte(sum) {
 		return nil, &Error{Op: "read content", Class: Config, Err: fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
 			Hint: "look at the disk, and take it from a backup of the database"}
@@ -225,7 +225,7 @@ const formersLooked = 5
 // Formers returns the devices that d may have been before its first capture, which it returns too: of the same site and
 // platform, the latest first.
 func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []Former, err error) {
-	q := s.db.read()
+	q := s.backend.read()
 	oldest, err := q.Oldest(ctx, d.ID)
 	if err != nil {
 		return first, nil, s.explain("find former names", err)
@@ -256,7 +256,7 @@ const boxesLooked = 200
 
 // Boxes returns the boxes of a device's newest captures, newest first, where one follows another.
 func (s *Store) Boxes(ctx context.Context, d Device) ([]Box, error) {
-	rows, err := s.db.read().Boxes(ctx, queries.BoxesParams{DeviceID: d.ID, N: boxesLooked})
+	rows, err := s.backend.read().Boxes(ctx, queries.BoxesParams{DeviceID: d.ID, N: boxesLooked})
 	var boxes []Box
 	for _, r := range rows {
 		if b := Box(r); len(boxes) == 0 || boxes[len(boxes)-1] != b {

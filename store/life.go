@@ -25,8 +25,8 @@ const (
 // again runs a transaction, and again where it lost against another one, or where a full disk gives its reserve.
 func (s *Store) again(ctx context.Context, fn func(*queries.Queries) error) (err error) {
 	for try := range conflictTries {
-		err = s.db.tx(ctx, fn)
-		if class := s.class(err); err == nil || class != conflict && (class != Full || !s.db.spendReserve()) {
+		err = s.backend.tx(ctx, fn)
+		if class := s.class(err); err == nil || class != conflict && (class != Full || !s.backend.spendReserve()) {
 			return err
 		}
 		s.sleep(ctx, time.Duration(try)*time.Millisecond)
@@ -61,7 +61,7 @@ func (s *Store) Rename(ctx context.Context, d Device, name string) error {
 
 // Aliases returns the other names of a device.
 func (s *Store) Aliases(ctx context.Context, d Device) (refs []string, err error) {
-	rows, err := s.db.read().Aliases(ctx, d.ID)
+	rows, err := s.backend.read().Aliases(ctx, d.ID)
 	for _, r := range rows {
 		refs = append(refs, Device{Site: r.Site, Name: r.Name}.Ref())
 	}
@@ -70,12 +70,12 @@ func (s *Store) Aliases(ctx context.Context, d Device) (refs []string, err error
 
 // Retire says that a device is not expected any more. Its history stays, and its next upload brings it back.
 func (s *Store) Retire(ctx context.Context, d Device) error {
-	return s.explain("retire device", s.db.tx(ctx, func(q *queries.Queries) error { return q.RetireDevice(ctx, d.ID) }))
+	return s.explain("retire device", s.backend.tx(ctx, func(q *queries.Queries) error { return q.RetireDevice(ctx, d.ID) }))
 }
 
 // Expect says how often a device must send; 0 leaves it to its own rhythm.
 func (s *Store) Expect(ctx context.Context, d Device, every time.Duration) error {
-	return s.explain("expect device", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("expect device", s.backend.tx(ctx, func(q *queries.Queries) error {
 		return q.ExpectDevice(ctx, queries.ExpectDeviceParams{ExpectedUs: every.Microseconds(), ID: d.ID})
 	}))
 }
@@ -96,7 +96,7 @@ func (s *Store) Merge(ctx context.Context, old, into Device) error {
 		if err = s.moveCaptures(ctx, old.ID, into.ID); err != nil {
 			break
 		}
-		err = s.db.tx(ctx, func(q *queries.Queries) error { return absorb(ctx, q, old.ID, into.ID) })
+		err = s.backend.tx(ctx, func(q *queries.Queries) error { return absorb(ctx, q, old.ID, into.ID) })
 		if err == nil || s.class(err) != conflict || try == conflictTries {
 			break
 		}
@@ -172,7 +172,7 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 
 // recompareAll compares a device's captures anew, each with the one before it, and counts its changes.
 func (s *Store) recompareAll(ctx context.Context, id int64) error {
-	kinds, err := s.db.read().Kinds(ctx, id)
+	kinds, err := s.backend.read().Kinds(ctx, id)
 	for _, kind := range kinds {
 		at, uid := time.Time{}, ""
 		for err == nil {
@@ -196,14 +196,7 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return s.again(ctx, func(q *queries.Queries) error { // for the time of the last change
-		d, err := q.HoldDevice(ctx, id)
-		if err != nil {
-			return err
-		}
-		return q.AbsorbDevice(ctx, queries.AbsorbDeviceParams{FirstSeen: d.FirstSeen, NamedBy: d.NamedBy, Owner: d.Owner, Source: d.Source, Platform: d.Platform,
-			Model: d.Model, OSVersion: d.OSVersion, Build: d.Build, Serial: d.Serial, Complete: d.Complete, LastSeen: d.LastSeen, LastUID: d.LastUID, ID: id})
-	})
+	return s.again(ctx, func(q *queries.Queries) error { return q.RefreshLastChange(ctx, id) })
 }
 
 // recompare sets changed for the captures of a device and kind after one, a piece of them, and returns the last it looked at, nil where
@@ -213,16 +206,16 @@ func (s *Store) recompare(ctx context.Context, q *queries.Queries, device int64,
 	if err != nil || len(page) == 0 {
 		return nil, 0, err
 	}
-	var base *print
+	var base *digest
 	switch b, err := q.Base(ctx, queries.BaseParams{DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID}); {
 	case err == nil:
-		base = &print{b.SHA256, b.Fingerprint, b.Rules}
+		base = &digest{b.SHA256, b.Fingerprint, b.Rules}
 	case !errors.Is(err, sql.ErrNoRows):
 		return nil, 0, err
 	}
 	for i := range page {
 		f := &page[i]
-		this, same := print{f.SHA256, f.Fingerprint, f.Rules}, false
+		this, same := digest{f.SHA256, f.Fingerprint, f.Rules}, false
 		if base != nil {
 			if same, err = s.same(ctx, q, *base, this, nil); err != nil {
 				return nil, grown, err
@@ -270,7 +263,7 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 		}
 	}
 	if err == nil {
-		err = s.db.reclaim(ctx, true)
+		err = s.backend.reclaim(ctx, true)
 	}
 	return captures, s.explain("forget device", err)
 }

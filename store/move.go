@@ -14,7 +14,7 @@ const Imported = "import"
 
 // Number returns how many captures there are.
 func (s *Store) Number(ctx context.Context) (int64, error) {
-	n, err := s.db.read().NumberOfCaptures(ctx)
+	n, err := s.backend.read().NumberOfCaptures(ctx)
 	return n, s.explain("count captures", err)
 }
 
@@ -23,7 +23,7 @@ func (s *Store) Number(ctx context.Context) (int64, error) {
 func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]byte, error)) error) error {
 	p := queries.DumpCapturesParams{N: logPage}
 	for {
-		page, err := s.db.read().DumpCaptures(ctx, p)
+		page, err := s.backend.read().DumpCaptures(ctx, p)
 		if err != nil {
 			return s.explain("read captures", err)
 		}
@@ -48,7 +48,7 @@ func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]b
 
 // OldestUpload returns when the oldest capture came that was not imported, the zero time where there is none.
 func (s *Store) OldestUpload(ctx context.Context) (time.Time, error) {
-	t, err := s.db.read().OldestNotOfMode(ctx, Imported)
+	t, err := s.backend.read().OldestNotOfMode(ctx, Imported)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
 	}
@@ -60,7 +60,7 @@ type Name struct{ Site, Name string }
 
 // OtherNames returns the aliases of a device.
 func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err error) {
-	rows, err := s.db.read().Aliases(ctx, d.ID)
+	rows, err := s.backend.read().Aliases(ctx, d.ID)
 	for _, r := range rows {
 		names = append(names, Name(r))
 	}
@@ -70,7 +70,7 @@ func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err err
 // Adopt takes over what another database says of a device besides its captures: its other names, as far as nothing has them here,
 // how often it is expected where nothing was said here, and that it is retired where nothing newer came here.
 func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
-	return s.explain("adopt device", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("adopt device", s.backend.tx(ctx, func(q *queries.Queries) error {
 		d, err := named(ctx, q, from.Site, from.Name)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

@@ -55,8 +55,8 @@ type ask struct {
 // errStopped ends the tasks beside one that failed.
 var errStopped = errors.New("another part of the transaction failed")
 
-// together runs tasks, and returns the error of the first that fails.
-func together(ctx context.Context, conn sender, tasks []task) error {
+// runPipeline runs tasks, and returns the error of the first that fails.
+func runPipeline(ctx context.Context, conn sender, tasks []task) error {
 	p := &pipeline{conn: conn, held: map[int64]bool{}, had: map[int64]bool{}}
 	for _, t := range tasks {
 		l := &lane{p: p}

@@ -46,7 +46,7 @@ type postgres struct {
 	log    *slog.Logger
 }
 
-func openPostgres(url string, o Options) (engine, error) {
+func openPostgres(url string, o Options) (backend, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(url, err))
@@ -134,7 +134,7 @@ func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) erro
 	})
 }
 
-func (p *postgres) together(ctx context.Context, lock time.Duration, tasks []task) error {
+func (p *postgres) runTasks(ctx context.Context, lock time.Duration, tasks []task) error {
 	idle := idleTimeout
 	if at, ok := ctx.Deadline(); ok && time.Until(at) > maxPatience { // over a slow line a statement is long under way
 		idle = time.Until(at).Round(time.Second)
@@ -142,7 +142,7 @@ func (p *postgres) together(ctx context.Context, lock time.Duration, tasks []tas
 	begin := func(q *queries.Queries, _ func(int64) bool) error {
 		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
 	}
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return together(ctx, tx, append([]task{begin}, tasks...)) })
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return runPipeline(ctx, tx, append([]task{begin}, tasks...)) })
 }
 
 // milliseconds is a time as PostgreSQL's settings have it.
@@ -180,6 +180,8 @@ func (p *postgres) aboutRow(err error) bool {
 }
 
 func (p *postgres) writers() int { return postgresWriters }
+
+func (p *postgres) concurrent() bool { return true }
 
 func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
 

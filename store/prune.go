@@ -31,7 +31,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 	p := pruning{s: s, dry: dry, gone: map[[32]byte]int64{}}
 	var err error
 	if !dry {
-		err = s.db.tx(ctx, func(q *queries.Queries) error {
+		err = s.backend.tx(ctx, func(q *queries.Queries) error {
 			if err := q.PruneFailures(ctx, stamp(now.Add(-failuresKept))); err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 	}
 	if err == nil && keep.Changed > 0 {
 		err = p.pass(ctx, &p.total.Versions, stamp(now.Add(-keep.Changed)), func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-			found, err := s.db.read().PrunableVersions(ctx, queries.PrunableVersionsParams(a))
+			found, err := s.backend.read().PrunableVersions(ctx, queries.PrunableVersionsParams(a))
 			return rows(found, err, func(r queries.PrunableVersionsRow) queries.PrunableSightingsRow {
 				return queries.PrunableSightingsRow(r)
 			})
@@ -48,11 +48,11 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 	}
 	if err == nil && keep.Unchanged > 0 {
 		err = p.pass(ctx, &p.total.Sightings, stamp(now.Add(-keep.Unchanged)), func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-			return s.db.read().PrunableSightings(ctx, a)
+			return s.backend.read().PrunableSightings(ctx, a)
 		})
 	}
 	if err == nil && !dry && p.total.Contents > 0 {
-		err = s.db.reclaim(ctx, false)
+		err = s.backend.reclaim(ctx, false)
 	}
 	return p.total, s.explain("prune", err)
 }
@@ -125,7 +125,7 @@ func (p *pruning) pretend(ctx context.Context, count *int, rows []queries.Prunab
 		*count++
 		sum := [32]byte(r.SHA256)
 		p.gone[sum]++
-		n, err := p.s.db.read().References(ctx, r.SHA256)
+		n, err := p.s.backend.read().References(ctx, r.SHA256)
 		if err != nil {
 			return err
 		}

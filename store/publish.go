@@ -54,7 +54,7 @@ func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byt
 	if p.ExpiresAt.IsZero() {
 		p.ExpiresAt = never
 	}
-	return s.explain("publish", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("publish", s.backend.tx(ctx, func(q *queries.Queries) error {
 		if body != nil {
 			if err := s.insertContent(ctx, q, sum, body); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byt
 
 // Published returns what is fetchable now, by name.
 func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, error) {
-	rows, err := s.db.read().Published(ctx, stamp(now))
+	rows, err := s.backend.read().Published(ctx, stamp(now))
 	list := make([]Publication, len(rows))
 	for i, r := range rows {
 		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once, PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, Size: r.Size}
@@ -84,7 +84,7 @@ func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, er
 
 // Unpublish ends a publication.
 func (s *Store) Unpublish(ctx context.Context, name string) error {
-	return s.explain("unpublish", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("unpublish", s.backend.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.Unpublish(ctx, name)
 		if err == nil && n == 0 {
 			return &Error{Op: "unpublish", Class: NotFound, Hint: "tftpsql publish --list lists them", Err: fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
@@ -100,7 +100,7 @@ var ErrNotAllowed = errors.New("published for others")
 // that is published once is spent when a source has got it (see Fetched), not when it asks: the asker may be forged.
 func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Addr, now time.Time) ([]byte, error) {
 	now = stamp(now)
-	file, err := s.db.read().PublishedFile(ctx, queries.PublishedFileParams{Name: name, Now: now})
+	file, err := s.backend.read().PublishedFile(ctx, queries.PublishedFileParams{Name: name, Now: now})
 	if err != nil {
 		return nil, s.explain("find published file", err)
 	}
@@ -116,7 +116,7 @@ func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Ad
 
 // Fetched notes that a source has got all of a published file.
 func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now time.Time) error {
-	return s.explain("note a fetch", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("note a fetch", s.backend.tx(ctx, func(q *queries.Queries) error {
 		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(), Now: stamp(now)})
 	}))
 }

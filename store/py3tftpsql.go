@@ -30,7 +30,7 @@ type SeedRow struct {
 
 // SeedTable returns what the table of py3tftpsql's is called, which a migration renames, and ErrNotFound where there is none.
 func (s *Store) SeedTable(ctx context.Context) (table string, err error) {
-	p, ok := s.db.(*postgres)
+	p, ok := s.backend.(*postgres)
 	if !ok {
 		return "", ErrNotFound
 	}
@@ -44,7 +44,7 @@ func (s *Store) SeedRows(ctx context.Context) (list []SeedRow, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := s.db.(*postgres)
+	p := s.backend.(*postgres)
 	rows, err := p.pool.Query(ctx, inTable(seedRows, table))
 	if err != nil {
 		return nil, s.explain("read "+table, err)
@@ -58,7 +58,7 @@ func (s *Store) SeedRows(ctx context.Context) (list []SeedRow, err error) {
 
 // SeedConfig returns the text of a row.
 func (s *Store) SeedConfig(ctx context.Context, r SeedRow) ([]byte, error) {
-	p, ok := s.db.(*postgres)
+	p, ok := s.backend.(*postgres)
 	if !ok {
 		return nil, ErrNotFound
 	}

@@ -30,7 +30,7 @@ func (s *Store) databaseReady(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err
 	}
-	return s.explain("check database", s.db.tx(ctx, func(q *queries.Queries) error {
+	return s.explain("check database", s.backend.tx(ctx, func(q *queries.Queries) error {
 		_, err := q.HoldDevice(ctx, 0) // no device has this number; a standby that only reads refuses it
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil

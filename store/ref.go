@@ -50,7 +50,7 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 
 // candidates returns the devices that ref names with its site; where there are none, those of that name in any site.
 func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
-	q := s.db.read()
+	q := s.backend.read()
 	var found []Device
 	for i := range len(ref) { // a site and a name may hold slashes themselves
 		if ref[i] != '/' {
@@ -85,7 +85,7 @@ func named(ctx context.Context, q *queries.Queries, site, name string) (queries.
 // Resolve finds the capture that ref names: @ID, a uid, or a device as for Device, whose newest capture is meant, or with
 // ~N at its end the newest capture of the N-th changed version back. A device is looked at as of a time, now if that is zero.
 func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, error) {
-	q := s.db.read()
+	q := s.backend.read()
 	var row queries.CaptureLog
 	var err error
 	if !at.IsZero() && (strings.HasPrefix(ref, "@") || uid.MatchString(strings.ToLower(ref))) {
@@ -121,7 +121,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	if at.IsZero() {
 		at = never
 	}
-	row, err := s.db.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
+	row, err := s.backend.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)
 		if at != never {
@@ -147,7 +147,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 // Before returns the newest capture of the n-th changed version before the one that r belongs to, of the same device and
 // kind; ErrNotFound where there was none.
 func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
-	q := s.db.read()
+	q := s.backend.read()
 	if !r.Complete { // it is no version: the one before it is the last whole one
 		row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
 		if err != nil || n == 1 {

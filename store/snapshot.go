@@ -16,7 +16,7 @@ var snapshot string
 // Snapshot writes a copy of an SQLite database, as of one moment, into a new file that only its owner can read. Captures come in
 // meanwhile.
 func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
-	f, ok := s.db.(*sqliteFile)
+	f, ok := s.backend.(*sqliteFile)
 	if !ok {
 		return &Error{Op: "snapshot", Class: Usage, Err: errors.New("a snapshot is of an SQLite file"), Hint: "for PostgreSQL there is pg_dump"}
 	}

@@ -32,9 +32,9 @@ const (
 	sayEvery = time.Minute
 )
 
-// forwarding is the pace of captures that leave a spool, where nobody waits for them: one small transaction at a time, so that little is
+// forwardPace is the pace of captures that leave a spool, where nobody waits for them: one small transaction at a time, so that little is
 // sent again where one fails, and time enough for a line of half a megabit a second.
-var forwarding = pace{writers: 1, bytes: 1 << 20, patience: 30 * time.Second, rate: 64 << 10}
+var forwardPace = pace{writers: 1, bytes: 1 << 20, patience: 30 * time.Second, rate: 64 << 10}
 
 // lateTries is how many transactions in a row may come too late for a database that has answered before it is taken to hang.
 const lateTries = 3
@@ -88,7 +88,7 @@ func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
 		if err := file.roomy(p.migrate); err != nil {
 			return nil, errors.Join(spoolError(p.explain(err)), file.close())
 		}
-		p.group = newGroup(p, uploading(1, patience))
+		p.group = newGroup(p, uploadPace(1, patience))
 	}
 	status, err := p.Status(context.Background())
 	if err != nil {
@@ -154,8 +154,8 @@ func (p *Spool) aboutRow(err error) bool { return p.file.aboutRow(err) }
 
 func (p *Spool) locked(err error) bool { return p.file.locked(err) }
 
-// transact keeps a batch.
-func (p *Spool) transact(ctx context.Context, batch []*write, _ time.Duration) ([]Stored, error) {
+// fileBatch keeps a batch.
+func (p *Spool) fileBatch(ctx context.Context, batch []*write, _ time.Duration) ([]Stored, error) {
 	results := make([]Stored, len(batch))
 	err := p.file.write(ctx, func(tx *sql.Tx) error {
 		q := spool.New(tx)
@@ -295,7 +295,7 @@ type Disk struct {
 
 // Disk returns the disk that the next capture goes to; ok is false where that is not this machine's, or not known.
 func (s *Store) Disk() (d Disk, ok bool) {
-	switch f, isFile := s.db.(*sqliteFile); {
+	switch f, isFile := s.backend.(*sqliteFile); {
 	case isFile:
 		return diskOf(f.path)
 	case s.spool != nil && s.spool.away.Load():
@@ -315,10 +315,10 @@ func (s *Store) SpoolDisk() (d Disk, ok bool) {
 // HasSpool reports whether captures are kept in a spool while PostgreSQL is away.
 func (s *Store) HasSpool() bool { return s.spool != nil }
 
-// putOrSpool stores a capture in PostgreSQL, or else in the spool. What PostgreSQL refuses for good is kept aside there.
-func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
+// putWithSpool stores a capture in PostgreSQL, or else in the spool. What PostgreSQL refuses for good is kept aside there.
+func (s *Store) putWithSpool(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
 	if !s.spool.away.Load() {
-		stored, err := s.group.put(ctx, c, sum)
+		stored, err := s.group.enqueue(ctx, c, sum)
 		if err == nil {
 			return stored, nil
 		}
@@ -328,7 +328,7 @@ func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte
 		case class == Permanent:
 			c.refused = s.explain("store capture", err).Error()
 			s.log.Error("PostgreSQL refuses a capture, which is kept aside in the spool: look at tftpsql spool", "uid", c.UID, "file", c.Filename, "err", err)
-		case s.db.aboutRow(err): // others may do better
+		case s.backend.aboutRow(err): // others may do better
 			s.log.Error("PostgreSQL doesn't take a capture, which is kept in the spool", "uid", c.UID, "file", c.Filename, "err", s.explain("store capture", err))
 		default:
 			s.spool.away.Store(true)
@@ -337,9 +337,9 @@ func (s *Store) putOrSpool(ctx context.Context, c Capture, sum [sha256.Size]byte
 	}
 	away := s.spool.away.Load()
 	c.New = false // PostgreSQL may have it all the same
-	stored, err := s.spool.group.put(ctx, c, sum)
+	stored, err := s.spool.group.enqueue(ctx, c, sum)
 	if err != nil && away { // the last that can be done: PostgreSQL may be back
-		if stored, err := s.group.put(ctx, c, sum); err == nil {
+		if stored, err := s.group.enqueue(ctx, c, sum); err == nil {
 			return stored, nil
 		}
 	}
@@ -409,7 +409,7 @@ func (s *Store) forwardAll() {
 		}
 		forwarded, refused, err := s.Forward(ctx, s.spool)
 		// The database answered the probe; what fails now is about a capture, or the spool's own disk, unless nothing else went.
-		switch was := s.spool.away.Swap(err != nil && forwarded+refused == 0 && !isSpools(err) && !s.db.aboutRow(err)); {
+		switch was := s.spool.away.Swap(err != nil && forwarded+refused == 0 && !isSpools(err) && !s.backend.aboutRow(err)); {
 		case forwarded+refused > 0 || was && err == nil:
 			s.log.Info("PostgreSQL is back", "forwarded", forwarded, "refused", refused, "waiting", s.spool.waiting.Load())
 			said = time.Time{}
@@ -451,7 +451,7 @@ func (s *Store) sleep(ctx context.Context, d time.Duration) {
 func (s *Store) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	return s.db.tx(ctx, func(q *queries.Queries) error { return q.DropExpired(ctx, stamp(time.Now())) })
+	return s.backend.tx(ctx, func(q *queries.Queries) error { return q.DropExpired(ctx, stamp(time.Now())) })
 }
 
 // Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is
@@ -468,7 +468,7 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		}
 		size := 0
 		for i, r := range batch {
-			if size += int(r.Size); i > 0 && size > forwarding.bytes {
+			if size += int(r.Size); i > 0 && size > forwardPace.bytes {
 				batch = batch[:i]
 				break
 			}
@@ -486,7 +486,7 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 			late = 0
 			p.away.Store(false) // what comes now needn't wait behind what is left
 		}
-		if err != nil && !s.db.aboutRow(err) && (late == lateTries || !errors.Is(err, ErrNotInTime)) {
+		if err != nil && !s.backend.aboutRow(err) && (late == lateTries || !errors.Is(err, ErrNotInTime)) {
 			return forwarded, refused, s.explain("forward", err)
 		}
 		if err != nil && skipped == nil { // a capture that others don't have to wait for
@@ -506,7 +506,7 @@ func (s *Store) forward(ctx context.Context, p *Spool, r spool.NextRow) error {
 		return p.explain(err)
 	}
 	c.Body = body
-	_, err = s.forwarding.put(ctx, c, sha256.Sum256(body))
+	_, err = s.forwarding.enqueue(ctx, c, sha256.Sum256(body))
 	return s.explain("forward", err)
 }
 

@@ -221,8 +221,8 @@ func (f *sqliteFile) reading(_ context.Context, fn func(*queries.Queries) error)
 	return fn(f.read())
 }
 
-// together runs tasks one after the other: there is no way to the database on which they could wait.
-func (f *sqliteFile) together(ctx context.Context, _ time.Duration, tasks []task) error {
+// runTasks runs tasks one after the other: there is no way to the database on which they could wait.
+func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task) error {
 	alone := func(int64) bool { return false }
 	return f.tx(ctx, func(q *queries.Queries) error {
 		for _, t := range tasks {
@@ -278,6 +278,8 @@ func (f *sqliteFile) aboutRow(err error) bool {
 func (f *sqliteFile) locked(error) bool { return false } // a lock is the whole file's
 
 func (f *sqliteFile) writers() int { return 1 }
+
+func (f *sqliteFile) concurrent() bool { return false }
 
 // exclusive needs no more than the lock that the owner of the file holds.
 func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { return fn() }

@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -128,29 +127,29 @@ type Options struct {
 
 // Store is a database of captures. Its methods may be called at once from many goroutines.
 type Store struct {
-	db     engine
-	log    *slog.Logger
-	engine schema.Engine
-	group  *group
-	spool  *Spool // nil where there is none
-	known  known  // contents that are there
-	once   bool   // Options.WriteOnce
-	print  func(body []byte) [sha256.Size]byte
-	closed sync.Once
+	backend     backend
+	log         *slog.Logger
+	dialect     schema.Dialect
+	group       *group
+	spool       *Spool // nil where there is none
+	recent      recent // contents that are there
+	once        bool   // Options.WriteOnce
+	fingerprint func(body []byte) [sha256.Size]byte
+	closed      sync.Once
 
 	forwarding *group // of captures that come from a spool
 }
 
 // engine is what differs between the databases.
-type engine interface {
+type backend interface {
 	// read returns the queries outside a transaction.
 	read() *queries.Queries
 	// reading runs fn with queries that go through all devices.
 	reading(ctx context.Context, fn func(*queries.Queries) error) error
 	// tx runs fn in a transaction; nil means committed and durable.
 	tx(ctx context.Context, fn func(*queries.Queries) error) error
-	// together runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
-	together(ctx context.Context, lock time.Duration, tasks []task) error
+	// runTasks runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
+	runTasks(ctx context.Context, lock time.Duration, tasks []task) error
 	// classify says what an error of the engine means.
 	classify(err error) (Class, string)
 	// missesContent reports whether an error says that a capture's content isn't there.
@@ -163,6 +162,8 @@ type engine interface {
 	migrations() (*sql.DB, error)
 	// writers is how many transactions are worth having at once.
 	writers() int
+	// concurrent reports whether another transaction may write while one is open.
+	concurrent() bool
 	close() error
 	// exclusive runs fn while nobody else looks after the schema.
 	exclusive(ctx context.Context, fn func() error) error
@@ -184,18 +185,18 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, once: o.WriteOnce, print: o.Fingerprint}
+	s := &Store{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
 	case "postgres", "postgresql":
-		s.engine = schema.Postgres
-		s.db, err = openPostgres(url, o)
+		s.dialect = schema.Postgres
+		s.backend, err = openPostgres(url, o)
 	case "sqlite":
-		s.engine = schema.SQLite
+		s.dialect = schema.SQLite
 		var file *sqliteFile
 		if file, err = openSQLite(rest, aDatabase, o); err == nil {
-			s.db = file
+			s.backend = file
 		}
 	default:
 		err = usage("it begins with postgres:// or sqlite:", errors.New("malformed database URL")) // which may hold a password
@@ -204,18 +205,18 @@ func Open(url string, o Options) (*Store, error) {
 		return nil, err
 	}
 	wait := patience
-	if o.Spool != "" && s.engine == schema.SQLite {
+	if o.Spool != "" && s.dialect == schema.SQLite {
 		s.log.Warn("SPOOL is not used: it keeps captures while PostgreSQL is away, and this database is on the same machine")
 		o.Spool = ""
 	}
 	if o.Spool != "" {
 		wait = spoolPatience
 		if err = s.openSpool(o.Spool, o.Logger); err != nil {
-			return nil, errors.Join(err, s.db.close())
+			return nil, errors.Join(err, s.backend.close())
 		}
 	}
-	s.group = newGroup(s, uploading(s.db.writers(), wait))
-	s.forwarding = newGroup(s, forwarding)
+	s.group = newGroup(s, uploadPace(s.backend.writers(), wait))
+	s.forwarding = newGroup(s, forwardPace)
 	if s.spool != nil {
 		s.spool.ended.Add(1)
 		go s.forwardAll() // ends with s.spool.quit
@@ -232,120 +233,12 @@ func (s *Store) Close() error {
 		}
 		s.group.close()
 		s.forwarding.close()
-		err = s.db.close()
+		err = s.backend.close()
 		if s.spool != nil {
 			err = errors.Join(err, s.spool.Close())
 		}
 	})
 	return err
-}
-
-// Migrate brings the schema up to date. Where it is current nothing is locked and nothing is created. A schema newer than
-// this program is served, with a warning.
-func (s *Store) Migrate(ctx context.Context) error {
-	version, dirty, err := s.SchemaVersion(ctx)
-	latest := s.engine.Latest()
-	switch {
-	case err != nil:
-		return err
-	case !dirty && version > latest:
-		s.log.Warn("the database's schema is newer than this program: upgrade it", "schema", version, "known", latest)
-		return nil
-	case !dirty && version == latest:
-		return nil
-	}
-	return s.explain("migrate", s.db.exclusive(ctx, func() error { return s.migrate(ctx) }))
-}
-
-// migrate migrates while nobody else does. What another worker had half done is done by now.
-func (s *Store) migrate(ctx context.Context) error {
-	before, dirty, err := s.SchemaVersion(ctx)
-	if err != nil {
-		return err
-	}
-	if dirty {
-		return schema.DirtyError{Version: before}
-	}
-	err = s.migrator(func(m *schema.Migrator) error {
-		err := m.Up(s.engine)
-		var refused interface{ SQLState() string }
-		if errors.As(err, &refused) && s.db.atomicMigrations() {
-			// The server refused a statement and so has rolled back the whole file: the version before it is clean.
-			if version, dirty, versionErr := m.Version(); versionErr == nil && dirty {
-				err = errors.Join(err, m.Force(int(version)-1))
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	after, dirty, err := s.SchemaVersion(ctx)
-	if err != nil {
-		return err
-	}
-	if latest := s.engine.Latest(); dirty || after < latest {
-		return fmt.Errorf("the schema is at version %d after migrating to %d", after, latest)
-	}
-	if after > before {
-		s.log.Info("schema migrated", "from", before, "to", after)
-	}
-	return nil
-}
-
-// MigrateDown takes back the last n migrations, and with the first of them every capture.
-func (s *Store) MigrateDown(n int) error {
-	return s.migrator(func(m *schema.Migrator) error { return m.Down(n) })
-}
-
-// MigrateForce says that the schema is at this version and not dirty; it runs nothing.
-func (s *Store) MigrateForce(version int) error {
-	return s.migrator(func(m *schema.Migrator) error { return m.Force(version) })
-}
-
-func (s *Store) migrator(do func(*schema.Migrator) error) error {
-	db, err := s.db.migrations()
-	if err != nil {
-		return s.explain("migrate", err)
-	}
-	m, err := schema.New(db, s.engine)
-	if err != nil {
-		return s.explain("migrate", errors.Join(err, db.Close()))
-	}
-	return s.explain("migrate", errors.Join(do(m), m.Close()))
-}
-
-// SchemaVersion returns the number of the last migration applied, 0 where there is none, and whether it failed half way.
-func (s *Store) SchemaVersion(ctx context.Context) (version uint, dirty bool, err error) {
-	row, err := s.db.read().SchemaVersion(ctx)
-	if class, _ := s.db.classify(err); errors.Is(err, sql.ErrNoRows) || class == noTable {
-		return 0, false, nil
-	}
-	return uint(max(row.Version, 0)), row.Dirty, s.explain("read schema version", err)
-}
-
-// LatestSchema returns the version that this program migrates to.
-func (s *Store) LatestSchema() uint { return s.engine.Latest() }
-
-// CheckSchema returns an error that says what to do unless the schema is one that this program can read.
-func (s *Store) CheckSchema(ctx context.Context) error {
-	version, dirty, err := s.SchemaVersion(ctx)
-	if err == nil && dirty { // it is while another worker migrates: wait for that
-		err = s.db.exclusive(ctx, func() error {
-			version, dirty, err = s.SchemaVersion(ctx)
-			return err
-		})
-	}
-	switch {
-	case err != nil:
-		return s.explain("check schema", err)
-	case dirty:
-		return s.explain("check schema", schema.DirtyError{Version: version})
-	case version < s.engine.Latest():
-		return &Error{Op: "check schema", Class: Config, Hint: "run: tftpsql migrate up",
-			Err: fmt.Errorf("the database's schema is at version %d and this program needs %d", version, s.engine.Latest())}
-	}
-	return nil
 }
 
 // Content returns the bytes that r's device sent.
@@ -357,7 +250,7 @@ func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 // NewestFrom returns what was last sent under this file name from this source, and whether everything from the source
 // belongs to one device; what waits in the spool counts. It returns ErrNotFound where nothing was.
 func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body []byte, oneDevice bool, err error) {
-	q := s.db.read()
+	q := s.backend.read()
 	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source, Filename: filename})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, false, s.explain("find capture", err)

@@ -20,12 +20,12 @@ const (
 // Watch calls yield for each capture that is stored from now on, until it returns an error or ctx ends. It is told at first
 // that it watches, by a nil record. While the database is away it tries again, and says so in the log.
 func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
-	from, err := s.db.read().NewestID(ctx)
+	from, err := s.backend.read().NewestID(ctx)
 	if err != nil {
 		return s.explain("watch", err)
 	}
 	w := watcher{s: s, from: from, seen: map[int64]bool{}, yield: yield}
-	wait, stop := s.db.listen(ctx)
+	wait, stop := s.backend.listen(ctx)
 	defer stop()
 	if err := w.look(ctx, true); err != nil { // what was committed before, with a lower number than others
 		return s.explain("watch", err)
@@ -65,7 +65,7 @@ type watcher struct {
 func (w *watcher) look(ctx context.Context, silent bool) error {
 	at := max(w.from-watchBehind, 0)
 	for {
-		rows, err := w.s.db.read().CapturesAfter(ctx, queries.CapturesAfterParams{ID: at, N: logPage})
+		rows, err := w.s.backend.read().CapturesAfter(ctx, queries.CapturesAfterParams{ID: at, N: logPage})
 		if err != nil {
 			return err
 		}

@@ -31,16 +31,16 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 		c.Fingerprint = sum
 	}
 	if s.spool != nil {
-		return s.putOrSpool(ctx, c, sum)
+		return s.putWithSpool(ctx, c, sum)
 	}
-	stored, err := s.group.put(ctx, c, sum)
+	stored, err := s.group.enqueue(ctx, c, sum)
 	return stored, s.explain("store capture", err)
 }
 
-// transact stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
+// fileBatch stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
 // so that two workers take their locks in one order. What one device has sent is one task, since each capture is compared with the
 // one before; with write-once all is, since what goes by the name of the file goes across devices.
-func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error) {
+func (s *Store) fileBatch(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error) {
 	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
 	asks := false // whether a capture may be stored already
 	for i, w := range batch {
@@ -57,7 +57,7 @@ func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration
 	var tasks []task
 	for n, i := range byHash {
 		w := batch[i]
-		if n > 0 && batch[byHash[n-1]].sum == w.sum || s.known.has(w.sum) {
+		if n > 0 && batch[byHash[n-1]].sum == w.sum || s.recent.has(w.sum) {
 			continue
 		}
 		tasks = append(tasks, func(q *queries.Queries, _ func(int64) bool) error { return s.insertContent(ctx, q, w.sum, w.c.Body) })
@@ -71,26 +71,26 @@ func (s *Store) transact(ctx context.Context, batch []*write, lock time.Duration
 		byDevice = byDevice[n:]
 		tasks = append(tasks, func(q *queries.Queries, claim func(int64) bool) (err error) {
 			for _, i := range same {
-				if results[i], err = s.put(ctx, q, claim, batch[i], asks); err != nil {
+				if results[i], err = s.fileCapture(ctx, q, claim, batch[i], asks); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	err := s.db.together(ctx, lock, tasks)
-	if err != nil && s.db.missesContent(err) && s.known.drop(batch) { // it was pruned or forgotten meanwhile, by another program perhaps
+	err := s.backend.runTasks(ctx, lock, tasks)
+	if err != nil && s.backend.missesContent(err) && s.recent.drop(batch) { // it was pruned or forgotten meanwhile, by another program perhaps
 		err = &Error{Op: "store capture", Class: conflict, Err: err}
 	}
 	if err == nil {
-		s.known.add(batch, results)
+		s.recent.add(batch, results)
 	}
 	return results, err
 }
 
-func (s *Store) aboutRow(err error) bool { return s.db.aboutRow(err) }
+func (s *Store) aboutRow(err error) bool { return s.backend.aboutRow(err) }
 
-func (s *Store) locked(err error) bool { return s.db.locked(err) }
+func (s *Store) locked(err error) bool { return s.backend.locked(err) }
 
 func (s *Store) insertContent(ctx context.Context, q *queries.Queries, sum [sha256.Size]byte, body []byte) error {
 	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body, Encoding: "binary"}
@@ -101,7 +101,7 @@ func (s *Store) insertContent(ctx context.Context, q *queries.Queries, sum [sha2
 		p.Encoding = "utf-8"
 		if !utf8.Valid(body) {
 			p.Encoding = "latin-1"
-			if s.db.keepsLatin1() {
+			if s.backend.keepsLatin1() {
 				text := latin1(body)
 				p.Latin1 = &text
 			}
@@ -123,8 +123,8 @@ func latin1(b []byte) string {
 	return text.String()
 }
 
-// put stores one capture whose content is there, and sets what follows from it.
-func (s *Store) put(ctx context.Context, q *queries.Queries, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
+// fileCapture stores one capture whose content is there, and sets what follows from it.
+func (s *Store) fileCapture(ctx context.Context, q *queries.Queries, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
 	c := w.c
 	if asks {
 		if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
@@ -138,8 +138,8 @@ func (s *Store) put(ctx context.Context, q *queries.Queries, claim func(device i
 			return Stored{}, err
 		}
 	}
-	if d, ok := s.known.device(c); ok && !asks {
-		if stored, ok, err := s.putKnown(ctx, q, claim, d, w); ok || err != nil {
+	if d, ok := s.recent.device(c); ok && !asks {
+		if stored, ok, err := s.fileNewest(ctx, q, claim, d, w); ok || err != nil {
 			return stored, err
 		}
 	}
@@ -174,9 +174,9 @@ func (s *Store) put(ctx context.Context, q *queries.Queries, claim func(device i
 	return stored, err
 }
 
-// putKnown stores the newest capture of a device that is taken to be as this program left it: then there is nothing to ask. ok is false,
+// fileNewest stores the newest capture of a device that is taken to be as this program left it: then there is nothing to ask. ok is false,
 // and nothing is stored, where it is not.
-func (s *Store) putKnown(ctx context.Context, q *queries.Queries, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
+func (s *Store) fileNewest(ctx context.Context, q *queries.Queries, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
 	claim(d.ID)
 	changed, err := s.differs(ctx, q, d, w)
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *Store) putKnown(ctx context.Context, q *queries.Queries, claim func(dev
 		return Stored{}, false, err
 	}
 	if !ok {
-		s.known.lose(d)
+		s.recent.lose(d)
 		return Stored{}, false, nil
 	}
 	stored = Stored{Site: d.Site, Device: d.Name, Changed: changed, device: after}
@@ -207,7 +207,7 @@ func insertCapture(ctx context.Context, q *queries.Queries, d queries.LockDevice
 
 // onlyOnce returns an error where the file name was stored before with other bytes.
 func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) error {
-	if s.db.writers() > 1 {
+	if s.backend.concurrent() {
 		if err := q.LockName(ctx, w.c.Filename); err != nil {
 			return err
 		}
@@ -280,7 +280,7 @@ func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) 
 // was renamed or merged.
 func (s *Store) lockNamed(ctx context.Context, q *queries.Queries, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
 	d, err := q.LockDevice(ctx, p)
-	if err != nil || s.db.writers() == 1 { // who waits for nobody
+	if err != nil || !s.backend.concurrent() {
 		return d, err
 	}
 	owner, err := q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: p.Site, Name: p.Name})
@@ -295,19 +295,19 @@ func (s *Store) lockNamed(ctx context.Context, q *queries.Queries, p queries.Loc
 
 var errRenamed = &Error{Op: "store capture", Class: conflict, Err: errors.New("the device was renamed meanwhile")}
 
-// A print is what a capture is compared by.
-type print struct {
+// A digest is what a capture is compared by.
+type digest struct {
 	sha256, fingerprint []byte
 	rules               int64
 }
 
 // same reports whether two captures differ in nothing but noise. Where they were fingerprinted by different rules, each is
 // fingerprinted again by this program's. body is b's, if it is at hand.
-func (s *Store) same(ctx context.Context, q *queries.Queries, a, b print, body []byte) (bool, error) {
+func (s *Store) same(ctx context.Context, q *queries.Queries, a, b digest, body []byte) (bool, error) {
 	switch {
 	case bytes.Equal(a.sha256, b.sha256):
 		return true, nil
-	case a.rules == b.rules || s.print == nil:
+	case a.rules == b.rules || s.fingerprint == nil:
 		return bytes.Equal(a.fingerprint, b.fingerprint), nil
 	}
 	old, err := q.Body(ctx, a.sha256)
@@ -319,14 +319,14 @@ func (s *Store) same(ctx context.Context, q *queries.Queries, a, b print, body [
 			return false, err
 		}
 	}
-	return s.print(old) == s.print(body), nil
+	return s.fingerprint(old) == s.fingerprint(body), nil
 }
 
-func (w *write) print() print { return print{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
+func (w *write) digest() digest { return digest{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
 
 // differs reports whether a capture is a change: it differs from the last complete capture before it.
 func (s *Store) differs(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write) (bool, error) {
-	before, ok := s.known.base(d, w.c.Kind)
+	before, ok := s.recent.base(d, w.c.Kind)
 	if !ok || !newest(d, w.c) {
 		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
 		if errors.Is(err, sql.ErrNoRows) {
@@ -335,9 +335,9 @@ func (s *Store) differs(ctx context.Context, q *queries.Queries, d queries.LockD
 		if err != nil {
 			return false, err
 		}
-		before = print{base.SHA256, base.Fingerprint, base.Rules}
+		before = digest{base.SHA256, base.Fingerprint, base.Rules}
 	}
-	same, err := s.same(ctx, q, before, w.print(), w.c.Body)
+	same, err := s.same(ctx, q, before, w.digest(), w.c.Body)
 	return !same, err
 }
 
@@ -355,7 +355,7 @@ func (s *Store) compareFollowers(ctx context.Context, q *queries.Queries, device
 			return grown, err
 		}
 		for _, f := range page {
-			same, err := s.same(ctx, q, print{f.SHA256, f.Fingerprint, f.Rules}, w.print(), w.c.Body)
+			same, err := s.same(ctx, q, digest{f.SHA256, f.Fingerprint, f.Rules}, w.digest(), w.c.Body)
 			if err != nil {
 				return grown, err
 			}

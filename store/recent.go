@@ -7,12 +7,12 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// knownMost is how many contents and devices are remembered, some 64 and 400 bytes each: those of the devices that one worker can have.
-const knownMost = 1 << 15
+// recentMost is how many contents and devices are remembered, some 64 and 400 bytes each: those of the devices that one worker can have.
+const recentMost = 1 << 15
 
-// known is what this program has stored itself, and needn't send or ask again. What is full is forgotten as a whole, which costs a body
+// recent is what this program has stored itself, and needn't send or ask again. What is full is forgotten as a whole, which costs a body
 // and a question a device.
-type known struct {
+type recent struct {
 	mu   sync.Mutex // guards what follows
 	sums map[[sha256.Size]byte]struct{}
 	last map[Name]last
@@ -28,27 +28,27 @@ type last struct {
 }
 
 // has reports whether a content is there. It may have gone: then the foreign key says so, and it is sent after all.
-func (k *known) has(sum [sha256.Size]byte) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	_, ok := k.sums[sum]
+func (r *recent) has(sum [sha256.Size]byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.sums[sum]
 	return ok
 }
 
 // base returns what the newest capture of a device is compared by, if it is complete, of that kind, and was stored here.
-func (k *known) base(d queries.LockDeviceRow, kind string) (print, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l, ok := k.last[Name{d.Site, d.Name}]
-	return print{l.sum[:], l.fingerprint[:], l.rules}, ok && l.device.ID == d.ID && l.device.LastUID == d.LastUID && l.kind == kind
+func (r *recent) base(d queries.LockDeviceRow, kind string) (digest, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, ok := r.last[Name{d.Site, d.Name}]
+	return digest{l.sum[:], l.fingerprint[:], l.rules}, ok && l.device.ID == d.ID && l.device.LastUID == d.LastUID && l.kind == kind
 }
 
 // device returns the device that a capture belongs to by the rules of lockDevice, as it was when this program stored its newest capture,
 // if the one is to be compared with the other.
-func (k *known) device(c *Capture) (queries.LockDeviceRow, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l, ok := k.last[Name{c.Site, c.Name}]
+func (r *recent) device(c *Capture) (queries.LockDeviceRow, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, ok := r.last[Name{c.Site, c.Name}]
 	if !ok || c.Filed || !newest(l.device, c) || l.kind != c.Kind || l.rules != c.Rules {
 		return l.device, false
 	}
@@ -59,38 +59,38 @@ func (k *known) device(c *Capture) (queries.LockDeviceRow, bool) {
 }
 
 // lose forgets a device that is not as it was.
-func (k *known) lose(d queries.LockDeviceRow) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.last, Name{d.Site, d.Name})
+func (r *recent) lose(d queries.LockDeviceRow) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.last, Name{d.Site, d.Name})
 }
 
 // add notes a batch that is stored.
-func (k *known) add(batch []*write, results []Stored) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.sums == nil || len(k.sums) >= knownMost {
-		k.sums = map[[sha256.Size]byte]struct{}{}
+func (r *recent) add(batch []*write, results []Stored) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sums == nil || len(r.sums) >= recentMost {
+		r.sums = map[[sha256.Size]byte]struct{}{}
 	}
-	if k.last == nil || len(k.last) >= knownMost {
-		k.last = map[Name]last{}
+	if r.last == nil || len(r.last) >= recentMost {
+		r.last = map[Name]last{}
 	}
 	for i, w := range batch {
-		k.sums[w.sum] = struct{}{}
+		r.sums[w.sum] = struct{}{}
 		if d := results[i].device; w.c.Complete && d.ID != 0 {
-			k.last[Name{d.Site, d.Name}] = last{d, w.c.Kind, w.sum, w.c.Fingerprint, w.c.Rules}
+			r.last[Name{d.Site, d.Name}] = last{d, w.c.Kind, w.sum, w.c.Fingerprint, w.c.Rules}
 		}
 	}
 }
 
 // drop forgets the contents of a batch, and reports whether there were any.
-func (k *known) drop(batch []*write) (any bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (r *recent) drop(batch []*write) (any bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, w := range batch {
-		_, ok := k.sums[w.sum]
+		_, ok := r.sums[w.sum]
 		any = any || ok
-		delete(k.sums, w.sum)
+		delete(r.sums, w.sum)
 	}
 	return any
 }
