@@ -1,5 +1,5 @@
-// Package pgtest starts a PostgreSQL server of a test's own, real and thrown away afterwards. Where PostgreSQL isn't
-// installed tests skip, unless CI is set: then they fail.
+// Package pgtest starts a real PostgreSQL server for a test and deletes it afterwards. If
+// PostgreSQL isn't installed, tests are skipped, or fail if CI is set.
 package pgtest
 
 import (
@@ -43,7 +43,8 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Database creates an empty database on the server that the package's tests share, and returns its URL.
+// Database creates an empty database on the server that the package's tests share, and returns its
+// URL.
 func Database(t testing.TB) string {
 	t.Helper()
 	once.Do(func() { shared, sharedErr = Start("-c fsync=off") })
@@ -53,7 +54,7 @@ func Database(t testing.TB) string {
 	return shared.Create(t)
 }
 
-// Missing skips a test because a program is not there; where CI is set it fails it.
+// Missing skips a test because a program is missing. If CI is set, it fails the test.
 func Missing(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -62,8 +63,8 @@ func Missing(t testing.TB, err error) {
 	t.Skipf("%v (make deps installs what the tests need)", err)
 }
 
-// Start initialises a cluster in a temporary folder and starts it on a Unix socket there. As root it runs as another user,
-// since PostgreSQL refuses to run as root.
+// Start initialises a cluster in a temporary folder and starts it on a Unix socket there. For root
+// it runs the server as another user, since PostgreSQL refuses to run as root.
 func Start(options string) (*Server, error) { return StartIn("", options) }
 
 // StartIn is Start with the temporary folder below dir.
@@ -80,7 +81,9 @@ func StartIn(dir, options string) (*Server, error) {
 	if err := s.own(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := s.run("initdb", "--no-sync", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale", "C"); err != nil {
+	err = s.run("initdb", "--no-sync", "-D", s.data(), "-U", "postgres", "-A", "trust",
+		"-E", "UTF8", "--locale", "C")
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := s.Up(); err != nil {
@@ -89,16 +92,18 @@ func StartIn(dir, options string) (*Server, error) {
 	return s, nil
 }
 
-// Up starts the server and returns when it takes connections.
+// Up starts the server and returns when it accepts connections.
 func (s *Server) Up() error {
 	if err := s.forgetDead(); err != nil {
 		return err
 	}
-	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o",
-		fmt.Sprintf("-k %s -c listen_addresses='' -c max_connections=200 %s", s.dir, s.options), "start")
+	options := fmt.Sprintf("-k %s -c listen_addresses='' -c max_connections=200 %s",
+		s.dir, s.options)
+	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"),
+		"-o", options, "start")
 }
 
-// Down stops the server: "fast", or "immediate", which is what a crash looks like.
+// Down stops the server in mode "fast", or "immediate", which simulates a crash.
 func (s *Server) Down(mode string) error {
 	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-m", mode, "stop")
 }
@@ -144,11 +149,13 @@ func (s *Server) run(program string, args ...string) error {
 	return nil
 }
 
-// binaries returns the folder of PostgreSQL's programs: the newest that Debian has, or the one on the path.
+// binaries returns the folder of PostgreSQL's programs: Debian's newest, or the one on the path.
 func binaries() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) > 0 {
-		slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
+		slices.SortFunc(found, func(a, b string) int {
+			return len(a) - len(b) + strings.Compare(a, b)
+		})
 		return filepath.Dir(found[len(found)-1]), nil
 	}
 	path, err := exec.LookPath("initdb")
@@ -158,5 +165,5 @@ func binaries() (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// AsUser makes a program run as the user that PostgreSQL runs as, where the tests run as root.
+// AsUser makes a program run as the user that PostgreSQL runs as, if the tests run as root.
 func AsUser(cmd *exec.Cmd) { (&Server{}).as(cmd) }

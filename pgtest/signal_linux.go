@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Kill kills every process of the server with -9, as the kernel does when memory runs out, and returns when the first is dead.
+// Kill kills every process of the server with SIGKILL, as the kernel does when memory runs out, and
+// returns when the first one is dead.
 func (s *Server) Kill() error {
 	if err := s.signal(syscall.SIGKILL); err != nil {
 		return err
@@ -19,18 +20,19 @@ func (s *Server) Kill() error {
 		if !s.Running() {
 			return nil
 		}
-		time.Sleep(time.Millisecond) // nothing tells who isn't its parent
+		time.Sleep(time.Millisecond) // only its parent is told when it ends
 	}
 	return errors.New("PostgreSQL doesn't die")
 }
 
-// Stall stops every process of the server where it is, and Resume lets them go on.
+// Stall stops every process of the server with SIGSTOP; Resume continues them.
 func (s *Server) Stall() error { return s.signal(syscall.SIGSTOP) }
 
 // Resume ends a Stall.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
 
-// Running reports whether the server's first process is there. One that has died may wait as a zombie for whoever reaps it.
+// Running reports whether the server's first process is alive. A dead one may remain as a zombie
+// until its parent reaps it.
 func (s *Server) Running() bool {
 	pid, err := s.pid()
 	if err != nil {
@@ -44,13 +46,15 @@ func (s *Server) Running() bool {
 	return !strings.HasPrefix(after, "Z")
 }
 
-// forgetDead removes the lock files that a server has left which died. Where the dead wait for long until somebody reaps them,
-// PostgreSQL takes these for those of a server that runs.
+// forgetDead removes the lock files of a server that has died. PostgreSQL would take them for those
+// of a running server as long as its zombies remain.
 func (s *Server) forgetDead() error {
 	if s.Running() {
 		return nil
 	}
-	for _, file := range []string{filepath.Join(s.data(), "postmaster.pid"), filepath.Join(s.dir, ".s.PGSQL.5432.lock")} {
+	pid, socket := filepath.Join(s.data(), "postmaster.pid"),
+		filepath.Join(s.dir, ".s.PGSQL.5432.lock")
+	for _, file := range []string{pid, socket} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

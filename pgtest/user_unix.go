@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// credential is the user that PostgreSQL runs as where the tests run as root.
+// credential is the user that PostgreSQL runs as, if the tests run as root.
 func credential() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
@@ -20,7 +20,8 @@ func credential() (*syscall.Credential, error) {
 		if u, err := user.Lookup(name); err == nil {
 			uid, err := strconv.ParseUint(u.Uid, 10, 32)
 			gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true}, errors.Join(err, err2)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: true},
+				errors.Join(err, err2)
 		}
 	}
 	return nil, errors.New("no user postgres or nobody to run PostgreSQL as")

@@ -13,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// needTools skips a test that runs the tools of tools.mod, whose first build takes minutes: make check asks for it.
+// needTools skips a test that runs the tools of tools.mod unless make check asks for it: their
+// first build takes minutes.
 func needTools(t *testing.T) {
 	t.Helper()
 	if os.Getenv("TFTPSQL_CHECK") == "" {
@@ -57,10 +58,12 @@ func TestVet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer spool.Close()
-	sqlc(t, []string{"TFTPSQL_VET_POSTGRES=" + url, "TFTPSQL_VET_SQLITE=file:" + file, "TFTPSQL_VET_SPOOL=file:" + waiting}, "vet")
+	sqlc(t, []string{"TFTPSQL_VET_POSTGRES=" + url, "TFTPSQL_VET_SQLITE=file:" + file,
+		"TFTPSQL_VET_SPOOL=file:" + waiting}, "vet")
 }
 
-// TestMigrateProgram: golang-migrate's own program works on the folders, up and down, and leaves what store takes for its own.
+// TestMigrateProgram: golang-migrate's own program works on the folders, up and down, and its
+// result is a schema that store accepts.
 func TestMigrateProgram(t *testing.T) {
 	needTools(t)
 	file, url := filepath.Join(t.TempDir(), "migrated.db"), pgtest.Database(t)
@@ -70,8 +73,10 @@ func TestMigrateProgram(t *testing.T) {
 	} {
 		migrate := func(args ...string) {
 			t.Helper()
-			cmd := exec.Command("go", append([]string{"run", "-modfile=tools.mod", "-tags", "pgx5,sqlite",
-				"github.com/golang-migrate/migrate/v4/cmd/migrate", "-path", folder, "-database", database}, args...)...)
+			cmd := exec.Command("go", append([]string{"run", "-modfile=tools.mod", "-tags",
+				"pgx5,sqlite",
+				"github.com/golang-migrate/migrate/v4/cmd/migrate", "-path", folder, "-database",
+				database}, args...)...)
 			cmd.Dir = ".."
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := cmd.CombinedOutput(); err != nil {

@@ -20,8 +20,8 @@ type BeginCapturesParams struct {
 	IdleTimeout string
 }
 
-// Only PostgreSQL: the same, and bounds that keep one stuck transaction from holding up all devices: how long a lock is waited for, and
-// how long a worker that has vanished keeps its own. SQLite has one writer.
+// Only PostgreSQL: the same, and bounds so that one stuck transaction doesn't hold up all devices:
+// for the wait for a lock, and for the locks of a worker that has vanished.
 func (q *Queries) BeginCaptures(ctx context.Context, arg BeginCapturesParams) error {
 	_, err := q.db.Exec(ctx, beginCaptures, arg.LockTimeout, arg.IdleTimeout)
 	return err
@@ -31,7 +31,7 @@ const requireDurableCommit = `-- name: RequireDurableCommit :exec
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 `
 
-// Only PostgreSQL: a server or role set to synchronous_commit = off would say "committed" before it is durable.
+// Only PostgreSQL: with synchronous_commit = off, a COMMIT returns before it is durable.
 func (q *Queries) RequireDurableCommit(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, requireDurableCommit)
 	return err

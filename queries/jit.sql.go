@@ -13,7 +13,8 @@ const turnOffJIT = `-- name: TurnOffJIT :exec
 SELECT set_config('jit', 'off', true)
 `
 
-// Only PostgreSQL: it takes the views of all devices for much dearer than they are, and compiles them, which takes longer than to run them.
+// Only PostgreSQL: it overestimates the views of all devices and compiles them, which takes longer
+// than running them.
 func (q *Queries) TurnOffJIT(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, turnOffJIT)
 	return err

@@ -16,7 +16,7 @@ DELETE FROM aliases WHERE device_id = @device_id;
 UPDATE devices SET site = site WHERE id = @id RETURNING *;
 
 -- name: RenameDevice :exec
--- The name is the operator's word now, and is kept as a configuration's is.
+-- The operator has chosen the name. It is protected like the name in a configuration.
 UPDATE devices SET name = @name, named_by = 'config', owner = '' WHERE id = @id;
 
 -- name: RetireDevice :exec
@@ -36,7 +36,8 @@ SELECT DISTINCT kind FROM captures WHERE device_id = @device_id ORDER BY kind;
 UPDATE devices SET changes = changes + @more WHERE id = @id;
 
 -- name: AbsorbDevice :exec
--- What a device is after another was merged into it. Everything from source on is that of the newer of the two.
+-- Adds another device's captures to a device. The columns from source on are those of the newer
+-- one.
 UPDATE devices
    SET captures = captures + @more_captures, changes = changes + @more_changes, first_seen = @first_seen,
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), @first_seen),
@@ -56,12 +57,12 @@ UPDATE devices
 DELETE FROM devices WHERE id = @id;
 
 -- name: DeviceContents :many
--- Captures of a device to be deleted, with what they refer to.
+-- Captures of a device to be deleted, with their contents.
 SELECT c.id, c.sha256, t.size FROM captures c JOIN contents t ON t.sha256 = c.sha256
  WHERE c.device_id = @device_id ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
 
 -- name: UnpublishContent :exec
--- Ends what is published of a content that no other device has sent.
+-- Ends the publications of a content that no other device has sent.
 DELETE FROM published
  WHERE published.sha256 = @sha256
    AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.sha256 = published.sha256 AND c.device_id <> @device_id);

@@ -38,7 +38,8 @@ type AbsorbDeviceParams struct {
 	ID           int64
 }
 
-// What a device is after another was merged into it. Everything from source on is that of the newer of the two.
+// Adds another device's captures to a device. The columns from source on are those of the newer
+// one.
 func (q *Queries) AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) error {
 	_, err := q.db.Exec(ctx, absorbDevice,
 		arg.MoreCaptures,
@@ -106,7 +107,7 @@ type DeviceContentsRow struct {
 	Size   int64
 }
 
-// Captures of a device to be deleted, with what they refer to.
+// Captures of a device to be deleted, with their contents.
 func (q *Queries) DeviceContents(ctx context.Context, arg DeviceContentsParams) ([]DeviceContentsRow, error) {
 	rows, err := q.db.Query(ctx, deviceContents, arg.DeviceID, arg.N)
 	if err != nil {
@@ -285,7 +286,7 @@ type RenameDeviceParams struct {
 	ID   int64
 }
 
-// The name is the operator's word now, and is kept as a configuration's is.
+// The operator has chosen the name. It is protected like the name in a configuration.
 func (q *Queries) RenameDevice(ctx context.Context, arg RenameDeviceParams) error {
 	_, err := q.db.Exec(ctx, renameDevice, arg.Name, arg.ID)
 	return err
@@ -311,7 +312,7 @@ type UnpublishContentParams struct {
 	DeviceID int64
 }
 
-// Ends what is published of a content that no other device has sent.
+// Ends the publications of a content that no other device has sent.
 func (q *Queries) UnpublishContent(ctx context.Context, arg UnpublishContentParams) error {
 	_, err := q.db.Exec(ctx, unpublishContent, arg.SHA256, arg.DeviceID)
 	return err

@@ -14,7 +14,7 @@ const listen = `-- name: Listen :exec
 LISTEN tftpsql
 `
 
-// SQLite has no notifications: it is asked every so often.
+// SQLite has no notifications; it is read every 0.5 s.
 func (q *Queries) Listen(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, listen)
 	return err

@@ -13,7 +13,8 @@ const lockName = `-- name: LockName :exec
 SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))
 `
 
-// Only PostgreSQL: with write-once, one upload of a name at a time looks whether it exists. SQLite has one writer anyway.
+// Only PostgreSQL: with write-once, uploads of one name are checked one by one. SQLite has one
+// writer anyway.
 func (q *Queries) LockName(ctx context.Context, filename string) error {
 	_, err := q.db.Exec(ctx, lockName, filename)
 	return err

@@ -2,7 +2,7 @@
 SELECT CAST(count(*) AS bigint) AS n FROM captures;
 
 -- name: DumpCaptures :many
--- Captures of all devices after a cursor, oldest first, as another database takes them over.
+-- Captures of all devices after a cursor, the oldest first, for another database.
 SELECT c.uid, c.received_at, c.source, c.source_port, c.local_address, c.filename, c.mode, c.options, c.duration_us, c.sha256,
        d.site, d.name, d.named_by
   FROM captures c JOIN devices d ON d.id = c.device_id

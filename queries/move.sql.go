@@ -40,7 +40,7 @@ type DumpCapturesRow struct {
 	NamedBy      string
 }
 
-// Captures of all devices after a cursor, oldest first, as another database takes them over.
+// Captures of all devices after a cursor, the oldest first, for another database.
 func (q *Queries) DumpCaptures(ctx context.Context, arg DumpCapturesParams) ([]DumpCapturesRow, error) {
 	rows, err := q.db.Query(ctx, dumpCaptures, arg.After, arg.AfterUID, arg.N)
 	if err != nil {

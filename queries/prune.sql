@@ -1,6 +1,7 @@
 -- name: PrunableSightings :many
--- Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
--- what is published, and a device's newest eleven, by which its rhythm is reckoned.
+-- Captures that changed nothing, older than a time, after a cursor. These stay: the newest one and
+-- the newest whole one of a device and kind, published ones, and a device's newest eleven, which
+-- its rhythm is computed from.
 SELECT c.id, c.uid, c.received_at, c.sha256, t.size
   FROM captures c JOIN contents t ON t.sha256 = c.sha256
  WHERE c.received_at < @before AND NOT c.changed
@@ -15,7 +16,8 @@ SELECT c.id, c.uid, c.received_at, c.sha256, t.size
  ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
 
 -- name: PrunableVersions :many
--- Captures of versions that had been replaced by a time, after a cursor: a later whole version is that old too.
+-- Captures of versions that had been replaced by a time, after a cursor: a later whole version is
+-- that old too.
 SELECT c.id, c.uid, c.received_at, c.sha256, t.size
   FROM captures c JOIN contents t ON t.sha256 = c.sha256
  WHERE c.received_at < @before
@@ -31,14 +33,14 @@ SELECT c.id, c.uid, c.received_at, c.sha256, t.size
 DELETE FROM captures WHERE id = @id;
 
 -- name: DeleteContent :execrows
--- A content that nobody refers to any more.
+-- Deletes a content without references.
 DELETE FROM contents
  WHERE contents.sha256 = @sha256
    AND NOT EXISTS (SELECT 1 FROM captures c WHERE c.sha256 = contents.sha256)
    AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = contents.sha256);
 
 -- name: References :one
--- How many captures and publications have a content.
+-- The number of captures and publications that refer to a content.
 SELECT CAST((SELECT count(*) FROM captures c WHERE c.sha256 = @sha256)
           + (SELECT count(*) FROM published p WHERE p.sha256 = @sha256) AS bigint) AS n;
 
@@ -53,7 +55,7 @@ ON CONFLICT (hour, source, reason, filename) DO UPDATE
 SELECT * FROM failures WHERE last_at >= @since ORDER BY last_at, id;
 
 -- name: FailuresOf :many
--- What failed from the addresses that a device ever sent from.
+-- Failures of the addresses that a device has ever sent from.
 SELECT * FROM failures
  WHERE last_at >= @since
    AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = @device_id AND c.source = failures.source)

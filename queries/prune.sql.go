@@ -26,7 +26,7 @@ DELETE FROM contents
    AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = contents.sha256)
 `
 
-// A content that nobody refers to any more.
+// Deletes a content without references.
 func (q *Queries) DeleteContent(ctx context.Context, sha256 []byte) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteContent, sha256)
 	if err != nil {
@@ -83,7 +83,7 @@ type FailuresOfParams struct {
 	DeviceID int64
 }
 
-// What failed from the addresses that a device ever sent from.
+// Failures of the addresses that a device has ever sent from.
 func (q *Queries) FailuresOf(ctx context.Context, arg FailuresOfParams) ([]Failure, error) {
 	rows, err := q.db.Query(ctx, failuresOf, arg.Since, arg.DeviceID)
 	if err != nil {
@@ -183,8 +183,9 @@ type PrunableSightingsRow struct {
 	Size       int64
 }
 
-// Captures that say nothing new, older than a time, after a cursor. The newest of a device and kind stays, the newest whole one,
-// what is published, and a device's newest eleven, by which its rhythm is reckoned.
+// Captures that changed nothing, older than a time, after a cursor. These stay: the newest one and
+// the newest whole one of a device and kind, published ones, and a device's newest eleven, which
+// its rhythm is computed from.
 func (q *Queries) PrunableSightings(ctx context.Context, arg PrunableSightingsParams) ([]PrunableSightingsRow, error) {
 	rows, err := q.db.Query(ctx, prunableSightings,
 		arg.Before,
@@ -244,7 +245,8 @@ type PrunableVersionsRow struct {
 	Size       int64
 }
 
-// Captures of versions that had been replaced by a time, after a cursor: a later whole version is that old too.
+// Captures of versions that had been replaced by a time, after a cursor: a later whole version is
+// that old too.
 func (q *Queries) PrunableVersions(ctx context.Context, arg PrunableVersionsParams) ([]PrunableVersionsRow, error) {
 	rows, err := q.db.Query(ctx, prunableVersions,
 		arg.Before,
@@ -290,7 +292,7 @@ SELECT CAST((SELECT count(*) FROM captures c WHERE c.sha256 = $1)
           + (SELECT count(*) FROM published p WHERE p.sha256 = $1) AS bigint) AS n
 `
 
-// How many captures and publications have a content.
+// The number of captures and publications that refer to a content.
 func (q *Queries) References(ctx context.Context, sha256 []byte) (int64, error) {
 	row := q.db.QueryRow(ctx, references, sha256)
 	var n int64

@@ -15,7 +15,7 @@ SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p
 SELECT sha256, allowed, once, fetched_by, fetched_at FROM published WHERE name = @name AND expires_at > @now;
 
 -- name: Fetched :exec
--- Notes that a source has fetched a published file, and who was the first.
+-- Notes that a source has fetched a published file, and keeps the first source.
 UPDATE published SET fetches = fetches + 1,
        fetched_at = CASE WHEN fetched_by = '' THEN @now ELSE fetched_at END,
        fetched_by = CASE WHEN fetched_by = '' THEN @source ELSE fetched_by END

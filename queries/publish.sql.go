@@ -32,7 +32,7 @@ type FetchedParams struct {
 	Name   string
 }
 
-// Notes that a source has fetched a published file, and who was the first.
+// Notes that a source has fetched a published file, and keeps the first source.
 func (q *Queries) Fetched(ctx context.Context, arg FetchedParams) error {
 	_, err := q.db.Exec(ctx, fetched, arg.Now, arg.Source, arg.Name)
 	return err

@@ -2,7 +2,8 @@
 SELECT * FROM devices ORDER BY site, name;
 
 -- name: DevicesByName :many
-SELECT * FROM devices WHERE devices.name = @name OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = @name)
+SELECT * FROM devices
+ WHERE devices.name = @name OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = @name)
  ORDER BY devices.site, devices.name;
 
 -- name: DeviceBySiteName :one
@@ -15,11 +16,12 @@ SELECT d.* FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @s
 SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY device_id;
 
 -- name: SourceSeen :one
--- Whether a device ever sent from this source.
+-- 1 if a device has ever sent from this source, or else 0.
 SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM captures WHERE source = @source AND device_id = @device_id LIMIT 1) AS seen;
 
 -- name: SourceDevices :one
--- The lowest and the highest device that ever sent from this source; equal where it is one, 0 where it is none.
+-- The lowest and the highest device that has ever sent from this source. They are equal if it is
+-- one device, and 0 if there is none.
 SELECT CAST(coalesce(min(device_id), 0) AS bigint) AS lowest, CAST(coalesce(max(device_id), 0) AS bigint) AS highest
   FROM captures WHERE source = @source;
 
@@ -57,13 +59,13 @@ SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);
 SELECT CAST(coalesce(max(id), 0) AS bigint) AS id FROM captures;
 
 -- name: Boxes :many
--- Which boxes a device's newest captures came from, by what they say of serial number and model.
+-- The serial numbers and models in a device's newest captures.
 SELECT serial, model FROM captures
  WHERE device_id = @device_id AND (serial <> '' OR model <> '')
  ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: SilentSince :many
--- Devices of a site and platform that were last heard of before a time, the latest first.
+-- Devices of a site and platform that were last seen before a time, the latest first.
 SELECT * FROM devices
  WHERE site = @site AND platform = @platform AND id <> @id AND last_seen <= @before
  ORDER BY last_seen DESC LIMIT CAST(@n AS bigint);
@@ -78,15 +80,16 @@ SELECT * FROM capture_log WHERE id = @id;
 SELECT * FROM capture_log WHERE uid = @uid;
 
 -- name: NewestBefore :one
--- The newest complete capture of a device and kind that is older than the one at (received_at, uid).
+-- The newest complete capture of a device and kind that is older than the one at (received_at,
+-- uid).
 SELECT * FROM capture_log
  WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: VersionStart :one
--- The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
--- is no version.
+-- The first capture of the version that the one at (received_at, uid) belongs to, or of a version
+-- before it. A torn capture is no version.
 SELECT * FROM capture_log
  WHERE device_id = @device_id AND kind = @kind AND changed AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))

@@ -66,7 +66,7 @@ type BoxesRow struct {
 	Model  string
 }
 
-// Which boxes a device's newest captures came from, by what they say of serial number and model.
+// The serial numbers and models in a device's newest captures.
 func (q *Queries) Boxes(ctx context.Context, arg BoxesParams) ([]BoxesRow, error) {
 	rows, err := q.db.Query(ctx, boxes, arg.DeviceID, arg.N)
 	if err != nil {
@@ -478,7 +478,8 @@ func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
 }
 
 const devicesByName = `-- name: DevicesByName :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE devices.name = $1 OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1)
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices
+ WHERE devices.name = $1 OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1)
  ORDER BY devices.site, devices.name
 `
 
@@ -576,7 +577,8 @@ type NewestBeforeParams struct {
 	UID        string
 }
 
-// The newest complete capture of a device and kind that is older than the one at (received_at, uid).
+// The newest complete capture of a device and kind that is older than the one at (received_at,
+// uid).
 func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (CaptureLog, error) {
 	row := q.db.QueryRow(ctx, newestBefore,
 		arg.DeviceID,
@@ -731,7 +733,7 @@ type SilentSinceParams struct {
 	N        int64
 }
 
-// Devices of a site and platform that were last heard of before a time, the latest first.
+// Devices of a site and platform that were last seen before a time, the latest first.
 func (q *Queries) SilentSince(ctx context.Context, arg SilentSinceParams) ([]Device, error) {
 	rows, err := q.db.Query(ctx, silentSince,
 		arg.Site,
@@ -789,7 +791,8 @@ type SourceDevicesRow struct {
 	Highest int64
 }
 
-// The lowest and the highest device that ever sent from this source; equal where it is one, 0 where it is none.
+// The lowest and the highest device that has ever sent from this source. They are equal if it is
+// one device, and 0 if there is none.
 func (q *Queries) SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error) {
 	row := q.db.QueryRow(ctx, sourceDevices, source)
 	var i SourceDevicesRow
@@ -806,7 +809,7 @@ type SourceSeenParams struct {
 	DeviceID int64
 }
 
-// Whether a device ever sent from this source.
+// 1 if a device has ever sent from this source, or else 0.
 func (q *Queries) SourceSeen(ctx context.Context, arg SourceSeenParams) (int64, error) {
 	row := q.db.QueryRow(ctx, sourceSeen, arg.Source, arg.DeviceID)
 	var column_1 int64
@@ -829,8 +832,8 @@ type VersionStartParams struct {
 	VersionsBack int64
 }
 
-// The capture that began the version which the one at (received_at, uid) belongs to, or a version before it. A torn capture
-// is no version.
+// The first capture of the version that the one at (received_at, uid) belongs to, or of a version
+// before it. A torn capture is no version.
 func (q *Queries) VersionStart(ctx context.Context, arg VersionStartParams) (CaptureLog, error) {
 	row := q.db.QueryRow(ctx, versionStart,
 		arg.DeviceID,

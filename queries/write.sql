@@ -10,8 +10,9 @@ VALUES (@sha256, @size, @encoding, sqlc.narg('latin1'), @body)
 ON CONFLICT (sha256) DO NOTHING;
 
 -- name: LockDevice :one
--- The device of that name, or of that alias, created where there is none. The update that changes nothing holds the row until
--- the end of the transaction, so that one capture of a device at a time decides what changed.
+-- The device of a name or an alias, created if there is none. The update changes nothing but locks
+-- the row until the end of the transaction, so that the captures of a device are compared one by
+-- one.
 INSERT INTO devices (site, name, named_by, owner, first_seen, last_change, captures, changes,
                      source, platform, model, os_version, build, serial, complete, last_seen, last_uid)
 VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @site),
@@ -21,13 +22,14 @@ ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
 RETURNING id, site, name, named_by, owner, platform, last_seen, last_uid;
 
 -- name: YieldName :execrows
--- A name that is only a file's gives way to the same name from a configuration.
+-- A name from a file name gives way to the same name from a configuration.
 UPDATE devices SET name = @new_name
  WHERE devices.id = @id
    AND NOT EXISTS (SELECT 1 FROM devices AS other WHERE other.site = devices.site AND other.name = @new_name);
 
 -- name: InsertCapture :one
--- The UID was looked for before: ON CONFLICT would look for it again. Where another worker has stored it meanwhile that is a conflict.
+-- The UID was looked up before, so ON CONFLICT would do it twice. If another worker has stored it
+-- meanwhile, the statement fails with a conflict.
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
                       device_id, kind, sha256, fingerprint, rules, changed, complete,
                       platform, model, os_version, serial, changed_by, exported_by)
@@ -37,15 +39,16 @@ VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @m
 RETURNING id;
 
 -- name: Base :one
--- What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
--- the brackets imply stands outside of them too, where an index can use it.
+-- The base of a capture's comparison: the last complete one before it, of the same device and kind.
+-- Here and elsewhere received_at is also bounded outside the brackets, so that an index can be
+-- used.
 SELECT sha256, fingerprint, rules FROM captures
  WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Followers :many
--- The captures after one, oldest first: those up to the next complete one are compared with it.
+-- The captures after one, oldest first. Those up to the next complete one are compared with it.
 SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
  WHERE device_id = @device_id AND kind = @kind AND received_at >= @received_at
    AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
@@ -66,8 +69,9 @@ UPDATE devices
  WHERE devices.id = @id;
 
 -- name: CountNewest :execrows
--- Counts a capture that is its device's newest, as nearly all are, and takes over what it says. It finds nothing, and changes nothing,
--- where the device is not as it was: somebody stored a capture, or renamed, merged or forgot it. What it finds it holds, as LockDevice does.
+-- Counts a capture that is its device's newest, as nearly all are, and copies its fields. It finds
+-- no row if the device has changed: another transaction has stored a capture, or renamed, merged or
+-- forgotten the device. It locks the row as LockDevice does.
 UPDATE devices
    SET captures = captures + 1,
        changes = changes + @new_changes,
@@ -76,5 +80,6 @@ UPDATE devices
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
        serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
  WHERE devices.id = @id AND devices.last_uid = @known_uid AND devices.site = @site AND devices.name = @name
-   AND (devices.named_by = @named_by OR @named_by = 'config') -- a late capture or a merge may have found its name in a configuration
+   -- A late capture or a merge may have found its name in a configuration.
+   AND (devices.named_by = @named_by OR @named_by = 'config')
    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = @site AND a.name = @name AND a.device_id <> devices.id);

@@ -30,8 +30,9 @@ type BaseRow struct {
 	Rules       int64
 }
 
-// What a capture is compared with: the last complete one before it, of the same device and kind. Here and elsewhere the bound that
-// the brackets imply stands outside of them too, where an index can use it.
+// The base of a capture's comparison: the last complete one before it, of the same device and kind.
+// Here and elsewhere received_at is also bounded outside the brackets, so that an index can be
+// used.
 func (q *Queries) Base(ctx context.Context, arg BaseParams) (BaseRow, error) {
 	row := q.db.QueryRow(ctx, base,
 		arg.DeviceID,
@@ -101,7 +102,8 @@ UPDATE devices
        source = $5, platform = $6, model = $7, os_version = $8, build = $9,
        serial = $10, complete = $11, last_seen = $2, last_uid = $12, retired = FALSE
  WHERE devices.id = $13 AND devices.last_uid = $14 AND devices.site = $15 AND devices.name = $16
-   AND (devices.named_by = $3 OR $3 = 'config') -- a late capture or a merge may have found its name in a configuration
+   -- A late capture or a merge may have found its name in a configuration.
+   AND (devices.named_by = $3 OR $3 = 'config')
    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = $15 AND a.name = $16 AND a.device_id <> devices.id)
 `
 
@@ -124,8 +126,9 @@ type CountNewestParams struct {
 	Name       string
 }
 
-// Counts a capture that is its device's newest, as nearly all are, and takes over what it says. It finds nothing, and changes nothing,
-// where the device is not as it was: somebody stored a capture, or renamed, merged or forgot it. What it finds it holds, as LockDevice does.
+// Counts a capture that is its device's newest, as nearly all are, and copies its fields. It finds
+// no row if the device has changed: another transaction has stored a capture, or renamed, merged or
+// forgotten the device. It locks the row as LockDevice does.
 func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) (int64, error) {
 	result, err := q.db.Exec(ctx, countNewest,
 		arg.NewChanges,
@@ -188,7 +191,7 @@ type FollowersRow struct {
 	Complete    bool
 }
 
-// The captures after one, oldest first: those up to the next complete one are compared with it.
+// The captures after one, oldest first. Those up to the next complete one are compared with it.
 func (q *Queries) Followers(ctx context.Context, arg FollowersParams) ([]FollowersRow, error) {
 	rows, err := q.db.Query(ctx, followers,
 		arg.DeviceID,
@@ -259,7 +262,8 @@ type InsertCaptureParams struct {
 	ExportedBy   string
 }
 
-// The UID was looked for before: ON CONFLICT would look for it again. Where another worker has stored it meanwhile that is a conflict.
+// The UID was looked up before, so ON CONFLICT would do it twice. If another worker has stored it
+// meanwhile, the statement fails with a conflict.
 func (q *Queries) InsertCapture(ctx context.Context, arg InsertCaptureParams) (int64, error) {
 	row := q.db.QueryRow(ctx, insertCapture,
 		arg.UID,
@@ -345,8 +349,9 @@ type LockDeviceRow struct {
 	LastUID  string
 }
 
-// The device of that name, or of that alias, created where there is none. The update that changes nothing holds the row until
-// the end of the transaction, so that one capture of a device at a time decides what changed.
+// The device of a name or an alias, created if there is none. The update changes nothing but locks
+// the row until the end of the transaction, so that the captures of a device are compared one by
+// one.
 func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDeviceRow, error) {
 	row := q.db.QueryRow(ctx, lockDevice,
 		arg.Site,
@@ -395,7 +400,7 @@ type YieldNameParams struct {
 	ID      int64
 }
 
-// A name that is only a file's gives way to the same name from a configuration.
+// A name from a file name gives way to the same name from a configuration.
 func (q *Queries) YieldName(ctx context.Context, arg YieldNameParams) (int64, error) {
 	result, err := q.db.Exec(ctx, yieldName, arg.NewName, arg.ID)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package schema holds the migrations of both engines, and of the spool, and runs them with golang-migrate, whose own program
-// works on the same folders: schema/postgres, schema/sqlite and schema/spool.
+// Package schema holds the migrations of PostgreSQL, SQLite and the spool, and runs them with
+// golang-migrate. golang-migrate's own program works on the same folders: schema/postgres,
+// schema/sqlite and schema/spool.
 package schema
 
 import (
@@ -21,17 +22,17 @@ import (
 //go:embed postgres/*.sql sqlite/*.sql spool/*.sql
 var files embed.FS
 
-// Dialect names a database engine and the folder of its migrations.
+// Dialect names a kind of database and the folder of its migrations.
 type Dialect string
 
-// The engines.
+// The dialects.
 const (
 	Postgres Dialect = "postgres"
 	SQLite   Dialect = "sqlite"
 	Spool    Dialect = "spool" // the file that keeps captures while PostgreSQL is away: SQLite too
 )
 
-// A DirtyError says that a migration failed half way and that nobody has looked at it since.
+// A DirtyError says that a migration failed half way and was not looked at since.
 type DirtyError struct{ Version uint }
 
 func (e DirtyError) Error() string {
@@ -59,8 +60,8 @@ type Migrator struct {
 	m *migrate.Migrate
 }
 
-// New returns a Migrator for db, which it closes with Close. It creates golang-migrate's table schema_migrations where
-// there is none.
+// New returns a Migrator for db, which its Close closes. It creates golang-migrate's table
+// schema_migrations if necessary.
 func New(db *sql.DB, e Dialect) (*Migrator, error) {
 	src, err := iofs.New(files, string(e))
 	if err != nil {
@@ -82,7 +83,8 @@ func New(db *sql.DB, e Dialect) (*Migrator, error) {
 	return &Migrator{m}, nil
 }
 
-// Up applies what is missing; nothing missing is no error. A schema newer than this program is left as it is.
+// Up applies the missing migrations; none missing is no error. A schema newer than this program is
+// left as it is.
 func (m *Migrator) Up(e Dialect) error {
 	version, dirty, err := m.Version()
 	if err != nil {
@@ -97,7 +99,7 @@ func (m *Migrator) Up(e Dialect) error {
 	return explain(m.m.Up())
 }
 
-// Down takes back the last n migrations, or all where there are fewer.
+// Down takes back the last n migrations, or all if there are fewer.
 func (m *Migrator) Down(n int) error {
 	err := m.m.Steps(-n)
 	var short migrate.ErrShortLimit
@@ -107,7 +109,8 @@ func (m *Migrator) Down(n int) error {
 	return explain(err)
 }
 
-// Force says that the schema is at this version, whatever was left half way; it runs nothing. Version 0 is no migration.
+// Force records that the schema is at this version, and clean. It runs nothing. Version 0 means no
+// migration.
 func (m *Migrator) Force(version int) error {
 	if version == 0 {
 		version = database.NilVersion
@@ -115,7 +118,8 @@ func (m *Migrator) Force(version int) error {
 	return explain(m.m.Force(version))
 }
 
-// Version returns the number of the last migration applied, 0 where there is none.
+// Version returns the number of the last applied migration, 0 if there is none, and whether it
+// failed half way.
 func (m *Migrator) Version() (version uint, dirty bool, err error) {
 	version, dirty, err = m.m.Version()
 	if errors.Is(err, migrate.ErrNilVersion) {
@@ -133,7 +137,7 @@ func (m *Migrator) Close() error {
 func explain(err error) error {
 	var dirty migrate.ErrDirty
 	var failed database.Error
-	var pointer *database.Error // golang-migrate has both
+	var pointer *database.Error // golang-migrate returns both forms
 	if errors.As(err, &pointer) {
 		failed = *pointer
 	} else {
@@ -145,8 +149,9 @@ func explain(err error) error {
 	case errors.As(err, &dirty):
 		return DirtyError{uint(max(dirty.Version, 0))}
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no migration to take back, or one that this program doesn't have")
-	case failed.OrigErr != nil: // it would print the whole migration
+		return errors.New(
+			"there is no migration to take back, or one that this program doesn't have")
+	case failed.OrigErr != nil: // without the text of the migration
 		return failed.OrigErr
 	}
 	return err

@@ -15,27 +15,28 @@ type Class int
 
 // The classes.
 const (
-	Transient Class = iota // gone by itself: the same again may succeed
+	Transient Class = iota // the same again may succeed later
 	Login                  // the database refuses the user, the password or the database's name
 	Config                 // an operator must mend a setting, a permission or the schema
-	Full                   // no room left
+	Full                   // no space left
 	Permanent              // this capture can never be stored
 	Exists                 // write-once: the name was stored with other bytes
 	Usage                  // a malformed URL or reference
-	NotFound               // nothing of that name
+	NotFound               // nothing has that name
 
-	conflict // lost against another transaction: again at once
+	conflict // met another transaction: try again at once
 	noTable  // the schema is not there
 )
 
 // ErrNotFound is wrapped by errors of class NotFound.
 var ErrNotFound = errors.New("not found")
 
-// An Error is trouble with the database: what was tried, what kind of trouble it is, and what the operator should do.
+// An Error is trouble with the database: the operation, the kind of trouble, and what the operator
+// should do.
 type Error struct {
 	Op    string
 	Class Class
-	Hint  string // what to do; empty where nothing helps but to look at Err
+	Hint  string // what to do; empty if Err says it all
 	Err   error
 }
 
@@ -47,12 +48,13 @@ func (e *Error) Error() string {
 	return text + ": " + e.Hint
 }
 
-// oneLine puts into one line what a driver breaks over several, one for each address and each way that it tried. The same again, with
-// TLS and without it, says nothing more.
+// oneLine joins the lines of a driver's message, which has one for each address and each attempt.
+// It drops repeated lines, such as the same attempt with and without TLS.
 func oneLine(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = strings.Join(strings.Fields(line), " "); line != "" && !slices.Contains(lines, line) {
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
@@ -74,7 +76,7 @@ func usage(hint string, err error) error {
 	return &Error{Op: "open", Class: Usage, Hint: hint, Err: err}
 }
 
-// class says what kind of trouble an error is, of the engine's or of this package.
+// class returns the class of an error of the backend or of this package.
 func (s *Store) class(err error) Class {
 	var e *Error
 	if errors.As(err, &e) {
@@ -84,7 +86,7 @@ func (s *Store) class(err error) Class {
 	return class
 }
 
-// explain makes an Error of what the engine returned.
+// explain makes an Error from what the backend returned.
 func (s *Store) explain(op string, err error) error {
 	if err == nil {
 		return nil
@@ -99,7 +101,8 @@ func (s *Store) explain(op string, err error) error {
 		return &Error{Op: op, Class: NotFound, Err: ErrNotFound}
 	case errors.As(err, &dirty):
 		return &Error{Op: op, Class: Config, Err: err, Hint: fmt.Sprintf(
-			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d", s.dialect, dirty.Version, max(dirty.Version, 1)-1)}
+			"look at what schema/%s/%04d_*.up.sql left behind, then run: tftpsql migrate force %d",
+			s.dialect, dirty.Version, max(dirty.Version, 1)-1)}
 	}
 	class, hint := s.backend.classify(err)
 	switch class {

@@ -7,8 +7,8 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// A Failure is what failed or was refused: transfers of one hour, source, reason and file name together. Refusals have no
-// file name, since a stranger could make up any number of them.
+// A Failure counts the failed transfers of one hour, source, reason and file name. A refused
+// transfer counts without its file name, since a stranger could invent any number of names.
 type Failure struct {
 	Source   string
 	Reason   string // a fixed phrase
@@ -21,13 +21,14 @@ type Failure struct {
 	Detail   string // the whole cause of the last one
 }
 
-// NoteFailures keeps failures, for [failuresKept].
+// NoteFailures keeps failures, for failuresKept.
 func (s *Store) NoteFailures(ctx context.Context, list []Failure) error {
 	return s.explain("note failures", s.backend.tx(ctx, func(q *queries.Queries) error {
 		for _, f := range list {
 			err := q.NoteFailure(ctx, queries.NoteFailureParams{
-				Hour: stamp(f.Last.Truncate(time.Hour)), Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: stamp(f.First),
-				LastAt: stamp(f.Last), Times: f.Times, Bytes: f.Bytes, Code: int64(f.Code), Detail: f.Detail,
+				Hour: stamp(f.Last.Truncate(time.Hour)), Source: f.Source, Reason: f.Reason,
+				Filename: f.Filename, FirstAt: stamp(f.First), LastAt: stamp(f.Last),
+				Times: f.Times, Bytes: f.Bytes, Code: int64(f.Code), Detail: f.Detail,
 			})
 			if err != nil {
 				return err
@@ -37,18 +38,21 @@ func (s *Store) NoteFailures(ctx context.Context, list []Failure) error {
 	}))
 }
 
-// Failures returns what failed since a time, the latest last; where d is not nil, only from addresses that d has sent from.
+// Failures returns the failures since a time, the latest last. With d, it returns only those of
+// addresses that d has sent from.
 func (s *Store) Failures(ctx context.Context, d *Device, since time.Time) ([]Failure, error) {
 	var rows []queries.Failure
 	var err error
 	if d == nil {
 		rows, err = s.backend.read().Failures(ctx, stamp(since))
 	} else {
-		rows, err = s.backend.read().FailuresOf(ctx, queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
+		rows, err = s.backend.read().FailuresOf(ctx,
+			queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
 	}
 	list := make([]Failure, len(rows))
 	for i, r := range rows {
-		list[i] = Failure{Source: r.Source, Reason: r.Reason, Filename: r.Filename, First: r.FirstAt.UTC(), Last: r.LastAt.UTC(),
+		list[i] = Failure{Source: r.Source, Reason: r.Reason, Filename: r.Filename,
+			First: r.FirstAt.UTC(), Last: r.LastAt.UTC(),
 			Times: r.Times, Bytes: r.Bytes, Code: int(r.Code), Detail: r.Detail}
 	}
 	return list, s.explain("list failures", err)

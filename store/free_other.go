@@ -2,5 +2,5 @@
 
 package store
 
-// diskOf is not known here.
+// diskOf is unknown on this system.
 func diskOf(string) (Disk, bool) { return Disk{}, false }

@@ -14,5 +14,6 @@ func diskOf(file string) (Disk, bool) {
 	if err := unix.Statfs(filepath.Dir(file), &st); err != nil {
 		return Disk{}, false
 	}
-	return Disk{File: file, Free: int64(st.Bavail) * int64(st.Bsize), Size: int64(st.Blocks) * int64(st.Bsize)}, true
+	return Disk{File: file, Free: int64(st.Bavail) * int64(st.Bsize),
+		Size: int64(st.Blocks) * int64(st.Bsize)}, true
 }

@@ -27,7 +27,7 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill writes until nothing fits on a disk.
+// fill writes until the disk is full.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(dir, "filler"))
@@ -42,7 +42,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// TestFullSpool: a spool whose disk is full to the last byte is opened, and gets empty, when PostgreSQL is back.
+// TestFullSpool: a spool on a full disk can be opened, and is emptied when PostgreSQL is back.
 func TestFullSpool(t *testing.T) {
 	t.Parallel()
 	server, url := downed(t)
@@ -51,7 +51,8 @@ func TestFullSpool(t *testing.T) {
 	s := openSpooled(t, url, spool)
 	kept, err := 0, error(nil)
 	for ; err == nil; kept++ {
-		_, err = s.Put(t.Context(), capture(kept, fmt.Sprintf("fw%d", kept), strings.Repeat(fmt.Sprintln("set name", kept), 20_000)))
+		_, err = s.Put(t.Context(), capture(kept, fmt.Sprintf("fw%d", kept),
+			strings.Repeat(fmt.Sprintln("set name", kept), 20_000)))
 	}
 	if kept--; store.ClassOf(err) != store.Full || kept < 20 {
 		t.Fatalf("after %d captures: %v", kept, err)
@@ -71,7 +72,8 @@ func TestFullSpool(t *testing.T) {
 	}
 }
 
-// TestFullDisk: a database whose disk is full to the last byte is opened, since what it holds can be read, and says that it is full.
+// TestFullDisk: a database on a full disk can be opened and read, and reports that the disk is
+// full.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t)
@@ -79,7 +81,8 @@ func TestFullDisk(t *testing.T) {
 	s := open(t, url)
 	kept, err := 0, error(nil)
 	for ; err == nil; kept++ {
-		_, err = s.Put(t.Context(), capture(kept, "fw1", strings.Repeat(fmt.Sprintln("set name", kept), 20_000)))
+		_, err = s.Put(t.Context(), capture(kept, "fw1", strings.Repeat(fmt.Sprintln("set name",
+			kept), 20_000)))
 	}
 	if kept--; store.ClassOf(err) != store.Full {
 		t.Fatalf("after %d captures: %v", kept, err)
@@ -95,7 +98,8 @@ func TestFullDisk(t *testing.T) {
 	if d := device(t, s, "fw1"); d.Captures != int64(kept) {
 		t.Errorf("%d captures are there of %d", d.Captures, kept)
 	}
-	if _, err := s.Put(t.Context(), capture(kept+1, "fw1", strings.Repeat("another\n", 1<<18))); store.ClassOf(err) != store.Full {
+	if _, err := s.Put(t.Context(), capture(kept+1, "fw1", strings.Repeat("another\n",
+		1<<18))); store.ClassOf(err) != store.Full {
 		t.Errorf("one more: %v", err)
 	}
 }

@@ -10,53 +10,56 @@ import (
 )
 
 const (
-	// A transaction takes what waits, and this much at most: enough that its fixed cost no longer shows (from 16 rows on),
-	// little enough that nobody waits long for a neighbour.
+	// A transaction takes what is in the queue, up to these bounds. From 16 rows on its fixed cost
+	// no longer shows; more rows would make captures wait for their neighbours.
 	maxBatchRows  = 64
 	maxBatchBytes = 16 << 20
 
-	// A capture is given up when nothing has been committed for patience, and a second more for each slowBytes of its own
-	// size, and after maxPatience in any case: a device that repeats its last block hears nothing meanwhile, and gives up
-	// itself after 20 s or so.
+	// A capture is given up when there has been no commit for patience, plus a second for each
+	// slowBytes of its size, and after maxPatience in any case. Meanwhile a device that repeats its
+	// last block hears nothing; it gives up after about 20 s.
 	patience    = 5 * time.Second
 	slowBytes   = 16 << 20
 	maxPatience = 20 * time.Second
 
-	// lockWait is how long a transaction waits for a lock that another one holds, which takes as long as that one's commit unless it is
-	// stuck; and lockGlance where captures are tried one by one because one of them waited too long.
+	// lockWait bounds how long a transaction waits for a lock. Another transaction holds one for
+	// the time of its commit, unless it is stuck. lockGlance is the bound where captures are tried
+	// one by one because one of them waited too long.
 	lockWait   = 1500 * time.Millisecond
 	lockGlance = 200 * time.Millisecond
 
-	// closePatience is how long the end of the program waits for what is being stored: transfers have had their own time to drain.
+	// closePatience is how long Close waits for captures in progress. Transfers have had their own
+	// time to drain.
 	closePatience = time.Second
 
-	// retryPause is waited before a transaction is tried again that failed for no reason of its own.
+	// retryPause is the pause before another try after a failure that isn't about the capture.
 	retryPause = 100 * time.Millisecond
 )
 
-// ErrNotInTime is why a capture was given up that the database has not stored in time.
-var ErrNotInTime error = &Error{Op: "store capture", Class: Transient, Err: errors.New("the database has not committed in time"),
+// ErrNotInTime says that the database did not store a capture in time.
+var ErrNotInTime error = &Error{Op: "store capture", Class: Transient,
+	Err:  errors.New("the database has not committed in time"),
 	Hint: "look at the database: it is stalled, or slower than what arrives"}
 
 var errClosed = errors.New("the store is closed")
 
-// A committer stores captures for a group.
+// A committer stores the captures of a group.
 type committer interface {
-	// fileBatch stores a batch in one transaction, which waits for a lock for so long.
+	// fileBatch stores a batch in one transaction. lock bounds the wait for each lock.
 	fileBatch(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error)
-	// class says what an error means.
+	// class returns the class of an error.
 	class(err error) Class
-	// aboutRow reports whether an error may be about one capture of a batch, and locked whether it is that others hold what it needs.
+	// aboutRow and locked are as the backend's.
 	aboutRow(err error) bool
 	locked(err error) bool
 }
 
-// pace is how much a group takes at once, and how long it has for it.
+// pace bounds the size and the time of a group's transactions.
 type pace struct {
 	writers  int           // transactions at once
 	bytes    int           // of a transaction, if it has more than one capture
 	patience time.Duration // without a commit
-	rate     int           // bytes of a capture a second, besides
+	rate     int           // bytes a second that a capture adds to patience
 	limit    time.Duration // in any case; 0 for none
 }
 
@@ -73,11 +76,12 @@ func uploadPace(writers int, patience time.Duration) pace {
 	return pace{writers, maxBatchBytes, patience, slowBytes, maxPatience}
 }
 
-// group commits captures: what waits goes into one transaction, and nobody waits for company.
+// group is group commit: a transaction takes all captures in the queue, and no capture waits for
+// others to come.
 type group struct {
 	committer
 	pace
-	ctx    context.Context // of the transactions; cancel ends those that nobody waits for any more
+	ctx    context.Context // of the transactions; cancel ends them
 	cancel context.CancelFunc
 
 	queue      chan *write
@@ -89,15 +93,16 @@ type group struct {
 
 // write is a capture in the queue.
 type write struct {
-	waiting atomic.Pointer[Capture] // nil when nobody waits any more, so that the body goes
-	c       *Capture                // the writer's, while it stores it
+	waiting atomic.Pointer[Capture] // nil once it is abandoned, so that the body is freed
+	c       *Capture                // the writer's copy of the pointer
 	sum     [sha256.Size]byte
-	tried   bool                   // it may be stored already, though nobody has said so
-	left    atomic.Pointer[func()] // tells its transaction that nobody waits for it any more
+	tried   bool                   // an earlier try may have stored it
+	left    atomic.Pointer[func()] // tells its transaction that it is abandoned
 	done    chan result            // holds one
 }
 
-// abandon gives a write up. A transaction that nobody waits for ends, so that a database that is stalled holds no bodies.
+// abandon gives a write up. A transaction whose writes are all abandoned is cancelled, so that a
+// stalled database doesn't make the worker keep their bodies.
 func (w *write) abandon() {
 	w.waiting.Store(nil)
 	if left := w.left.Swap(nil); left != nil {
@@ -112,7 +117,8 @@ type result struct {
 
 // newGroup starts a group.
 func newGroup(c committer, p pace) *group {
-	g := &group{committer: c, pace: p, queue: make(chan *write, maxBatchRows), quit: make(chan struct{}), ended: make(chan struct{})}
+	g := &group{committer: c, pace: p, queue: make(chan *write, maxBatchRows),
+		quit: make(chan struct{}), ended: make(chan struct{})}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	for range p.writers {
 		g.writing.Go(g.run)
@@ -120,10 +126,10 @@ func newGroup(c committer, p pace) *group {
 	return g
 }
 
-// close ends the group. Captures that wait are stored first.
+// close ends the group. Captures in the queue are stored first.
 func (g *group) close() {
 	close(g.quit)
-	late := time.AfterFunc(closePatience, g.cancel) // a database that is stalled now has had its time
+	late := time.AfterFunc(closePatience, g.cancel) // for a stalled database
 	g.writing.Wait()
 	late.Stop()
 	g.cancel()
@@ -153,7 +159,7 @@ func (g *group) enqueue(ctx context.Context, c Capture, sum [sha256.Size]byte) (
 			select {
 			case r := <-w.done:
 				return r.stored, r.err
-			default: // it came into the queue when no writer was left
+			default: // the last writer had ended before it was queued
 				return Stored{}, errClosed
 			}
 		case <-ctx.Done():
@@ -170,7 +176,7 @@ func (g *group) enqueue(ctx context.Context, c Capture, sum [sha256.Size]byte) (
 	}
 }
 
-// deadline is when a capture is given up that waits since start.
+// deadline returns when a capture is given up that has waited since start.
 func (g *group) deadline(start time.Time, size int) time.Time {
 	from := start
 	if last := time.Unix(0, g.lastCommit.Load()); last.After(start) {
@@ -196,8 +202,8 @@ func (g *group) run() {
 	}
 }
 
-// collect waits for a write and returns it with what waits besides. A write that nobody waits for
-// any more is left out. more is false when the group has ended and its queue is empty.
+// collect waits for a write and returns it with all others in the queue. It leaves out abandoned
+// writes. more is false when the group has ended and its queue is empty.
 func (g *group) collect() (batch []*write, more bool) {
 	var w *write
 	select {
@@ -224,11 +230,14 @@ func (g *group) collect() (batch []*write, more bool) {
 	}
 }
 
-// commit stores a batch in one transaction. Where that fails for the sake of one capture, each is tried alone, so that
-// it fails alone; where one waited for a lock for too long the others don't wait as long again.
+// commit stores a batch in one transaction. If that fails because of one capture, it tries each
+// alone, so that only that one fails. If one waited too long for a lock, the others don't wait as
+// long again.
 func (g *group) commit(batch []*write) {
 	results, err := g.commitPatiently(batch, lockWait)
-	if class := g.class(err); err == nil || len(batch) == 1 || class != Permanent && class != Exists && !g.aboutRow(err) {
+	class := g.class(err)
+	single := class == Permanent || class == Exists || g.aboutRow(err)
+	if err == nil || len(batch) == 1 || !single {
 		tell(batch, results, err)
 		return
 	}
@@ -255,8 +264,9 @@ func tell(batch []*write, results []Stored, err error) {
 	}
 }
 
-// commitPatiently tries a transaction again at once after a conflict with another, up to conflictTries times, and after a moment where
-// a pooled connection turned out to be dead, up to transientTries times. The UIDs make that harmless.
+// commitPatiently tries a transaction again at once after a conflict with another one, up to
+// conflictTries times, and after a pause if a pooled connection was dead, up to transientTries
+// times. The UIDs make that harmless.
 func (g *group) commitPatiently(batch []*write, lock time.Duration) (results []Stored, err error) {
 	size := 0
 	for _, w := range batch {
@@ -273,7 +283,8 @@ func (g *group) commitPatiently(batch []*write, lock time.Duration) (results []S
 	}
 	for _, w := range batch {
 		w.left.Store(&left)
-		if w.waiting.Load() == nil && w.left.Swap(nil) != nil { // it was abandoned before it could tell
+		// It may have been abandoned before left was there.
+		if w.waiting.Load() == nil && w.left.Swap(nil) != nil {
 			left()
 		}
 	}

@@ -12,17 +12,19 @@ import (
 )
 
 const (
-	// logPage is how many captures are read at once where a history is gone through.
+	// logPage is how many captures of a history are read at once.
 	logPage = 500
 
-	// A device that sends by its own rhythm is overdue after quietFactor times the longest of its last ten gaps and leastQuiet at
-	// least, from rhythmFrom captures on. The views device_rhythms and overdue_devices have the same rule.
+	// A device is overdue if it has been silent for more than quietFactor times the longest of its
+	// last ten gaps, but at least for leastQuiet. This needs rhythmFrom captures. The views
+	// device_rhythms and overdue_devices have the same rule.
 	quietFactor = 2
 	leastQuiet  = time.Hour
 	rhythmFrom  = 3
 )
 
-// Allowed is how long a device may be silent; 0 where nothing is expected of it. Only [Store.Devices] knows a device's rhythm.
+// Allowed is how long a device may be silent; 0 if nothing is expected of it. Only [Store.Devices]
+// knows a device's rhythm.
 func (d Device) Allowed() time.Duration {
 	switch {
 	case d.Retired:
@@ -35,7 +37,7 @@ func (d Device) Allowed() time.Duration {
 	return max(quietFactor*d.LongestGap, leastQuiet)
 }
 
-// OverdueSince returns since when a device has been overdue, the zero time where it isn't.
+// OverdueSince returns since when a device has been overdue, or the zero time.
 func (d Device) OverdueSince(now time.Time) time.Time {
 	if a := d.Allowed(); a > 0 && now.Sub(d.LastSeen) > a {
 		return d.LastSeen.Add(a)
@@ -68,8 +70,8 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	return list, nil
 }
 
-// Log returns the newest captures of a device, newest first, n at most; of all devices where d is nil, and all of them
-// where n is 0.
+// Log returns the newest n captures of a device, newest first. A nil d stands for all devices, and
+// n = 0 for all captures.
 func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 	limit := int64(n)
 	if n == 0 {
@@ -82,22 +84,26 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 	return records(rows), s.explain("list captures", err)
 }
 
-// captures returns captures of a device before one, newest first.
-func (s *Store) captures(ctx context.Context, d Device, before time.Time, uid string, n int64) ([]Record, error) {
-	rows, err := s.backend.read().DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
+// captures returns the captures of a device before a time and UID, newest first.
+func (s *Store) captures(
+	ctx context.Context, d Device, before time.Time, uid string, n int64,
+) ([]Record, error) {
+	rows, err := s.backend.read().DeviceCaptures(ctx,
+		queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
 	return records(rows), s.explain("list captures", err)
 }
 
-// A Version is a capture that changed something, and how often the device sent the same since.
+// A Version is a capture that changed something, and the number of captures of the same version
+// since.
 type Version struct {
 	Record
 	Seen     int       // captures of this version, itself among them
 	Until    time.Time // the last of them
-	Previous *Record   // the newest capture of the version before it, nil where there is none
+	Previous *Record   // the newest capture of the version before it, or nil
 }
 
-// Versions calls yield with each version of a device, the newest first, until it returns false. A capture that is torn counts as
-// a version that nobody has seen again.
+// Versions calls yield with each version of a device, the newest first, until it returns false. A
+// torn capture counts as a version of its own.
 func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool) error {
 	h := history{sightings: map[string]*pending{}, last: map[string]*pending{}, yield: yield}
 	at, uid := never, ""
@@ -121,8 +127,9 @@ func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool
 
 // history folds captures, newest first, into versions.
 type history struct {
-	sightings map[string]*pending // by kind: what was seen of the version whose first capture is still to come
-	last      map[string]*pending // by kind: the version that waits for the one before it
+	// by kind: the version whose first capture is still to come
+	sightings map[string]*pending
+	last      map[string]*pending // by kind: the version that waits for its predecessor
 	order     []*pending
 	yield     func(Version) bool
 }
@@ -140,7 +147,8 @@ func (h *history) add(r Record) {
 	if w := h.last[r.Kind]; w != nil && !w.ready {
 		w.Previous, w.ready = &r, true
 	}
-	v := h.sightings[r.Kind] // of a version whose first capture was pruned the oldest one left stands for it
+	// If the first capture was pruned, the oldest one left takes its place.
+	v := h.sightings[r.Kind]
 	if v == nil {
 		v = &pending{Version: Version{Until: r.ReceivedAt}}
 		h.sightings[r.Kind] = v
@@ -154,7 +162,7 @@ func (h *history) add(r Record) {
 	}
 }
 
-// emit hands on what is known wholly, all at the end.
+// emit yields the versions that are known completely, or all of them at the end.
 func (h *history) emit(all bool) bool {
 	if all {
 		var left []*pending
@@ -174,7 +182,7 @@ func (h *history) emit(all bool) bool {
 	return true
 }
 
-// HasCaptures reports whether anything was ever stored.
+// HasCaptures reports whether the database holds any capture.
 func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 	id, err := s.backend.read().NewestID(ctx)
 	return id > 0, s.explain("list captures", err)
@@ -194,7 +202,7 @@ func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	return list, s.explain("list captures", err)
 }
 
-// body returns the bytes of a content, by its hash.
+// body returns the bytes of a content, by its hash in hexadecimal.
 func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
 	sum, err := hex.DecodeString(hash)
 	if err != nil {
@@ -203,27 +211,29 @@ func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
 	return s.content(ctx, sum)
 }
 
-// content returns the bytes of that hash, if they still have it.
+// content returns the bytes of a content, and an error if they no longer have that hash.
 func (s *Store) content(ctx context.Context, sum []byte) ([]byte, error) {
 	body, err := s.backend.read().Body(ctx, sum)
 	if err == nil && sha256.Sum256(body) != [sha256.Size]byte(sum) {
-		return nil, &Error{Op: "read content", Class: Config, Err: fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
+		return nil, &Error{Op: "read content", Class: Config,
+			Err:  fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
 			Hint: "look at the disk, and take it from a backup of the database"}
 	}
 	return body, err
 }
 
-// Former is a device that may be the same under its old name: it has been silent since the other one was first heard of.
+// Former is a device that may be the same under an old name: it has been silent since the new one
+// appeared.
 type Former struct {
 	Device
 	Last Record // its newest capture
 }
 
-// formersLooked is how many devices are looked at that fell silent.
+// formersLooked is how many silent devices Formers looks at.
 const formersLooked = 5
 
-// Formers returns the devices that d may have been before its first capture, which it returns too: of the same site and
-// platform, the latest first.
+// Formers returns the first capture of d, and the devices that d may have been before it: those of
+// the same site and platform that were silent since, the latest first.
 func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []Former, err error) {
 	q := s.backend.read()
 	oldest, err := q.Oldest(ctx, d.ID)
@@ -234,7 +244,8 @@ func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []
 	if d.Platform == "" {
 		return first, nil, nil
 	}
-	rows, err := q.SilentSince(ctx, queries.SilentSinceParams{Site: d.Site, Platform: d.Platform, ID: d.ID, Before: oldest.ReceivedAt, N: formersLooked})
+	rows, err := q.SilentSince(ctx, queries.SilentSinceParams{Site: d.Site, Platform: d.Platform,
+		ID: d.ID, Before: oldest.ReceivedAt, N: formersLooked})
 	if err != nil {
 		return first, nil, s.explain("find former names", err)
 	}
@@ -251,10 +262,11 @@ func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []
 // A Box is what a capture says of the hardware it came from.
 type Box struct{ Serial, Model string }
 
-// boxesLooked is how many captures are looked at for alternating hardware.
+// boxesLooked is how many captures Boxes looks at.
 const boxesLooked = 200
 
-// Boxes returns the boxes of a device's newest captures, newest first, where one follows another.
+// Boxes returns the boxes that a device's newest captures came from, newest first. Equal neighbours
+// count once.
 func (s *Store) Boxes(ctx context.Context, d Device) ([]Box, error) {
 	rows, err := s.backend.read().Boxes(ctx, queries.BoxesParams{DeviceID: d.ID, N: boxesLooked})
 	var boxes []Box

@@ -13,20 +13,25 @@ import (
 )
 
 const (
-	// pieceRows is how many captures are moved or deleted in one transaction, and pieceBytes how much of their bodies: a device waits
-	// for it, so it takes 50 ms or so.
+	// pieceRows is how many captures are moved or deleted in one transaction, and pieceBytes bounds
+	// their bodies. Uploads wait for it, so it should take about 50 ms.
 	pieceRows  = 100
 	pieceBytes = 4 << 20
 
-	// conflictTries is how often a piece is tried that met uploads of the same devices.
+	// conflictTries is how often a transaction is tried again after a conflict with an upload.
 	conflictTries = 20
 )
 
-// again runs a transaction, and again where it lost against another one, or where a full disk gives its reserve.
+// again runs a transaction. It tries again after a conflict with another one, and after it has
+// spent the reserve on a full disk.
 func (s *Store) again(ctx context.Context, fn func(*queries.Queries) error) (err error) {
 	for try := range conflictTries {
 		err = s.backend.tx(ctx, fn)
-		if class := s.class(err); err == nil || class != conflict && (class != Full || !s.backend.spendReserve()) {
+		if err == nil {
+			return nil
+		}
+		class := s.class(err)
+		if class != conflict && (class != Full || !s.backend.spendReserve()) {
 			return err
 		}
 		s.sleep(ctx, time.Duration(try)*time.Millisecond)
@@ -34,7 +39,8 @@ func (s *Store) again(ctx context.Context, fn func(*queries.Queries) error) (err
 	return err
 }
 
-// Rename gives a device another name. The old one stays an alias, so that what still comes under it is the device's.
+// Rename gives a device another name. The old name becomes an alias, so that uploads under it still
+// belong to the device.
 func (s *Store) Rename(ctx context.Context, d Device, name string) error {
 	return s.explain("rename device", s.again(ctx, func(q *queries.Queries) error {
 		held, err := q.HoldDevice(ctx, d.ID)
@@ -43,19 +49,24 @@ func (s *Store) Rename(ctx context.Context, d Device, name string) error {
 		}
 		other, err := named(ctx, q, held.Site, name)
 		if err == nil && other.ID != d.ID {
-			return &Error{Op: "rename device", Class: Exists, Err: fmt.Errorf("there is a device %s/%s", held.Site, name),
-				Hint: fmt.Sprintf("to make the two one: tftpsql device merge %s %s/%s", d.Ref(), held.Site, name)}
+			return &Error{Op: "rename device", Class: Exists,
+				Err: fmt.Errorf("there is a device %s/%s", held.Site, name),
+				Hint: fmt.Sprintf("to make the two one: tftpsql device merge %s %s/%s", d.Ref(),
+					held.Site, name)}
 		}
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if err := q.DropAlias(ctx, queries.DropAliasParams{Site: held.Site, Name: name}); err != nil {
+		err = q.DropAlias(ctx, queries.DropAliasParams{Site: held.Site, Name: name})
+		if err != nil {
 			return err
 		}
-		if err := q.RenameDevice(ctx, queries.RenameDeviceParams{Name: name, ID: d.ID}); err != nil {
+		err = q.RenameDevice(ctx, queries.RenameDeviceParams{Name: name, ID: d.ID})
+		if err != nil {
 			return err
 		}
-		return q.AddAlias(ctx, queries.AddAliasParams{Site: held.Site, Name: held.Name, DeviceID: d.ID})
+		return q.AddAlias(ctx, queries.AddAliasParams{
+			Site: held.Site, Name: held.Name, DeviceID: d.ID})
 	}))
 }
 
@@ -68,35 +79,44 @@ func (s *Store) Aliases(ctx context.Context, d Device) (refs []string, err error
 	return refs, s.explain("list aliases", err)
 }
 
-// Retire says that a device is not expected any more. Its history stays, and its next upload brings it back.
+// Retire says that a device is no longer expected to send. Its history stays, and its next upload
+// brings it back.
 func (s *Store) Retire(ctx context.Context, d Device) error {
-	return s.explain("retire device", s.backend.tx(ctx, func(q *queries.Queries) error { return q.RetireDevice(ctx, d.ID) }))
-}
-
-// Expect says how often a device must send; 0 leaves it to its own rhythm.
-func (s *Store) Expect(ctx context.Context, d Device, every time.Duration) error {
-	return s.explain("expect device", s.backend.tx(ctx, func(q *queries.Queries) error {
-		return q.ExpectDevice(ctx, queries.ExpectDeviceParams{ExpectedUs: every.Microseconds(), ID: d.ID})
+	return s.explain("retire device", s.backend.tx(ctx, func(q *queries.Queries) error {
+		return q.RetireDevice(ctx, d.ID)
 	}))
 }
 
-// Merge makes old a part of into: its name becomes an alias, which is what counts from now on, and its captures move. What was
-// interrupted goes on when it is called again.
+// Expect says how often a device must send; 0 leaves it to the device's own rhythm.
+func (s *Store) Expect(ctx context.Context, d Device, every time.Duration) error {
+	return s.explain("expect device", s.backend.tx(ctx, func(q *queries.Queries) error {
+		return q.ExpectDevice(ctx, queries.ExpectDeviceParams{
+			ExpectedUs: every.Microseconds(), ID: d.ID})
+	}))
+}
+
+// Merge makes old a part of into. Its name becomes an alias, which counts at once, and then its
+// captures move. An interrupted merge continues when Merge is called again.
 func (s *Store) Merge(ctx context.Context, old, into Device) error {
 	if old.ID == into.ID {
-		return &Error{Op: "merge devices", Class: Usage, Err: fmt.Errorf("%s and %s are one device", old.Ref(), into.Ref())}
+		return &Error{Op: "merge devices", Class: Usage,
+			Err: fmt.Errorf("%s and %s are one device", old.Ref(), into.Ref())}
 	}
 	err := s.again(ctx, func(q *queries.Queries) error {
-		if err := q.MoveAliases(ctx, queries.MoveAliasesParams{NewDevice: into.ID, OldDevice: old.ID}); err != nil {
+		move := queries.MoveAliasesParams{NewDevice: into.ID, OldDevice: old.ID}
+		if err := q.MoveAliases(ctx, move); err != nil {
 			return err
 		}
-		return q.AddAlias(ctx, queries.AddAliasParams{Site: old.Site, Name: old.Name, DeviceID: into.ID})
+		return q.AddAlias(ctx, queries.AddAliasParams{
+			Site: old.Site, Name: old.Name, DeviceID: into.ID})
 	})
 	for try := 0; err == nil; try++ {
 		if err = s.moveCaptures(ctx, old.ID, into.ID); err != nil {
 			break
 		}
-		err = s.backend.tx(ctx, func(q *queries.Queries) error { return absorb(ctx, q, old.ID, into.ID) })
+		err = s.backend.tx(ctx, func(q *queries.Queries) error {
+			return absorb(ctx, q, old.ID, into.ID)
+		})
 		if err == nil || s.class(err) != conflict || try == conflictTries {
 			break
 		}
@@ -116,7 +136,8 @@ func (s *Store) moveCaptures(ctx context.Context, oldID, intoID int64) error {
 			if err := hold(ctx, q, oldID, intoID); err != nil {
 				return err
 			}
-			moved, err = q.MoveCaptures(ctx, queries.MoveCapturesParams{NewDevice: intoID, OldDevice: oldID, N: pieceRows})
+			moved, err = q.MoveCaptures(ctx, queries.MoveCapturesParams{
+				NewDevice: intoID, OldDevice: oldID, N: pieceRows})
 			return err
 		})
 		if err != nil || moved < pieceRows {
@@ -125,7 +146,8 @@ func (s *Store) moveCaptures(ctx context.Context, oldID, intoID int64) error {
 	}
 }
 
-// hold holds devices in one order whoever asks.
+// hold locks devices in the order of their numbers, so that all callers take their locks in one
+// order.
 func hold(ctx context.Context, q *queries.Queries, ids ...int64) error {
 	slices.Sort(ids)
 	for _, id := range ids {
@@ -136,7 +158,7 @@ func hold(ctx context.Context, q *queries.Queries, ids ...int64) error {
 	return nil
 }
 
-// absorb adds up what two devices are, and drops the one whose captures have moved.
+// absorb adds one device to another, and drops the one whose captures have moved.
 func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error {
 	if err := hold(ctx, q, oldID, intoID); err != nil {
 		return err
@@ -154,9 +176,10 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 		newer = old
 	}
 	p := queries.AbsorbDeviceParams{
-		MoreCaptures: old.Captures, MoreChanges: old.Changes, FirstSeen: into.FirstSeen, NamedBy: into.NamedBy, Owner: into.Owner,
-		Source: newer.Source, Platform: newer.Platform, Model: newer.Model, OSVersion: newer.OSVersion, Build: newer.Build,
-		Serial: newer.Serial, Complete: newer.Complete, LastSeen: newer.LastSeen, LastUID: newer.LastUID, ID: intoID,
+		MoreCaptures: old.Captures, MoreChanges: old.Changes, FirstSeen: into.FirstSeen,
+		NamedBy: into.NamedBy, Owner: into.Owner, Source: newer.Source, Platform: newer.Platform,
+		Model: newer.Model, OSVersion: newer.OSVersion, Build: newer.Build, Serial: newer.Serial,
+		Complete: newer.Complete, LastSeen: newer.LastSeen, LastUID: newer.LastUID, ID: intoID,
 	}
 	if old.FirstSeen.Before(p.FirstSeen) {
 		p.FirstSeen = old.FirstSeen
@@ -170,7 +193,8 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 	return q.DropDevice(ctx, oldID)
 }
 
-// recompareAll compares a device's captures anew, each with the one before it, and counts its changes.
+// recompareAll compares each capture of a device with the one before it, and counts its changes
+// anew.
 func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	kinds, err := s.backend.read().Kinds(ctx, id)
 	for _, kind := range kinds {
@@ -199,15 +223,20 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	return s.again(ctx, func(q *queries.Queries) error { return q.RefreshLastChange(ctx, id) })
 }
 
-// recompare sets changed for the captures of a device and kind after one, a piece of them, and returns the last it looked at, nil where
-// none are left, and by how much the number of changes grew.
-func (s *Store) recompare(ctx context.Context, q *queries.Queries, device int64, kind string, at time.Time, uid string) (last *queries.FollowersRow, grown int64, err error) {
-	page, err := q.Followers(ctx, queries.FollowersParams{DeviceID: device, Kind: kind, ReceivedAt: at, UID: uid, N: pieceRows})
+// recompare sets changed for a page of a device's captures of one kind, those after a time and UID.
+// It returns the last one, nil if none is left, and by how much the number of changes grew.
+func (s *Store) recompare(
+	ctx context.Context, q *queries.Queries, device int64, kind string, at time.Time, uid string,
+) (last *queries.FollowersRow, grown int64, err error) {
+	page, err := q.Followers(ctx, queries.FollowersParams{
+		DeviceID: device, Kind: kind, ReceivedAt: at, UID: uid, N: pieceRows})
 	if err != nil || len(page) == 0 {
 		return nil, 0, err
 	}
 	var base *digest
-	switch b, err := q.Base(ctx, queries.BaseParams{DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID}); {
+	first := queries.BaseParams{
+		DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID}
+	switch b, err := q.Base(ctx, first); {
 	case err == nil:
 		base = &digest{b.SHA256, b.Fingerprint, b.Rules}
 	case !errors.Is(err, sql.ErrNoRows):
@@ -232,19 +261,21 @@ func (s *Store) recompare(ctx context.Context, q *queries.Queries, device int64,
 	return &page[len(page)-1], grown, nil
 }
 
-// Forget deletes a device: its captures, their contents that no other device sent, what of these was published, its names. It
-// returns how many captures that were.
+// Forget deletes a device: its captures, the contents that no other device has sent and their
+// publications, and its names. It returns the number of captures.
 func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) {
 	for {
 		var n int
 		err = s.again(ctx, func(q *queries.Queries) error {
-			page, err := q.DeviceContents(ctx, queries.DeviceContentsParams{DeviceID: d.ID, N: pieceRows})
+			page, err := q.DeviceContents(ctx,
+				queries.DeviceContentsParams{DeviceID: d.ID, N: pieceRows})
 			if err != nil {
 				return err
 			}
 			page = page[:piece(page)]
 			for _, c := range page {
-				if err := q.UnpublishContent(ctx, queries.UnpublishContentParams{SHA256: c.SHA256, DeviceID: d.ID}); err != nil {
+				p := queries.UnpublishContentParams{SHA256: c.SHA256, DeviceID: d.ID}
+				if err := q.UnpublishContent(ctx, p); err != nil {
 					return err
 				}
 			}
@@ -279,8 +310,10 @@ func piece(page []queries.DeviceContentsRow) int {
 	return len(page)
 }
 
-// deleteCaptures deletes captures and the contents that nobody refers to then.
-func deleteCaptures(ctx context.Context, q *queries.Queries, captures []queries.DeviceContentsRow) error {
+// deleteCaptures deletes captures, and the contents without other references.
+func deleteCaptures(
+	ctx context.Context, q *queries.Queries, captures []queries.DeviceContentsRow,
+) error {
 	for _, c := range captures {
 		if err := q.DeleteCapture(ctx, c.ID); err != nil {
 			return err

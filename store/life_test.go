@@ -61,10 +61,13 @@ func TestRename(t *testing.T) {
 		if d := device(t, s, "fw1"); d.Name != "edge" || d.Captures != 3 {
 			t.Errorf("the old name is %+v", d)
 		}
-		if got, err := s.Aliases(t.Context(), device(t, s, "edge")); err != nil || fmt.Sprint(got) != "[/fw1]" {
+		if got, err := s.Aliases(t.Context(), device(t, s, "edge")); err != nil ||
+			fmt.Sprint(got) != "[/fw1]" {
 			t.Errorf("aliases %v, err %v", got, err)
 		}
-		if err := s.Rename(t.Context(), device(t, s, "edge"), "core"); store.ClassOf(err) != store.Exists || !strings.Contains(err.Error(), "device merge /edge /core") {
+		err := s.Rename(t.Context(), device(t, s, "edge"), "core")
+		if store.ClassOf(err) != store.Exists ||
+			!strings.Contains(err.Error(), "device merge /edge /core") {
 			t.Errorf("a name that another device has: %v", err)
 		}
 		if err := s.Rename(t.Context(), device(t, s, "edge"), "fw1"); err != nil { // and back
@@ -73,13 +76,15 @@ func TestRename(t *testing.T) {
 		if d := device(t, s, "edge"); d.Name != "fw1" {
 			t.Errorf("renamed back it is %+v", d)
 		}
-		if err := s.Rename(t.Context(), device(t, s, "core"), "edge"); store.ClassOf(err) != store.Exists {
+		if err := s.Rename(t.Context(), device(t, s, "core"),
+			"edge"); store.ClassOf(err) != store.Exists {
 			t.Errorf("a name that is another's alias: %v", err)
 		}
 	})
 }
 
-// TestMerge: whatever two devices sent, in whatever order, merged they are what one device would be that had sent it all.
+// TestMerge: two devices that are merged look like one device that has sent all their captures,
+// whatever the order.
 func TestMerge(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		for seed := range uint64(3) {
@@ -88,9 +93,11 @@ func TestMerge(t *testing.T) {
 			for i := range 250 { // more than one piece
 				n := int(seed)*1000 + i
 				c := capture(n, []string{"old", "new"}[r.IntN(2)], string(rune('a'+r.IntN(3))))
-				c.Site, c.Complete, c.Kind = site, r.IntN(5) > 0, []string{"full", "vdom:root"}[r.IntN(2)]
+				c.Site, c.Complete, c.Kind = site, r.IntN(5) > 0,
+					[]string{"full", "vdom:root"}[r.IntN(2)]
 				put(t, s, c)
-				c.Site, c.Name, c.UID = twin, "new", strings.Replace(c.UID, "01a20702", "01a20703", 1)
+				c.Site, c.Name, c.UID = twin, "new",
+					strings.Replace(c.UID, "01a20702", "01a20703", 1)
 				put(t, s, c)
 			}
 			old, into := device(t, s, site+"/old"), device(t, s, site+"/new")
@@ -99,7 +106,8 @@ func TestMerge(t *testing.T) {
 			}
 			got, want := history(t, s, site+"/new"), history(t, s, twin+"/new")
 			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Fatalf("seed %d: merged\n%s\nwant\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+				t.Fatalf("seed %d: merged\n%s\nwant\n%s", seed, strings.Join(got, "\n"),
+					strings.Join(want, "\n"))
 			}
 			a, b := device(t, s, site+"/old"), device(t, s, twin+"/new")
 			a.ID, a.Site, b.ID, b.Site = 0, "", 0, ""
@@ -131,13 +139,17 @@ func TestRetireAndExpect(t *testing.T) {
 			}
 			return list[0]
 		}
-		if d := one(); d.LongestGap != time.Hour || d.Allowed() != 2*time.Hour || !d.OverdueSince(now).Equal(day.Add(5*time.Hour)) {
-			t.Errorf("by its rhythm: gap %v, allowed %v, overdue since %v", d.LongestGap, d.Allowed(), d.OverdueSince(now))
+		if d := one(); d.LongestGap != time.Hour || d.Allowed() != 2*time.Hour ||
+			!d.OverdueSince(now).Equal(day.Add(5*time.Hour)) {
+			t.Errorf("by its rhythm: gap %v, allowed %v, overdue since %v", d.LongestGap,
+				d.Allowed(), d.OverdueSince(now))
 		}
 		if err := s.Expect(t.Context(), one(), 6*time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if d := one(); d.Allowed() != 6*time.Hour || !d.OverdueSince(now).Equal(day.Add(9*time.Hour)) || !d.OverdueSince(day.Add(9*time.Hour)).IsZero() {
+		if d := one(); d.Allowed() != 6*time.Hour ||
+			!d.OverdueSince(now).Equal(day.Add(9*time.Hour)) ||
+			!d.OverdueSince(day.Add(9*time.Hour)).IsZero() {
 			t.Errorf("expected: allowed %v, overdue since %v", d.Allowed(), d.OverdueSince(now))
 		}
 		if err := s.Retire(t.Context(), one()); err != nil {
@@ -164,7 +176,8 @@ func TestForget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Publish(t.Context(), store.Publication{Name: "x", PublishedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}, r); err != nil {
+		if err := s.Publish(t.Context(), store.Publication{Name: "x", PublishedAt: time.Now(),
+			ExpiresAt: time.Now().Add(time.Hour)}, r); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Rename(t.Context(), device(t, s, "fw1"), "gone"); err != nil {
@@ -175,7 +188,8 @@ func TestForget(t *testing.T) {
 			t.Fatalf("%d captures, err %v", n, err)
 		}
 		for _, ref := range []string{"fw1", "gone", fmt.Sprint("@", r.ID)} {
-			if _, err := s.Resolve(t.Context(), ref, time.Time{}); !errors.Is(err, store.ErrNotFound) {
+			_, err := s.Resolve(t.Context(), ref, time.Time{})
+			if !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%s is still there: %v", ref, err)
 			}
 		}
@@ -199,7 +213,8 @@ func TestForget(t *testing.T) {
 
 // TestRules: captures of other rules are compared by the rules of this program.
 func TestRules(t *testing.T) {
-	fold := func(b []byte) [sha256.Size]byte { return sha256.Sum256(bytes.ToLower(b)) } // case is noise
+	// case is noise
+	fold := func(b []byte) [sha256.Size]byte { return sha256.Sum256(bytes.ToLower(b)) }
 	for name, url := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,11 +241,13 @@ func TestRules(t *testing.T) {
 			if r := ruled(4, "c"); !r.Changed {
 				t.Error("a change is missed")
 			}
-			want := "[fw1 C changed=false fw1 c changed=true fw1 A changed=false fw1 a changed=true]"
+			want := "[fw1 C changed=false fw1 c changed=true fw1 A changed=false fw1 a " +
+				"changed=true]"
 			if got := history(t, s, "fw1"); fmt.Sprint(got) != want {
 				t.Errorf("history %s", got)
 			}
-			if d := device(t, s, "fw1"); d.Changes != 2 || !d.LastChange.Equal(day.Add(4*time.Minute)) {
+			if d := device(t, s, "fw1"); d.Changes != 2 ||
+				!d.LastChange.Equal(day.Add(4*time.Minute)) {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -256,12 +273,14 @@ func TestVersions(t *testing.T) {
 			if v.Previous != nil {
 				previous = v.Previous.ID
 			}
-			got = append(got, fmt.Sprintf("@%d %s x%d until %d after @%d", v.ID, v.Kind, v.Seen, int(v.Until.Sub(day).Minutes()), previous))
+			got = append(got, fmt.Sprintf("@%d %s x%d until %d after @%d", v.ID, v.Kind, v.Seen,
+				int(v.Until.Sub(day).Minutes()), previous))
 			return true
 		}); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"@12 vdom:root x1 until 21 after @0", "@11 full x1 until 20 after @0", "@9 full x2 until 9 after @8", "@8 full x1 until 7 after @7",
+		want := []string{"@12 vdom:root x1 until 21 after @0", "@11 full x1 until 20 after @0",
+			"@9 full x2 until 9 after @8", "@8 full x1 until 7 after @7",
 			"@4 full x4 until 6 after @3", "@1 full x3 until 2 after @0"}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("versions\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -270,10 +289,12 @@ func TestVersions(t *testing.T) {
 		if err != nil || at.ID != 6 {
 			t.Errorf("as of minute 5.5 it is @%d, err %v", at.ID, err)
 		}
-		if at, err = s.Resolve(t.Context(), "fw1~1", day.Add(7*time.Minute)); err != nil || at.ID != 7 {
+		if at, err = s.Resolve(t.Context(), "fw1~1", day.Add(7*time.Minute)); err != nil ||
+			at.ID != 7 {
 			t.Errorf("the version before minute 7 is @%d, err %v", at.ID, err)
 		}
-		if _, err = s.Resolve(t.Context(), "fw1", day.Add(-time.Minute)); !errors.Is(err, store.ErrNotFound) {
+		if _, err = s.Resolve(t.Context(), "fw1", day.Add(-time.Minute)); !errors.Is(err,
+			store.ErrNotFound) {
 			t.Errorf("before its first capture: %v", err)
 		}
 		if _, err = s.Resolve(t.Context(), "@3", day); store.ClassOf(err) != store.Usage {
@@ -288,7 +309,8 @@ func TestVersions(t *testing.T) {
 
 func TestNewSource(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
-		for n, source := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.9", "192.0.2.1", "192.0.2.9"} {
+		for n, source := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.9", "192.0.2.1",
+			"192.0.2.9"} {
 			c := capture(n, "fw1", "a")
 			c.Source = source
 			put(t, s, c)
@@ -321,11 +343,13 @@ func TestPrune(t *testing.T) {
 		put(t, s, quiet)
 		put(t, s, torn)
 		now := day.AddDate(0, 0, 200)
-		published, err := s.Resolve(t.Context(), "@15", time.Time{}) // an unchanged capture of an early version
+		// an unchanged capture of an early version
+		published, err := s.Resolve(t.Context(), "@15", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Publish(t.Context(), store.Publication{Name: "x", PublishedAt: now, ExpiresAt: now.Add(time.Hour)}, published); err != nil {
+		if err := s.Publish(t.Context(), store.Publication{Name: "x", PublishedAt: now,
+			ExpiresAt: now.Add(time.Hour)}, published); err != nil {
 			t.Fatal(err)
 		}
 		keep := store.Retention{Changed: 100 * 24 * time.Hour, Unchanged: 30 * 24 * time.Hour}
@@ -340,9 +364,10 @@ func TestPrune(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Versions 0 to 8 were replaced before day 100; of version 1, ten captures are published. Of versions 9 to 16 the nine
-		// repeats are older than 30 days.
-		want := store.Pruned{Versions: 80, Sightings: 72, Contents: 8, Bytes: int64(8 * len("version 0"))}
+		// Versions 0 to 8 were replaced before day 100; of version 1, ten captures are published.
+		// Of versions 9 to 16 the nine repeats are older than 30 days.
+		want := store.Pruned{Versions: 80, Sightings: 72, Contents: 8,
+			Bytes: int64(8 * len("version 0"))}
 		if would != want || did != want {
 			t.Errorf("would delete %+v, deleted %+v, want %+v", would, did, want)
 		}
@@ -358,16 +383,20 @@ func TestPrune(t *testing.T) {
 				t.Errorf("%s: the newest capture's content: %v", ref, err)
 			}
 		}
-		if current, err := s.Current(t.Context()); err != nil || len(current) != 2 || current[1].SHA256 == "" || !current[1].Complete {
+		if current, err := s.Current(t.Context()); err != nil || len(current) != 2 ||
+			current[1].SHA256 == "" || !current[1].Complete {
 			t.Errorf("current: %+v, err %v", current, err)
 		}
-		if again, err := s.Prune(t.Context(), keep, now, false); err != nil || again != (store.Pruned{}) {
+		if again, err := s.Prune(t.Context(), keep, now, false); err != nil ||
+			again != (store.Pruned{}) {
 			t.Errorf("a second time: %+v, err %v", again, err)
 		}
-		if _, err := s.Prune(t.Context(), store.Retention{Changed: 1, Unchanged: 1}, now.AddDate(50, 0, 0), false); err != nil {
+		if _, err := s.Prune(t.Context(), store.Retention{Changed: 1, Unchanged: 1},
+			now.AddDate(50, 0, 0), false); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := s.Log(t.Context(), nil, 0); err != nil || len(left) != 13 { // the newest eleven, and the two of the quiet device
+		// the newest eleven, and the two of the quiet device
+		if left, err := s.Log(t.Context(), nil, 0); err != nil || len(left) != 13 {
 			t.Errorf("after fifty years there are %d, err %v", len(left), err)
 		}
 	})
@@ -376,28 +405,35 @@ func TestPrune(t *testing.T) {
 func TestFailures(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		put(t, s, capture(1, "fw1", "a"))
-		f := store.Failure{Source: "192.0.2.1", Reason: "timed out", Filename: "fw1.conf", First: day, Last: day.Add(time.Minute), Times: 2, Bytes: 512, Detail: "x"}
-		stranger := store.Failure{Source: "198.51.100.7", Reason: "not allowed", First: day, Last: day, Times: 1, Code: 2}
+		f := store.Failure{Source: "192.0.2.1", Reason: "timed out", Filename: "fw1.conf",
+			First: day, Last: day.Add(time.Minute), Times: 2, Bytes: 512, Detail: "x"}
+		stranger := store.Failure{Source: "198.51.100.7", Reason: "not allowed", First: day,
+			Last: day, Times: 1, Code: 2}
 		for range 2 {
 			if err := s.NoteFailures(t.Context(), []store.Failure{f, stranger}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		list, err := s.Failures(t.Context(), nil, day.Add(-time.Hour))
-		if err != nil || len(list) != 2 || list[1].Times != 4 || list[1].Bytes != 1024 || list[0].Code != 2 {
+		if err != nil || len(list) != 2 || list[1].Times != 4 || list[1].Bytes != 1024 ||
+			list[0].Code != 2 {
 			t.Errorf("%+v, err %v", list, err)
 		}
 		d := device(t, s, "fw1")
-		if list, err = s.Failures(t.Context(), &d, day.Add(-time.Hour)); err != nil || len(list) != 1 || list[0].Reason != "timed out" {
+		if list, err = s.Failures(t.Context(), &d, day.Add(-time.Hour)); err != nil ||
+			len(list) != 1 || list[0].Reason != "timed out" {
 			t.Errorf("of the device: %+v, err %v", list, err)
 		}
-		if list, err = s.Failures(t.Context(), nil, day.Add(time.Hour)); err != nil || len(list) != 0 {
+		if list, err = s.Failures(t.Context(), nil, day.Add(time.Hour)); err != nil ||
+			len(list) != 0 {
 			t.Errorf("later: %+v, err %v", list, err)
 		}
-		if _, err := s.Prune(t.Context(), store.Retention{}, day.AddDate(0, 0, 31), false); err != nil {
+		if _, err := s.Prune(t.Context(), store.Retention{}, day.AddDate(0, 0, 31),
+			false); err != nil {
 			t.Fatal(err)
 		}
-		if list, err = s.Failures(t.Context(), nil, day.AddDate(-1, 0, 0)); err != nil || len(list) != 0 {
+		if list, err = s.Failures(t.Context(), nil, day.AddDate(-1, 0, 0)); err != nil ||
+			len(list) != 0 {
 			t.Errorf("after 31 days: %+v, err %v", list, err)
 		}
 	})
@@ -408,7 +444,8 @@ func TestWatch(t *testing.T) {
 		put(t, s, capture(1, "fw1", "before"))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		watching, seen, ended := make(chan struct{}), make(chan store.Record, 10), make(chan error, 1)
+		watching, seen, ended := make(chan struct{}), make(chan store.Record, 10),
+			make(chan error, 1)
 		go func() {
 			ended <- s.Watch(ctx, func(r *store.Record) error {
 				if r == nil {
@@ -433,7 +470,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// TestLifeWhileSending: a device that is renamed and merged while it sends stays one, and every upload is stored.
+// TestLifeWhileSending: a device that is renamed and merged while it sends stays one, and every
+// upload is stored.
 func TestLifeWhileSending(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		for n, name := range []string{"fw1", "old"} {
@@ -457,7 +495,8 @@ func TestLifeWhileSending(t *testing.T) {
 			})
 		}
 		for i := range 10 {
-			if err := s.Rename(t.Context(), device(t, s, "fw1"), []string{"edge", "fw1"}[i%2]); err != nil {
+			if err := s.Rename(t.Context(), device(t, s, "fw1"),
+				[]string{"edge", "fw1"}[i%2]); err != nil {
 				t.Error(err)
 			}
 		}
@@ -480,13 +519,16 @@ func TestLifeWhileSending(t *testing.T) {
 				t.Errorf("%s is a change: %v", r.UID, r.Changed)
 			}
 		}
-		if err != nil || int64(len(log)) != sent.Load() || list[0].Captures != sent.Load() || list[0].Changes != changes {
-			t.Errorf("sent %d, stored %d, counted %d captures and %d changes of %d, err %v", sent.Load(), len(log), list[0].Captures, list[0].Changes, changes, err)
+		if err != nil || int64(len(log)) != sent.Load() || list[0].Captures != sent.Load() ||
+			list[0].Changes != changes {
+			t.Errorf("sent %d, stored %d, counted %d captures and %d changes of %d, err %v",
+				sent.Load(), len(log), list[0].Captures, list[0].Changes, changes, err)
 		}
 	})
 }
 
-// TestTwoNamesTogether: captures of one device that come under two of its names at once are compared with each other.
+// TestTwoNamesTogether: captures of one device that come under two of its names at once are
+// compared with each other.
 func TestTwoNamesTogether(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		put(t, s, capture(0, "old", "first"))
@@ -526,7 +568,8 @@ func TestTwoNamesTogether(t *testing.T) {
 	})
 }
 
-// TestMeanwhile: what a program remembers of a device that it has stored itself is worth nothing once another has changed it.
+// TestMeanwhile: what a program remembers of a device is void once another program has changed the
+// device.
 func TestMeanwhile(t *testing.T) {
 	for name, meanwhile := range map[string]struct {
 		do      func(t *testing.T, other *store.Store) error
@@ -579,16 +622,18 @@ func TestMeanwhile(t *testing.T) {
 				c.New = true
 				got := put(t, s, c)
 				d := device(t, s, meanwhile.ref)
-				if ref := got.Site + "/" + got.Device; ref != meanwhile.ref || got.Changed != meanwhile.changed || d.Captures != meanwhile.count || d.Retired {
-					t.Errorf("it went to %s, changed %v; the device has %d captures, retired %v", ref, got.Changed, d.Captures, d.Retired)
+				if ref := got.Site + "/" + got.Device; ref != meanwhile.ref ||
+					got.Changed != meanwhile.changed || d.Captures != meanwhile.count || d.Retired {
+					t.Errorf("it went to %s, changed %v; the device has %d captures, retired %v",
+						ref, got.Changed, d.Captures, d.Retired)
 				}
 			})
 		}
 	}
 }
 
-// TestNamedMeanwhile: a late capture says that a device's name is from a configuration; what comes next under the file's name is filed by
-// that.
+// TestNamedMeanwhile: a late capture shows that a device's name is from a configuration. The next
+// file under that name is filed by that rule.
 func TestNamedMeanwhile(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		file := func(n int) store.Capture {
@@ -610,7 +655,8 @@ func TestNamedMeanwhile(t *testing.T) {
 	})
 }
 
-// TestMergedThereAndBack: a merge that was interrupted, and then done the other way round, leaves a device under its own alias.
+// TestMergedThereAndBack: a merge that was interrupted, and then done the other way round, leaves a
+// device under its own alias.
 func TestMergedThereAndBack(t *testing.T) {
 	u := pgtest.Database(t)
 	s := open(t, u)
@@ -620,7 +666,9 @@ func TestMergedThereAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), "INSERT INTO aliases (site, name, device_id) SELECT site, name, id FROM devices"); err != nil {
+	_, err = conn.Exec(t.Context(),
+		"INSERT INTO aliases (site, name, device_id) SELECT site, name, id FROM devices")
+	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range 3 {
@@ -633,7 +681,8 @@ func TestMergedThereAndBack(t *testing.T) {
 	}
 }
 
-// TestForgottenContent: a content that this program has stored, and another has forgotten, is stored again.
+// TestForgottenContent: a content that this program has stored and another has deleted is stored
+// again.
 func TestForgottenContent(t *testing.T) {
 	for name, url := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -654,7 +703,8 @@ func TestForgottenContent(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if body, err := s.Content(t.Context(), r); err != nil || !bytes.Equal(body, c.Body) {
+				if body, err := s.Content(t.Context(), r); err != nil ||
+					!bytes.Equal(body, c.Body) {
 					t.Errorf("%q, err %v", body, err)
 				}
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/tftpsql/tftpsql/schema"
 )
 
-// Migrate brings the schema up to date. Where it is current nothing is locked and nothing is created. A schema newer than
-// this program is served, with a warning.
+// Migrate brings the schema up to date. If it is current, nothing is locked and nothing is created.
+// A schema newer than this program is served, with a warning.
 func (s *Store) Migrate(ctx context.Context) error {
 	version, dirty, err := s.SchemaVersion(ctx)
 	latest := s.dialect.Latest()
@@ -18,7 +18,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !dirty && version > latest:
-		s.log.Warn("the database's schema is newer than this program: upgrade it", "schema", version, "known", latest)
+		s.log.Warn("the database's schema is newer than this program: upgrade it",
+			"schema", version, "known", latest)
 		return nil
 	case !dirty && version == latest:
 		return nil
@@ -26,7 +27,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return s.explain("migrate", s.backend.exclusive(ctx, func() error { return s.migrate(ctx) }))
 }
 
-// migrate migrates while nobody else does. What another worker had half done is done by now.
+// migrate runs while no other process migrates. A migration that another worker had begun has
+// ended.
 func (s *Store) migrate(ctx context.Context) error {
 	before, dirty, err := s.SchemaVersion(ctx)
 	if err != nil {
@@ -39,7 +41,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		err := m.Up(s.dialect)
 		var refused interface{ SQLState() string }
 		if errors.As(err, &refused) && s.backend.atomicMigrations() {
-			// The server refused a statement and so has rolled back the whole file: the version before it is clean.
+			// The server refused a statement and has rolled back the whole file, so the version
+			// before it is clean.
 			if version, dirty, versionErr := m.Version(); versionErr == nil && dirty {
 				err = errors.Join(err, m.Force(int(version)-1))
 			}
@@ -62,12 +65,12 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// MigrateDown takes back the last n migrations, and with the first of them every capture.
+// MigrateDown takes back the last n migrations. Taking back the first one deletes every capture.
 func (s *Store) MigrateDown(n int) error {
 	return s.migrator(func(m *schema.Migrator) error { return m.Down(n) })
 }
 
-// MigrateForce says that the schema is at this version and not dirty; it runs nothing.
+// MigrateForce records that the schema is at this version and not dirty. It runs nothing.
 func (s *Store) MigrateForce(version int) error {
 	return s.migrator(func(m *schema.Migrator) error { return m.Force(version) })
 }
@@ -84,7 +87,8 @@ func (s *Store) migrator(do func(*schema.Migrator) error) error {
 	return s.explain("migrate", errors.Join(do(m), m.Close()))
 }
 
-// SchemaVersion returns the number of the last migration applied, 0 where there is none, and whether it failed half way.
+// SchemaVersion returns the number of the last applied migration, 0 if there is none, and whether
+// it failed half way.
 func (s *Store) SchemaVersion(ctx context.Context) (version uint, dirty bool, err error) {
 	row, err := s.backend.read().SchemaVersion(ctx)
 	if class, _ := s.backend.classify(err); errors.Is(err, sql.ErrNoRows) || class == noTable {
@@ -96,10 +100,11 @@ func (s *Store) SchemaVersion(ctx context.Context) (version uint, dirty bool, er
 // LatestSchema returns the version that this program migrates to.
 func (s *Store) LatestSchema() uint { return s.dialect.Latest() }
 
-// CheckSchema returns an error that says what to do unless the schema is one that this program can read.
+// CheckSchema returns nil if this program can read the schema, or else an error that says what to
+// do.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	version, dirty, err := s.SchemaVersion(ctx)
-	if err == nil && dirty { // it is while another worker migrates: wait for that
+	if err == nil && dirty { // another worker may be migrating: wait for it
 		err = s.backend.exclusive(ctx, func() error {
 			version, dirty, err = s.SchemaVersion(ctx)
 			return err
@@ -112,7 +117,8 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return s.explain("check schema", schema.DirtyError{Version: version})
 	case version < s.dialect.Latest():
 		return &Error{Op: "check schema", Class: Config, Hint: "run: tftpsql migrate up",
-			Err: fmt.Errorf("the database's schema is at version %d and this program needs %d", version, s.dialect.Latest())}
+			Err: fmt.Errorf("the database's schema is at version %d and this program needs %d",
+				version, s.dialect.Latest())}
 	}
 	return nil
 }

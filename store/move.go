@@ -9,7 +9,7 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// Imported is the mode of captures that came from elsewhere than a device.
+// Imported is the mode of captures that no device has sent.
 const Imported = "import"
 
 // Number returns how many captures there are.
@@ -18,9 +18,12 @@ func (s *Store) Number(ctx context.Context) (int64, error) {
 	return n, s.explain("count captures", err)
 }
 
-// Dump calls yield with every capture, the oldest first, as another database takes it over with Put: filed under its device's name.
-// What the configuration says and its fingerprint are left out, and so is the body, which body returns.
-func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]byte, error)) error) error {
+// Dump calls yield with every capture, the oldest first, in the form in which another database
+// stores it with Put: filed under its device's name. It leaves out what can be read from the
+// configuration, the fingerprint, and the body, which body returns.
+func (s *Store) Dump(
+	ctx context.Context, yield func(c Capture, body func() ([]byte, error)) error,
+) error {
 	p := queries.DumpCapturesParams{N: logPage}
 	for {
 		page, err := s.backend.read().DumpCaptures(ctx, p)
@@ -28,9 +31,11 @@ func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]b
 			return s.explain("read captures", err)
 		}
 		for _, r := range page {
-			c := Capture{UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Source: r.Source, SourcePort: uint16(r.SourcePort), Local: r.LocalAddress,
-				Filename: r.Filename, Mode: r.Mode, Options: r.Options, Duration: time.Duration(r.DurationUs) * time.Microsecond,
-				Site: r.Site, Name: r.Name, NamedBy: r.NamedBy, Filed: true}
+			c := Capture{
+				UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Source: r.Source,
+				SourcePort: uint16(r.SourcePort), Local: r.LocalAddress, Filename: r.Filename,
+				Mode: r.Mode, Options: r.Options, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy,
+				Filed: true, Duration: time.Duration(r.DurationUs) * time.Microsecond}
 			err := yield(c, func() ([]byte, error) {
 				body, err := s.content(ctx, r.SHA256)
 				return body, s.explain("read content", err)
@@ -46,7 +51,7 @@ func (s *Store) Dump(ctx context.Context, yield func(c Capture, body func() ([]b
 	}
 }
 
-// OldestUpload returns when the oldest capture came that was not imported, the zero time where there is none.
+// OldestUpload returns when the oldest capture arrived that was not imported, or the zero time.
 func (s *Store) OldestUpload(ctx context.Context) (time.Time, error) {
 	t, err := s.backend.read().OldestNotOfMode(ctx, Imported)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -55,7 +60,7 @@ func (s *Store) OldestUpload(ctx context.Context) (time.Time, error) {
 	return t.UTC(), s.explain("find capture", err)
 }
 
-// A Name is a name that a device has at a site.
+// A Name is a site, and the name of a device there.
 type Name struct{ Site, Name string }
 
 // OtherNames returns the aliases of a device.
@@ -67,8 +72,9 @@ func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err err
 	return names, s.explain("list aliases", err)
 }
 
-// Adopt takes over what another database says of a device besides its captures: its other names, as far as nothing has them here,
-// how often it is expected where nothing was said here, and that it is retired where nothing newer came here.
+// Adopt takes over what another database knows of a device besides its captures: its other names
+// unless they are in use here, how often it must send unless that is set here, and that it is
+// retired unless newer captures came here.
 func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
 	return s.explain("adopt device", s.backend.tx(ctx, func(q *queries.Queries) error {
 		d, err := named(ctx, q, from.Site, from.Name)
@@ -84,14 +90,16 @@ func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
 		for _, n := range names {
 			_, err := named(ctx, q, n.Site, n.Name)
 			if errors.Is(err, sql.ErrNoRows) {
-				err = q.AddAlias(ctx, queries.AddAliasParams{Site: n.Site, Name: n.Name, DeviceID: d.ID})
+				err = q.AddAlias(ctx, queries.AddAliasParams{
+					Site: n.Site, Name: n.Name, DeviceID: d.ID})
 			}
 			if err != nil {
 				return err
 			}
 		}
 		if from.Expected > 0 && d.ExpectedUs == 0 {
-			if err := q.ExpectDevice(ctx, queries.ExpectDeviceParams{ExpectedUs: from.Expected.Microseconds(), ID: d.ID}); err != nil {
+			p := queries.ExpectDeviceParams{ExpectedUs: from.Expected.Microseconds(), ID: d.ID}
+			if err := q.ExpectDevice(ctx, p); err != nil {
 				return err
 			}
 		}

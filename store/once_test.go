@@ -13,8 +13,8 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// TestWriteOnceTogether: of files of one name that go into one transaction, from devices that differ, one is stored. A lock holds
-// the writers until all are in the queue.
+// TestWriteOnceTogether: of several devices' files of one name in one transaction, one is stored. A
+// lock holds the writers until all files are in the queue.
 func TestWriteOnceTogether(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -36,21 +36,25 @@ func TestWriteOnceTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tx.Exec(t.Context(), "LOCK TABLE contents IN ACCESS EXCLUSIVE MODE"); err != nil {
+		if _, err := tx.Exec(t.Context(),
+			"LOCK TABLE contents IN ACCESS EXCLUSIVE MODE"); err != nil {
 			t.Fatal(err)
 		}
 		var senders sync.WaitGroup
 		var stored, waiting atomic.Int64
 		for plug := range 4 { // one for each writer
 			senders.Go(func() {
-				c := capture(100*round+50+plug, fmt.Sprint("plug", plug), fmt.Sprint("plug", round, plug))
+				c := capture(100*round+50+plug, fmt.Sprint("plug", plug),
+					fmt.Sprint("plug", round, plug))
 				c.Filename = c.UID
 				if _, err := s.Put(t.Context(), c); err != nil {
 					t.Error(err)
 				}
 			})
 			for held := 0; held <= plug; {
-				if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'contents'::regclass").Scan(&held); err != nil {
+				if err := tx.QueryRow(t.Context(),
+					"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "+
+						"'contents'::regclass").Scan(&held); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -68,7 +72,7 @@ func TestWriteOnceTogether(t *testing.T) {
 			})
 		}
 		for waiting.Load() < 40 {
-			time.Sleep(time.Millisecond) // nothing tells who is in the queue
+			time.Sleep(time.Millisecond) // nothing tells when a capture is queued
 		}
 		if err := tx.Commit(t.Context()); err != nil {
 			t.Fatal(err)

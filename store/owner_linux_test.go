@@ -9,7 +9,7 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// TestMadeByRoot: a database that root makes in a service's folder is the service's.
+// TestMadeByRoot: a database that root makes in a service's folder belongs to the service.
 func TestMadeByRoot(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root gives files away")
@@ -22,7 +22,8 @@ func TestMadeByRoot(t *testing.T) {
 	if err := os.Chown(dir, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"), store.Options{Own: true, Create: true})
+	s, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"),
+		store.Options{Own: true, Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}

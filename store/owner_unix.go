@@ -9,7 +9,8 @@ import (
 	"syscall"
 )
 
-// giveToOwner makes a file that root has made its folder's owner's, who could not open it else.
+// giveToOwner gives a file that root has made to the owner of its folder, who otherwise couldn't
+// open it.
 func giveToOwner(file string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -24,13 +25,15 @@ func giveToOwner(file string) error {
 	}
 	of, ok := folder.Sys().(*syscall.Stat_t)
 	is, ok2 := st.Sys().(*syscall.Stat_t)
-	if !ok || !ok2 || of.Uid == 0 || is.Uid != 0 || folder.Mode()&os.ModeSticky != 0 { // /tmp is everybody's
+	// A folder with the sticky bit, such as /tmp, belongs to all users.
+	if !ok || !ok2 || of.Uid == 0 || is.Uid != 0 || folder.Mode()&os.ModeSticky != 0 {
 		return nil
 	}
 	return os.Chown(file, int(of.Uid), int(of.Gid))
 }
 
-// makePrivate makes a file of this user's readable by nobody else, and returns its mode before. One that isn't there is private.
+// makePrivate makes a file of this user unreadable for others, and returns its mode before. A
+// missing file counts as private.
 func makePrivate(file string) (was os.FileMode, changed bool, err error) {
 	st, err := os.Stat(file)
 	if err != nil {

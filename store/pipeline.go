@@ -12,13 +12,15 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// A task is a part of a transaction that doesn't depend on those that run beside it. It claims the device whose captures it looks at,
-// and lets go of the one before; where another task has that device, claim waits, and reports that what was read before is out of date.
+// A task is a part of a transaction that doesn't depend on the tasks beside it. claim takes the
+// device whose captures the task reads and releases the one before. If another task holds the
+// device, claim waits, and reports that earlier reads are out of date.
 type task func(q *queries.Queries, claim func(device int64) (waited bool)) error
 
-// pipeline runs tasks on one connection side by side, and sends what they ask as one: each is a coroutine that stands still when it
-// asks something, and goes on when all have asked and the answers are there. So a transaction takes as many round trips as its
-// longest task, not as all of them. Within a round statements are in the order of the tasks, and so are locks.
+// pipeline runs tasks side by side on one connection and sends their statements together. Each task
+// is a coroutine that pauses at a statement and resumes when all tasks have paused and the answers
+// have arrived. So a transaction takes as many round trips as its longest task. Within a round,
+// statements and their locks are in the order of the tasks.
 type pipeline struct {
 	conn  sender
 	lanes []*lane
@@ -30,10 +32,10 @@ type sender interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// sendBytes is how much of bodies is sent as one: more costs more than it saves.
+// sendBytes bounds the bodies in one message: more cost more than they save.
 const sendBytes = 128 << 10
 
-// lane is a task that runs.
+// lane is a running task.
 type lane struct {
 	p       *pipeline
 	next    func() (ask, bool)
@@ -83,14 +85,14 @@ func runPipeline(ctx context.Context, conn sender, tasks []task) error {
 	return nil
 }
 
-// run lets a task go on until it asks something, waits for another's end, or ends.
+// run resumes a task until it pauses at a statement, waits for another task, or ends.
 func (l *lane) run() error {
 	next, more := l.next()
 	l.asks, l.over = next, !more
 	return l.err
 }
 
-// round sends what the tasks ask, and lets each go on with its answer.
+// round sends the statements of all tasks and resumes each with its answer.
 func (p *pipeline) round(ctx context.Context) error {
 	for lanes := p.lanes; len(lanes) > 0; {
 		batch, size, n := &pgx.Batch{}, 0, 0
@@ -144,7 +146,8 @@ func (p *pipeline) answer(ctx context.Context, batch *pgx.Batch, lanes []*lane) 
 	return nil
 }
 
-// claim waits until no other task has the device: two names may be one device's, by an alias.
+// claim waits until no other task holds the device. Two names may belong to one device, by an
+// alias.
 func (l *lane) claim(device int64) (waited bool) {
 	if device == l.device {
 		return false
@@ -163,7 +166,7 @@ func (l *lane) claim(device int64) (waited bool) {
 	return waited
 }
 
-// release lets go of the device that is claimed.
+// release gives up the claimed device.
 func (l *lane) release() {
 	if l.device != 0 {
 		delete(l.p.held, l.device)
@@ -193,7 +196,7 @@ func (l *lane) QueryRow(_ context.Context, text string, args ...any) pgx.Row {
 	return l.answers.QueryRow()
 }
 
-// stopped is the answer that a task gets which is to end.
+// stopped is the answer to a task that must end.
 type stopped struct{}
 
 func (stopped) Scan(...any) error { return errStopped }

@@ -22,21 +22,24 @@ import (
 )
 
 const (
-	// postgresWriters is how many transactions write at once: enough to keep a server busy while others wait for its disk,
-	// few enough that what waits meanwhile goes together.
+	// postgresWriters is the number of concurrent write transactions: enough to keep the server
+	// busy while some of them wait for its disk, few enough that queued captures share a
+	// transaction.
 	postgresWriters = 4
 
-	// connectTimeout bounds a connection attempt where the URL doesn't: a device waits about 5 s before it repeats.
+	// connectTimeout bounds a connection attempt unless the URL does: a device repeats its last
+	// block after about 5 s.
 	connectTimeout = 4 * time.Second
 
-	// connLifetime is how long a connection is used: proxies before managed databases cut them after 10 minutes.
+	// connLifetime bounds the age of a connection: proxies of managed databases cut it after 10
+	// minutes.
 	connLifetime = 9 * time.Minute
 
-	// idleTimeout is after what PostgreSQL ends a transaction of a worker that says nothing any more: it has vanished, and its host
-	// hasn't said so. Between two statements of a batch a worker that lives takes milliseconds.
+	// idleTimeout is how long PostgreSQL keeps the transaction of a worker that is silent because
+	// its host has vanished. A worker that is alive takes milliseconds between two statements.
 	idleTimeout = 10 * time.Second
 
-	// lockTimeout bounds how long a migration waits for another worker's, or for a table that somebody reads.
+	// lockTimeout bounds how long a migration waits for another worker's, or for a table in use.
 	lockTimeout = "15s"
 )
 
@@ -49,19 +52,21 @@ type postgres struct {
 func openPostgres(url string, o Options) (backend, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(url, err))
+		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+			withoutSecrets(url, err))
 	}
 	direct := config.ConnConfig.Copy()
 	if o.DirectURL != "" {
 		if direct, err = pgx.ParseConfig(o.DirectURL); err != nil {
-			return nil, usage("look at DATABASE_DIRECT_URL: the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(o.DirectURL, err))
+			return nil, usage("look at DATABASE_DIRECT_URL: the form is "+
+				"postgres://USER:PASSWORD@HOST:PORT/DATABASE", withoutSecrets(o.DirectURL, err))
 		}
 	}
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = postgresWriters + 4 // and some for reading
+		config.MaxConns = postgresWriters + 4 // plus some for reading
 	}
 	if !strings.Contains(url, "pool_max_conn_lifetime") {
 		config.MaxConnLifetime = connLifetime
@@ -72,7 +77,8 @@ func openPostgres(url string, o Options) (backend, error) {
 	direct.ConnectTimeout = config.ConnConfig.ConnectTimeout
 	direct.RuntimeParams["lock_timeout"] = lockTimeout
 	direct.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		if n.Severity == "NOTICE" && n.Code == "00000" { // RAISE NOTICE in a migration; "already exists, skipping" has a code
+		// From RAISE NOTICE in a migration. A notice of the server's own has another code.
+		if n.Severity == "NOTICE" && n.Code == "00000" {
 			o.Logger.Info(n.Message)
 		}
 	}
@@ -84,13 +90,14 @@ func openPostgres(url string, o Options) (backend, error) {
 	return &postgres{pool, direct, o.Logger}, nil
 }
 
-// withoutSecrets keeps the reason of a malformed URL and not the URL, which holds a password, nor a value of its parameters, which may be
-// one that stands in the wrong place.
+// withoutSecrets returns the reason why a URL is malformed. It removes the URL, which holds a
+// password, and the values of its parameters, since a password may be among them by mistake.
 func withoutSecrets(database string, err error) error {
 	malformed := errors.New("malformed database URL")
 	var parse *pgconn.ParseConfigError
 	u, urlErr := neturl.Parse(database)
-	if urlErr != nil || !strings.HasPrefix(u.Scheme, "postgres") || !errors.As(err, &parse) || errors.Unwrap(parse) == nil {
+	if urlErr != nil || !strings.HasPrefix(u.Scheme, "postgres") || !errors.As(err, &parse) ||
+		errors.Unwrap(parse) == nil {
 		return malformed
 	}
 	values, urlErr := neturl.ParseQuery(u.RawQuery)
@@ -100,28 +107,31 @@ func withoutSecrets(database string, err error) error {
 	text := errors.Unwrap(parse).Error()
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		for _, v := range values[key] {
-			whole := regexp.MustCompile(`(^|[^[:alnum:]])` + regexp.QuoteMeta(v) + `($|[^[:alnum:]])`)
+			whole := regexp.MustCompile(`(^|[^[:alnum:]])` + regexp.QuoteMeta(v) +
+				`($|[^[:alnum:]])`)
 			if v != "" && whole.MatchString(text) {
 				text = key + ": " + whole.ReplaceAllString(text, "${1}xxxxx${2}")
 			}
 		}
 	}
-	return errors.New(quoted.ReplaceAllString(text, `"xxxxx"`)) // a part of a value is quoted too
+	return errors.New(quoted.ReplaceAllString(text, `"xxxxx"`)) // which may be a part of a value
 }
 
 var quoted = regexp.MustCompile(`"[^"]*"`)
 
 func (p *postgres) read() *queries.Queries { return queries.New(p.pool) }
 
-// reading keeps PostgreSQL from compiling the queries: it takes them for much dearer than they are.
+// reading turns off JIT: PostgreSQL overestimates these queries, and compiling them takes longer
+// than running them.
 func (p *postgres) reading(ctx context.Context, fn func(*queries.Queries) error) error {
-	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		q := queries.New(tx)
-		if err := q.TurnOffJIT(ctx); err != nil {
-			return err
-		}
-		return fn(q)
-	})
+	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly},
+		func(tx pgx.Tx) error {
+			q := queries.New(tx)
+			if err := q.TurnOffJIT(ctx); err != nil {
+				return err
+			}
+			return fn(q)
+		})
 }
 
 func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) error {
@@ -136,31 +146,36 @@ func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) erro
 
 func (p *postgres) runTasks(ctx context.Context, lock time.Duration, tasks []task) error {
 	idle := idleTimeout
-	if at, ok := ctx.Deadline(); ok && time.Until(at) > maxPatience { // over a slow line a statement is long under way
+	// Over a slow line a statement may take long.
+	if at, ok := ctx.Deadline(); ok && time.Until(at) > maxPatience {
 		idle = time.Until(at).Round(time.Second)
 	}
 	begin := func(q *queries.Queries, _ func(int64) bool) error {
-		return q.BeginCaptures(ctx, queries.BeginCapturesParams{LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
+		return q.BeginCaptures(ctx, queries.BeginCapturesParams{
+			LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
 	}
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return runPipeline(ctx, tx, append([]task{begin}, tasks...)) })
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		return runPipeline(ctx, tx, append([]task{begin}, tasks...))
+	})
 }
 
-// milliseconds is a time as PostgreSQL's settings have it.
+// milliseconds formats a time for PostgreSQL's settings.
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// locked reports whether an error says that a lock was waited for too long.
+// locked reports whether an error says that a transaction waited too long for a lock.
 func (p *postgres) locked(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
-// missesContent reports whether an error says that a capture's content isn't there.
+// missesContent reports whether an error says that a capture's content is missing.
 func (p *postgres) missesContent(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23503"
 }
 
-// aboutRow reports whether an error may be about one capture, and not about the server or the connection.
+// aboutRow reports whether an error may be about one capture, and not about the server or the
+// connection.
 func (p *postgres) aboutRow(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -173,7 +188,7 @@ func (p *postgres) aboutRow(err error) bool {
 	switch pg.Code[:2] {
 	case "08", "53", "28", "3D", "25", "58": // connection, resources, login, read-only, the system
 		return false
-	case "57": // 57014 is a statement that was cancelled, as for its time; the others are a server that stops
+	case "57": // 57014 is a cancelled statement; the others are a server that stops
 		return pg.Code == "57014"
 	}
 	return true
@@ -183,13 +198,15 @@ func (p *postgres) writers() int { return postgresWriters }
 
 func (p *postgres) concurrent() bool { return true }
 
-func (p *postgres) atomicMigrations() bool { return true } // a file is one simple query, and so one transaction
+// atomicMigrations is true: a file is one simple query, and so one transaction.
+func (p *postgres) atomicMigrations() bool { return true }
 
-// reclaim leaves it to autovacuum, which makes the space free for what comes.
+// reclaim does nothing: autovacuum makes the space free for new rows.
 func (p *postgres) reclaim(context.Context, bool) error { return nil }
 
-// listen waits on a connection of its own for the notification that a trigger sends for each capture. It looks now and then
-// all the same: what is committed while the connection is made anew is not told.
+// listen waits on a connection of its own for the notification that a trigger sends for each
+// capture. Every watchQuiet it returns without one, since a commit during a reconnect isn't
+// notified.
 func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) {
 	var conn *pgx.Conn
 	wait = func() (err error) {
@@ -199,7 +216,7 @@ func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) 
 			}
 			if err != nil {
 				if conn != nil {
-					_ = conn.Close(context.WithoutCancel(ctx)) // it is of no use any more
+					_ = conn.Close(context.WithoutCancel(ctx)) // it is unusable
 					conn = nil
 				}
 				select {
@@ -240,14 +257,15 @@ func (p *postgres) exclusive(ctx context.Context, fn func() error) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) // which gives the lock back
+	defer conn.Close(context.WithoutCancel(ctx)) // which releases the lock
 	if err := queries.New(conn).LockMigrations(ctx); err != nil {
 		return err
 	}
 	return fn()
 }
 
-// close waits a moment for PostgreSQL to say goodbye: pgx would wait for one that is stalled for 15 s. Nothing is under way any more.
+// close waits for at most closePatience. pgx would wait 15 s for a stalled server, and nothing is
+// in progress any more.
 func (p *postgres) close() error {
 	closed := make(chan struct{})
 	go func() { // ends with the connections
@@ -275,8 +293,10 @@ func (p *postgres) migrations() (*sql.DB, error) {
 		err = errors.Join(err, conn.Close())
 	}
 	if err == nil && encoding != "UTF8" {
-		err = &Error{Op: "migrate", Class: Config, Hint: "create it with: CREATE DATABASE tftpsql ENCODING 'UTF8' TEMPLATE template0",
-			Err: errors.New("the database's encoding is " + encoding + " and can't hold every name that a device may send")}
+		err = &Error{Op: "migrate", Class: Config,
+			Hint: "create it with: CREATE DATABASE tftpsql ENCODING 'UTF8' TEMPLATE template0",
+			Err: errors.New("the database's encoding is " + encoding +
+				" and can't hold every name that a device may send")}
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -284,42 +304,52 @@ func (p *postgres) migrations() (*sql.DB, error) {
 	return db, nil
 }
 
-// classify reads SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html). Where the connection broke it is
-// unknown whether the transaction was committed; the UIDs make another try harmless.
+// classify reads the SQLSTATE (https://www.postgresql.org/docs/15/errcodes-appendix.html). After a
+// broken connection it is unknown whether the transaction was committed; the UIDs make another try
+// harmless.
 func (p *postgres) classify(err error) (Class, string) {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return Transient, "look whether PostgreSQL runs and can be reached"
 	}
 	switch pg.Code {
-	case "40001", "40P01", "23503", "23505": // serialization, deadlock, content just pruned, name just taken
+	case "40001", "40P01": // serialization, deadlock
+		return conflict, ""
+	case "23503", "23505": // the content was just pruned, the name just taken
 		return conflict, ""
 	case "42P01":
 		return noTable, ""
 	case "53100":
 		return Full, "make room on the database server's disk"
 	case "25006":
-		p.pool.Reset() // after a failover the pool holds connections to what is a standby now
-		return Transient, "PostgreSQL is read-only: after a failover this passes; else look at default_transaction_read_only"
+		p.pool.Reset() // after a failover its connections lead to a standby
+		return Transient, "PostgreSQL is read-only: after a failover this passes; else look at " +
+			"default_transaction_read_only"
 	case "28000", "28P01", "3D000":
 		return Login, "look at user, password and database in DATABASE_URL"
 	case "42501":
-		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables; to make them it needs to own the database"
+		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables; to make " +
+			"them it needs to own the database"
 	case "55P03":
-		return Transient, "another session holds a table or a row that this one needs, or migrates: look at pg_stat_activity and end it"
-	case "42P05", "26000": // PgBouncer handed each transaction to another connection, which has other prepared statements
-		return Config, "PgBouncer in transaction mode needs ?default_query_exec_mode=cache_describe at the end of DATABASE_URL"
+		return Transient, "another session holds a table or a row that this one needs, or " +
+			"migrates: look at pg_stat_activity and end it"
+	case "42P05", "26000":
+		// PgBouncer changes the connection, and each has its own prepared statements.
+		return Config, "PgBouncer in transaction mode needs " +
+			"?default_query_exec_mode=cache_describe at the end of DATABASE_URL"
 	case "08P01":
 		if strings.Contains(pg.Message, "unsupported startup parameter") {
-			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to PostgreSQL's own address"
+			return Config, "migrations can't run through PgBouncer: set DATABASE_DIRECT_URL to " +
+				"PostgreSQL's own address"
 		}
-	case "54000": // the queue of notifications is full, because a listener is stuck
-		return Transient, "end the session that listens and doesn't read: look at pg_stat_activity for LISTEN"
+	case "54000": // a stuck listener has filled the queue
+		return Transient, "end the session that listens and doesn't read: look at " +
+			"pg_stat_activity for LISTEN"
 	case "57P03":
 		return Transient, "PostgreSQL is starting or stopping"
 	}
 	switch pg.Code[:2] {
-	case "22", "23", "0A", "54", "P0": // P0: a trigger of the operator's own says no
+	case "22", "23", "0A", "54", "P0": // P0: a trigger of the operator's refuses
 		return Permanent, ""
 	case "42":
 		return Config, "the schema is not this program's: look at tftpsql migrate version"

@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// statements are those that SQLite's writer has compiled already, which takes longer than running most of them.
+// statements are the compiled statements of SQLite's writer. Compiling takes longer than running
+// for most of them.
 type statements struct {
 	mu     sync.Mutex           // guards texts
-	texts  map[string]*sql.Stmt // nil for those that were run once
+	texts  map[string]*sql.Stmt // nil for those that have run once
 	unmade []string
 }
 
-// get returns a statement, or nil where it isn't compiled yet.
+// get returns a statement, or nil if it isn't compiled yet.
 func (s *statements) get(text string) *sql.Stmt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +29,8 @@ func (s *statements) get(text string) *sql.Stmt {
 	return st
 }
 
-// prepare compiles what was run once. It needs the connection that a transaction has, and so comes after it.
+// prepare compiles the statements that have run once. It needs the writer's connection, so it comes
+// after the transaction.
 func (s *statements) prepare(ctx context.Context, db *sql.DB) {
 	s.mu.Lock()
 	unmade := s.unmade
@@ -38,7 +40,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) {
 		st, err := db.PrepareContext(ctx, text)
 		if err != nil {
 			s.mu.Lock()
-			delete(s.texts, text) // it goes on without, and is tried again
+			delete(s.texts, text) // it runs uncompiled, and is tried again
 			s.mu.Unlock()
 			continue
 		}
@@ -48,7 +50,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) {
 	}
 }
 
-// prepared is a transaction that runs compiled statements where there are any.
+// prepared is a transaction that uses compiled statements where there are any.
 type prepared struct {
 	*sql.Tx
 	texts *statements

@@ -7,27 +7,29 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// failuresKept is how long failures are kept: as long as somebody may ask what went wrong last month.
+// failuresKept is how long failures are kept: long enough for questions about last month.
 const failuresKept = 30 * 24 * time.Hour
 
-// A Retention says what is kept. What is newest of each device and kind stays in any case, the newest whole capture too, and
-// what is published.
+// A Retention says how long captures are kept. The newest capture of each device and kind, the
+// newest whole one and published ones always stay.
 type Retention struct {
-	Changed   time.Duration // how long a version stays after another has replaced it; 0 for ever
-	Unchanged time.Duration // how long a capture stays that says nothing new; 0 for ever
+	Changed   time.Duration // how long a replaced version stays; 0 for ever
+	Unchanged time.Duration // how long a capture stays that changed nothing; 0 for ever
 }
 
 // Pruned says what Prune has deleted, or would delete.
 type Pruned struct {
 	Versions  int   // captures of replaced versions
-	Sightings int   // captures that said nothing new
-	Contents  int   // bodies that nobody refers to any more
+	Sightings int   // captures that changed nothing
+	Contents  int   // bodies without other references
 	Bytes     int64 // of those bodies
 }
 
-// Prune deletes what is older than it is to be kept, in small pieces, so that captures come in meanwhile. With dry it only says
-// what it would delete.
-func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bool) (Pruned, error) {
+// Prune deletes captures that have passed their time, in small transactions, so that uploads are
+// stored meanwhile. With dry it only counts them.
+func (s *Store) Prune(
+	ctx context.Context, keep Retention, now time.Time, dry bool,
+) (Pruned, error) {
 	p := pruning{s: s, dry: dry, gone: map[[32]byte]int64{}}
 	var err error
 	if !dry {
@@ -39,23 +41,19 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time, dry bo
 		})
 	}
 	if err == nil && keep.Changed > 0 {
-		err = p.pass(ctx, &p.total.Versions, stamp(now.Add(-keep.Changed)), func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-			found, err := s.backend.read().PrunableVersions(ctx, queries.PrunableVersionsParams(a))
-			return rows(found, err, func(r queries.PrunableVersionsRow) queries.PrunableSightingsRow {
-				return queries.PrunableSightingsRow(r)
-			})
-		})
+		err = p.pass(ctx, &p.total.Versions, stamp(now.Add(-keep.Changed)), p.versions(ctx))
 	}
 	if err == nil && keep.Unchanged > 0 {
-		err = p.pass(ctx, &p.total.Sightings, stamp(now.Add(-keep.Unchanged)), func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-			return s.backend.read().PrunableSightings(ctx, a)
-		})
+		err = p.pass(ctx, &p.total.Sightings, stamp(now.Add(-keep.Unchanged)), p.sightings(ctx))
 	}
 	if err == nil && !dry && p.total.Contents > 0 {
 		err = s.backend.reclaim(ctx, false)
 	}
 	return p.total, s.explain("prune", err)
 }
+
+// findPrunable returns a page of captures that have passed their time.
+type findPrunable func(queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error)
 
 type pruning struct {
 	s     *Store
@@ -65,8 +63,25 @@ type pruning struct {
 	gone  map[[32]byte]int64 // with dry: how many references to a content would go
 }
 
-// pass goes through what find finds, from the oldest on.
-func (p *pruning) pass(ctx context.Context, count *int, before time.Time, find func(queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error)) error {
+func (p *pruning) versions(ctx context.Context) findPrunable {
+	return func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
+		found, err := p.s.backend.read().PrunableVersions(ctx, queries.PrunableVersionsParams(a))
+		return rows(found, err, func(r queries.PrunableVersionsRow) queries.PrunableSightingsRow {
+			return queries.PrunableSightingsRow(r)
+		})
+	}
+}
+
+func (p *pruning) sightings(ctx context.Context) findPrunable {
+	return func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
+		return p.s.backend.read().PrunableSightings(ctx, a)
+	}
+}
+
+// pass deletes all captures that find returns, the oldest first.
+func (p *pruning) pass(
+	ctx context.Context, count *int, before time.Time, find findPrunable,
+) error {
 	a := queries.PrunableSightingsParams{Before: before, N: pieceRows}
 	for {
 		rows, err := find(a)
@@ -113,7 +128,9 @@ func (p *pruning) delete(ctx context.Context, rows []queries.PrunableSightingsRo
 }
 
 // pretend counts what delete would delete.
-func (p *pruning) pretend(ctx context.Context, count *int, rows []queries.PrunableSightingsRow) error {
+func (p *pruning) pretend(
+	ctx context.Context, count *int, rows []queries.PrunableSightingsRow,
+) error {
 	if p.seen == nil {
 		p.seen = map[int64]bool{}
 	}

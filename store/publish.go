@@ -16,8 +16,8 @@ import (
 type Publication struct {
 	Name        string
 	Description string       // what it is, for people
-	Allowed     netip.Prefix // who may fetch it; the zero value for everybody who is served
-	Once        bool         // by the first source that gets it, and no other
+	Allowed     netip.Prefix // the sources that may fetch it; the zero value for all
+	Once        bool         // for the first source that receives it
 	PublishedAt time.Time
 	ExpiresAt   time.Time // the zero value for never
 	Fetches     int64
@@ -25,14 +25,15 @@ type Publication struct {
 }
 
 const (
-	// onceGrace is how long the source that fetched a file once may fetch it again: a device repeats a transfer that broke.
+	// onceGrace is how long the first source may fetch a file again that is published once: a
+	// device repeats a broken transfer.
 	onceGrace = 5 * time.Minute
 )
 
-// never is how an expiry is stored that never comes.
+// never is stored as the expiry of a publication without one.
 var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// Publish makes a capture fetchable under p.Name; what had that name before no longer is.
+// Publish makes a capture fetchable under p.Name. It replaces an earlier publication of that name.
 func (s *Store) Publish(ctx context.Context, p Publication, r Record) error {
 	sum, err := hex.DecodeString(r.SHA256)
 	if err != nil {
@@ -46,7 +47,9 @@ func (s *Store) PublishFile(ctx context.Context, p Publication, body []byte) err
 	return s.publish(ctx, p, sha256.Sum256(body), body)
 }
 
-func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byte, body []byte) error {
+func (s *Store) publish(
+	ctx context.Context, p Publication, sum [sha256.Size]byte, body []byte,
+) error {
 	allowed := ""
 	if p.Allowed.IsValid() {
 		allowed = p.Allowed.String()
@@ -63,18 +66,20 @@ func (s *Store) publish(ctx context.Context, p Publication, sum [sha256.Size]byt
 		if err := q.DropExpired(ctx, stamp(p.PublishedAt)); err != nil {
 			return err
 		}
-		return q.Publish(ctx, queries.PublishParams{Name: p.Name, SHA256: sum[:], Description: p.Description, Allowed: allowed, Once: p.Once,
+		return q.Publish(ctx, queries.PublishParams{Name: p.Name, SHA256: sum[:],
+			Description: p.Description, Allowed: allowed, Once: p.Once,
 			PublishedAt: stamp(p.PublishedAt), ExpiresAt: stamp(p.ExpiresAt)})
 	}))
 }
 
-// Published returns what is fetchable now, by name.
+// Published returns the current publications, by name.
 func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, error) {
 	rows, err := s.backend.read().Published(ctx, stamp(now))
 	list := make([]Publication, len(rows))
 	for i, r := range rows {
-		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once, PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, Size: r.Size}
-		list[i].Allowed, _ = netip.ParsePrefix(r.Allowed) // empty for everybody
+		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once,
+			PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, Size: r.Size}
+		list[i].Allowed, _ = netip.ParsePrefix(r.Allowed) // empty for all sources
 		if at := r.ExpiresAt.UTC(); !at.Equal(never) {
 			list[i].ExpiresAt = at
 		}
@@ -87,42 +92,52 @@ func (s *Store) Unpublish(ctx context.Context, name string) error {
 	return s.explain("unpublish", s.backend.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.Unpublish(ctx, name)
 		if err == nil && n == 0 {
-			return &Error{Op: "unpublish", Class: NotFound, Hint: "tftpsql publish --list lists them", Err: fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
+			return &Error{Op: "unpublish", Class: NotFound,
+				Hint: "tftpsql publish --list lists them",
+				Err:  fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
 		}
 		return err
 	}))
 }
 
-// ErrNotAllowed is what FetchPublished returns to a source that may not have the file.
+// ErrNotAllowed is returned by FetchPublished to a source that may not have the file.
 var ErrNotAllowed = errors.New("published for others")
 
-// FetchPublished returns a published file to a source, and ErrNotFound where nothing of that name is published now. A file
-// that is published once is spent when a source has got it (see Fetched), not when it asks: the asker may be forged.
-func (s *Store) FetchPublished(ctx context.Context, name string, source netip.Addr, now time.Time) ([]byte, error) {
+// FetchPublished returns a published file to a source, and ErrNotFound if nothing is published
+// under that name now. A file that is published once is used up when a source has received it (see
+// Fetched), not when it asks, since the address of a request may be forged.
+func (s *Store) FetchPublished(
+	ctx context.Context, name string, source netip.Addr, now time.Time,
+) ([]byte, error) {
 	now = stamp(now)
-	file, err := s.backend.read().PublishedFile(ctx, queries.PublishedFileParams{Name: name, Now: now})
+	file, err := s.backend.read().PublishedFile(ctx,
+		queries.PublishedFileParams{Name: name, Now: now})
 	if err != nil {
 		return nil, s.explain("find published file", err)
 	}
-	if p, err := netip.ParsePrefix(file.Allowed); err == nil && !p.Contains(source.Unmap().WithZone("")) {
+	if p, err := netip.ParsePrefix(file.Allowed); err == nil &&
+		!p.Contains(source.Unmap().WithZone("")) {
 		return nil, ErrNotAllowed
 	}
-	if file.Once && file.FetchedBy != "" && (file.FetchedBy != source.Unmap().String() || now.Sub(file.FetchedAt) > onceGrace) {
+	if file.Once && file.FetchedBy != "" && (file.FetchedBy != source.Unmap().String() ||
+		now.Sub(file.FetchedAt) > onceGrace) {
 		return nil, ErrNotAllowed
 	}
 	body, err := s.content(ctx, file.SHA256)
 	return body, s.explain("read content", err)
 }
 
-// Fetched notes that a source has got all of a published file.
+// Fetched notes that a source has received all of a published file.
 func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now time.Time) error {
 	return s.explain("note a fetch", s.backend.tx(ctx, func(q *queries.Queries) error {
-		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(), Now: stamp(now)})
+		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(),
+			Now: stamp(now)})
 	}))
 }
 
-// stamp is a time as both engines keep it.
+// stamp is a time in the precision of both databases.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// MaxPublished bounds a published file, in bytes: images of small devices, not of servers, since it is held in memory.
+// MaxPublished bounds a published file, in bytes. The file is held in memory, so it is meant for
+// the images of small devices.
 const MaxPublished = 256 << 20

@@ -24,7 +24,8 @@ func TestPublish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		now, here, there := day, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:198.51.100.1")
+		now, here, there := day, netip.MustParseAddr("192.0.2.1"),
+			netip.MustParseAddr("::ffff:198.51.100.1")
 		must := func(err error) {
 			t.Helper()
 			if err != nil {
@@ -41,35 +42,44 @@ func TestPublish(t *testing.T) {
 				t.Errorf("%s for %v: %q, %v; want %q, %v", name, from, body, err, want, wantErr)
 			}
 		}
-		must(s.Publish(ctx, store.Publication{Name: "hour", Description: "fw1", PublishedAt: now, ExpiresAt: now.Add(time.Hour)}, r))
+		must(s.Publish(ctx, store.Publication{Name: "hour", Description: "fw1", PublishedAt: now,
+			ExpiresAt: now.Add(time.Hour)}, r))
 		must(s.Publish(ctx, store.Publication{Name: "ever", PublishedAt: now}, r))
-		must(s.Publish(ctx, store.Publication{Name: "for", PublishedAt: now, Allowed: netip.MustParsePrefix("198.51.100.0/24")}, r))
+		must(s.Publish(ctx, store.Publication{Name: "for", PublishedAt: now,
+			Allowed: netip.MustParsePrefix("198.51.100.0/24")}, r))
 		must(s.Publish(ctx, store.Publication{Name: "once", PublishedAt: now, Once: true}, r))
-		must(s.PublishFile(ctx, store.Publication{Name: "file", PublishedAt: now}, []byte("an image\x00")))
+		must(s.PublishFile(ctx, store.Publication{Name: "file", PublishedAt: now},
+			[]byte("an image\x00")))
 		fetch("hour", here, now.Add(59*time.Minute), "one", nil)
 		fetch("hour", here, now.Add(61*time.Minute), "", store.ErrNotFound)
 		fetch("ever", there, now.Add(1e6*time.Hour), "one", nil)
 		fetch("for", here, now, "", store.ErrNotAllowed)
 		fetch("for", there, now, "one", nil)
-		if body, err := s.FetchPublished(ctx, "once", there, now); string(body) != "one" || err != nil { // asked for, and never got
+		// asked for, and never got
+		if body, err := s.FetchPublished(ctx, "once", there, now); string(body) != "one" ||
+			err != nil {
 			t.Error(err)
 		}
 		fetch("once", here, now, "one", nil)
 		fetch("once", there, now, "", store.ErrNotAllowed)
-		fetch("once", here, now.Add(time.Minute), "one", nil) // the same device again, after a broken transfer
+		// the same device again, after a broken transfer
+		fetch("once", here, now.Add(time.Minute), "one", nil)
 		fetch("once", here, now.Add(4*time.Minute), "one", nil)
 		fetch("once", here, now.Add(6*time.Minute), "", store.ErrNotAllowed)
 		fetch("file", here, now, "an image\x00", nil)
 		fetch("none", here, now, "", store.ErrNotFound)
-		must(s.PublishFile(ctx, store.Publication{Name: "file", PublishedAt: now}, []byte("another")))
+		must(s.PublishFile(ctx, store.Publication{Name: "file", PublishedAt: now},
+			[]byte("another")))
 		fetch("file", here, now, "another", nil)
 		list, err := s.Published(ctx, now.Add(30*time.Minute))
 		if err != nil || len(list) != 5 {
 			t.Fatalf("%+v, %v", list, err)
 		}
 		for _, p := range list {
-			if p.Name == "hour" && (p.Fetches != 1 || p.Size != 3 || p.Description != "fw1" || !p.ExpiresAt.Equal(now.Add(time.Hour)) || p.Allowed.IsValid()) ||
-				p.Name == "for" && p.Allowed.String() != "198.51.100.0/24" || p.Name == "ever" && !p.ExpiresAt.IsZero() {
+			if p.Name == "hour" && (p.Fetches != 1 || p.Size != 3 || p.Description != "fw1" ||
+				!p.ExpiresAt.Equal(now.Add(time.Hour)) || p.Allowed.IsValid()) ||
+				p.Name == "for" && p.Allowed.String() != "198.51.100.0/24" || p.Name == "ever" &&
+				!p.ExpiresAt.IsZero() {
 				t.Errorf("%+v", p)
 			}
 		}
@@ -81,7 +91,8 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-// TestWriteOnce: of a file name only the first bytes are taken, however many come at once; the same bytes again are fine.
+// TestWriteOnce: only the first bytes under a file name are stored, however many come at once. The
+// same bytes again are accepted.
 func TestWriteOnce(t *testing.T) {
 	for name, url := range map[string]func() string{
 		"sqlite":   func() string { return "sqlite:" + filepath.Join(t.TempDir(), "once.db") },
@@ -116,7 +127,8 @@ func TestWriteOnce(t *testing.T) {
 			}
 			all.Wait()
 			if stored.Load() != 5 || refused.Load() != 15 {
-				t.Errorf("%d stored, %d refused, of 20 with four different bodies", stored.Load(), refused.Load())
+				t.Errorf("%d stored, %d refused, of 20 with four different bodies", stored.Load(),
+					refused.Load())
 			}
 		})
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The table is py3tftpsql's own, so sqlc doesn't know it. It is named backups in these texts, whatever its name is now.
+// The table belongs to py3tftpsql, so sqlc doesn't know it. These texts call it backups, whatever
+// its name is now.
 var (
 	//go:embed postgres/py3tftpsql_table.sql
 	seedTable string
@@ -24,11 +25,12 @@ var (
 type SeedRow struct {
 	Hostname string
 	SHA256   string // hexadecimal, of the text
-	at       string // where it lies
+	at       string // its place in the table
 	table    string
 }
 
-// SeedTable returns what the table of py3tftpsql's is called, which a migration renames, and ErrNotFound where there is none.
+// SeedTable returns the name of py3tftpsql's table, which a migration may have renamed, or
+// ErrNotFound.
 func (s *Store) SeedTable(ctx context.Context) (table string, err error) {
 	p, ok := s.backend.(*postgres)
 	if !ok {
@@ -37,8 +39,8 @@ func (s *Store) SeedTable(ctx context.Context) (table string, err error) {
 	return table, s.explain("find py3tftpsql's table", p.pool.QueryRow(ctx, seedTable).Scan(&table))
 }
 
-// SeedRows returns the rows of the table that py3tftpsql keeps on PostgreSQL (hostname, config), in the order in which they were
-// written, and ErrNotFound where there is no such table.
+// SeedRows returns the rows of py3tftpsql's table (hostname, config) in the order in which they
+// were written, or ErrNotFound if there is no such table.
 func (s *Store) SeedRows(ctx context.Context) (list []SeedRow, err error) {
 	table, err := s.SeedTable(ctx)
 	if err != nil {
@@ -65,7 +67,8 @@ func (s *Store) SeedConfig(ctx context.Context, r SeedRow) ([]byte, error) {
 	var text string
 	err := p.pool.QueryRow(ctx, inTable(seedConfig, r.table), r.at).Scan(&text)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, &Error{Op: "read " + r.table, Class: Transient, Err: fmt.Errorf("a row of %s went away while it was read", r.table),
+		return nil, &Error{Op: "read " + r.table, Class: Transient,
+			Err:  fmt.Errorf("a row of %s went away while it was read", r.table),
 			Hint: "stop py3tftpsql, and run this again"}
 	}
 	return []byte(text), s.explain("read "+r.table, err)

@@ -8,17 +8,18 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// Ready returns nil while captures can be stored: the schema is there, and a transaction that may write commits. It writes
-// nothing.
+// Ready returns nil while captures can be stored: the schema is there, and a transaction that may
+// write commits. It writes nothing.
 func (s *Store) Ready(ctx context.Context) error {
 	err := s.databaseReady(ctx)
 	if err != nil && s.spool != nil {
-		return s.spool.ready(context.WithoutCancel(ctx)) // PostgreSQL may have taken all the time there was
+		// PostgreSQL may have used up ctx's time.
+		return s.spool.ready(context.WithoutCancel(ctx))
 	}
 	return err
 }
 
-// SpoolReady returns nil while the spool could keep captures, and where there is none.
+// SpoolReady returns nil if the spool can keep captures, or if there is no spool.
 func (s *Store) SpoolReady(ctx context.Context) error {
 	if s.spool == nil {
 		return nil
@@ -31,7 +32,8 @@ func (s *Store) databaseReady(ctx context.Context) error {
 		return err
 	}
 	return s.explain("check database", s.backend.tx(ctx, func(q *queries.Queries) error {
-		_, err := q.HoldDevice(ctx, 0) // no device has this number; a standby that only reads refuses it
+		// No device has this number. A read-only standby refuses the statement.
+		_, err := q.HoldDevice(ctx, 0)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

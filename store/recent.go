@@ -7,19 +7,20 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// recentMost is how many contents and devices are remembered, some 64 and 400 bytes each: those of the devices that one worker can have.
+// recentMost bounds the contents and devices that are remembered, at about 64 and 400 bytes each.
+// One worker can't serve more devices than that.
 const recentMost = 1 << 15
 
-// recent is what this program has stored itself, and needn't send or ask again. What is full is forgotten as a whole, which costs a body
-// and a question a device.
+// recent remembers what this program has stored itself and so needn't send or ask again. A full map
+// is emptied, which costs one body and one question for each device.
 type recent struct {
 	mu   sync.Mutex // guards what follows
 	sums map[[sha256.Size]byte]struct{}
 	last map[Name]last
 }
 
-// last is the capture of a device that was stored last, and was the newest, and the device as it was then. It holds copies, so that the
-// body can go.
+// last is a device's newest capture, stored here, and the device row after it. It holds copies, so
+// that the body can be freed.
 type last struct {
 	device           queries.LockDeviceRow
 	kind             string
@@ -27,7 +28,8 @@ type last struct {
 	rules            int64
 }
 
-// has reports whether a content is there. It may have gone: then the foreign key says so, and it is sent after all.
+// has reports whether a content is in the database. If another program has deleted it meanwhile,
+// the foreign key says so, and the content is sent again.
 func (r *recent) has(sum [sha256.Size]byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,16 +37,19 @@ func (r *recent) has(sum [sha256.Size]byte) bool {
 	return ok
 }
 
-// base returns what the newest capture of a device is compared by, if it is complete, of that kind, and was stored here.
+// base returns what the device's newest capture is compared by, if this program stored it, it is
+// complete and it is of that kind.
 func (r *recent) base(d queries.LockDeviceRow, kind string) (digest, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, ok := r.last[Name{d.Site, d.Name}]
-	return digest{l.sum[:], l.fingerprint[:], l.rules}, ok && l.device.ID == d.ID && l.device.LastUID == d.LastUID && l.kind == kind
+	return digest{l.sum[:], l.fingerprint[:], l.rules}, ok && l.device.ID == d.ID &&
+		l.device.LastUID == d.LastUID && l.kind == kind
 }
 
-// device returns the device that a capture belongs to by the rules of lockDevice, as it was when this program stored its newest capture,
-// if the one is to be compared with the other.
+// device returns the device that a capture belongs to by the rules of lockDevice, as this program's
+// last capture left it. ok is false if the two captures can't be compared without asking the
+// database.
 func (r *recent) device(c *Capture) (queries.LockDeviceRow, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +63,7 @@ func (r *recent) device(c *Capture) (queries.LockDeviceRow, bool) {
 	return l.device, c.Source != "" && l.device.Owner == c.Source
 }
 
-// lose forgets a device that is not as it was.
+// lose forgets a device whose row has changed.
 func (r *recent) lose(d queries.LockDeviceRow) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +88,7 @@ func (r *recent) add(batch []*write, results []Stored) {
 	}
 }
 
-// drop forgets the contents of a batch, and reports whether there were any.
+// drop forgets the contents of a batch, and reports whether any were known.
 func (r *recent) drop(batch []*write) (any bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,8 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// An AmbiguousError says that a reference names more than one device. Candidates are references that name each of them.
+// An AmbiguousError says that a reference names more than one device. Each candidate is a reference
+// that names one of them.
 type AmbiguousError struct {
 	Ref        string
 	Candidates []string
@@ -28,7 +29,8 @@ var (
 	backwards = regexp.MustCompile(`^(.+)~([0-9]{1,9})$`)
 )
 
-// Device finds the device that ref names: SITE/NAME, /NAME for a device without site, or a NAME that only one site has.
+// Device finds the device that ref names: SITE/NAME, /NAME for a device without site, or a NAME
+// that only one site has.
 func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 	found, err := s.candidates(ctx, ref)
 	if err != nil {
@@ -36,8 +38,9 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Device{}, &Error{Op: "find device", Class: NotFound, Hint: "tftpsql devices lists them",
-			Err: fmt.Errorf("no device %q: %w", ref, ErrNotFound)}
+		return Device{}, &Error{Op: "find device", Class: NotFound,
+			Hint: "tftpsql devices lists them",
+			Err:  fmt.Errorf("no device %q: %w", ref, ErrNotFound)}
 	case 1:
 		return found[0], nil
 	}
@@ -48,11 +51,12 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 	return Device{}, &Error{Op: "find device", Class: Usage, Err: e}
 }
 
-// candidates returns the devices that ref names with its site; where there are none, those of that name in any site.
+// candidates returns the devices that ref names as SITE/NAME, or else those of that name in any
+// site.
 func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	q := s.backend.read()
 	var found []Device
-	for i := range len(ref) { // a site and a name may hold slashes themselves
+	for i := range len(ref) { // a site or a name may contain slashes
 		if ref[i] != '/' {
 			continue
 		}
@@ -73,7 +77,7 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	return devices(rows), s.explain("find device", err)
 }
 
-// named returns the device of that name, or else of that alias.
+// named returns the device of a name, or else of an alias.
 func named(ctx context.Context, q *queries.Queries, site, name string) (queries.Device, error) {
 	d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: site, Name: name})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -82,19 +86,24 @@ func named(ctx context.Context, q *queries.Queries, site, name string) (queries.
 	return d, err
 }
 
-// Resolve finds the capture that ref names: @ID, a uid, or a device as for Device, whose newest capture is meant, or with
-// ~N at its end the newest capture of the N-th changed version back. A device is looked at as of a time, now if that is zero.
+// Resolve finds the capture that ref names: @ID, a UID, or a device as for Device. A device stands
+// for its newest capture, or with ~N for the newest capture of the Nth changed version back. The
+// newest is as of at, or as of now if at is zero.
 func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, error) {
 	q := s.backend.read()
 	var row queries.CaptureLog
 	var err error
 	if !at.IsZero() && (strings.HasPrefix(ref, "@") || uid.MatchString(strings.ToLower(ref))) {
-		return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%s is one capture: a time goes with a device's name", ref)}
+		return Record{}, &Error{Op: "find capture", Class: Usage,
+			Err: fmt.Errorf("%s is one capture: a time goes with a device's name", ref)}
 	}
 	if id, ok := strings.CutPrefix(ref, "@"); ok && !strings.Contains(id, "/") {
 		n, parseErr := strconv.ParseInt(id, 10, 64)
 		if parseErr != nil {
-			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf("%q is no capture's number: @ is followed by digits, and ~N goes with a device's name", ref)}
+			return Record{}, &Error{Op: "find capture", Class: Usage, Err: fmt.Errorf(
+				"%q is no capture's number: @ is followed by digits, and ~N goes with a device's "+
+					"name",
+				ref)}
 		}
 		row, err = q.CaptureRecord(ctx, n)
 	} else if uid.MatchString(strings.ToLower(ref)) {
@@ -103,7 +112,8 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 		return s.resolveDevice(ctx, ref, at)
 	}
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
-		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log lists them", Err: fmt.Errorf("no capture %s: %w", ref, ErrNotFound)}
+		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log lists them",
+			Err: fmt.Errorf("no capture %s: %w", ref, ErrNotFound)}
 	}
 	return record(row), err
 }
@@ -112,7 +122,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	d, err := s.Device(ctx, ref)
 	back := int64(0)
 	if m := backwards.FindStringSubmatch(ref); m != nil && errors.Is(err, ErrNotFound) {
-		back, _ = strconv.ParseInt(m[2], 10, 64) // nine digits
+		back, _ = strconv.ParseInt(m[2], 10, 64) // at most nine digits
 		d, err = s.Device(ctx, m[1])
 	}
 	if err != nil {
@@ -121,13 +131,16 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	if at.IsZero() {
 		at = never
 	}
-	row, err := s.backend.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
+	row, err := s.backend.read().NewestAt(ctx,
+		queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)
 		if at != never {
-			err = fmt.Errorf("no capture of %s as of %s: %w", ref, at.Format(time.RFC3339), ErrNotFound)
+			err = fmt.Errorf("no capture of %s as of %s: %w", ref, at.Format(time.RFC3339),
+				ErrNotFound)
 		}
-		return Record{}, &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log " + d.Ref() + " lists them", Err: err}
+		return Record{}, &Error{Op: "find capture", Class: NotFound, Err: err,
+			Hint: "tftpsql log " + d.Ref() + " lists them"}
 	}
 	r := record(row)
 	if err != nil {
@@ -138,25 +151,28 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	}
 	older, err := s.Before(ctx, r, back)
 	if errors.Is(err, ErrNotFound) {
-		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log " + d.Ref() + " lists them",
-			Err: fmt.Errorf("%s has not changed so often: no %s: %w", d.Ref(), ref, ErrNotFound)}
+		err = &Error{Op: "find capture", Class: NotFound,
+			Hint: "tftpsql log " + d.Ref() + " lists them",
+			Err:  fmt.Errorf("%s has not changed so often: no %s: %w", d.Ref(), ref, ErrNotFound)}
 	}
 	return older, err
 }
 
-// Before returns the newest capture of the n-th changed version before the one that r belongs to, of the same device and
-// kind; ErrNotFound where there was none.
+// Before returns the newest capture of the nth changed version before the one that r belongs to, of
+// the same device and kind, or ErrNotFound.
 func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	q := s.backend.read()
-	if !r.Complete { // it is no version: the one before it is the last whole one
-		row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
+	if !r.Complete { // the version before a torn capture is the last whole one
+		row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{
+			DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
 		if err != nil || n == 1 {
 			return record(row), s.explain("find version", err)
 		}
 		r, n = record(row), n-1
 	}
 	start, err := q.VersionStart(ctx, queries.VersionStartParams{
-		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID, VersionsBack: n - 1})
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID,
+		VersionsBack: n - 1})
 	if err != nil {
 		return Record{}, s.explain("find version", err)
 	}

@@ -6,15 +6,16 @@ import (
 )
 
 const (
-	// reserveBytes is what a reserve holds: the journal of an SQLite file that is opened, or from which some captures are deleted, fits
-	// into it.
+	// reserveBytes is the size of a reserve. It covers the journal of opening an SQLite file or
+	// deleting some captures from it.
 	reserveBytes = 2 << 20
-	// reserveShare is by how much more than that a disk must have free.
+	// reserveShare is how many times reserveBytes the disk must have free.
 	reserveShare = 4
 )
 
-// keepReserve puts a file beside the database whose room is given back where the disk is full: else nothing could be deleted there, nor the
-// database even be opened, since both write first. It is the owner's, who goes without where it can't be made.
+// keepReserve puts a file beside the database that can be deleted when the disk is full. Without it
+// nothing could be deleted from the database, nor could the file be opened, since both write first.
+// A failure to make it is ignored.
 func (f *sqliteFile) keepReserve() {
 	path := f.path + ".reserve"
 	if _, err := os.Stat(path); err == nil {
@@ -24,7 +25,7 @@ func (f *sqliteFile) keepReserve() {
 		return
 	}
 	b := make([]byte, reserveBytes)
-	chance := rand.NewChaCha8([32]byte{}) // what a file system that compresses can't make smaller
+	chance := rand.NewChaCha8([32]byte{}) // random bytes, which no file system compresses
 	_, _ = chance.Read(b)                 // never fails
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -32,13 +33,13 @@ func (f *sqliteFile) keepReserve() {
 	}
 	_, err = file.Write(b)
 	if file.Close() != nil || err != nil {
-		_ = os.Remove(path) // half a reserve would pass for a whole one
+		_ = os.Remove(path) // a partial reserve would count as a whole one
 		return
 	}
 	_ = giveToOwner(path)
 }
 
-// roomy runs fn, and once more on the reserve where the disk is full.
+// roomy runs fn. If the disk is full it spends the reserve and runs fn again.
 func (f *sqliteFile) roomy(fn func() error) error {
 	err := fn()
 	if class, _ := f.classify(err); err != nil && class == Full && f.spendReserve() {
@@ -47,5 +48,5 @@ func (f *sqliteFile) roomy(fn func() error) error {
 	return err
 }
 
-// spendReserve gives the reserve's room back to the disk, and reports whether there was one.
+// spendReserve gives the reserve's space back to the disk, and reports whether there was one.
 func (f *sqliteFile) spendReserve() bool { return os.Remove(f.path+".reserve") == nil }

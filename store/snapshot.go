@@ -13,20 +13,24 @@ import (
 //go:embed sqlite/snapshot.sql
 var snapshot string
 
-// Snapshot writes a copy of an SQLite database, as of one moment, into a new file that only its owner can read. Captures come in
-// meanwhile.
+// Snapshot writes a copy of an SQLite database, as of one moment, into a new file that only its
+// owner can read. Captures are stored meanwhile.
 func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
 	f, ok := s.backend.(*sqliteFile)
 	if !ok {
-		return &Error{Op: "snapshot", Class: Usage, Err: errors.New("a snapshot is of an SQLite file"), Hint: "for PostgreSQL there is pg_dump"}
+		return &Error{Op: "snapshot", Class: Usage,
+			Err:  errors.New("a snapshot is of an SQLite file"),
+			Hint: "for PostgreSQL there is pg_dump"}
 	}
 	failed := func(err error) error {
-		return &Error{Op: "snapshot", Class: Config, Err: err, Hint: "say where a new file may be written"}
+		return &Error{Op: "snapshot", Class: Config, Err: err,
+			Hint: "say where a new file may be written"}
 	}
 	if file, err = filepath.Abs(file); err != nil {
 		return failed(err)
 	}
-	// The name is taken first, so that nothing is overwritten; what isn't whole yet stands under another.
+	// The name is reserved first, so that nothing is overwritten. The copy has another name until
+	// it is whole.
 	if err := reserve(file); err != nil {
 		return failed(err)
 	}
@@ -36,7 +40,9 @@ func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_, _, _ = os.Remove(partial), os.Remove(partial+"-journal"), os.Remove(file) // it is the error that counts
+			_ = os.Remove(partial) // err matters more than these
+			_ = os.Remove(partial + "-journal")
+			_ = os.Remove(file)
 		}
 	}()
 	db, err := sql.Open("sqlite", f.plain())
@@ -46,7 +52,8 @@ func (s *Store) Snapshot(ctx context.Context, file string) (err error) {
 	_, err = db.ExecContext(ctx, snapshot, partial)
 	if err = errors.Join(err, db.Close()); err != nil {
 		if class, _ := f.classify(err); class == Full { // not the disk that the database is on
-			return &Error{Op: "snapshot", Class: Full, Err: err, Hint: "make room on the disk that holds " + file + ", or say another"}
+			return &Error{Op: "snapshot", Class: Full, Err: err,
+				Hint: "make room on the disk that holds " + file + ", or say another"}
 		}
 		return s.explain("snapshot", err)
 	}

@@ -18,12 +18,13 @@ import (
 )
 
 const (
-	// spoolPatience is how long PostgreSQL has where there is a spool: a device repeats its last block after 5 s or so, and the
-	// spool's own commit must come before.
+	// spoolPatience is how long PostgreSQL has if there is a spool. A device repeats its last block
+	// after about 5 s, and the spool's own commit must come before.
 	spoolPatience = 3 * time.Second
 
-	// probeEvery is how often a PostgreSQL that is away is tried, and probeLimit how long a try may take; one that refuses the login is
-	// tried every loginEvery, since that fills its log, and somebody has to mend it.
+	// probeEvery is how often the worker tries a PostgreSQL that is away, and probeLimit bounds a
+	// try. A server that refuses the login is tried every loginEvery only: each try fills its log,
+	// and only an operator can mend it.
 	probeEvery = time.Second
 	probeLimit = 2 * time.Second
 	loginEvery = 10 * time.Second
@@ -32,23 +33,24 @@ const (
 	sayEvery = time.Minute
 )
 
-// forwardPace is the pace of captures that leave a spool, where nobody waits for them: one small transaction at a time, so that little is
-// sent again where one fails, and time enough for a line of half a megabit a second.
+// forwardPace is the pace of captures that leave a spool, where no device waits. It has one small
+// transaction at a time, so that a failure costs little, and enough time for a line of 0.5 Mbit/s.
 var forwardPace = pace{writers: 1, bytes: 1 << 20, patience: 30 * time.Second, rate: 64 << 10}
 
-// lateTries is how many transactions in a row may come too late for a database that has answered before it is taken to hang.
+// lateTries is how many transactions in a row may be late before a database that has answered
+// counts as hanging.
 const lateTries = 3
 
-// A Spool is a file that keeps captures while PostgreSQL is away. What is in it is durable, and nothing leaves it but into the
-// database or by an operator's hand.
+// A Spool is a file that keeps captures while PostgreSQL is away. Its captures are durable. They
+// leave it only for the database or by an operator's command.
 type Spool struct {
 	file    *sqliteFile
-	group   *group // nil where the spool is only looked at
+	group   *group // nil if the spool is read-only
 	waiting atomic.Int64
 
-	// What follows is the worker's.
-	away  atomic.Bool   // PostgreSQL failed: captures go to the spool at once
-	kick  chan struct{} // holds one when something came or failed
+	// The rest belongs to the worker.
+	away  atomic.Bool   // PostgreSQL has failed: captures go straight to the spool
+	kick  chan struct{} // holds one when a capture has come or failed
 	quit  chan struct{} // closed when forwarding is to end
 	ended sync.WaitGroup
 }
@@ -62,7 +64,7 @@ type Waiting struct {
 	Source     string
 	Filename   string
 	Size       int64
-	Refused    string // why the database refused it for good; empty while it waits
+	Refused    string // why the database refused it for good; empty if it waits
 }
 
 // SpoolStatus is what a spool holds.
@@ -70,12 +72,12 @@ type SpoolStatus struct {
 	Waiting int64     // captures to be forwarded
 	Refused int64     // captures kept aside
 	Bytes   int64     // of both
-	Oldest  time.Time // arrival of the one that has waited longest; the zero time where none waits
+	Oldest  time.Time // arrival of the oldest that waits, or the zero time
 	Away    bool      // PostgreSQL is away, as far as this worker knows
 }
 
-// OpenSpool opens the spool at path. With own it takes the lock that one process at a time holds, and creates the file where
-// there is none; without it the spool can only be looked at.
+// OpenSpool opens the spool at path. With own it takes the lock that one process at a time holds,
+// and creates a missing file. Without own the spool is read-only.
 func OpenSpool(path string, own bool) (*Spool, error) { return openSpool(path, own, nil) }
 
 func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
@@ -98,11 +100,12 @@ func openSpool(path string, own bool, log *slog.Logger) (*Spool, error) {
 	return p, nil
 }
 
-// spoolError says which of two files an error is about.
+// spoolError adds to an error that it is about the spool, not about the database.
 func spoolError(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
-		return &Error{Op: e.Op, Class: e.Class, Hint: e.Hint, Err: fmt.Errorf("the spool: %w", e.Err)}
+		return &Error{Op: e.Op, Class: e.Class, Hint: e.Hint,
+			Err: fmt.Errorf("the spool: %w", e.Err)}
 	}
 	return err
 }
@@ -119,7 +122,7 @@ func (p *Spool) migrate() error {
 	return errors.Join(m.Up(schema.Spool), m.Close())
 }
 
-// Close ends the spool; what waits stays in its file.
+// Close ends the spool. Its captures stay in the file.
 func (p *Spool) Close() error {
 	if p.group != nil {
 		p.group.close()
@@ -144,7 +147,8 @@ func (p *Spool) explain(err error) error {
 	case err == nil || errors.As(err, &e):
 		return err
 	case errors.Is(err, sql.ErrNoRows):
-		return &Error{Op: "spool", Class: NotFound, Hint: "tftpsql spool lists what waits", Err: ErrNotFound}
+		return &Error{Op: "spool", Class: NotFound, Hint: "tftpsql spool lists what waits",
+			Err: ErrNotFound}
 	}
 	class, hint := p.file.classify(err)
 	return &Error{Op: "spool", Class: class, Hint: hint, Err: err}
@@ -154,7 +158,7 @@ func (p *Spool) aboutRow(err error) bool { return p.file.aboutRow(err) }
 
 func (p *Spool) locked(err error) bool { return p.file.locked(err) }
 
-// fileBatch keeps a batch.
+// fileBatch keeps a batch in the spool.
 func (p *Spool) fileBatch(ctx context.Context, batch []*write, _ time.Duration) ([]Stored, error) {
 	results := make([]Stored, len(batch))
 	err := p.file.write(ctx, func(tx *sql.Tx) error {
@@ -162,7 +166,7 @@ func (p *Spool) fileBatch(ctx context.Context, batch []*write, _ time.Duration) 
 		for i, w := range batch {
 			c := *w.c
 			c.Body = nil
-			known, err := json.Marshal(c)
+			capture, err := json.Marshal(c)
 			if err != nil {
 				return err
 			}
@@ -170,8 +174,11 @@ func (p *Spool) fileBatch(ctx context.Context, batch []*write, _ time.Duration) 
 			if body == nil {
 				body = []byte{} // an empty file is not NULL
 			}
-			if err := q.Keep(ctx, spool.KeepParams{UID: c.UID, ReceivedAt: c.ReceivedAt, Site: c.Site, Name: c.Name, Source: c.Source,
-				Filename: c.Filename, Size: int64(len(body)), Capture: string(known), Refused: c.refused, Body: body}); err != nil {
+			err = q.Keep(ctx, spool.KeepParams{
+				UID: c.UID, ReceivedAt: c.ReceivedAt, Site: c.Site, Name: c.Name,
+				Source: c.Source, Filename: c.Filename, Size: int64(len(body)),
+				Capture: string(capture), Refused: c.refused, Body: body})
+			if err != nil {
 				return err
 			}
 			results[i] = Stored{Site: c.Site, Device: c.Name, Spooled: true}
@@ -181,13 +188,14 @@ func (p *Spool) fileBatch(ctx context.Context, batch []*write, _ time.Duration) 
 	return results, err
 }
 
-// Status says what the spool holds.
+// Status returns what the spool holds.
 func (p *Spool) Status(ctx context.Context) (SpoolStatus, error) {
 	row, err := p.read().Status(ctx)
 	if err != nil {
 		return SpoolStatus{}, p.explain(err)
 	}
-	st := SpoolStatus{Waiting: row.Waiting, Refused: row.Refused, Bytes: row.Bytes, Away: p.away.Load()}
+	st := SpoolStatus{Waiting: row.Waiting, Refused: row.Refused, Bytes: row.Bytes,
+		Away: p.away.Load()}
 	if st.Waiting > 0 {
 		if oldest, err := p.read().Oldest(ctx); err == nil {
 			st.Oldest = oldest.UTC()
@@ -196,7 +204,7 @@ func (p *Spool) Status(ctx context.Context) (SpoolStatus, error) {
 	return st, nil
 }
 
-// List returns what is in the spool, the oldest first.
+// List returns the captures in the spool, the oldest first.
 func (p *Spool) List(ctx context.Context) ([]Waiting, error) {
 	found, err := p.read().List(ctx)
 	return rows(found, p.explain(err), func(r spool.ListRow) Waiting { return Waiting(r) })
@@ -225,7 +233,7 @@ func (p *Spool) Drop(ctx context.Context, uid string) error {
 	return p.explain(err)
 }
 
-// Retry lets what the database refused be tried again, and returns how many captures that are.
+// Retry marks refused captures to be tried again, and returns how many there are.
 func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
 	err = p.file.write(ctx, func(tx *sql.Tx) (err error) {
 		n, err = spool.New(tx).Retry(ctx)
@@ -234,9 +242,12 @@ func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
 	return n, p.explain(err)
 }
 
-// newestFrom returns what waits and was last sent under a name from a source, after a time; and whether all that waits from there is
-// of one device, the one of that number if it isn't 0.
-func (p *Spool) newestFrom(ctx context.Context, q *queries.Queries, source, filename string, after time.Time, device int64) (body []byte, found, alone bool, err error) {
+// newestFrom returns the newest waiting capture of a name and source, if it is newer than after.
+// alone reports whether all waiting captures of the source belong to one device, the given one if
+// device isn't 0.
+func (p *Spool) newestFrom(
+	ctx context.Context, q *queries.Queries, source, filename string, after time.Time, device int64,
+) (body []byte, found, alone bool, err error) {
 	names, err := p.read().DevicesOfSource(ctx, source)
 	if err != nil || len(names) == 0 {
 		return nil, false, true, err
@@ -246,7 +257,8 @@ func (p *Spool) newestFrom(ctx context.Context, q *queries.Queries, source, file
 		d, err := named(ctx, q, names[0].Site, names[0].Name)
 		alone = err == nil && d.ID == device
 	}
-	newest, err := p.read().NewestFromSource(ctx, spool.NewestFromSourceParams{Source: source, Filename: filename})
+	newest, err := p.read().NewestFromSource(ctx,
+		spool.NewestFromSourceParams{Source: source, Filename: filename})
 	if errors.Is(err, sql.ErrNoRows) || err == nil && newest.ReceivedAt.Before(after) {
 		return nil, false, alone, nil
 	}
@@ -265,10 +277,11 @@ func (s *Store) openSpool(path string, log *slog.Logger) (err error) {
 	return err
 }
 
-// ready reports whether the spool takes what is written, and whether what is on the disk is still a spool: a connection that was open
-// before may have it in memory.
+// ready returns nil if the spool can write, and if the file on the disk is still a spool. It reads
+// the file through a new connection, since an open one may have its pages in memory.
 func (p *Spool) ready(ctx context.Context) error {
-	if err := p.file.write(ctx, func(tx *sql.Tx) error { return spool.New(tx).Prove(ctx) }); err != nil {
+	err := p.file.write(ctx, func(tx *sql.Tx) error { return spool.New(tx).Prove(ctx) })
+	if err != nil {
 		return spoolError(p.explain(err))
 	}
 	db, err := sql.Open("sqlite", p.file.plain())
@@ -279,7 +292,7 @@ func (p *Spool) ready(ctx context.Context) error {
 	return spoolError(p.explain(err))
 }
 
-// SpoolStatus says what this worker's spool holds; the zero value where it has none.
+// SpoolStatus returns what this worker's spool holds, or the zero value if it has none.
 func (s *Store) SpoolStatus(ctx context.Context) (SpoolStatus, error) {
 	if s.spool == nil {
 		return SpoolStatus{}, nil
@@ -287,13 +300,14 @@ func (s *Store) SpoolStatus(ctx context.Context) (SpoolStatus, error) {
 	return s.spool.Status(ctx)
 }
 
-// A Disk is where captures go.
+// A Disk is a disk that captures are written to.
 type Disk struct {
 	File       string // the database or the spool that is on it
-	Free, Size int64  // bytes: what this user may still write, and all there is
+	Free, Size int64  // in bytes; Free is what this user may still write
 }
 
-// Disk returns the disk that the next capture goes to; ok is false where that is not this machine's, or not known.
+// Disk returns the disk that the next capture goes to. ok is false if that is another machine's, or
+// unknown.
 func (s *Store) Disk() (d Disk, ok bool) {
 	switch f, isFile := s.backend.(*sqliteFile); {
 	case isFile:
@@ -304,7 +318,7 @@ func (s *Store) Disk() (d Disk, ok bool) {
 	return Disk{}, false
 }
 
-// SpoolDisk returns the spool's disk; ok is false where there is no spool, or it is not known.
+// SpoolDisk returns the spool's disk. ok is false if there is no spool, or its disk is unknown.
 func (s *Store) SpoolDisk() (d Disk, ok bool) {
 	if s.spool == nil {
 		return Disk{}, false
@@ -315,8 +329,11 @@ func (s *Store) SpoolDisk() (d Disk, ok bool) {
 // HasSpool reports whether captures are kept in a spool while PostgreSQL is away.
 func (s *Store) HasSpool() bool { return s.spool != nil }
 
-// putWithSpool stores a capture in PostgreSQL, or else in the spool. What PostgreSQL refuses for good is kept aside there.
-func (s *Store) putWithSpool(ctx context.Context, c Capture, sum [sha256.Size]byte) (Stored, error) {
+// putWithSpool stores a capture in PostgreSQL, or else in the spool. A capture that PostgreSQL
+// refuses for good is set aside there.
+func (s *Store) putWithSpool(
+	ctx context.Context, c Capture, sum [sha256.Size]byte,
+) (Stored, error) {
 	if !s.spool.away.Load() {
 		stored, err := s.group.enqueue(ctx, c, sum)
 		if err == nil {
@@ -327,18 +344,21 @@ func (s *Store) putWithSpool(ctx context.Context, c Capture, sum [sha256.Size]by
 			return Stored{}, s.explain("store capture", err)
 		case class == Permanent:
 			c.refused = s.explain("store capture", err).Error()
-			s.log.Error("PostgreSQL refuses a capture, which is kept aside in the spool: look at tftpsql spool", "uid", c.UID, "file", c.Filename, "err", err)
-		case s.backend.aboutRow(err): // others may do better
-			s.log.Error("PostgreSQL doesn't take a capture, which is kept in the spool", "uid", c.UID, "file", c.Filename, "err", s.explain("store capture", err))
+			s.log.Error("PostgreSQL refuses a capture, which is kept aside in the spool: "+
+				"look at tftpsql spool", "uid", c.UID, "file", c.Filename, "err", err)
+		case s.backend.aboutRow(err): // other captures may go through
+			s.log.Error("PostgreSQL doesn't take a capture, which is kept in the spool",
+				"uid", c.UID, "file", c.Filename, "err", s.explain("store capture", err))
 		default:
 			s.spool.away.Store(true)
-			s.log.Error("PostgreSQL is away: captures are kept in the spool", "err", s.explain("store capture", err))
+			s.log.Error("PostgreSQL is away: captures are kept in the spool",
+				"err", s.explain("store capture", err))
 		}
 	}
 	away := s.spool.away.Load()
-	c.New = false // PostgreSQL may have it all the same
+	c.New = false // PostgreSQL may have stored it all the same
 	stored, err := s.spool.group.enqueue(ctx, c, sum)
-	if err != nil && away { // the last that can be done: PostgreSQL may be back
+	if err != nil && away { // PostgreSQL may be back
 		if stored, err := s.group.enqueue(ctx, c, sum); err == nil {
 			return stored, nil
 		}
@@ -366,7 +386,7 @@ func (p *Spool) stop() {
 	p.ended.Wait()
 }
 
-// forwardAll forwards what waits, as soon as PostgreSQL is there, until the store closes.
+// forwardAll forwards waiting captures whenever PostgreSQL is reachable, until the store closes.
 func (s *Store) forwardAll() {
 	defer s.spool.ended.Done()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -379,7 +399,7 @@ func (s *Store) forwardAll() {
 	defer tick.Stop()
 	var said time.Time
 	if s.spool.waiting.Load() == 0 {
-		s.spool.emptied(ctx, s.log) // what was forwarded last may still be in the file
+		s.spool.emptied(ctx, s.log) // the file may still hold forwarded captures
 	}
 	for {
 		select {
@@ -389,7 +409,7 @@ func (s *Store) forwardAll() {
 		case <-tick.C:
 		}
 		if st, err := s.spool.Status(ctx); err == nil {
-			s.spool.waiting.Store(st.Waiting) // the file knows, whoever else has looked into it
+			s.spool.waiting.Store(st.Waiting) // an operator's command may have changed the file
 		}
 		if s.spool.waiting.Load() == 0 && !s.spool.away.Load() {
 			continue
@@ -398,7 +418,8 @@ func (s *Store) forwardAll() {
 			s.spool.away.Store(true)
 			if time.Since(said) > sayEvery && ctx.Err() == nil {
 				said = time.Now()
-				s.log.Warn("captures wait in the spool", "waiting", s.spool.waiting.Load(), "err", s.explain("forward", err))
+				s.log.Warn("captures wait in the spool",
+					"waiting", s.spool.waiting.Load(), "err", s.explain("forward", err))
 			}
 			pause := probeEvery
 			if s.class(err) == Login {
@@ -408,14 +429,18 @@ func (s *Store) forwardAll() {
 			continue
 		}
 		forwarded, refused, err := s.Forward(ctx, s.spool)
-		// The database answered the probe; what fails now is about a capture, or the spool's own disk, unless nothing else went.
-		switch was := s.spool.away.Swap(err != nil && forwarded+refused == 0 && !isSpools(err) && !s.backend.aboutRow(err)); {
+		// The database has answered the probe. If some captures went through, an error now is about
+		// one capture or about the spool's own disk, and PostgreSQL isn't away.
+		away := err != nil && forwarded+refused == 0 && !isSpools(err) && !s.backend.aboutRow(err)
+		switch was := s.spool.away.Swap(away); {
 		case forwarded+refused > 0 || was && err == nil:
-			s.log.Info("PostgreSQL is back", "forwarded", forwarded, "refused", refused, "waiting", s.spool.waiting.Load())
+			s.log.Info("PostgreSQL is back", "forwarded", forwarded,
+				"refused", refused, "waiting", s.spool.waiting.Load())
 			said = time.Time{}
 		case err != nil && ctx.Err() == nil && time.Since(said) > sayEvery:
 			said = time.Now()
-			s.log.Warn("forwarding failed and goes on later", "waiting", s.spool.waiting.Load(), "err", err)
+			s.log.Warn("forwarding failed and goes on later",
+				"waiting", s.spool.waiting.Load(), "err", err)
 		}
 		if s.spool.waiting.Load() == 0 {
 			s.spool.emptied(ctx, s.log)
@@ -426,7 +451,7 @@ func (s *Store) forwardAll() {
 	}
 }
 
-// emptied gives the room of what was forwarded back to the disk.
+// emptied returns the space of forwarded captures to the disk.
 func (p *Spool) emptied(ctx context.Context, log *slog.Logger) {
 	if err := p.file.reclaim(ctx, false); err != nil {
 		log.Debug("the spool's room could not be given back yet", "err", err)
@@ -439,7 +464,7 @@ func isSpools(err error) bool {
 	return errors.As(err, &e) && e.Op == "spool"
 }
 
-// sleep waits, or until ctx ends.
+// sleep waits for d, or until ctx ends.
 func (s *Store) sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -447,15 +472,18 @@ func (s *Store) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// probe asks whether PostgreSQL takes what is written.
+// probe returns nil if PostgreSQL commits a write.
 func (s *Store) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	return s.backend.tx(ctx, func(q *queries.Queries) error { return q.DropExpired(ctx, stamp(time.Now())) })
+	return s.backend.tx(ctx, func(q *queries.Queries) error {
+		return q.DropExpired(ctx, stamp(time.Now()))
+	})
 }
 
-// Forward stores what waits in a spool, the oldest first, until nothing does or the database fails. What it refuses for good is
-// kept aside with its reason, and holds nothing up.
+// Forward stores the captures of a spool, the oldest first, until none waits or the database fails.
+// A capture that the database refuses for good is set aside with the reason and doesn't hold up
+// others.
 func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, err error) {
 	after, late, skipped := int64(0), 0, error(nil)
 	for {
@@ -475,7 +503,7 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		}
 		after = batch[len(batch)-1].ID
 		ends := make([]error, len(batch))
-		var puts sync.WaitGroup // ends when each has been stored or given up
+		var puts sync.WaitGroup // of the goroutines below
 		for i, r := range batch {
 			puts.Go(func() { ends[i] = s.forward(ctx, p, r) })
 		}
@@ -484,12 +512,13 @@ func (s *Store) Forward(ctx context.Context, p *Spool) (forwarded, refused int, 
 		forwarded, refused = forwarded+stored, refused+bad
 		if late++; stored > 0 {
 			late = 0
-			p.away.Store(false) // what comes now needn't wait behind what is left
+			p.away.Store(false) // new captures needn't wait behind those that are left
 		}
-		if err != nil && !s.backend.aboutRow(err) && (late == lateTries || !errors.Is(err, ErrNotInTime)) {
+		if err != nil && !s.backend.aboutRow(err) &&
+			(late == lateTries || !errors.Is(err, ErrNotInTime)) {
 			return forwarded, refused, s.explain("forward", err)
 		}
-		if err != nil && skipped == nil { // a capture that others don't have to wait for
+		if err != nil && skipped == nil { // the others don't have to wait for this one
 			skipped = err
 		}
 	}
@@ -510,9 +539,12 @@ func (s *Store) forward(ctx context.Context, p *Spool, r spool.NextRow) error {
 	return s.explain("forward", err)
 }
 
-// settle takes out of the spool what is stored, and sets aside what was refused. It returns the first other error.
-func (p *Spool) settle(ctx context.Context, batch []spool.NextRow, ends []error, class func(error) Class) (stored, refused int, first error) {
-	ctx = context.WithoutCancel(ctx) // what is stored is stored
+// settle removes stored captures from the spool and sets refused ones aside. It returns the first
+// other error.
+func (p *Spool) settle(
+	ctx context.Context, batch []spool.NextRow, ends []error, class func(error) Class,
+) (stored, refused int, first error) {
+	ctx = context.WithoutCancel(ctx) // a stored capture must be dropped in any case
 	err := p.file.roomy(func() error {
 		return p.file.write(ctx, func(tx *sql.Tx) error {
 			q := spool.New(tx)
@@ -527,7 +559,8 @@ func (p *Spool) settle(ctx context.Context, batch []spool.NextRow, ends []error,
 					}
 				case c == Permanent || c == Exists:
 					refused++
-					if err := q.Refuse(ctx, spool.RefuseParams{Refused: err.Error(), ID: r.ID}); err != nil {
+					p := spool.RefuseParams{Refused: err.Error(), ID: r.ID}
+					if err := q.Refuse(ctx, p); err != nil {
 						return err
 					}
 				case first == nil:

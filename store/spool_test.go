@@ -39,7 +39,7 @@ func openSpooled(t *testing.T, url, spool string) *store.Store {
 	return s
 }
 
-// emptied waits until nothing waits in the spool.
+// emptied waits until the spool is empty.
 func emptied(t *testing.T, s *store.Store) {
 	t.Helper()
 	for limit := time.Now().Add(time.Minute); ; {
@@ -53,12 +53,12 @@ func emptied(t *testing.T, s *store.Store) {
 		if time.Now().After(limit) {
 			t.Fatalf("%d captures still wait", st.Waiting)
 		}
-		time.Sleep(20 * time.Millisecond) // the forwarder tells nobody
+		time.Sleep(20 * time.Millisecond) // the forwarder has no event for it
 	}
 }
 
-// TestSpool: while PostgreSQL is away captures are kept in the spool, and forwarded when it is back, by another worker too; the
-// tables are what they would have been.
+// TestSpool: while PostgreSQL is away captures are kept in the spool. When it is back they are
+// forwarded, also by another worker, and the tables are the same as without the failure.
 func TestSpool(t *testing.T) {
 	t.Parallel()
 	s, server, url, path := spooled(t)
@@ -75,10 +75,12 @@ func TestSpool(t *testing.T) {
 		put(t, s, c) // the same transfer again
 	}
 	st, err := s.SpoolStatus(t.Context())
-	if err != nil || st.Waiting != 3 || !st.Away || !st.Oldest.Equal(day.Add(2*time.Minute)) || st.Bytes != 3 {
+	if err != nil || st.Waiting != 3 || !st.Away || !st.Oldest.Equal(day.Add(2*time.Minute)) ||
+		st.Bytes != 3 {
 		t.Errorf("status %+v, err %v", st, err)
 	}
-	if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); store.ClassOf(err) != store.Transient {
+	if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1",
+		"fw1.conf"); store.ClassOf(err) != store.Transient {
 		t.Errorf("read while PostgreSQL can't say whose the address is: %v", err)
 	}
 	if err := s.Ready(t.Context()); err != nil {
@@ -93,7 +95,8 @@ func TestSpool(t *testing.T) {
 	}
 	defer beside.Close()
 	list, err := beside.List(t.Context())
-	if err != nil || len(list) != 3 || list[1].UID != capture(3, "", "").UID || list[1].Name != "fw1" || list[1].Size != 1 {
+	if err != nil || len(list) != 3 || list[1].UID != capture(3, "", "").UID ||
+		list[1].Name != "fw1" || list[1].Size != 1 {
 		t.Errorf("list %+v, err %v", list, err)
 	}
 	if body, err := beside.Body(t.Context(), list[1].UID); err != nil || string(body) != "b" {
@@ -108,7 +111,8 @@ func TestSpool(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptied(t, s)
-	want := "[fw1 c changed=true fw1 b changed=false fw1 b changed=true fw1 a changed=false fw1 a changed=true]"
+	want := "[fw1 c changed=true fw1 b changed=false fw1 b changed=true fw1 a changed=false fw1 " +
+		"a changed=true]"
 	if got := history(t, s, "fw1"); fmt.Sprint(got) != want {
 		t.Errorf("history %v", got)
 	}
@@ -117,7 +121,7 @@ func TestSpool(t *testing.T) {
 	}
 }
 
-// TestSpoolOfOldJournal: a spool that was made with another journal is opened, and what waits in it is there.
+// TestSpoolOfOldJournal: a spool in another journal mode is opened with its captures.
 func TestSpoolOfOldJournal(t *testing.T) {
 	t.Parallel()
 	s, server, url, path := spooled(t)
@@ -145,7 +149,8 @@ func TestSpoolOfOldJournal(t *testing.T) {
 	}
 }
 
-// TestSpoolRefused: what PostgreSQL refuses for good is kept aside and holds nothing up.
+// TestSpoolRefused: a capture that PostgreSQL refuses for good is set aside and doesn't hold up
+// others.
 func TestSpoolRefused(t *testing.T) {
 	t.Parallel()
 	s, server, url, path := spooled(t)
@@ -186,7 +191,8 @@ func TestSpoolRefused(t *testing.T) {
 		t.Errorf("retried %d, err %v", n, err)
 	}
 	plain := open(t, url)
-	if forwarded, refused, err := plain.Forward(t.Context(), p); err != nil || forwarded != 0 || refused != 2 {
+	if forwarded, refused, err := plain.Forward(t.Context(), p); err != nil || forwarded != 0 ||
+		refused != 2 {
 		t.Errorf("forwarded %d, refused %d, err %v", forwarded, refused, err)
 	}
 	if err := p.Drop(t.Context(), list[0].UID); err != nil {
@@ -197,7 +203,7 @@ func TestSpoolRefused(t *testing.T) {
 	}
 }
 
-// TestSpoolOwn: what waits in the spool is what its source sent last.
+// TestSpoolOwn: a capture in the spool counts as the newest of its source.
 func TestSpoolOwn(t *testing.T) {
 	t.Parallel()
 	s, server, url, path := spooled(t)
@@ -205,7 +211,8 @@ func TestSpoolOwn(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Captures that wait while PostgreSQL answers: put there by hand, into a spool that nobody forwards yet.
+	// Captures that wait while PostgreSQL answers: they are written into a spool that has no
+	// forwarder yet.
 	if err := server.Down("fast"); err != nil {
 		t.Fatal(err)
 	}
@@ -218,15 +225,17 @@ func TestSpoolOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	emptied(t, s)
-	if body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err != nil || string(body) != "new" || !one {
+	if body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err != nil ||
+		string(body) != "new" || !one {
 		t.Errorf("read %q, one device %t, err %v", body, one, err)
 	}
 }
 
-// TestSpoolWithSQLite: beside SQLite a spool is of no use, and left alone.
+// TestSpoolWithSQLite: beside SQLite a spool is not used.
 func TestSpoolWithSQLite(t *testing.T) {
 	dir := t.TempDir()
-	s, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"), store.Options{Own: true, Create: true, Spool: filepath.Join(dir, "spool.db")})
+	s, err := store.Open("sqlite:"+filepath.Join(dir, "a.db"),
+		store.Options{Own: true, Create: true, Spool: filepath.Join(dir, "spool.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,10 +245,12 @@ func TestSpoolWithSQLite(t *testing.T) {
 	}
 }
 
-// TestSpoolMistaken: a spool and a database are not taken for each other, and neither is changed.
+// TestSpoolMistaken: a spool isn't opened as a database, nor the other way round, and the file
+// isn't changed.
 func TestSpoolMistaken(t *testing.T) {
 	dir := t.TempDir()
-	database, spool, other := filepath.Join(dir, "a.db"), filepath.Join(dir, "spool.db"), filepath.Join(dir, "other.db")
+	database, spool, other := filepath.Join(dir, "a.db"), filepath.Join(dir, "spool.db"),
+		filepath.Join(dir, "other.db")
 	s, err := store.Open("sqlite:"+database, store.Options{Own: true, Create: true})
 	if err != nil {
 		t.Fatal(err)
@@ -270,13 +281,17 @@ func TestSpoolMistaken(t *testing.T) {
 		before[file] = string(b)
 	}
 	for _, own := range []bool{false, true} {
-		if _, err := store.Open("sqlite:"+spool, store.Options{Own: own, Create: own}); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "spool.db is a spool: DATABASE_URL") {
+		if _, err := store.Open("sqlite:"+spool,
+			store.Options{Own: own, Create: own}); store.ClassOf(err) != store.Config ||
+			!strings.Contains(fmt.Sprint(err), "spool.db is a spool: DATABASE_URL") {
 			t.Errorf("a spool as a database: %v", err)
 		}
-		if _, err := store.OpenSpool(database, own); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "a.db is a database of tftpsql's: SPOOL") {
+		if _, err := store.OpenSpool(database, own); store.ClassOf(err) != store.Config ||
+			!strings.Contains(fmt.Sprint(err), "a.db is a database of tftpsql's: SPOOL") {
 			t.Errorf("a database as a spool: %v", err)
 		}
-		if _, err := store.OpenSpool(other, own); store.ClassOf(err) != store.Config || !strings.Contains(fmt.Sprint(err), "other.db is another program's database: SPOOL") {
+		if _, err := store.OpenSpool(other, own); store.ClassOf(err) != store.Config ||
+			!strings.Contains(fmt.Sprint(err), "other.db is another program's database: SPOOL") {
 			t.Errorf("another's as a spool: %v", err)
 		}
 	}

@@ -21,17 +21,18 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// sqliteReaders is how many connections read at once; reading never waits for the one that writes.
+// sqliteReaders is how many connections read at once. Readers never wait for the writer.
 const sqliteReaders = 4
 
-// writerMemory lets a whole batch (maxBatchBytes, and its index pages) stand in memory until it is committed, 32 MiB, where SQLite's own
-// 2 MB would write it to the journal twice; and lets the journal grow to 4,000 pages, 16 MB, before it is copied into the file: index
-// pages, which most captures change, are copied once for more of them, at the price of some 20 ms for a start after a crash.
+// writerMemory has two parts. A cache of 32 MiB holds a whole batch (maxBatchBytes and its index
+// pages) until its commit; with SQLite's default of 2 MB the batch would be written twice. A
+// journal of up to 4,000 pages (16 MB) gathers more changes before they are copied into the file:
+// most captures change the same index pages. The price is about 20 ms for a start after a crash.
 const writerMemory = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)"
 
-// spoolJournal makes captures of a spool take their room once, and little more be needed to delete them, since a disk that is full must be
-// got out of: a rollback journal has what was there before alone, where WAL would have all that is written. What is deleted goes when the
-// spool is empty.
+// spoolJournal lets a spool on a full disk be emptied. A rollback journal holds only the old pages,
+// where WAL would hold all new ones, so a capture takes its space once and deleting it needs
+// little. Deleted rows leave the file when the spool is empty.
 const spoolJournal = "&_pragma=journal_mode(TRUNCATE)&_pragma=secure_delete(fast)"
 
 // contains is what an SQLite file is for.
@@ -43,7 +44,7 @@ const (
 )
 
 type sqliteFile struct {
-	opened os.FileInfo // to see whether the path still names the file
+	opened os.FileInfo // to notice that the path names another file now
 	path   string
 	writer *sql.DB // one connection: SQLite has one writer at a time
 	reader *sql.DB
@@ -75,15 +76,18 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 		}
 		return nil, err
 	}
-	// Times are written so that SQLite's own functions read them; busy_timeout is set first of all, by the driver.
-	const dsn = "?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)"
+	// Times are written in the format of SQLite's own functions. The driver sets busy_timeout
+	// first.
+	const dsn = "?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)" +
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)"
 	file := "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + dsn
 	f.reader, err = sql.Open("sqlite", file+"&_pragma=query_only(1)")
 	if err != nil {
 		return nil, err
 	}
 	f.reader.SetMaxOpenConns(sqliteReaders)
-	f.reader.SetMaxIdleConns(0) // one that stays open would keep the file's journal from being another
+	// An idle reader would keep the journal mode from being changed.
+	f.reader.SetMaxIdleConns(0)
 	if err := f.suits(wanted); err != nil {
 		return nil, errors.Join(err, f.closeUnused())
 	}
@@ -92,29 +96,34 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 	if wanted == aSpool {
 		journal = spoolJournal
 	}
-	// FULL: with NORMAL a commit would survive a crash of the program, but not a power cut. auto_vacuum is for new files alone, and
-	// comes before what writes their first page. secure_delete: what is deleted is overwritten.
-	f.writer, err = sql.Open("sqlite", file+"&_pragma=auto_vacuum(2)&_pragma=synchronous(FULL)"+journal+writerMemory)
+	// synchronous=FULL: with NORMAL a commit would survive a crash of the program, but not a power
+	// cut. auto_vacuum affects new files only, and must come before the first page is written.
+	// secure_delete overwrites what is deleted.
+	f.writer, err = sql.Open("sqlite",
+		file+"&_pragma=auto_vacuum(2)&_pragma=synchronous(FULL)"+journal+writerMemory)
 	if err != nil {
 		return nil, err
 	}
 	f.writer.SetMaxOpenConns(1)
 	if o.Own {
-		// Opened for writing first: a new file gets its journal mode before anybody reads it.
+		// The writer opens first, so that a new file gets its journal mode before a reader opens
+		// it.
 		if err := f.roomy(f.writer.Ping); err != nil {
 			class, hint := f.classify(err)
-			return nil, errors.Join(&Error{Op: "open", Class: class, Hint: hint, Err: fmt.Errorf("%s: %w", abs, err)}, f.close())
+			return nil, errors.Join(&Error{Op: "open", Class: class, Hint: hint,
+				Err: fmt.Errorf("%s: %w", abs, err)}, f.close())
 		}
 		f.keepReserve()
 	}
 	return f, nil
 }
 
-// suits returns an error where the file holds something else, before anything is written to it: what can't be read yet is left to those
-// who read it. Another program's tables are in nobody's way in a database, but a spool is a file of its own.
+// suits returns an error if the file holds something else, before anything is written to it. A file
+// that can't be read passes: its reader reports the error. Another program's tables do no harm in a
+// database, but a spool needs a file of its own.
 func (f *sqliteFile) suits(wanted contains) error {
 	if f.opened.Size() == 0 {
-		return nil // it is made now
+		return nil // a new file
 	}
 	rows, err := f.reader.Query(tables)
 	if err != nil {
@@ -132,12 +141,19 @@ func (f *sqliteFile) suits(wanted contains) error {
 	has := func(name string) bool { return slices.Contains(names, name) }
 	is, hint := aDatabase, "SPOOL (--spool) needs a file of its own"
 	switch {
-	case rows.Err() != nil, wanted == aDatabase && (has("captures") || !has("waiting")), wanted == aSpool && has("waiting"):
+	case rows.Err() != nil:
+		return nil
+	case wanted == aDatabase && (has("captures") || !has("waiting")):
+		return nil
+	case wanted == aSpool && has("waiting"):
 		return nil
 	case wanted == aDatabase:
-		is, hint = aSpool, "DATABASE_URL (--database) needs a file of its own; tftpsql spool shows what waits in this one"
+		is = aSpool
+		hint = "DATABASE_URL (--database) needs a file of its own; " +
+			"tftpsql spool shows what waits in this one"
 	case has("captures"):
-	case slices.ContainsFunc(names, func(n string) bool { return n != "schema_migrations" }): // which comes first in a new spool
+	case slices.ContainsFunc(names, func(n string) bool { return n != "schema_migrations" }):
+		// schema_migrations alone is a spool that was just begun.
 		is = "another program's database"
 	default:
 		return nil
@@ -145,7 +161,7 @@ func (f *sqliteFile) suits(wanted contains) error {
 	return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s is %s", f.path, is), Hint: hint}
 }
 
-// closeUnused closes what only looked at a file that was there.
+// closeUnused closes a file that was only looked at.
 func (f *sqliteFile) closeUnused() error {
 	err := f.reader.Close()
 	if f.lock != nil {
@@ -154,17 +170,19 @@ func (f *sqliteFile) closeUnused() error {
 	return err
 }
 
-// own takes the lock and creates the file, readable by this user only whatever the umask. SQLite gives its journal the
-// same permissions.
+// own takes the lock and creates the file, readable by this user only whatever the umask. SQLite
+// gives its journal the same permissions.
 func (f *sqliteFile) own(create bool) error {
-	hint := "DATABASE_URL or --database says where the database is; the folder must exist and be writable"
+	hint := "DATABASE_URL or --database says where the database is; " +
+		"the folder must exist and be writable"
 	f.lock = flock.New(f.path+".lock", flock.SetPermissions(0o600))
 	locked, err := f.lock.TryLock()
 	if err != nil {
 		return &Error{Op: "open", Class: Config, Err: err, Hint: hint}
 	}
 	if !locked {
-		return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s is in use by another tftpsql", f.path),
+		return &Error{Op: "open", Class: Config,
+			Err:  fmt.Errorf("%s is in use by another tftpsql", f.path),
 			Hint: "stop that one, or give this one a database of its own"}
 	}
 	if !create {
@@ -177,7 +195,7 @@ func (f *sqliteFile) own(create bool) error {
 	if err == nil {
 		err = file.Close()
 	}
-	if err == nil { // what root makes in a service's folder is the service's
+	if err == nil { // root may have made it in a service's folder
 		err = errors.Join(giveToOwner(f.path), giveToOwner(f.path+".lock"))
 	}
 	if err != nil {
@@ -186,8 +204,8 @@ func (f *sqliteFile) own(create bool) error {
 	return nil
 }
 
-// tighten takes from others what they may read of a file that was there before, which holds secrets: it may be a copy, or made by a
-// program that was less careful. What another user owns is left as it is.
+// tighten makes an existing file private, since it holds secrets: it may be a copy, or made by a
+// less careful program. A file of another user is left as it is.
 func (f *sqliteFile) tighten(log *slog.Logger) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		was, changed, err := makePrivate(f.path + suffix)
@@ -196,13 +214,14 @@ func (f *sqliteFile) tighten(log *slog.Logger) {
 		case err != nil:
 			log.Warn("other users may read the database", "file", f.path+suffix, "err", err)
 		case changed:
-			log.Info("other users could read this file: its rights are its owner's alone now", "file", f.path+suffix, "mode", was.String())
+			log.Info("other users could read this file: its rights are its owner's alone now",
+				"file", f.path+suffix, "mode", was.String())
 		}
 	}
 }
 
-// orphaned returns an error where the file has gone or is empty and its journal is there: SQLite would delete the journal, and with it
-// what was acknowledged last.
+// orphaned returns an error if the file is gone or empty and its journal is there. SQLite would
+// delete the journal, and the newest captures with it.
 func (f *sqliteFile) orphaned() error {
 	journal, err := os.Stat(f.path + "-wal")
 	if err != nil || journal.Size() == 0 {
@@ -211,8 +230,11 @@ func (f *sqliteFile) orphaned() error {
 	if main, err := os.Stat(f.path); err == nil && main.Size() > 0 {
 		return nil
 	}
-	return &Error{Op: "open", Class: Config, Err: fmt.Errorf("%s has gone or is empty, and its journal %s-wal holds captures", f.path, f.path),
-		Hint: "put the file back from where it went, or from a backup; to begin anew move the journal away, don't delete it"}
+	return &Error{Op: "open", Class: Config,
+		Err: fmt.Errorf("%s has gone or is empty, and its journal %[1]s-wal holds captures",
+			f.path),
+		Hint: "put the file back from where it went, or from a backup; " +
+			"to begin anew move the journal away, don't delete it"}
 }
 
 func (f *sqliteFile) read() *queries.Queries { return sqliteQueries(f.reader) }
@@ -221,7 +243,7 @@ func (f *sqliteFile) reading(_ context.Context, fn func(*queries.Queries) error)
 	return fn(f.read())
 }
 
-// runTasks runs tasks one after the other: there is no way to the database on which they could wait.
+// runTasks runs tasks one after the other: a local file has no round trips to save.
 func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task) error {
 	alone := func(int64) bool { return false }
 	return f.tx(ctx, func(q *queries.Queries) error {
@@ -234,7 +256,7 @@ func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task
 	})
 }
 
-// missesContent reports whether an error says that a capture's content isn't there.
+// missesContent reports whether an error says that a capture's content is missing.
 func (f *sqliteFile) missesContent(err error) bool {
 	var e *driver.Error
 	return errors.As(err, &e) && e.Code() == codes.SQLITE_CONSTRAINT_FOREIGNKEY
@@ -250,8 +272,9 @@ func (f *sqliteFile) tx(ctx context.Context, fn func(*queries.Queries) error) er
 
 func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err error) {
 	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.opened) {
-		// What is written to a file without name is gone when the program ends.
-		return &Error{Op: "write", Class: Config, Err: fmt.Errorf("%s was moved or deleted while it was in use", f.path),
+		// A write to a file without a name would be gone when the program ends.
+		return &Error{Op: "write", Class: Config,
+			Err:  fmt.Errorf("%s was moved or deleted while it was in use", f.path),
 			Hint: "put it back, or start tftpsql anew"}
 	}
 	tx, err := f.writer.BeginTx(ctx, nil)
@@ -275,13 +298,13 @@ func (f *sqliteFile) aboutRow(err error) bool {
 	return class == Permanent
 }
 
-func (f *sqliteFile) locked(error) bool { return false } // a lock is the whole file's
+func (f *sqliteFile) locked(error) bool { return false } // there is one lock, of the whole file
 
 func (f *sqliteFile) writers() int { return 1 }
 
 func (f *sqliteFile) concurrent() bool { return false }
 
-// exclusive needs no more than the lock that the owner of the file holds.
+// exclusive needs no more than the lock that the file's owner holds.
 func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { return fn() }
 
 func (f *sqliteFile) atomicMigrations() bool { return false }
@@ -290,7 +313,7 @@ func (f *sqliteFile) listen(ctx context.Context) (wait func() error, stop func()
 	return everySoOften(ctx, watchEvery)
 }
 
-// These are no queries that sqlc knows: pragmas, and SQLite's own table.
+// sqlc doesn't know these: pragmas, and SQLite's own table.
 var (
 	//go:embed sqlite/freelist.sql
 	freelist string
@@ -302,7 +325,8 @@ var (
 	tables string
 )
 
-// reclaim takes free pages off the file, 256 at a time, so that captures come in meanwhile, and empties the journal.
+// reclaim returns free pages to the disk, 256 at a time, so that captures are stored meanwhile, and
+// empties the journal.
 func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 	for before := int64(-1); ; {
 		var free int64
@@ -325,7 +349,9 @@ func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 		f.keepReserve()
 	}
 	if wholly && busy != 0 {
-		return &Error{Op: "reclaim", Class: Transient, Err: errors.New("it is deleted, but another program reads the database, and until that ends the bytes stay in the journal"),
+		return &Error{Op: "reclaim", Class: Transient,
+			Err: errors.New("it is deleted, but another program reads the database, and until " +
+				"that ends the bytes stay in the journal"),
 			Hint: "end that program; the next upload or restart of the server clears the journal"}
 	}
 	return nil
@@ -341,7 +367,7 @@ func (f *sqliteFile) close() error {
 	return err
 }
 
-// migrations opens the file once more, since golang-migrate closes what it is given.
+// migrations opens the file once more, since golang-migrate closes its connection.
 func (f *sqliteFile) migrations() (*sql.DB, error) {
 	if f.lock == nil {
 		return nil, errors.New("a migration needs the database for itself")
@@ -349,7 +375,7 @@ func (f *sqliteFile) migrations() (*sql.DB, error) {
 	return sql.Open("sqlite", f.plain())
 }
 
-// plain names the file for what doesn't write captures.
+// plain is the file's DSN for connections that don't write captures.
 func (f *sqliteFile) plain() string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath() +
 		"?_pragma=busy_timeout(5000)&_pragma=synchronous(FULL)&_pragma=temp_store(MEMORY)"
@@ -362,7 +388,7 @@ func (f *sqliteFile) classify(err error) (Class, string) {
 		return Transient, ""
 	}
 	if e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE {
-		return conflict, "" // stored or named meanwhile
+		return conflict, "" // another transaction has stored or named it
 	}
 	switch e.Code() & 0xff {
 	case codes.SQLITE_FULL:
@@ -372,13 +398,16 @@ func (f *sqliteFile) classify(err error) (Class, string) {
 	case codes.SQLITE_CONSTRAINT, codes.SQLITE_TOOBIG, codes.SQLITE_MISMATCH:
 		return Permanent, ""
 	case codes.SQLITE_CORRUPT, codes.SQLITE_NOTADB:
-		return Config, f.path + " is damaged or no SQLite database: keep a copy, and restore a backup or start with a new path"
+		return Config, f.path + " is damaged or no SQLite database: " +
+			"keep a copy, and restore a backup or start with a new path"
 	case codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_PERM, codes.SQLITE_AUTH:
-		return Config, "look at the rights on " + f.path + " and its folder: the database is its owner's alone, so run this as the same user"
+		return Config, "look at the rights on " + f.path +
+			" and its folder: the database is its owner's alone, so run this as the same user"
 	case codes.SQLITE_IOERR:
 		return Transient, "look at the disk that holds " + f.path
 	case codes.SQLITE_ERROR:
-		return noTable, "" // the statements are checked against the schema: what can be wrong is the schema
+		// The statements are vetted against the schema, so it is the schema that is wrong.
+		return noTable, ""
 	}
 	return Transient, ""
 }

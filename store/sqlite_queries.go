@@ -11,8 +11,8 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// sqliteQueries runs the queries of package queries, which sqlc made for pgx, on SQLite: one SQL text, one set of Go types. SQLite's driver
-// takes $1 as PostgreSQL does.
+// sqliteQueries runs the queries that sqlc made for pgx on SQLite: one SQL text, one set of Go
+// types. SQLite's driver takes $1 as PostgreSQL does.
 func sqliteQueries(db sqliteDB) *queries.Queries { return queries.New(sqliteConn{db}) }
 
 // sqliteDB is a *sql.DB, or a transaction with its compiled statements.
@@ -31,7 +31,8 @@ func (c sqliteConn) Exec(ctx context.Context, text string, args ...any) (pgconn.
 		return pgconn.CommandTag{}, err
 	}
 	n, err := result.RowsAffected()
-	return pgconn.NewCommandTag(strconv.FormatInt(n, 10)), err // the number of rows is all that is read of a tag
+	// Only the number of rows is read from a tag.
+	return pgconn.NewCommandTag(strconv.FormatInt(n, 10)), err
 }
 
 func (c sqliteConn) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
@@ -46,9 +47,9 @@ func (c sqliteConn) QueryRow(ctx context.Context, text string, args ...any) pgx.
 	return c.db.QueryRowContext(ctx, text, args...)
 }
 
-// sqliteRows are rows as pgx has them, as far as sqlc's code asks.
+// sqliteRows are rows in the form of pgx, as far as sqlc's code uses it.
 type sqliteRows struct {
-	pgx.Rows // nil: what nobody asks
+	pgx.Rows // nil; the other methods are not used
 	list     *sql.Rows
 }
 
@@ -57,7 +58,7 @@ func (r sqliteRows) Scan(to ...any) error { return r.list.Scan(to...) }
 func (r sqliteRows) Err() error           { return r.list.Err() }
 func (r sqliteRows) Close()               { _ = r.list.Close() }
 
-// rows converts what was found.
+// rows converts a list of rows.
 func rows[From, To any](list []From, err error, convert func(From) To) ([]To, error) {
 	out := make([]To, len(list))
 	for i, r := range list {

@@ -1,8 +1,8 @@
-// Package store is the one door to the database. It keeps captures, on PostgreSQL or in an SQLite file, and answers what
-// is asked of them; no driver, no SQL type and no generated type leaves it.
+// Package store is the one door to the database. It keeps captures in PostgreSQL or in an SQLite
+// file and answers questions about them. No driver, no SQL type and no generated type leaves it.
 //
-// Both engines run the same SQL text (package queries) through one implementation. What the engines differ in (opening,
-// transactions, the meaning of their errors) is in postgres.go and sqlite.go.
+// Both databases run the same SQL text (package queries) through one implementation. The backends
+// in postgres.go and sqlite.go hold the differences: opening, transactions, the meaning of errors.
 package store
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/tftpsql/tftpsql/schema"
 )
 
-// Where a device's name is from.
+// The origins of a device's name.
 const (
 	NamedByConfig   = "config"
 	NamedByFilename = "filename"
@@ -29,7 +29,7 @@ const (
 // A Capture is one upload on its way into the database. Texts must be valid UTF-8 without NUL.
 type Capture struct {
 	UID        string    // names the transfer: two captures with one UID are stored once
-	New        bool      // the UID was made for this Put: nobody can have stored it before
+	New        bool      // the UID was made for this Put, so it can't be stored yet
 	ReceivedAt time.Time // arrival of the last block, kept to the microsecond
 	Source     string    // address it came from
 	SourcePort uint16
@@ -39,15 +39,17 @@ type Capture struct {
 	Options    string // as negotiated: "blksize=1428 windowsize=4"
 	Duration   time.Duration
 
-	Site, Name, NamedBy                       string
-	Filed                                     bool // goes under that name whatever its source, as another database had it
+	Site, Name, NamedBy string
+	// Filed puts it under that name whatever its source, as another database had it.
+	Filed                                     bool
 	Platform, Model, OSVersion, Build, Serial string
 	Kind                                      string
 	Complete                                  bool
 	ChangedBy, ExportedBy                     string
 
 	Body []byte
-	// Fingerprint is what Body is compared by, made by the rules of that number; rules 0 compare the bytes themselves.
+	// Body is compared by Fingerprint. Rules is the number of the rules that made it; rules 0
+	// compare the bytes themselves.
 	Fingerprint [sha256.Size]byte
 	Rules       int64
 
@@ -60,13 +62,14 @@ type Stored struct {
 	Site    string
 	Device  string // the name it was filed under
 	Changed bool
-	Known   bool // the UID was stored before: nothing was written
-	Spooled bool // it is in the spool, and all but Site and Device is not known yet
+	Known   bool // the UID was stored before, so nothing was written
+	Spooled bool // it is in the spool; only Site and Device are known yet
 
-	device queries.LockDeviceRow // as it is then, if the capture is its newest
+	device queries.LockDeviceRow // the row after this capture, if it is the newest
 }
 
-// A Device is what is known of a device; everything from Source on is from its newest capture.
+// A Device is what the database knows of a device. The fields from Source on are from its newest
+// capture.
 type Device struct {
 	ID                                        int64
 	Site, Name, NamedBy                       string
@@ -76,12 +79,15 @@ type Device struct {
 	Platform, Model, OSVersion, Build, Serial string
 	Complete                                  bool
 	Retired                                   bool
-	Expected                                  time.Duration // how often it must send; 0 for its own rhythm
-	LongestGap                                time.Duration // of the last ten between captures; only [Store.Devices] knows it
-	Recent                                    int64         // captures that it was reckoned from, eleven at most
+	// Expected is how often it must send; 0 for its own rhythm.
+	Expected time.Duration
+	// LongestGap is the longest of the last ten between captures. Only [Store.Devices] knows it.
+	LongestGap time.Duration
+	// Recent is the number of captures that LongestGap is computed from, at most eleven.
+	Recent int64
 }
 
-// Ref returns the reference that names the device among all sites.
+// Ref returns a reference that names the device among all sites.
 func (d Device) Ref() string { return d.Site + "/" + d.Name }
 
 // A Record is a stored capture without its body.
@@ -99,88 +105,94 @@ type Record struct {
 	Complete         bool
 	ChangedBy        string
 	ExportedBy       string
-	NewSource        bool // the device had sent before, and never from there
+	NewSource        bool // the device has sent before, but never from there
 	Model, OSVersion string
 	Serial           string
 
 	deviceID int64
 }
 
-// Options are what Open wants to know besides the URL.
+// Options are what Open needs besides the URL.
 type Options struct {
-	// DirectURL is where migrations run on PostgreSQL; empty for the database's own URL.
+	// DirectURL is the address for migrations on PostgreSQL; empty for the database's own URL.
 	DirectURL string
-	// Own takes the lock that one process at a time holds on an SQLite file. Commands beside a server leave it out.
+	// Own takes the lock that one process at a time holds on an SQLite file. A command that runs
+	// beside a server leaves it out.
 	Own bool
 	// Create makes an SQLite file where there is none. It needs Own.
 	Create bool
 	// Spool is the file that keeps captures while PostgreSQL is away; empty for none. It needs Own.
 	Spool string
-	// WriteOnce refuses a capture whose file name was stored before with other bytes.
+	// WriteOnce refuses a capture if other bytes were stored before under its file name.
 	WriteOnce bool
-	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of other rules can be compared.
-	// Nil where there are only the rules 0.
+	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of
+	// different rules can be compared. It is nil where there are only the rules 0.
 	Fingerprint func(body []byte) [sha256.Size]byte
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
 
-// Store is a database of captures. Its methods may be called at once from many goroutines.
+// Store is a database of captures. Its methods are safe for concurrent use.
 type Store struct {
 	backend     backend
 	log         *slog.Logger
 	dialect     schema.Dialect
 	group       *group
 	spool       *Spool // nil where there is none
-	recent      recent // contents that are there
+	recent      recent // contents and devices that need no question
 	once        bool   // Options.WriteOnce
 	fingerprint func(body []byte) [sha256.Size]byte
 	closed      sync.Once
 
-	forwarding *group // of captures that come from a spool
+	forwarding *group // captures from a spool
 }
 
-// engine is what differs between the databases.
+// backend is what differs between the databases.
 type backend interface {
 	// read returns the queries outside a transaction.
 	read() *queries.Queries
 	// reading runs fn with queries that go through all devices.
 	reading(ctx context.Context, fn func(*queries.Queries) error) error
-	// tx runs fn in a transaction; nil means committed and durable.
+	// tx runs fn in a transaction. A nil error means that it is committed and durable.
 	tx(ctx context.Context, fn func(*queries.Queries) error) error
-	// runTasks runs tasks in a transaction, in their order or side by side. Of locks that others hold it waits for each so long.
+	// runTasks runs tasks in one transaction, in their order or side by side. lock bounds the wait
+	// for each lock that another transaction holds.
 	runTasks(ctx context.Context, lock time.Duration, tasks []task) error
-	// classify says what an error of the engine means.
+	// classify returns the class of the backend's error and a hint for the operator.
 	classify(err error) (Class, string)
-	// missesContent reports whether an error says that a capture's content isn't there.
+	// missesContent reports whether an error says that a capture's content is missing.
 	missesContent(err error) bool
-	// aboutRow reports whether an error may be about one capture of a batch, so that each is tried alone.
+	// aboutRow reports whether an error may be about one capture of a batch. Then each capture is
+	// tried alone.
 	aboutRow(err error) bool
-	// locked reports whether an error says that another transaction held for too long what this one needs.
+	// locked reports whether an error says that another transaction held a lock for too long.
 	locked(err error) bool
 	// migrations opens the database for golang-migrate.
 	migrations() (*sql.DB, error)
-	// writers is how many transactions are worth having at once.
+	// writers is the number of concurrent transactions that pays off.
 	writers() int
 	// concurrent reports whether another transaction may write while one is open.
 	concurrent() bool
 	close() error
-	// exclusive runs fn while nobody else looks after the schema.
+	// exclusive runs fn while no other process checks or changes the schema.
 	exclusive(ctx context.Context, fn func() error) error
-	// atomicMigrations reports whether a migration that failed has left nothing behind.
+	// atomicMigrations reports whether a failed migration leaves nothing behind.
 	atomicMigrations() bool
-	// listen returns what waits until there may be new captures.
+	// listen returns a function that waits until there may be new captures.
 	listen(ctx context.Context) (wait func() error, stop func())
-	// reclaim gives the space of what was deleted back to the disk. With wholly nothing of it may be left there.
+	// reclaim returns the space of deleted rows to the disk. With wholly, no copy of them may
+	// remain there.
 	reclaim(ctx context.Context, wholly bool) error
-	// spendReserve gives room back to a disk that is full, so that something can be deleted there, and reports whether there was any.
+	// spendReserve frees a reserve on a full disk, so that rows can be deleted there, and reports
+	// whether there was one.
 	spendReserve() bool
 	// keepsLatin1 reports whether Latin-1 bodies are stored as text too.
 	keepsLatin1() bool
 }
 
-// Open opens the database at url, "postgres://..." or "sqlite:PATH". An SQLite file is opened at once; PostgreSQL is first
-// spoken to when it is needed, so that a worker can start before its database.
+// Open opens the database at url, "postgres://..." or "sqlite:PATH". It opens an SQLite file at
+// once. It connects to PostgreSQL only when the connection is needed, so that a worker can start
+// before its database.
 func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -199,14 +211,16 @@ func Open(url string, o Options) (*Store, error) {
 			s.backend = file
 		}
 	default:
-		err = usage("it begins with postgres:// or sqlite:", errors.New("malformed database URL")) // which may hold a password
+		// which may hold a password
+		err = usage("it begins with postgres:// or sqlite:", errors.New("malformed database URL"))
 	}
 	if err != nil {
 		return nil, err
 	}
 	wait := patience
 	if o.Spool != "" && s.dialect == schema.SQLite {
-		s.log.Warn("SPOOL is not used: it keeps captures while PostgreSQL is away, and this database is on the same machine")
+		s.log.Warn("SPOOL is not used: it keeps captures while PostgreSQL is away, and this " +
+			"database is on the same machine")
 		o.Spool = ""
 	}
 	if o.Spool != "" {
@@ -224,7 +238,7 @@ func Open(url string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the store. Captures that wait are stored first.
+// Close ends the store. Captures in the queue are stored first.
 func (s *Store) Close() error {
 	var err error
 	s.closed.Do(func() {
@@ -247,11 +261,15 @@ func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 	return body, s.explain("read content", err)
 }
 
-// NewestFrom returns what was last sent under this file name from this source, and whether everything from the source
-// belongs to one device; what waits in the spool counts. It returns ErrNotFound where nothing was.
-func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body []byte, oneDevice bool, err error) {
+// NewestFrom returns the body that this source sent last under this file name, and whether all
+// captures from the source belong to one device. Captures in the spool count. It returns
+// ErrNotFound if there is none.
+func (s *Store) NewestFrom(
+	ctx context.Context, source, filename string,
+) (body []byte, oneDevice bool, err error) {
 	q := s.backend.read()
-	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source, Filename: filename})
+	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source,
+		Filename: filename})
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, false, s.explain("find capture", err)
 	}
@@ -261,7 +279,8 @@ func (s *Store) NewestFrom(ctx context.Context, source, filename string) (body [
 	}
 	oneDevice = span.Lowest == span.Highest
 	if s.spool != nil {
-		waiting, found, alone, err := s.spool.newestFrom(ctx, q, source, filename, newest.ReceivedAt, span.Lowest)
+		waiting, found, alone, err := s.spool.newestFrom(ctx, q, source, filename,
+			newest.ReceivedAt, span.Lowest)
 		if err != nil || found {
 			return waiting, oneDevice && alone, s.explain("read spool", err)
 		}
@@ -279,9 +298,12 @@ func devices(rows []queries.Device) []Device {
 	for i, r := range rows {
 		list[i] = Device{
 			ID: r.ID, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy,
-			FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(), LastChange: r.LastChange.UTC(),
-			Captures: r.Captures, Changes: r.Changes, Source: r.Source, Platform: r.Platform, Model: r.Model,
-			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete, Retired: r.Retired,
+			FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(),
+			LastChange: r.LastChange.UTC(),
+			Captures:   r.Captures, Changes: r.Changes, Source: r.Source, Platform: r.Platform,
+			Model:     r.Model,
+			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete,
+			Retired:  r.Retired,
 			Expected: time.Duration(r.ExpectedUs) * time.Microsecond,
 		}
 	}
@@ -290,9 +312,12 @@ func devices(rows []queries.Device) []Device {
 
 func record(r queries.CaptureLog) Record {
 	return Record{
-		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Site: r.Site, Device: r.Device, Platform: r.Platform,
-		Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode, Size: r.Size, SHA256: r.SHA256,
-		Changed: r.Changed, Complete: r.Complete, ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
-		Model: r.Model, OSVersion: r.OSVersion, Serial: r.Serial, deviceID: r.DeviceID,
+		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt.UTC(), Site: r.Site, Device: r.Device,
+		Platform: r.Platform,
+		Kind:     r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode, Size: r.Size,
+		SHA256:  r.SHA256,
+		Changed: r.Changed, Complete: r.Complete, ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy,
+		NewSource: r.NewSource,
+		Model:     r.Model, OSVersion: r.OSVersion, Serial: r.Serial, deviceID: r.DeviceID,
 	}
 }

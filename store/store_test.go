@@ -26,9 +26,11 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// engines are what the conformance suite runs on: a URL of an empty database each.
+// engines are the databases of the conformance suite: a URL of an empty database each.
 var engines = map[string]func(testing.TB) string{
-	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") },
+	"sqlite": func(t testing.TB) string {
+		return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	},
 	"postgres": pgtest.Database,
 }
 
@@ -59,7 +61,7 @@ func open(t testing.TB, url string) *store.Store {
 	return s
 }
 
-// beside opens a database as another program that has it too.
+// beside opens a database as a second program would.
 func beside(t testing.TB, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(url, store.Options{})
@@ -76,13 +78,16 @@ func beside(t testing.TB, url string) *store.Store {
 
 var day = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 
-// capture is a plausible capture number n, received n minutes after day.
+// capture is a plausible capture, received n minutes after day.
 func capture(n int, name, body string) store.Capture {
 	return store.Capture{
-		UID: fmt.Sprintf("01a20702-0000-7000-8000-%012x", n), ReceivedAt: day.Add(time.Duration(n) * time.Minute),
-		Source: "192.0.2.1", SourcePort: 49152, Local: "192.0.2.100", Filename: name + ".conf", Mode: "octet",
-		Options: "blksize=1428", Duration: 1500 * time.Microsecond, Name: name, NamedBy: store.NamedByConfig,
-		Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Kind: "full",
+		UID:        fmt.Sprintf("01a20702-0000-7000-8000-%012x", n),
+		ReceivedAt: day.Add(time.Duration(n) * time.Minute),
+		Source:     "192.0.2.1", SourcePort: 49152, Local: "192.0.2.100",
+		Filename: name + ".conf", Mode: "octet", Options: "blksize=1428",
+		Duration: 1500 * time.Microsecond, Name: name, NamedBy: store.NamedByConfig,
+		Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731",
+		Serial: "FGT60F0000000001", Kind: "full",
 		Complete: true, Body: []byte(body),
 	}
 }
@@ -98,8 +103,10 @@ func put(t testing.TB, s *store.Store, c store.Capture) store.Stored {
 
 func TestPutKeepsEveryByte(t *testing.T) {
 	bodies := map[string]string{
-		"text": "config system global\n", "empty": "", "nul": "a\x00b", "latin-1": "caf\xe9 \xa0\xff\x01\n", "all": string(allBytes()),
-		"utf-16": "\xff\xfec\x00o\x00", "gzip": "\x1f\x8b\x08\x00", "utf-8": "größe ☃ \U0001f600", "large": strings.Repeat("set x y\n", 1<<19),
+		"text": "config system global\n", "empty": "", "nul": "a\x00b",
+		"latin-1": "caf\xe9 \xa0\xff\x01\n", "all": string(allBytes()),
+		"utf-16": "\xff\xfec\x00o\x00", "gzip": "\x1f\x8b\x08\x00", "utf-8": "größe ☃ \U0001f600",
+		"large": strings.Repeat("set x y\n", 1<<19),
 	}
 	conform(t, func(t *testing.T, s *store.Store) {
 		n := 0
@@ -147,8 +154,10 @@ func TestRecords(t *testing.T) {
 		if !r.ReceivedAt.Equal(want) || r.ReceivedAt.Location() != time.UTC {
 			t.Errorf("received at %v, want %v", r.ReceivedAt, want)
 		}
-		if r.UID != c.UID || r.Site != "acme" || r.Device != "fw1" || r.Platform != "fortinet" || r.Kind != "full" || r.Source != c.Source ||
-			r.Filename != c.Filename || r.Mode != "octet" || r.Size != 2 || !r.Changed || !r.Complete {
+		if r.UID != c.UID || r.Site != "acme" || r.Device != "fw1" || r.Platform != "fortinet" ||
+			r.Kind != "full" || r.Source != c.Source ||
+			r.Filename != c.Filename || r.Mode != "octet" || r.Size != 2 || !r.Changed ||
+			!r.Complete {
 			t.Errorf("record %+v", r)
 		}
 		devices, err := s.Devices(t.Context())
@@ -157,8 +166,10 @@ func TestRecords(t *testing.T) {
 		}
 		d := devices[0]
 		d.ID = 0
-		if d != (store.Device{Site: "acme", Name: "fw1", NamedBy: "config", FirstSeen: want, LastSeen: want, LastChange: want, Captures: 1,
-			Changes: 1, Source: c.Source, Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Serial: "FGT60F0000000001", Complete: true, Recent: 1}) {
+		if d != (store.Device{Site: "acme", Name: "fw1", NamedBy: "config", FirstSeen: want,
+			LastSeen: want, LastChange: want, Captures: 1,
+			Changes: 1, Source: c.Source, Platform: "fortinet", Model: "FGT60F", OSVersion: "7.4.7",
+			Build: "2731", Serial: "FGT60F0000000001", Complete: true, Recent: 1}) {
 			t.Errorf("device %+v", d)
 		}
 	})
@@ -225,7 +236,8 @@ func TestChanged(t *testing.T) {
 	})
 }
 
-// TestOrderDoesNotMatter delivers the same captures in many orders, some twice: the tables must come out the same.
+// TestOrderDoesNotMatter delivers the same captures in many orders, some twice: the tables must
+// come out the same.
 func TestOrderDoesNotMatter(t *testing.T) {
 	for name, url := range engines {
 		t.Run(name, func(t *testing.T) {
@@ -237,9 +249,12 @@ func TestOrderDoesNotMatter(t *testing.T) {
 				for range 2 {
 					shuffled := append([]store.Capture(nil), captures...)
 					shuffled = append(shuffled, captures[:10]...)
-					r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+					r.Shuffle(len(shuffled), func(i, j int) {
+						shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
+					})
 					if got := deliver(t, url(t), shuffled); !reflect.DeepEqual(got, want) {
-						t.Fatalf("seed %d: another order, other tables:\n%s\nwant\n%s", seed, strings.Join(got, "\n"), strings.Join(want, "\n"))
+						t.Fatalf("seed %d: another order, other tables:\n%s\nwant\n%s", seed,
+							strings.Join(got, "\n"), strings.Join(want, "\n"))
 					}
 				}
 			}
@@ -263,8 +278,8 @@ func randomCaptures(r *rand.Rand, n int) []store.Capture {
 	return list
 }
 
-// deliver stores captures, now by one program, now by another, and returns what the tables say, without what depends on the order by
-// right: the numbers.
+// deliver stores captures by several programs and returns the tables without the numbers, which
+// depend on the order.
 func deliver(t *testing.T, url string, captures []store.Capture) (lines []string) {
 	t.Helper()
 	s := open(t, url)
@@ -291,7 +306,8 @@ func deliver(t *testing.T, url string, captures []store.Capture) (lines []string
 		d.ID = 0
 		lines = append(lines, fmt.Sprintf("%+v", d))
 		for _, r := range log {
-			lines = append(lines, fmt.Sprintln(r.UID, r.ReceivedAt, r.Device, r.Kind, r.SHA256[:6], r.Changed, r.Complete))
+			lines = append(lines, fmt.Sprintln(r.UID, r.ReceivedAt, r.Device, r.Kind, r.SHA256[:6],
+				r.Changed, r.Complete))
 		}
 	}
 	return lines
@@ -311,13 +327,17 @@ func TestNames(t *testing.T) {
 		}
 		for _, step := range []struct{ source, name, by, want string }{
 			{"192.0.2.1", "core", store.NamedByFilename, "core"},
-			{"192.0.2.2", "core", store.NamedByFilename, "core@192.0.2.2"}, // the name belongs to the first
+			// the name belongs to the first
+			{"192.0.2.2", "core", store.NamedByFilename, "core@192.0.2.2"},
 			{"192.0.2.1", "core", store.NamedByFilename, "core"},
-			{"192.0.2.3", "core", store.NamedByConfig, "core"}, // a configuration says it: the file's name gives way
+			// a configuration says it: the file's name gives way
+			{"192.0.2.3", "core", store.NamedByConfig, "core"},
 			{"192.0.2.1", "core", store.NamedByFilename, "core@192.0.2.1"},
-			{"192.0.2.3", "core", store.NamedByFilename, "core"}, // seen from there, so it is that device's backup
-			{"192.0.2.4", "core", store.NamedByConfig, "core"},   // a device may move
-			{"192.0.2.4", "core", "junk", "core@192.0.2.4"},      // of no known platform: it must not pass for core's configuration
+			// seen from there, so it is that device's backup
+			{"192.0.2.3", "core", store.NamedByFilename, "core"},
+			{"192.0.2.4", "core", store.NamedByConfig, "core"}, // a device may move
+			// of no known platform: it must not pass for core's configuration
+			{"192.0.2.4", "core", "junk", "core@192.0.2.4"},
 			{"192.0.2.5", "edge", store.NamedByFilename, "edge"},
 			{"192.0.2.5", "edge", store.NamedByConfig, "edge"},
 			{"192.0.2.6", "192.0.2.6", store.NamedBySource, "192.0.2.6"},
@@ -331,7 +351,8 @@ func TestNames(t *testing.T) {
 		for _, d := range devices {
 			names = append(names, d.Name+" "+d.NamedBy)
 		}
-		want := "[192.0.2.6 source core config core@192.0.2.1 filename core@192.0.2.2 filename core@192.0.2.4 filename edge config]"
+		want := "[192.0.2.6 source core config core@192.0.2.1 filename core@192.0.2.2 filename " +
+			"core@192.0.2.4 filename edge config]"
 		if got := fmt.Sprint(names); err != nil || got != want {
 			t.Errorf("devices %s, err %v, want %s", got, err, want)
 		}
@@ -357,8 +378,10 @@ func TestReferences(t *testing.T) {
 		add("", "core~1", "a name that looks like a version")
 		add("acme", "x/y", "a name with a slash")
 		for ref, want := range map[string]string{
-			"fw1": "three", "/fw1": "three", "fw1~0": "three", "fw1~1": "two", "fw1~2": "one", "acme/core": "acme's", "globex/core~0": "globex's",
-			"core~1": "a name that looks like a version", "acme/x/y": "a name with a slash", "x/y": "a name with a slash",
+			"fw1": "three", "/fw1": "three", "fw1~0": "three", "fw1~1": "two", "fw1~2": "one",
+			"acme/core": "acme's", "globex/core~0": "globex's",
+			"core~1": "a name that looks like a version", "acme/x/y": "a name with a slash",
+			"x/y":                       "a name with a slash",
 			fmt.Sprintf("@%d", last.ID): "three", strings.ToUpper(capture(1, "", "").UID): "one",
 		} {
 			r, err := s.Resolve(t.Context(), ref, time.Time{})
@@ -370,19 +393,24 @@ func TestReferences(t *testing.T) {
 				t.Errorf("%s is %q, want %q, err %v", ref, body, want, err)
 			}
 		}
-		if r, _ := s.Resolve(t.Context(), "fw1~1", time.Time{}); !r.ReceivedAt.Equal(day.Add(4 * time.Minute)) {
+		if r, _ := s.Resolve(t.Context(), "fw1~1",
+			time.Time{}); !r.ReceivedAt.Equal(day.Add(4 * time.Minute)) {
 			t.Errorf("fw1~1 is of %v: not the newest capture of that version", r.ReceivedAt)
 		}
 		for ref, class := range map[string]store.Class{
-			"none": store.NotFound, "fw1~3": store.NotFound, "@999": store.NotFound, "@x": store.Usage, "core": store.Usage,
-			"01a20702-0000-7000-8000-ffffffffffff": store.NotFound, "": store.NotFound, "nosite/fw1": store.NotFound,
+			"none": store.NotFound, "fw1~3": store.NotFound, "@999": store.NotFound,
+			"@x": store.Usage, "core": store.Usage,
+			"01a20702-0000-7000-8000-ffffffffffff": store.NotFound, "": store.NotFound,
+			"nosite/fw1": store.NotFound,
 		} {
-			if _, err := s.Resolve(t.Context(), ref, time.Time{}); err == nil || store.ClassOf(err) != class {
+			if _, err := s.Resolve(t.Context(), ref, time.Time{}); err == nil ||
+				store.ClassOf(err) != class {
 				t.Errorf("%q: err %v", ref, err)
 			}
 		}
 		var ambiguous *store.AmbiguousError
-		if _, err := s.Resolve(t.Context(), "core", time.Time{}); !errors.As(err, &ambiguous) || fmt.Sprint(ambiguous.Candidates) != "[acme/core globex/core]" {
+		if _, err := s.Resolve(t.Context(), "core", time.Time{}); !errors.As(err, &ambiguous) ||
+			fmt.Sprint(ambiguous.Candidates) != "[acme/core globex/core]" {
 			t.Errorf("core: %v", err)
 		}
 		r, _ := s.Resolve(t.Context(), "@3", time.Time{})
@@ -393,7 +421,7 @@ func TestReferences(t *testing.T) {
 	})
 }
 
-// TestTornIsNoVersion: a torn capture is never what another is compared with.
+// TestTornIsNoVersion: no capture is ever compared with a torn one.
 func TestTornIsNoVersion(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		n := 0
@@ -443,12 +471,13 @@ func TestPutAfterClose(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(t.Context(), capture(1, "fw1", "x")); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := s.Put(t.Context(), capture(1, "fw1", "x")); err == nil ||
+		!strings.Contains(err.Error(), "closed") {
 		t.Error(err)
 	}
 }
 
-// TestDeletedFile: what is written to a deleted file is not durable.
+// TestDeletedFile: a write to a deleted file is not durable.
 func TestDeletedFile(t *testing.T) {
 	url := engines["sqlite"](t)
 	s := open(t, url)
@@ -457,7 +486,8 @@ func TestDeletedFile(t *testing.T) {
 	if err := os.Rename(path, path+".moved"); err != nil {
 		t.Skip(err) // a system that doesn't let go of open files
 	}
-	if _, err := s.Put(t.Context(), capture(2, "fw1", "y")); store.ClassOf(err) != store.Config || err == nil {
+	if _, err := s.Put(t.Context(), capture(2, "fw1", "y")); store.ClassOf(err) != store.Config ||
+		err == nil {
 		t.Error(err)
 	}
 	if err := os.Rename(path+".moved", path); err != nil {
@@ -475,7 +505,8 @@ func TestNewestFrom(t *testing.T) {
 			t.Errorf("%q, one device %v, err %v", body, one, err)
 		}
 		for _, ask := range [][2]string{{"192.0.2.2", "fw1.conf"}, {"192.0.2.1", "fw2.conf"}} {
-			if _, _, err := s.NewestFrom(t.Context(), ask[0], ask[1]); !errors.Is(err, store.ErrNotFound) {
+			if _, _, err := s.NewestFrom(t.Context(), ask[0], ask[1]); !errors.Is(err,
+				store.ErrNotFound) {
 				t.Errorf("%v: err %v", ask, err)
 			}
 		}
@@ -513,8 +544,8 @@ func TestLog(t *testing.T) {
 	})
 }
 
-// TestManyAtOnce stores captures of crossed devices and contents from two stores over one database: what waits goes
-// together, deadlocks are tried again, and nothing gets lost.
+// TestManyAtOnce stores captures of crossed devices and contents from two stores over one database:
+// captures share transactions, deadlocks are tried again, and nothing is lost.
 func TestManyAtOnce(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
@@ -588,7 +619,8 @@ func TestSQLiteFile(t *testing.T) {
 			t.Errorf("%s: mode %v, err %v", suffix, info.Mode(), err)
 		}
 	}
-	if _, err := store.Open("sqlite:"+path, store.Options{Own: true, Create: true}); err == nil || !strings.Contains(err.Error(), "in use by another tftpsql") {
+	if _, err := store.Open("sqlite:"+path, store.Options{Own: true, Create: true}); err == nil ||
+		!strings.Contains(err.Error(), "in use by another tftpsql") {
 		t.Errorf("a second owner: %v", err)
 	}
 	beside, err := store.Open("sqlite:"+path, store.Options{})
@@ -620,8 +652,10 @@ func TestOpenErrors(t *testing.T) {
 		{"", true, store.Usage, "begins with postgres:// or sqlite:"},
 		{"sqlite:", true, store.Usage, "sqlite:PATH"},
 		{"postgres://u:secret@[broken", true, store.Usage, "the form is postgres://"},
-		{"sqlite:" + filepath.Join(dir, "none.db"), false, store.Config, "no database at " + filepath.Join(dir, "none.db")},
-		{"sqlite:" + filepath.Join(dir, "no", "folder.db"), true, store.Config, "folder must exist"},
+		{"sqlite:" + filepath.Join(dir, "none.db"), false, store.Config, "no database at " +
+			filepath.Join(dir, "none.db")},
+		{"sqlite:" + filepath.Join(dir, "no", "folder.db"), true, store.Config,
+			"folder must exist"},
 		{"sqlite:" + damaged, true, store.Config, "damaged"},
 	} {
 		s, err := store.Open(c.url, store.Options{Own: c.own})
@@ -630,7 +664,8 @@ func TestOpenErrors(t *testing.T) {
 			s.Close()
 			continue
 		}
-		if store.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "secret") {
+		if store.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.says) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: class %v, %v", c.url, store.ClassOf(err), err)
 		}
 	}
@@ -639,7 +674,8 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// TestDatabaseAway stops PostgreSQL under a store: no capture is said to be stored, and it goes on when the server is back.
+// TestDatabaseAway stops PostgreSQL under a store: no capture is reported as stored, and storing
+// continues when the server is back.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start("")
@@ -652,7 +688,8 @@ func TestDatabaseAway(t *testing.T) {
 	if err := server.Down("immediate"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Put(t.Context(), capture(2, "fw1", "b")); store.ClassOf(err) != store.Transient || err == nil {
+	if _, err := s.Put(t.Context(), capture(2, "fw1",
+		"b")); store.ClassOf(err) != store.Transient || err == nil {
 		t.Errorf("while it is away: %v", err)
 	}
 	if err := server.Up(); err != nil {
@@ -676,8 +713,10 @@ func TestMigrations(t *testing.T) {
 			put(t, s, capture(1, "fw1", "a"))
 			version := func(want uint, wantDirty bool) {
 				t.Helper()
-				if v, dirty, err := s.SchemaVersion(ctx); v != want || dirty != wantDirty || err != nil {
-					t.Errorf("version %d, dirty %v, err %v; want %d, %v", v, dirty, err, want, wantDirty)
+				if v, dirty, err := s.SchemaVersion(ctx); v != want || dirty != wantDirty ||
+					err != nil {
+					t.Errorf("version %d, dirty %v, err %v; want %d, %v", v, dirty, err, want,
+						wantDirty)
 				}
 			}
 			version(s.LatestSchema(), false)
@@ -685,17 +724,20 @@ func TestMigrations(t *testing.T) {
 				t.Fatal(err)
 			}
 			version(0, false)
-			if err := s.CheckSchema(ctx); err == nil || !strings.Contains(err.Error(), "tftpsql migrate up") {
+			if err := s.CheckSchema(ctx); err == nil ||
+				!strings.Contains(err.Error(), "tftpsql migrate up") {
 				t.Errorf("without schema: %v", err)
 			}
-			if _, err := s.Put(ctx, capture(2, "fw1", "a")); err == nil || !strings.Contains(err.Error(), "tftpsql migrate up") {
+			if _, err := s.Put(ctx, capture(2, "fw1", "a")); err == nil ||
+				!strings.Contains(err.Error(), "tftpsql migrate up") {
 				t.Errorf("Put without schema: %v", err)
 			}
 			if err := errors.Join(s.Migrate(ctx), s.Migrate(ctx)); err != nil {
 				t.Fatal(err)
 			}
 			version(s.LatestSchema(), false)
-			if err := s.MigrateForce(int(s.LatestSchema()) + 7); err != nil { // as a newer program would have left it
+			// as a newer program would have left it
+			if err := s.MigrateForce(int(s.LatestSchema()) + 7); err != nil {
 				t.Fatal(err)
 			}
 			if err := errors.Join(s.Migrate(ctx), s.CheckSchema(ctx)); err != nil {
@@ -718,7 +760,8 @@ func TestTwoMigrateAtOnce(t *testing.T) {
 		}
 		defer s.Close()
 		all.Go(func() {
-			time.Sleep(time.Duration(n) * 7 * time.Millisecond) // some come while another is in the middle
+			// some come while another is in the middle
+			time.Sleep(time.Duration(n) * 7 * time.Millisecond)
 			if err := errors.Join(s.Migrate(t.Context()), s.CheckSchema(t.Context())); err != nil {
 				t.Error(err)
 			}
@@ -730,8 +773,9 @@ func TestTwoMigrateAtOnce(t *testing.T) {
 	}
 }
 
-// TestMigrationBlocked: py3tftpsql's table is being read when the worker starts. The migration gives up in time, leaves a
-// clean schema behind, and succeeds later; readers of the table can read the view.
+// TestMigrationBlocked: py3tftpsql's table is being read when the worker starts. The migration
+// gives up in time, leaves a clean schema behind, and succeeds later; readers of the table can read
+// the view.
 func TestMigrationBlocked(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -742,8 +786,10 @@ func TestMigrationBlocked(t *testing.T) {
 	}
 	defer reader.Close(ctx)
 	role := fmt.Sprint("reader_", os.Getpid())
-	if _, err := reader.Exec(ctx, "CREATE TABLE backups (hostname text, config text); CREATE ROLE "+role+"; GRANT SELECT ON backups TO "+role+
-		"; BEGIN; SELECT * FROM backups"); err != nil {
+	_, err = reader.Exec(ctx,
+		"CREATE TABLE backups (hostname text, config text); CREATE ROLE "+role+
+			"; GRANT SELECT ON backups TO "+role+"; BEGIN; SELECT * FROM backups")
+	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := store.Open(url, store.Options{Own: true})
@@ -751,7 +797,8 @@ func TestMigrationBlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Migrate(ctx); store.ClassOf(err) != store.Transient || !strings.Contains(fmt.Sprint(err), "pg_stat_activity") {
+	if err := s.Migrate(ctx); store.ClassOf(err) != store.Transient ||
+		!strings.Contains(fmt.Sprint(err), "pg_stat_activity") {
 		t.Errorf("while the table is read: %v", err)
 	}
 	if v, dirty, err := s.SchemaVersion(ctx); v != 0 || dirty || err != nil {
@@ -768,7 +815,7 @@ func TestMigrationBlocked(t *testing.T) {
 	}
 }
 
-// TestMayNotMigrate: a user who may not make tables hears that, and not that PostgreSQL is away.
+// TestMayNotMigrate: a user without the right to create tables gets an error that says so.
 func TestMayNotMigrate(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -786,17 +833,20 @@ func TestMayNotMigrate(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s, err := store.Open(strings.Replace(url, "user=postgres", "user="+role, 1), store.Options{Own: true})
+	s, err := store.Open(strings.Replace(url, "user=postgres", "user="+role, 1),
+		store.Options{Own: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Migrate(t.Context()); store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "own the database") || strings.Contains(err.Error(), "CREATE TABLE") {
+	if err := s.Migrate(t.Context()); store.ClassOf(err) != store.Config ||
+		!strings.Contains(err.Error(), "own the database") ||
+		strings.Contains(err.Error(), "CREATE TABLE") {
 		t.Error(err)
 	}
 }
 
-// TestLostFile: a file that has gone beside its journal is reported, and the journal stays.
+// TestLostFile: a missing file beside its journal is reported, and the journal stays.
 func TestLostFile(t *testing.T) {
 	for name, lose := range map[string]func(string) error{
 		"moved":   func(file string) error { return os.Rename(file, file+".away") },
@@ -805,27 +855,31 @@ func TestLostFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "a.db")
 			for _, suffix := range []string{"", "-wal"} {
-				if err := os.WriteFile(file+suffix, []byte("what a crash has left"), 0o600); err != nil {
+				if err := os.WriteFile(file+suffix, []byte("what a crash has left"),
+					0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if err := lose(file); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.Open("sqlite:"+file, store.Options{Own: true, Create: true}); store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "journal") {
+			if _, err := store.Open("sqlite:"+file,
+				store.Options{Own: true, Create: true}); store.ClassOf(err) != store.Config ||
+				!strings.Contains(err.Error(), "journal") {
 				t.Errorf("opened: %v", err)
 			}
 			if _, err := store.OpenSpool(file, true); store.ClassOf(err) != store.Config {
 				t.Errorf("opened as a spool: %v", err)
 			}
-			if b, err := os.ReadFile(file + "-wal"); err != nil || string(b) != "what a crash has left" {
+			if b, err := os.ReadFile(file + "-wal"); err != nil ||
+				string(b) != "what a crash has left" {
 				t.Errorf("the journal is %q, err %v", b, err)
 			}
 		})
 	}
 }
 
-// TestDamagedContent: bytes that have changed on the disk are not shown as if they were right.
+// TestDamagedContent: bytes that have changed on the disk are not returned as the content.
 func TestDamagedContent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	s := open(t, "sqlite:"+file)
@@ -862,19 +916,21 @@ func TestDamagedContent(t *testing.T) {
 
 // TestAway: an error of several lines says each cause once, in one line.
 func TestAway(t *testing.T) {
-	s, err := store.Open("postgres://u@127.0.0.1:1,127.0.0.1:2/d", store.Options{}) // nobody listens there
+	// Nothing listens there.
+	s, err := store.Open("postgres://u@127.0.0.1:1,127.0.0.1:2/d", store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	text := fmt.Sprint(s.Ready(t.Context()))
-	if strings.Count(text, "tcp 127.0.0.1:1: connect") != 1 || strings.Count(text, "tcp 127.0.0.1:2: connect") != 1 ||
+	if strings.Count(text, "tcp 127.0.0.1:1: connect") != 1 ||
+		strings.Count(text, "tcp 127.0.0.1:2: connect") != 1 ||
 		!strings.Contains(text, "; 127.0.0.1:2 ") || strings.Contains(text, "\n") {
 		t.Error(text)
 	}
 }
 
-// TestMadePrivate: files that others could read are their owner's alone once a server has opened them.
+// TestMadePrivate: a server makes files private that others could read.
 func TestMadePrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes there")
@@ -900,7 +956,8 @@ func TestMadePrivate(t *testing.T) {
 		t.Error(log.String())
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} { // as a copy has them
-		if err := errors.Join(os.WriteFile(file+suffix, nil, 0o600), os.Chmod(file+suffix, 0o644)); err != nil {
+		if err := errors.Join(os.WriteFile(file+suffix, nil, 0o600),
+			os.Chmod(file+suffix, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -917,7 +974,8 @@ func TestMadePrivate(t *testing.T) {
 	}
 	defer s.Close()
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if _, err := os.Stat(file + suffix); suffix == "" || err == nil { // SQLite may have taken the empty ones away
+		// SQLite may have taken the empty ones away
+		if _, err := os.Stat(file + suffix); suffix == "" || err == nil {
 			mode(file+suffix, 0o600)
 		}
 	}
@@ -926,23 +984,62 @@ func TestMadePrivate(t *testing.T) {
 	}
 }
 
-// TestURLSecrets: what is wrong with a URL is told by the name of the parameter, and no value of it is.
+// TestURLSecrets: the error about a malformed URL names the parameter and shows none of its values.
 func TestURLSecrets(t *testing.T) {
+	const url = "postgres://u:pass@h/d?"
 	for url, want := range map[string]string{
-		"postgres://u:pass@h/d?pool_max_conns=secret":          `pool_max_conns: strconv.ParseInt: parsing "xxxxx": invalid syntax: the form`,
-		"postgres://u:pass@h/d?a=b&connect_timeout=secret":     "connect_timeout: ",
-		"postgres://u:pass@h/d?sslrootcert=/secret/a%20b":      "sslrootcert: unable to read CA file: open xxxxx: ",
-		"postgres://u:pass@h/d?a=%zzsecret":                    "malformed database URL: the form",
-		"postgres://u:se/cret@h/d":                             "malformed database URL: the form",
-		"postgres://u:pass@h/d?default_query_exec_mode=a":      `default_query_exec_mode: unknown value "xxxxx"`,
-		"postgres://u:pass@h/d?pool_max_conn_lifetime=1secret": "pool_max_conn_lifetime: ",
+		url + "pool_max_conns=secret": "pool_max_conns: strconv.ParseInt: parsing " +
+			"\"xxxxx\": ",
+		url + "a=b&connect_timeout=secret":     "connect_timeout: ",
+		url + "sslrootcert=/secret/a%20b":      "sslrootcert: unable to read CA file: open xxxxx: ",
+		url + "a=%zzsecret":                    "malformed database URL: the form",
+		"postgres://u:se/cret@h/d":             "malformed database URL: the form",
+		url + "default_query_exec_mode=a":      "default_query_exec_mode: unknown value \"xxxxx\"",
+		url + "pool_max_conn_lifetime=1secret": "pool_max_conn_lifetime: ",
 	} {
 		_, err := store.Open(url, store.Options{})
-		if text := fmt.Sprint(err); store.ClassOf(err) != store.Usage || !strings.HasPrefix(text, want) || strings.Contains(text, "secret") || strings.Contains(text, "pass@") {
+		text := fmt.Sprint(err)
+		shown := strings.Contains(text, "secret") || strings.Contains(text, "pass@")
+		if store.ClassOf(err) != store.Usage || !strings.HasPrefix(text, want) || shown {
 			t.Errorf("%s: %s", url, text)
 		}
 	}
-	if _, err := store.Open("postgres://h/d", store.Options{DirectURL: "host=h password=secret port=secret"}); store.ClassOf(err) != store.Usage || strings.Contains(err.Error(), "secret") {
+	direct := "host=h password=secret port=secret"
+	_, err := store.Open("postgres://h/d", store.Options{DirectURL: direct})
+	if store.ClassOf(err) != store.Usage || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
+	}
+}
+
+// TestMasked: a URL for logs has no password, whatever form it has.
+func TestMasked(t *testing.T) {
+	for url, want := range map[string]string{
+		"postgres://u:hidden@h:5433/d":         "postgres://u:xxxxx@h:5433/d",
+		"postgresql://u@h/d":                   "postgresql://u@h/d",
+		"postgres:///d?password=hidden&user=u": "postgres:///d?password=xxxxx&user=u",
+		"postgres:///d?sslpassword=hidden":     "postgres:///d?sslpassword=xxxxx",
+		"postgres://u:hid/den@h/d":             "a malformed URL",
+		"mysql://u:hidden@h/d":                 "a malformed URL",
+		"postgres://u:%zz@h/d":                 "a malformed URL",
+		"hidden":                               "a malformed URL",
+		"sqlite:a b/test.db":                   "sqlite:a b/test.db",
+	} {
+		if got := store.Masked(url); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]string{
+		"sqlite:x/test.db":           "sqlite:" + filepath.Join(here, "x", "test.db"),
+		"sqlite://test.db":           "sqlite:" + filepath.Join(here, "test.db"),
+		"postgres://u:hidden@h/test": "postgres://u:xxxxx@h/test",
+	} {
+		if got := store.Located(url); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
 	}
 }

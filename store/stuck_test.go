@@ -18,12 +18,13 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// link is a line to PostgreSQL that can be slow, cut, or held without a word.
+// link is a connection to PostgreSQL that can be slowed down, cut, or held.
 type link struct {
 	net.Listener
 	network, to string
 
-	rate atomic.Int64 // bytes a second to PostgreSQL; 0 for no bound, below 0 nothing passes in either direction
+	// bytes a second to PostgreSQL; 0 for no bound, below 0 nothing passes in either direction
+	rate atomic.Int64
 
 	mu    sync.Mutex // guards conns
 	conns []net.Conn
@@ -63,7 +64,8 @@ func linked(t *testing.T, database string) (string, *link) {
 			go l.carry(from, to, false)
 		}
 	}()
-	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, l.Addr(), config.Database), l
+	return fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, l.Addr(),
+		config.Database), l
 }
 
 func (l *link) carry(to, from net.Conn, slow bool) {
@@ -74,10 +76,12 @@ func (l *link) carry(to, from net.Conn, slow bool) {
 		rate := l.rate.Load()
 		if rate < 0 {
 			_, _ = io.Copy(io.Discard, from)
-			select {} // the other end hears nothing, not even that this one has gone; the test's process ends it
+			// The other end isn't told that this one has gone. It ends with the test's process.
+			select {}
 		}
 		if slow && rate > 0 {
-			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate)) // that is what makes it slow
+			// the time that the bytes take at this rate
+			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
 		}
 		if _, writeErr := to.Write(b[:n]); err != nil || writeErr != nil {
 			return
@@ -95,7 +99,7 @@ func (l *link) cut() {
 	l.conns = nil
 }
 
-// holding holds a device in a transaction that goes on until the function that it returns is called.
+// holding locks a device in a transaction that lasts until the returned function is called.
 func holding(t *testing.T, database, name string) (release func()) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), database)
@@ -107,7 +111,8 @@ func holding(t *testing.T, database, name string) (release func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), "UPDATE devices SET site = site WHERE name = $1", name); err != nil {
+	if _, err := tx.Exec(t.Context(), "UPDATE devices SET site = site WHERE name = $1",
+		name); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -117,7 +122,8 @@ func holding(t *testing.T, database, name string) (release func()) {
 	}
 }
 
-// TestHeldDevice: a transaction that holds a device and doesn't end fails that device's captures, and no other's.
+// TestHeldDevice: a transaction that holds a device and doesn't end fails that device's captures
+// only.
 func TestHeldDevice(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Database(t)
@@ -134,7 +140,8 @@ func TestHeldDevice(t *testing.T) {
 			switch {
 			case name != "fw0" && err != nil:
 				t.Errorf("%s: %v", name, err)
-			case name == "fw0" && (store.ClassOf(err) != store.Transient || !strings.Contains(fmt.Sprint(err), "pg_stat_activity")):
+			case name == "fw0" && (store.ClassOf(err) != store.Transient ||
+				!strings.Contains(fmt.Sprint(err), "pg_stat_activity")):
 				t.Errorf("the device that is held: %v", err)
 			}
 		})
@@ -144,8 +151,8 @@ func TestHeldDevice(t *testing.T) {
 	put(t, s, capture(200, "fw0", "second"))
 }
 
-// TestVanishedWorker: what a worker held that vanished in the middle of a transaction, and whose host has said nothing, is free after a
-// while.
+// TestVanishedWorker: the locks of a worker whose host has vanished in the middle of a transaction
+// are released after a while.
 func TestVanishedWorker(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Database(t)
@@ -171,7 +178,9 @@ func TestVanishedWorker(t *testing.T) {
 	}
 	defer watch.Close(context.Background())
 	for waits := 0; waits == 0; { // until it waits for the device
-		if err := watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&waits); err != nil {
+		if err := watch.QueryRow(t.Context(),
+			"SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "+
+				"current_database()").Scan(&waits); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,7 +201,8 @@ func TestVanishedWorker(t *testing.T) {
 	}
 }
 
-// downed returns a PostgreSQL of the test's own that is down, and its database, which has the schema.
+// downed returns a stopped PostgreSQL of the test's own and the URL of its database, which has the
+// schema.
 func downed(t *testing.T) (server *pgtest.Server, url string) {
 	t.Helper()
 	server, err := pgtest.Start("-c fsync=off")
@@ -208,8 +218,8 @@ func downed(t *testing.T) (server *pgtest.Server, url string) {
 	return server, url
 }
 
-// TestSlowForwarding: over a slow line a spool gets empty all the same, a large capture at its head included, and what comes meanwhile
-// doesn't wait behind it.
+// TestSlowForwarding: a spool is emptied over a slow line, even with a large capture at its head,
+// and new captures don't wait behind it.
 func TestSlowForwarding(t *testing.T) {
 	t.Parallel()
 	server, database := downed(t)

@@ -8,17 +8,19 @@ import (
 )
 
 const (
-	// watchEvery is how often an SQLite file is asked for new captures, and PostgreSQL where no notification came: somebody who
-	// looks on doesn't notice the delay.
+	// watchEvery is how often an SQLite file is read for new captures: a person who watches doesn't
+	// notice the delay. watchQuiet is how often PostgreSQL is read without a notification.
 	watchEvery = 500 * time.Millisecond
 	watchQuiet = 15 * time.Second
 
-	// watchBehind is how far back captures are looked for that were committed later than others with higher numbers.
+	// watchBehind is how far back Watch looks for captures that were committed after others with
+	// higher numbers.
 	watchBehind = 1000
 )
 
-// Watch calls yield for each capture that is stored from now on, until it returns an error or ctx ends. It is told at first
-// that it watches, by a nil record. While the database is away it tries again, and says so in the log.
+// Watch calls yield for each capture that is stored from now on, until yield returns an error or
+// ctx ends. A first call with a nil record says that watching has begun. If the database goes away,
+// Watch logs it and tries again.
 func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
 	from, err := s.backend.read().NewestID(ctx)
 	if err != nil {
@@ -27,7 +29,8 @@ func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
 	w := watcher{s: s, from: from, seen: map[int64]bool{}, yield: yield}
 	wait, stop := s.backend.listen(ctx)
 	defer stop()
-	if err := w.look(ctx, true); err != nil { // what was committed before, with a lower number than others
+	// Captures that were committed before, with lower numbers than others.
+	if err := w.look(ctx, true); err != nil {
 		return s.explain("watch", err)
 	}
 	if err := yield(nil); err != nil {
@@ -37,7 +40,8 @@ func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
 		if err := wait(); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
-			s.log.Warn("the database is away: watching again when it is back", "err", s.explain("watch", err))
+			s.log.Warn("the database is away: watching again when it is back",
+				"err", s.explain("watch", err))
 			continue
 		}
 		if err := w.look(ctx, false); err != nil {
@@ -47,13 +51,14 @@ func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			s.log.Warn("the database is away: watching again when it is back", "err", s.explain("watch", err))
+			s.log.Warn("the database is away: watching again when it is back",
+				"err", s.explain("watch", err))
 		}
 	}
 }
 
-// watcher remembers which captures it has told of. On PostgreSQL numbers are given before the commit, so that a lower one may
-// appear after a higher one.
+// watcher remembers the captures that it has yielded. PostgreSQL assigns numbers before the commit,
+// so that a lower number may appear after a higher one.
 type watcher struct {
 	s      *Store
 	from   int64
@@ -65,7 +70,8 @@ type watcher struct {
 func (w *watcher) look(ctx context.Context, silent bool) error {
 	at := max(w.from-watchBehind, 0)
 	for {
-		rows, err := w.s.backend.read().CapturesAfter(ctx, queries.CapturesAfterParams{ID: at, N: logPage})
+		rows, err := w.s.backend.read().CapturesAfter(ctx,
+			queries.CapturesAfterParams{ID: at, N: logPage})
 		if err != nil {
 			return err
 		}
@@ -97,7 +103,7 @@ func (w *watcher) look(ctx context.Context, silent bool) error {
 	return nil
 }
 
-// everySoOften is how an engine listens that can't tell.
+// everySoOften is listen for a backend without notifications.
 func everySoOften(ctx context.Context, every time.Duration) (wait func() error, stop func()) {
 	ticker := time.NewTicker(every)
 	return func() error {

@@ -16,14 +16,16 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// followersPage is how many followers are read at once; more are rare (late captures of a device that sends torn files).
+// followersPage is how many followers are read at once. More are rare: late captures of a device
+// that sends torn files.
 const followersPage = 32
 
-// Put stores a capture. A nil error means that it is durable. The same UID again changes nothing, so that a Put whose end
-// is unknown may be repeated.
+// Put stores a capture. A nil error means that it is durable. A second Put of the same UID changes
+// nothing, so the caller may repeat a Put whose outcome is unknown.
 //
-// An error of class Transient or Config leaves open whether the capture was stored: the database may have committed and
-// not been able to say so. With a spool such an error keeps the capture there, and Put succeeds all the same.
+// After an error of class Transient or Config the capture may be stored all the same: the database
+// may have committed and lost the connection before its answer. With a spool, such an error moves
+// the capture there, and Put succeeds.
 func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 	c.ReceivedAt = stamp(c.ReceivedAt)
 	sum := sha256.Sum256(c.Body)
@@ -37,21 +39,27 @@ func (s *Store) Put(ctx context.Context, c Capture) (Stored, error) {
 	return stored, s.explain("store capture", err)
 }
 
-// fileBatch stores a batch. Contents go first and in the order of their hashes, then captures in the order of their devices,
-// so that two workers take their locks in one order. What one device has sent is one task, since each capture is compared with the
-// one before; with write-once all is, since what goes by the name of the file goes across devices.
-func (s *Store) fileBatch(ctx context.Context, batch []*write, lock time.Duration) ([]Stored, error) {
+// fileBatch stores a batch in one transaction. Contents go first, in the order of their hashes,
+// then captures in the order of their devices, so that all workers take their locks in one order.
+// All captures of one device are one task, since each is compared with the one before. With
+// write-once the whole batch is one task, since a file name may belong to several devices.
+func (s *Store) fileBatch(
+	ctx context.Context, batch []*write, lock time.Duration,
+) ([]Stored, error) {
 	byHash, byDevice := make([]int, len(batch)), make([]int, len(batch))
-	asks := false // whether a capture may be stored already
+	asks := false // whether a capture of the batch may be stored already
 	for i, w := range batch {
 		byHash[i], byDevice[i] = i, i
 		asks = asks || !w.c.New || w.tried
 		w.tried = true
 	}
-	slices.SortFunc(byHash, func(a, b int) int { return bytes.Compare(batch[a].sum[:], batch[b].sum[:]) })
+	slices.SortFunc(byHash, func(a, b int) int {
+		return bytes.Compare(batch[a].sum[:], batch[b].sum[:])
+	})
 	slices.SortFunc(byDevice, func(a, b int) int {
 		x, y := batch[a].c, batch[b].c
-		return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Name, y.Name), x.ReceivedAt.Compare(y.ReceivedAt), cmp.Compare(x.UID, y.UID))
+		return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Name, y.Name),
+			x.ReceivedAt.Compare(y.ReceivedAt), cmp.Compare(x.UID, y.UID))
 	})
 	results := make([]Stored, len(batch))
 	var tasks []task
@@ -60,11 +68,14 @@ func (s *Store) fileBatch(ctx context.Context, batch []*write, lock time.Duratio
 		if n > 0 && batch[byHash[n-1]].sum == w.sum || s.recent.has(w.sum) {
 			continue
 		}
-		tasks = append(tasks, func(q *queries.Queries, _ func(int64) bool) error { return s.insertContent(ctx, q, w.sum, w.c.Body) })
+		tasks = append(tasks, func(q *queries.Queries, _ func(int64) bool) error {
+			return s.insertContent(ctx, q, w.sum, w.c.Body)
+		})
 	}
 	for len(byDevice) > 0 {
 		first, n := batch[byDevice[0]].c, 1
-		for n < len(byDevice) && (s.once || batch[byDevice[n]].c.Site == first.Site && batch[byDevice[n]].c.Name == first.Name) {
+		for n < len(byDevice) && (s.once || batch[byDevice[n]].c.Site == first.Site &&
+			batch[byDevice[n]].c.Name == first.Name) {
 			n++
 		}
 		same := byDevice[:n]
@@ -79,7 +90,8 @@ func (s *Store) fileBatch(ctx context.Context, batch []*write, lock time.Duratio
 		})
 	}
 	err := s.backend.runTasks(ctx, lock, tasks)
-	if err != nil && s.backend.missesContent(err) && s.recent.drop(batch) { // it was pruned or forgotten meanwhile, by another program perhaps
+	// Another program may have pruned or forgotten it meanwhile.
+	if err != nil && s.backend.missesContent(err) && s.recent.drop(batch) {
 		err = &Error{Op: "store capture", Class: conflict, Err: err}
 	}
 	if err == nil {
@@ -92,8 +104,11 @@ func (s *Store) aboutRow(err error) bool { return s.backend.aboutRow(err) }
 
 func (s *Store) locked(err error) bool { return s.backend.locked(err) }
 
-func (s *Store) insertContent(ctx context.Context, q *queries.Queries, sum [sha256.Size]byte, body []byte) error {
-	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body, Encoding: "binary"}
+func (s *Store) insertContent(
+	ctx context.Context, q *queries.Queries, sum [sha256.Size]byte, body []byte,
+) error {
+	p := queries.InsertContentParams{SHA256: sum[:], Size: int64(len(body)), Body: body,
+		Encoding: "binary"}
 	if body == nil {
 		p.Body = []byte{} // an empty file is not NULL
 	}
@@ -113,7 +128,7 @@ func (s *Store) insertContent(ctx context.Context, q *queries.Queries, sum [sha2
 func latin1(b []byte) string {
 	size := len(b)
 	for _, c := range b {
-		size += int(c >> 7) // each from 0x80 on takes two bytes
+		size += int(c >> 7) // from 0x80 on it takes two bytes
 	}
 	var text strings.Builder
 	text.Grow(size)
@@ -123,12 +138,16 @@ func latin1(b []byte) string {
 	return text.String()
 }
 
-// fileCapture stores one capture whose content is there, and sets what follows from it.
-func (s *Store) fileCapture(ctx context.Context, q *queries.Queries, claim func(device int64) bool, w *write, asks bool) (Stored, error) {
+// fileCapture stores one capture whose content is there, and updates its device and the captures
+// that follow it.
+func (s *Store) fileCapture(
+	ctx context.Context, q *queries.Queries, claim func(device int64) bool, w *write, asks bool,
+) (Stored, error) {
 	c := w.c
 	if asks {
 		if known, err := q.CaptureByUID(ctx, c.UID); err == nil {
-			return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed, Known: true}, nil
+			return Stored{ID: known.ID, Site: c.Site, Device: c.Name, Changed: known.Changed,
+				Known: true}, nil
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return Stored{}, err
 		}
@@ -174,9 +193,13 @@ func (s *Store) fileCapture(ctx context.Context, q *queries.Queries, claim func(
 	return stored, err
 }
 
-// fileNewest stores the newest capture of a device that is taken to be as this program left it: then there is nothing to ask. ok is false,
-// and nothing is stored, where it is not.
-func (s *Store) fileNewest(ctx context.Context, q *queries.Queries, claim func(device int64) bool, d queries.LockDeviceRow, w *write) (stored Stored, ok bool, err error) {
+// fileNewest is the fast path: it stores the newest capture of a device whose row this program
+// knows, so that there is nothing to ask. If the device row has changed since, ok is false and
+// nothing is stored.
+func (s *Store) fileNewest(
+	ctx context.Context, q *queries.Queries, claim func(device int64) bool, d queries.LockDeviceRow,
+	w *write,
+) (stored Stored, ok bool, err error) {
 	claim(d.ID)
 	changed, err := s.differs(ctx, q, d, w)
 	if err != nil {
@@ -195,17 +218,21 @@ func (s *Store) fileNewest(ctx context.Context, q *queries.Queries, claim func(d
 	return stored, true, err
 }
 
-func insertCapture(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write, changed bool) (int64, error) {
+func insertCapture(
+	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write, changed bool,
+) (int64, error) {
 	c := w.c
 	return q.InsertCapture(ctx, queries.InsertCaptureParams{
-		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort), LocalAddress: c.Local,
-		Filename: c.Filename, Mode: c.Mode, Options: c.Options, DurationUs: c.Duration.Microseconds(), DeviceID: d.ID,
-		Kind: c.Kind, SHA256: w.sum[:], Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
-		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial, ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
+		UID: c.UID, ReceivedAt: c.ReceivedAt, Source: c.Source, SourcePort: int64(c.SourcePort),
+		LocalAddress: c.Local, Filename: c.Filename, Mode: c.Mode, Options: c.Options,
+		DurationUs: c.Duration.Microseconds(), DeviceID: d.ID, Kind: c.Kind, SHA256: w.sum[:],
+		Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
+		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial,
+		ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
 	})
 }
 
-// onlyOnce returns an error where the file name was stored before with other bytes.
+// onlyOnce returns an error if other bytes were stored before under the file name.
 func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) error {
 	if s.backend.concurrent() {
 		if err := q.LockName(ctx, w.c.Filename); err != nil {
@@ -214,7 +241,8 @@ func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) erro
 	}
 	first, err := q.FirstOfName(ctx, w.c.Filename)
 	if err == nil && !bytes.Equal(first, w.sum[:]) {
-		return &Error{Op: "store capture", Class: Exists, Err: fmt.Errorf("%s was stored before with other bytes", w.c.Filename),
+		return &Error{Op: "store capture", Class: Exists,
+			Err:  fmt.Errorf("%s was stored before with other bytes", w.c.Filename),
 			Hint: "send it under another name, or turn TFTP_WRITE_ONCE off"}
 	}
 	if errors.Is(err, sql.ErrNoRows) {
@@ -223,14 +251,18 @@ func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) erro
 	return err
 }
 
-// lockDevice returns the device that c belongs to, created where there is none.
+// lockDevice returns the device that c belongs to and creates it if necessary.
 //
-// An alias is the operator's word, and names its device. A name from a configuration is the device's. A name from a file or
-// an address belongs to the source that used it first; another source's captures go to NAME@SOURCE. Under the name of a
-// configuration a file is filed only if its platform is known and the device was seen from there, as an encrypted backup is:
-// anything else under that name would pass for the device's newest configuration.
-func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) (queries.LockDeviceRow, error) {
-	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source, Seen: c.ReceivedAt}
+// An alias names its device: the operator has said so. A name from a configuration belongs to the
+// device. A name from a file or an address belongs to the source that used it first; captures of
+// another source go to NAME@SOURCE. A file may use a name that comes from a configuration only if
+// its platform is known and the device was seen from its source, as with an encrypted backup. Any
+// other file under that name would pass for the device's newest configuration.
+func (s *Store) lockDevice(
+	ctx context.Context, q *queries.Queries, c *Capture,
+) (queries.LockDeviceRow, error) {
+	p := queries.LockDeviceParams{Site: c.Site, Name: c.Name, NamedBy: c.NamedBy, Source: c.Source,
+		Seen: c.ReceivedAt}
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
@@ -246,13 +278,15 @@ func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) 
 		if aliased || d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
 			return d, nil
 		}
-		n, err := q.YieldName(ctx, queries.YieldNameParams{ID: d.ID, NewName: c.Name + "@" + d.Owner})
-		if err != nil || n == 0 { // that name is taken too: the two share a device
+		other := c.Name + "@" + d.Owner
+		n, err := q.YieldName(ctx, queries.YieldNameParams{ID: d.ID, NewName: other})
+		if err != nil || n == 0 { // that name is in use too: the two share a device
 			return d, err
 		}
 		return s.lockNamed(ctx, q, p)
 	}
-	if c.Source == "" { // imported, and nobody knows from where: a name that is a file's too may be the same device's
+	// Imported, from an unknown source: a device of the same name may be the same device.
+	if c.Source == "" {
 		if aliased || d.NamedBy != NamedByConfig || c.Platform != "" {
 			return d, nil
 		}
@@ -262,7 +296,8 @@ func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) 
 	if d.Owner == c.Source {
 		return d, nil
 	}
-	if d.Owner == "" && d.NamedBy != NamedByConfig { // imported so far: the first source that uses the name goes on with it
+	// Imported so far: the first source that uses the name gets it.
+	if d.Owner == "" && d.NamedBy != NamedByConfig {
 		d.Owner = c.Source
 		return d, nil
 	}
@@ -276,16 +311,20 @@ func (s *Store) lockDevice(ctx context.Context, q *queries.Queries, c *Capture) 
 	return s.lockNamed(ctx, q, p)
 }
 
-// lockNamed is q.LockDevice, and a conflict where the name has become another's while this transaction waited for the device: it
-// was renamed or merged.
-func (s *Store) lockNamed(ctx context.Context, q *queries.Queries, p queries.LockDeviceParams) (queries.LockDeviceRow, error) {
+// lockNamed is q.LockDevice. It returns a conflict if the device was renamed or merged while this
+// transaction waited for its row.
+func (s *Store) lockNamed(
+	ctx context.Context, q *queries.Queries, p queries.LockDeviceParams,
+) (queries.LockDeviceRow, error) {
 	d, err := q.LockDevice(ctx, p)
 	if err != nil || !s.backend.concurrent() {
 		return d, err
 	}
 	owner, err := q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: p.Site, Name: p.Name})
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && d.Site == p.Site && d.Name == p.Name, err == nil && owner.ID == d.ID:
+	case errors.Is(err, sql.ErrNoRows) && d.Site == p.Site && d.Name == p.Name:
+		return d, nil
+	case err == nil && owner.ID == d.ID:
 		return d, nil
 	case err == nil || errors.Is(err, sql.ErrNoRows):
 		err = errRenamed
@@ -293,17 +332,21 @@ func (s *Store) lockNamed(ctx context.Context, q *queries.Queries, p queries.Loc
 	return d, err
 }
 
-var errRenamed = &Error{Op: "store capture", Class: conflict, Err: errors.New("the device was renamed meanwhile")}
+var errRenamed = &Error{Op: "store capture", Class: conflict,
+	Err: errors.New("the device was renamed meanwhile")}
 
-// A digest is what a capture is compared by.
+// A digest is what captures are compared by.
 type digest struct {
 	sha256, fingerprint []byte
 	rules               int64
 }
 
-// same reports whether two captures differ in nothing but noise. Where they were fingerprinted by different rules, each is
-// fingerprinted again by this program's. body is b's, if it is at hand.
-func (s *Store) same(ctx context.Context, q *queries.Queries, a, b digest, body []byte) (bool, error) {
+// same reports whether two captures differ in noise only. If different rules made their
+// fingerprints, both bodies are fingerprinted again by the rules of this program. body is b's body,
+// or nil.
+func (s *Store) same(
+	ctx context.Context, q *queries.Queries, a, b digest, body []byte,
+) (bool, error) {
 	switch {
 	case bytes.Equal(a.sha256, b.sha256):
 		return true, nil
@@ -324,11 +367,15 @@ func (s *Store) same(ctx context.Context, q *queries.Queries, a, b digest, body 
 
 func (w *write) digest() digest { return digest{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
 
-// differs reports whether a capture is a change: it differs from the last complete capture before it.
-func (s *Store) differs(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write) (bool, error) {
+// differs reports whether a capture is a change: it differs from the last complete capture before
+// it.
+func (s *Store) differs(
+	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write,
+) (bool, error) {
 	before, ok := s.recent.base(d, w.c.Kind)
 	if !ok || !newest(d, w.c) {
-		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind,
+			ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
 		if errors.Is(err, sql.ErrNoRows) {
 			return true, nil
 		}
@@ -341,9 +388,11 @@ func (s *Store) differs(ctx context.Context, q *queries.Queries, d queries.LockD
 	return !same, err
 }
 
-// compareFollowers compares the captures that follow one with it, up to the next complete one, and returns by how much the
-// number of changes grew. Only a complete capture is a base of comparison.
-func (s *Store) compareFollowers(ctx context.Context, q *queries.Queries, device int64, w *write) (grown int64, err error) {
+// compareFollowers compares the captures after w with it, up to the next complete one, and returns
+// by how much the number of changes grew. Only a complete capture is a base of comparison.
+func (s *Store) compareFollowers(
+	ctx context.Context, q *queries.Queries, device int64, w *write,
+) (grown int64, err error) {
 	if !w.c.Complete {
 		return 0, nil
 	}
@@ -355,7 +404,8 @@ func (s *Store) compareFollowers(ctx context.Context, q *queries.Queries, device
 			return grown, err
 		}
 		for _, f := range page {
-			same, err := s.same(ctx, q, digest{f.SHA256, f.Fingerprint, f.Rules}, w.digest(), w.c.Body)
+			same, err := s.same(ctx, q, digest{f.SHA256, f.Fingerprint, f.Rules}, w.digest(),
+				w.c.Body)
 			if err != nil {
 				return grown, err
 			}
@@ -372,8 +422,11 @@ func (s *Store) compareFollowers(ctx context.Context, q *queries.Queries, device
 	}
 }
 
-// setChanged notes whether a capture is a change, and returns by how much the number of changes grew.
-func setChanged(ctx context.Context, q *queries.Queries, f queries.FollowersRow, changed bool) (int64, error) {
+// setChanged stores whether a capture is a change, and returns by how much the number of changes
+// grew.
+func setChanged(
+	ctx context.Context, q *queries.Queries, f queries.FollowersRow, changed bool,
+) (int64, error) {
 	switch {
 	case changed == f.Changed:
 		return 0, nil
@@ -383,31 +436,39 @@ func setChanged(ctx context.Context, q *queries.Queries, f queries.FollowersRow,
 	return -1, q.SetChanged(ctx, queries.SetChangedParams{Changed: false, ID: f.ID})
 }
 
-// newest reports whether a capture is its device's newest, so that none follows it.
+// newest reports whether a capture is its device's newest.
 func newest(d queries.LockDeviceRow, c *Capture) bool {
 	return cmp.Or(c.ReceivedAt.Compare(d.LastSeen), cmp.Compare(c.UID, d.LastUID)) >= 0
 }
 
 // countCapture counts a capture that isn't its device's newest.
-func countCapture(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, grown int64) error {
+func countCapture(
+	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, grown int64,
+) error {
 	p := queries.CountCaptureParams{ID: d.ID, NewChanges: grown, ReceivedAt: c.ReceivedAt}
 	p.NamedBy, p.Owner = nameAfter(d, c)
 	return q.CountCapture(ctx, p)
 }
 
-// advance counts a capture that is its device's newest, and takes over what it says. It returns the device as it is then; ok is false,
-// and nothing has happened, where the device is no longer as d says.
-func advance(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, changed bool) (after queries.LockDeviceRow, ok bool, err error) {
-	p := queries.CountNewestParams{ID: d.ID, KnownUID: d.LastUID, Site: d.Site, Name: d.Name, NewChanges: ones(changed),
-		Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Build: c.Build, Serial: c.Serial,
-		Complete: c.Complete, LastSeen: c.ReceivedAt, LastUID: c.UID}
+// advance counts a capture that is its device's newest, and copies its fields to the device. It
+// returns the new device row. If the row is no longer as d says, ok is false and nothing has
+// changed.
+func advance(
+	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, changed bool,
+) (after queries.LockDeviceRow, ok bool, err error) {
+	p := queries.CountNewestParams{
+		ID: d.ID, KnownUID: d.LastUID, Site: d.Site, Name: d.Name, NewChanges: ones(changed),
+		Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion,
+		Build: c.Build, Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt,
+		LastUID: c.UID}
 	p.NamedBy, p.Owner = nameAfter(d, c)
 	n, err := q.CountNewest(ctx, p)
-	d.NamedBy, d.Owner, d.Platform, d.LastSeen, d.LastUID = p.NamedBy, p.Owner, p.Platform, p.LastSeen, p.LastUID
+	d.NamedBy, d.Owner, d.Platform = p.NamedBy, p.Owner, p.Platform
+	d.LastSeen, d.LastUID = p.LastSeen, p.LastUID
 	return d, n > 0, err
 }
 
-// ones is by how much the number of changes grows.
+// ones is a change as a number.
 func ones(changed bool) int64 {
 	if changed {
 		return 1
@@ -415,7 +476,7 @@ func ones(changed bool) int64 {
 	return 0
 }
 
-// nameAfter is where a device's name is from, and whose it is, after a capture.
+// nameAfter returns the origin of a device's name, and its owner, after a capture.
 func nameAfter(d queries.LockDeviceRow, c *Capture) (by, owner string) {
 	if c.NamedBy == NamedByConfig {
 		return NamedByConfig, ""

@@ -1,3 +1,4 @@
 -- name: TurnOffJIT :exec
--- Only PostgreSQL: it takes the views of all devices for much dearer than they are, and compiles them, which takes longer than to run them.
+-- Only PostgreSQL: it overestimates the views of all devices and compiles them, which takes longer
+-- than running them.
 SELECT set_config('jit', 'off', true);

@@ -1,4 +1,4 @@
--- SQLite has no notifications: it is asked every so often.
+-- SQLite has no notifications; it is read every 0.5 s.
 
 -- name: Listen :exec
 LISTEN tftpsql;

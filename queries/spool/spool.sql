@@ -4,7 +4,7 @@ VALUES (@uid, @received_at, @site, @name, @source, @filename, @size, @capture, @
 ON CONFLICT (uid) DO NOTHING;
 
 -- name: Next :many
--- What waits to be forwarded, the oldest first, without the bodies.
+-- Captures to be forwarded, the oldest first, without their bodies.
 SELECT id, uid, size, capture FROM waiting WHERE refused = '' AND id > @after ORDER BY id LIMIT CAST(@n AS bigint);
 
 -- name: Body :one
@@ -23,7 +23,7 @@ DELETE FROM waiting WHERE uid = @uid;
 UPDATE waiting SET refused = @refused WHERE id = @id;
 
 -- name: Retry :execrows
--- Lets what was refused be tried again.
+-- Marks refused captures to be tried again.
 UPDATE waiting SET refused = '' WHERE refused <> '';
 
 -- name: List :many
@@ -45,5 +45,5 @@ SELECT id, received_at FROM waiting WHERE source = @source AND filename = @filen
 SELECT DISTINCT site, name FROM waiting WHERE source = @source;
 
 -- name: Prove :exec
--- Writes what is there already, which shows that the file takes what is written.
+-- Writes a value that is there already, to prove that the file can be written.
 UPDATE schema_migrations SET dirty = dirty;

@@ -206,7 +206,7 @@ type NextRow struct {
 	Capture string
 }
 
-// What waits to be forwarded, the oldest first, without the bodies.
+// Captures to be forwarded, the oldest first, without their bodies.
 func (q *Queries) Next(ctx context.Context, arg NextParams) ([]NextRow, error) {
 	rows, err := q.db.QueryContext(ctx, next, arg.After, arg.N)
 	if err != nil {
@@ -250,7 +250,7 @@ const prove = `-- name: Prove :exec
 UPDATE schema_migrations SET dirty = dirty
 `
 
-// Writes what is there already, which shows that the file takes what is written.
+// Writes a value that is there already, to prove that the file can be written.
 func (q *Queries) Prove(ctx context.Context) error {
 	_, err := q.db.ExecContext(ctx, prove)
 	return err
@@ -274,7 +274,7 @@ const retry = `-- name: Retry :execrows
 UPDATE waiting SET refused = '' WHERE refused <> ''
 `
 
-// Lets what was refused be tried again.
+// Marks refused captures to be tried again.
 func (q *Queries) Retry(ctx context.Context) (int64, error) {
 	result, err := q.db.ExecContext(ctx, retry)
 	if err != nil {
