@@ -181,3 +181,48 @@ func TestNoSQLInGo(t *testing.T) {
 		}
 	})
 }
+
+// TestArchitecture: ARCHITECTURE.md's table is the house, and the functions on its picture exist.
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range house {
+		if strings.Contains(r.folder, "/") {
+			continue // part of the folder around it
+		}
+		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(r.folder) + "` \\|[^|]*\\|([^|]*)\\|$")
+		m := row.FindSubmatch(text)
+		if m == nil {
+			t.Errorf("ARCHITECTURE.md has no row for %s", r.folder)
+			continue
+		}
+		said := regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(string(m[1]), "")
+		words := strings.FieldsFunc(said, func(c rune) bool { return c == ',' || c == ' ' })
+		for _, own := range r.ours {
+			if !strings.Contains(own, "/") && !slices.Contains(words, own) {
+				t.Errorf("%s may import %s, and its row doesn't say so", r.folder, own)
+			}
+		}
+		if len(words) > len(r.ours) {
+			t.Errorf("%s: its row has %q, and it may import %q", r.folder, words, r.ours)
+		}
+	}
+	picture, _, _ := strings.Cut(string(text[strings.Index(string(text), "```mermaid"):]), "\n```\n")
+	functions := map[string]bool{}
+	sources(t, func(_, _ string, source []byte) {
+		for _, m := range regexp.MustCompile(`(?m)^func (?:\(.*?\) )?(\w+)`).FindAllSubmatch(source, -1) {
+			functions[string(m[1])] = true
+		}
+	})
+	named := regexp.MustCompile(`"\w+\.(\w+)`).FindAllStringSubmatch(picture, -1)
+	if len(named) < 10 {
+		t.Errorf("the picture names only %d functions", len(named))
+	}
+	for _, m := range named {
+		if !functions[m[1]] {
+			t.Errorf("the picture has %s, which is no function", m[0])
+		}
+	}
+}

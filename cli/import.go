@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/move"
 	"github.com/tftpsql/tftpsql/store"
@@ -87,7 +86,7 @@ func (a *app) openSource(ctx context.Context, source string, git bool) (*move.So
 		isURL && (scheme == "postgres" || scheme == "postgresql"):
 		return move.OpenDatabase(ctx, source, a.warnings())
 	case isURL:
-		return nil, usageError{fmt.Errorf("%q can't be imported: %s", config.Masked(source),
+		return nil, usageError{fmt.Errorf("%q can't be imported: %s", store.Masked(source),
 			sourceForms)}
 	}
 	from, err := move.OpenFolder(source, most)

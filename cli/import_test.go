@@ -438,7 +438,7 @@ func TestImportDatabase(t *testing.T) {
 					t.Fatal(err)
 				}
 				if status, _, errs := p.do(t, "import", old); status != 1 ||
-					!strings.HasSuffix(errs, ": run: tftpsql migrate up --database "+config.Masked(
+					!strings.HasSuffix(errs, ": run: tftpsql migrate up --database "+store.Masked(
 						old)+"\n") {
 					t.Errorf("from an older database: %d %s", status, errs)
 				}

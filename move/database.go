@@ -36,11 +36,11 @@ func OpenDatabase(ctx context.Context, url string, log *slog.Logger) (*Source, e
 			d.n, err = s.Number(ctx)
 			// of this one, and not of the database that it goes to
 		} else if strings.Contains(err.Error(), "tftpsql migrate") {
-			err = fmt.Errorf("%w --database %s", err, config.Masked(url))
+			err = fmt.Errorf("%w --database %s", err, store.Masked(url))
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", config.Masked(url), err), s.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", store.Masked(url), err), s.Close())
 	}
 	if seed {
 		o := &seedTable{database: d}

@@ -171,7 +171,7 @@ func (w *worker) prepare(ctx context.Context, s *store.Store,
 	if w.Spool != "" {
 		text = "the database can't be used: uploads are kept in the spool until it can"
 	}
-	w.log.Error(text, "database", config.Masked(w.Database), "spool", w.Spool, "err", err)
+	w.log.Error(text, "database", store.Masked(w.Database), "spool", w.Spool, "err", err)
 	go migrateLater(ctx, cancel, s, w.Config, w.log) // ends with ctx
 	return nil
 }
@@ -201,7 +201,7 @@ func (w *worker) drain() error {
 func (w *worker) logStartup() {
 	log := w.log
 	log.Info("tftpsql", "version", w.version)
-	database := []any{"url", config.Located(w.Database),
+	database := []any{"url", store.Located(w.Database),
 		"keep-changed", w.KeepChanged.String(), "keep-unchanged", w.KeepUnchanged.String()}
 	if !w.onSQLite() {
 		database = append(database, "spool", cmp.Or(w.Spool, "none"))
@@ -294,7 +294,7 @@ func migrateLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 		switch {
 		case err == nil:
 			log.Info("the database is there: uploads are stored", "database",
-				config.Masked(c.Database))
+				store.Masked(c.Database))
 			return
 		case !mayPass(err):
 			cancel(err)
