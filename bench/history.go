@@ -183,7 +183,7 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 		"devices":       func() error { _, err := r.Devices(ctx); return err },
 		"rhythms":       func() error { _, err := r.Rhythms(ctx); return err },
 		"devicesByName": func() error { _, err := r.DevicesByName(ctx, "fw-000007"); return err },
-		"captures":      func() error { _, err := r.Captures(ctx, 50); return err },
+		"captures":      func() error { _, err := r.Captures(ctx, queries.CapturesParams{ReceivedAt: now, N: 50}); return err },
 		"deviceCaptures": func() error {
 			_, err := r.DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: 7, ReceivedAt: now, UID: "z", N: 50})
 			return err

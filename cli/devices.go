@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -39,10 +41,16 @@ type deviceJSON struct {
 const aboutOverdue = `a device is overdue when it has been silent for more than twice its
 longest recent gap (of the last ten; at least one hour; needs three captures).`
 
+// devicesFlags are what devices is asked for.
+type devicesFlags struct {
+	filter                   history.Filter
+	site, order              string
+	overdue, perSite, asJSON bool
+	silent                   config.Age
+}
+
 func (a *app) devicesCommand() *cobra.Command {
-	var filter history.Filter
-	var site, order string
-	var overdue, asJSON bool
+	var f devicesFlags
 	cmd := &cobra.Command{
 		Use:   "devices [GLOB]",
 		Short: "List the devices",
@@ -53,47 +61,99 @@ tftpsql device expect sets another time. With --overdue the exit status is 1 whe
 overdue.`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := filterFrom(&filter, cmd, args, &site)
-			if err != nil {
+			if err := f.check(cmd, args); err != nil {
 				return usageError{err}
-			}
-			if err := history.CheckOrder(order); err != nil {
-				return usageError{fmt.Errorf("--sort %w", err)}
 			}
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				all, err := s.Devices(cmd.Context())
 				if err != nil {
 					return err
 				}
-				now := time.Now()
-				devices := slices.DeleteFunc(all, func(d store.Device) bool {
-					return !filter.Picks(d) || overdue && d.OverdueSince(now).IsZero()
-				})
-				history.Sort(devices, order)
-				switch {
-				case asJSON:
-					err = a.printDevicesJSON(devices, now)
-				case overdue:
-					err = a.printOverdue(devices, now)
-				default:
-					err = a.printDevices(devices, now)
+				if err := f.filter.Check(all); err != nil {
+					return usageError{err}
 				}
-				if err == nil && overdue && len(devices) > 0 {
-					return exitStatus(1)
-				}
-				return err
+				return a.listDevices(f, all, time.Now())
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
-	cmd.Flags().BoolVar(&overdue, "overdue", false,
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print an array of objects")
+	cmd.Flags().BoolVar(&f.overdue, "overdue", false,
 		"only those that have been silent too long, and why")
-	siteFlag(cmd, &site)
-	cmd.Flags().StringVar(&filter.Platform, "platform", "",
+	cmd.Flags().Var(&ageFlag{&f.silent}, "silent",
+		"only those that have sent nothing for so long, such as 2d")
+	cmd.Flags().BoolVar(&f.perSite, "per-site", false, "a line a site, with numbers")
+	siteFlag(cmd, &f.site)
+	cmd.Flags().StringVar(&f.filter.Platform, "platform", "",
 		"only of this platform, such as fortinet or cisco_ios")
-	cmd.Flags().StringVar(&order, "sort", "name",
-		"name, last_seen, last_change, platform, captures or changes; - before it turns it round")
+	cmd.Flags().StringVar(&f.filter.Version, "os", "",
+		"only with this version of the system: 7.2.8, '<7.2.8' or '>=7.2,<7.2.8'")
+	cmd.Flags().StringVar(&f.order, "sort", "name",
+		"name, last_seen, last_change, platform, captures or changes; - before it for the last "+
+			"or most first")
 	return cmd
+}
+
+// ageFlag is an Age as a flag.
+type ageFlag struct{ *config.Age }
+
+func (f *ageFlag) Set(s string) error { return f.UnmarshalText([]byte(s)) }
+
+func (f *ageFlag) Type() string { return "time" }
+
+func (f *ageFlag) String() string {
+	if f.Age == nil || *f.Age == 0 {
+		return ""
+	}
+	return f.Age.String()
+}
+
+// check sets the filter, and returns an error where a flag is malformed.
+func (f *devicesFlags) check(cmd *cobra.Command, globs []string) error {
+	if err := filterFrom(&f.filter, cmd, globs, &f.site); err != nil {
+		return err
+	}
+	if f.filter.Version != "" {
+		if err := history.CheckVersion(f.filter.Version); err != nil {
+			return fmt.Errorf("--os: %w", err)
+		}
+	}
+	if err := history.CheckOrder(f.order); err != nil {
+		return fmt.Errorf("--sort %w", err)
+	}
+	return nil
+}
+
+// listDevices prints the devices that the flags pick. Exit status 1 says that one is overdue.
+func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (err error) {
+	devices := slices.DeleteFunc(all, func(d store.Device) bool {
+		return !f.filter.Picks(d) || f.overdue && d.OverdueSince(now).IsZero() ||
+			f.silent > 0 && now.Sub(d.LastSeen) < time.Duration(f.silent)
+	})
+	history.Sort(devices, f.order)
+	switch {
+	case f.asJSON:
+		err = a.printDevicesJSON(devices, now)
+	case f.perSite:
+		err = a.printSites(history.Sites(devices, now))
+	case f.overdue:
+		err = a.printOverdue(devices, now)
+	default:
+		err = a.printDevices(devices, now)
+	}
+	if err == nil && f.overdue && len(devices) > 0 {
+		return exitStatus(1)
+	}
+	return err
+}
+
+func (a *app) printSites(sites []history.Site) error {
+	t := a.table("SITE", "DEVICES", "OVERDUE", "TORN", "RETIRED", "CAPTURES", "CHANGES",
+		"LAST SEEN")
+	for _, s := range sites {
+		t.row(s.Name, s.Devices, s.Overdue, s.Torn, s.Retired, s.Captures, s.Changes,
+			local(s.LastSeen))
+	}
+	return t.print()
 }
 
 // siteFlag adds --site, which picks devices.
@@ -110,6 +170,22 @@ func filterFrom(f *history.Filter, cmd *cobra.Command, globs []string, site *str
 		f.Site = site
 	}
 	return history.CheckGlob(f.Glob)
+}
+
+// checkFilter returns an error where a filter that found nothing can find nothing: no device is of
+// its site or platform.
+func checkFilter(ctx context.Context, s *store.Store, f history.Filter) error {
+	if f.Site == nil && f.Platform == "" {
+		return nil
+	}
+	devices, err := s.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f.Check(devices); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 func (a *app) printDevices(devices []store.Device, now time.Time) error {

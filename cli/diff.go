@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/config"
@@ -17,29 +18,33 @@ import (
 )
 
 func (a *app) diffCommand() *cobra.Command {
-	var at timeFlag
+	var at, since timeFlag
 	var all bool
 	cmd := &cobra.Command{
-		Use: "diff REF [REF]",
-		Short: "Show what changed: in a version against the one before it, or from one capture " +
-			"to another",
+		Use:   "diff REF [REF]",
+		Short: "Show what changed: in a version against the one before it, or between captures",
 		Long: `Show what changed. With one REF: that version against the changed version before
-it. With two: from the first to the second. Each piece is headed by the blocks it stands in.
-What changes by itself (encrypted secrets, times, counters) is hidden; --all shows it. Exit
-status 0 means no difference, 1 a difference, 2 a failure.
+it, or with --since against what the device had then. With two: from the first to the second.
+Each piece is headed by the blocks it stands in. What changes by itself (encrypted secrets,
+times, counters) is hidden; --all shows it. Exit status 0 means no difference, 1 a difference, 2
+a failure.
 
 
 ` + aboutREF,
 		Args:        args(1, 2),
 		Annotations: map[string]string{failsWith2: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && since.text != "" {
+				return usageError{errors.New("--since goes with one DEVICE")}
+			}
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				return a.diff(cmd.Context(), s, args, at.at(), all)
+				return a.diff(cmd.Context(), s, args, at.at(), since.at(), all)
 			})
 		},
 	}
 	a.config.Flags(cmd.Flags(), config.OnPrint)
 	cmd.Flags().Var(&at, "at", aboutAt)
+	cmd.Flags().Var(&since, "since", "against what the device had then: yesterday, 7d, 2026-11-20")
 	cmd.Flags().BoolVar(&all, "all", false, "show what changes by itself, too")
 	return cmd
 }
@@ -50,29 +55,37 @@ type side struct {
 	head string
 }
 
+// noFile is the head of a side that doesn't exist.
+const noFile = "/dev/null"
+
 // diff prints the difference between two captures, or between one and the version before it.
-func (a *app) diff(ctx context.Context, s *store.Store, refs []string, at time.Time,
-	all bool) error {
-	to, err := s.Resolve(ctx, refs[len(refs)-1], at)
+func (a *app) diff(
+	ctx context.Context, s *store.Store, refs []string, at, since time.Time, all bool,
+) error {
+	last := refs[len(refs)-1]
+	to, err := s.Resolve(ctx, last, at)
 	if err != nil {
 		return err
 	}
 	var from store.Record
-	if len(refs) == 2 {
+	switch {
+	case len(refs) == 2:
 		from, err = s.Resolve(ctx, refs[0], at)
-	} else {
+	case !since.IsZero():
+		from, err = s.Resolve(ctx, last, since)
+	default:
 		from, err = s.Before(ctx, to, 1)
 	}
-	old := side{head: "/dev/null"} // of the first version all is new
+	old := side{head: noFile} // of the first version all is new
 	if first := len(refs) == 1 && errors.Is(err, store.ErrNotFound); !first {
 		if err == nil {
-			old, err = sideOf(ctx, s, from)
+			old, err = sideOf(ctx, s, from, len(refs) == 1 || !isCaptureRef(refs[0]))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	changed, err := sideOf(ctx, s, to)
+	changed, err := sideOf(ctx, s, to, !isCaptureRef(last))
 	if err != nil {
 		return err
 	}
@@ -84,11 +97,36 @@ func (a *app) diff(ctx context.Context, s *store.Store, refs []string, at time.T
 	return a.printDiff(old, changed, d)
 }
 
-func sideOf(ctx context.Context, s *store.Store, r store.Record) (side, error) {
-	body, err := s.Content(ctx, r)
-	head := fmt.Sprintf("%s\t%s %s %s", deviceRef(r), r.ReceivedAt.Format(time.RFC3339),
-		captureRef(r), r.Kind)
-	return side{history.Side{Kind: r.Kind, Body: body}, head}, err
+// isCaptureRef reports whether a reference names one capture, and not a device's newest.
+func isCaptureRef(ref string) bool {
+	return strings.HasPrefix(ref, "@") || uuid.Validate(ref) == nil
+}
+
+func sideOf(ctx context.Context, s *store.Store, r store.Record, version bool) (side, error) {
+	body, err := history.Load(ctx, s, r)
+	if err != nil {
+		return side{}, err
+	}
+	text, err := head(ctx, s, r, version)
+	return side{body, text}, err
+}
+
+// head is the head of a capture in a difference; with version that of its version: the capture that
+// brought the change, and until when the same was seen.
+func head(ctx context.Context, s *store.Store, r store.Record, version bool) (string, error) {
+	first := r
+	if version {
+		var err error
+		if first, err = s.First(ctx, r); err != nil {
+			return "", err
+		}
+	}
+	text := fmt.Sprintf("%s\t%s %s %s", deviceRef(r), local(first.ReceivedAt), captureRef(first),
+		r.Kind)
+	if first.ID != r.ID {
+		text += ", seen until " + local(r.ReceivedAt)
+	}
+	return text, nil
 }
 
 // printDiff prints a difference. Exit status 1 says that there is one.

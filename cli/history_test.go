@@ -248,9 +248,8 @@ func TestDevicesCommand(t *testing.T) {
 		}
 		for args, want := range map[string]string{
 			"": "/fw1 /fw2 /sw1", "fw*": "/fw1 /fw2", "/?w2": "/fw2", "--site=": "/fw1 /fw2 /sw1",
-			"--site=acme": "", "--platform=fortinet": "/fw1 /fw2 /sw1",
-			"--platform=cisco_ios": "", "--sort=last_seen": "/fw1 /fw2 /sw1",
-			"--sort=-last_seen": "/sw1 /fw2 /fw1",
+			"--platform=fortinet": "/fw1 /fw2 /sw1", "--sort=last_seen": "/sw1 /fw2 /fw1",
+			"--sort=-last_seen": "/fw1 /fw2 /sw1", "--silent=8h": "/sw1",
 		} {
 			if got := names(strings.Fields(args)...); got != want {
 				t.Errorf("devices %s: %s, want %s", args, got, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,45 +45,137 @@ func captureJSONOf(r store.Record) captureJSON {
 	}
 }
 
+// logFlags are what log is asked for.
+type logFlags struct {
+	query                       history.LogQuery
+	site, path                  string
+	since                       timeFlag
+	asJSON, all, changed, diffs bool
+	most                        uint32
+}
+
 func (a *app) logCommand() *cobra.Command {
-	var asJSON, all bool
-	var most uint32
-	var path string
+	var f logFlags
 	cmd := &cobra.Command{
-		Use:   "log [DEVICE]",
+		Use:   "log [DEVICE | GLOB]",
 		Short: "List captures, newest first; of a device its versions",
 		Long: `List captures, newest first. Of a DEVICE: its versions, each with how often the
-same was seen since; --all lists every capture. With --path only versions that changed something
-there: 'config firewall policy > edit 12' or 'interface Gi1/0/1', the blocks that lines stand
-in, joined by " > " and abbreviated as on the device.`,
+same was seen since; --all lists every capture. GLOB (such as 'acme/*'), --site and --since pick
+captures of many devices: 'tftpsql log --site acme --since yesterday --changed' is what changed
+there last night, and with --diff what exactly.
+
+With --path only versions that changed something there: 'config firewall policy > edit 12' or
+'interface Gi1/0/1', the blocks that lines stand in, joined by " > " and abbreviated as on the
+device.`,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if path != "" && (len(args) == 0 || asJSON || all) {
-				return usageError{
-					errors.New("--path goes with a DEVICE, and neither with --json nor with --all")}
+			f.query.Path = history.ParsePath(f.path)
+			f.query.Changed = f.changed || f.diffs
+			if f.since.text != "" {
+				f.query.Since = f.since.time.Time
 			}
-			return a.onDevices(cmd, args, func(s *store.Store, found []store.Device) error {
-				if len(found) == 1 && !asJSON && !all {
-					return a.printVersions(cmd.Context(), s, found[0], int(most),
-						history.ParsePath(path))
-				}
-				var d *store.Device
-				if len(found) == 1 {
-					d = &found[0]
-				}
-				records, err := s.Log(cmd.Context(), d, int(most))
-				if err != nil {
-					return err
-				}
-				return a.printCaptures(records, asJSON)
+			if len(args) == 1 && !strings.ContainsAny(args[0], "*?[") && f.site == "" {
+				return a.logDevice(cmd, args, f)
+			}
+			if len(f.query.Path) > 0 && len(args) == 0 && !cmd.Flags().Changed("site") &&
+				f.since.text == "" {
+				return usageError{
+					errors.New("--path goes with a DEVICE, a GLOB, --site or --since")}
+			}
+			if err := filterFrom(&f.query.Filter, cmd, args, &f.site); err != nil {
+				return usageError{err}
+			}
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				return a.logMany(cmd.Context(), s, f)
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print an array of objects, one a capture")
-	cmd.Flags().BoolVar(&all, "all", false, "every capture of the device, not its versions alone")
-	cmd.Flags().StringVar(&path, "path", "", "only versions that changed in these blocks")
-	cmd.Flags().Uint32VarP(&most, "number", "n", 50, "how many at most; 0 for all")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print an array of objects, one a capture")
+	cmd.Flags().BoolVar(&f.all, "all", false, "every capture of the device, not its versions alone")
+	cmd.Flags().StringVar(&f.path, "path", "", "only versions that changed in these blocks")
+	cmd.Flags().Var(&f.since, "since", "only since then: yesterday, 12h, 2026-11-20")
+	cmd.Flags().BoolVar(&f.changed, "changed", false, "only captures that brought a change")
+	cmd.Flags().BoolVar(&f.diffs, "diff", false, "print the difference that each brought, too")
+	siteFlag(cmd, &f.site)
+	cmd.Flags().Uint32VarP(&f.most, "number", "n", 50, "how many at most; 0 for all")
 	return cmd
+}
+
+// logDevice lists the versions of one device, or its captures.
+func (a *app) logDevice(cmd *cobra.Command, refs []string, f logFlags) error {
+	if f.path != "" && (f.asJSON || f.all) {
+		return usageError{errors.New("--path goes neither with --json nor with --all")}
+	}
+	return a.onDevices(cmd, refs, func(s *store.Store, found []store.Device) error {
+		if !f.asJSON && !f.all {
+			return a.printVersions(cmd.Context(), s, found[0], f)
+		}
+		records, err := s.Log(cmd.Context(), &found[0], int(f.most))
+		if err != nil {
+			return err
+		}
+		records = slices.DeleteFunc(records, func(r store.Record) bool {
+			return f.changed && !r.Changed || r.ReceivedAt.Before(f.query.Since)
+		})
+		return a.printCaptures(records, f.asJSON)
+	})
+}
+
+// logMany lists captures of many devices.
+func (a *app) logMany(ctx context.Context, s *store.Store, f logFlags) error {
+	var records []store.Record
+	for r, err := range history.Log(ctx, s, f.query) {
+		if err != nil {
+			return err
+		}
+		if records = append(records, r); len(records) == int(f.most) {
+			break
+		}
+	}
+	if len(records) == 0 {
+		if err := checkFilter(ctx, s, f.query.Filter); err != nil {
+			return err
+		}
+	}
+	if err := a.printCaptures(records, f.asJSON); err != nil || !f.diffs {
+		return err
+	}
+	return a.printChanges(ctx, s, records)
+}
+
+// printChanges prints what captures changed, a difference each.
+func (a *app) printChanges(ctx context.Context, s *store.Store, records []store.Record) error {
+	for _, r := range records {
+		old, from, to, err := history.Change(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		before := side{Side: from, head: noFile}
+		if old != nil {
+			if before.head, err = head(ctx, s, *old, true); err != nil {
+				return err
+			}
+		}
+		after := side{Side: to}
+		if after.head, err = head(ctx, s, r, true); err != nil {
+			return err
+		}
+		d, err := history.Compare(before.Side, after.Side,
+			history.Options{Redact: bool(a.config.Redact)})
+		if errors.Is(err, history.ErrSecretsUnknown) {
+			fmt.Fprintf(a.err, "left out: %s of %s: %s\n", captureRef(r), deviceRef(r), err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out)
+		var status exitStatus
+		if err := a.printDiff(before, after, d); err != nil && !errors.As(err, &status) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) printCaptures(records []store.Record, asJSON bool) error {
@@ -126,32 +219,35 @@ func author(r store.Record) string {
 	return r.ChangedBy
 }
 
-// printVersions prints the versions of a device, with a path those that changed there, and what is
-// noteworthy.
-func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device, most int,
-	path []string) error {
+// printVersions prints the versions of a device that the flags pick, and what is noteworthy.
+func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device, f logFlags) error {
 	t := a.table("REF", "CHANGED", "KIND", "SIZE", "SEEN", "BY", "COMPLETE", "SOURCE", "FILE",
 		"SHA256")
-	printed := 0
-	for v, err := range history.Versions(ctx, s, d, path) {
+	var printed []store.Record
+	for v, err := range history.Versions(ctx, s, d, f.query.Path) {
 		if err != nil {
 			return err
+		}
+		if v.ReceivedAt.Before(f.query.Since) {
+			break
 		}
 		seen := "once"
 		if v.Seen > 1 {
 			seen = fmt.Sprintf("%d times until %s", v.Seen, local(v.Until))
 		}
-		t.row(captureRef(v.Record), local(v.ReceivedAt), v.Kind, v.Size, seen,
-			author(v.Record),
+		t.row(captureRef(v.Record), local(v.ReceivedAt), v.Kind, v.Size, seen, author(v.Record),
 			yes(v.Complete), sourceOf(v.Record), short(v.Filename), v.SHA256[:12])
-		if printed++; printed == most {
+		if printed = append(printed, v.Record); len(printed) == int(f.most) {
 			break
 		}
 	}
 	if err := t.print(); err != nil {
 		return err
 	}
-	if printed == 0 && len(path) > 0 {
+	if f.diffs {
+		return a.printChanges(ctx, s, printed)
+	}
+	if path := f.query.Path; len(printed) == 0 && len(path) > 0 {
 		fmt.Fprintf(a.err, "no version changed there; a path is written as diff heads its pieces, "+
 			"such as 'config firewall policy > edit 12', and yours is %q\n",
 			strings.Join(path, " > "))

@@ -193,7 +193,8 @@ func TestMainJob(t *testing.T) {
 		if status != 1 || !strings.Contains(diff,
 			"\n-    set primary 192.0.2.53\n+    set primary 192.0.2.54\n") ||
 			!regexp.MustCompile(
-				`(?m)^--- /fw1\t\S+Z @2 full\n\+\+\+ /fw1\t\S+Z @3 full\n@@`).MatchString(diff) {
+				`(?m)^--- /fw1\t[-\d]+ \S+ @1 full, seen until .*\n`+
+					`\+\+\+ /fw1\t[-\d]+ \S+ @3 full\n@@`).MatchString(diff) {
 			t.Errorf("diff fw1: exit status %d\n%s", status, diff)
 		}
 		if status, diff, _ := p.do(t, "diff", "@1", "@2"); status != 0 || diff != "" {

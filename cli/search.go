@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -103,7 +104,7 @@ func (a *app) search(ctx context.Context, s *store.Store, q history.Query, asJSO
 		}
 	}
 	if !found {
-		return exitStatus(1)
+		return cmp.Or(checkFilter(ctx, s, q.Filter), error(exitStatus(1)))
 	}
 	return nil
 }

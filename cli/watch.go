@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,18 +14,21 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var asJSON bool
+	var after captureID
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print captures as they come, until interrupted",
 		Long: `Print captures as they come, a line each, until interrupted. With --json each
 line is an object as log --json has it, for a hook:
 
-  tftpsql watch --json | while read -r capture; do ...; done`,
+  tftpsql watch --json | while read -r capture; do ...; done
+
+A hook that was interrupted goes on with --after and the last capture that it has handled.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				encoder := a.encoder()
-				err := s.Watch(cmd.Context(), func(r *store.Record) error {
+				err := s.Watch(cmd.Context(), int64(after), func(r *store.Record) error {
 					switch {
 					case r == nil:
 						fmt.Fprintln(a.err, "watching")
@@ -44,6 +49,7 @@ line is an object as log --json has it, for a hook:
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an object a line")
+	cmd.Flags().Var(&after, "after", "first those that came after this capture, such as @42")
 	return cmd
 }
 
@@ -57,4 +63,25 @@ func arrival(r store.Record) string {
 		text += ", torn"
 	}
 	return text
+}
+
+// captureID is the number of a capture as a flag: 42 or @42.
+type captureID int64
+
+func (id *captureID) String() string {
+	if *id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("@%d", *id)
+}
+
+func (id *captureID) Type() string { return "ref" }
+
+func (id *captureID) Set(s string) error {
+	n, err := strconv.ParseInt(strings.TrimPrefix(s, "@"), 10, 64)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is no capture: write @42", s)
+	}
+	*id = captureID(n)
+	return nil
 }

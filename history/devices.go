@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ type Filter struct {
 	Glob     string
 	Site     *string // "" for devices without a site; nil for all sites
 	Platform string
+	Version  string // of the system: a comparison as Versions has it, such as "<7.2.8"; "" for all
 }
 
 // CheckGlob returns an error where glob is malformed.
@@ -28,10 +30,36 @@ func CheckGlob(glob string) error {
 	return nil
 }
 
-// Picks reports whether the filter picks a device, by its name, site and platform.
+// Picks reports whether the filter picks a device, by its name, site, platform and version.
 func (f Filter) Picks(d store.Device) bool {
-	return (f.Site == nil || d.Site == *f.Site) && (f.Platform == "" || d.Platform == f.Platform) &&
-		globbed(f.Glob, d)
+	return (f.Site == nil || d.Site == *f.Site) &&
+		(f.Platform == "" || d.Platform == f.Platform) &&
+		(f.Version == "" || versionMatches(f.Version, d.OSVersion)) && globbed(f.Glob, d)
+}
+
+// Check returns an error where the filter's site or platform is that of no device, with those that
+// there are.
+func (f Filter) Check(devices []store.Device) error {
+	platforms, sites := map[string]bool{}, map[string]bool{}
+	for _, d := range devices {
+		platforms[d.Platform], sites[d.Site] = true, true
+	}
+	delete(platforms, "")
+	switch {
+	case len(devices) == 0:
+		return nil
+	case f.Platform != "" && !platforms[f.Platform]:
+		return fmt.Errorf("no device is of platform %q; there are: %s", f.Platform, listed(platforms))
+	case f.Site != nil && !sites[*f.Site]:
+		delete(sites, "")
+		return fmt.Errorf("no device is of site %q; there are: %s", *f.Site, listed(sites))
+	}
+	return nil
+}
+
+// listed returns names in their order, "none" for none.
+func listed(names map[string]bool) string {
+	return cmp.Or(strings.Join(slices.Sorted(maps.Keys(names)), ", "), "none")
 }
 
 // picksRecord reports whether the filter picks the device of a capture.
@@ -60,16 +88,16 @@ func globbed(glob string, d store.Device) bool {
 // Orders are the names by which Sort sorts.
 var Orders = []string{"name", "last_seen", "last_change", "platform", "captures", "changes"}
 
-// orders compare devices: times and counts with the latest and the most first.
+// orders compare devices: the earliest and the fewest first.
 var orders = map[string]func(a, b store.Device) int{
 	"name": func(a, b store.Device) int {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name))
 	},
-	"last_seen":   func(a, b store.Device) int { return b.LastSeen.Compare(a.LastSeen) },
-	"last_change": func(a, b store.Device) int { return b.LastChange.Compare(a.LastChange) },
+	"last_seen":   func(a, b store.Device) int { return a.LastSeen.Compare(b.LastSeen) },
+	"last_change": func(a, b store.Device) int { return a.LastChange.Compare(b.LastChange) },
 	"platform":    func(a, b store.Device) int { return cmp.Compare(a.Platform, b.Platform) },
-	"captures":    func(a, b store.Device) int { return cmp.Compare(b.Captures, a.Captures) },
-	"changes":     func(a, b store.Device) int { return cmp.Compare(b.Changes, a.Changes) },
+	"captures":    func(a, b store.Device) int { return cmp.Compare(a.Captures, b.Captures) },
+	"changes":     func(a, b store.Device) int { return cmp.Compare(a.Changes, b.Changes) },
 }
 
 // CheckOrder returns an error where an order is none of Orders, with or without "-" before it.
@@ -81,8 +109,8 @@ func CheckOrder(order string) error {
 	return nil
 }
 
-// Sort sorts devices by one of Orders: times and counts with the latest and the most first, "-"
-// before it reverses that.
+// Sort sorts devices by one of Orders: the earliest and the fewest first, "-" before it reverses
+// that.
 func Sort(devices []store.Device, order string) {
 	compare := orders[strings.TrimPrefix(order, "-")]
 	slices.SortStableFunc(devices, func(a, b store.Device) int {
@@ -102,6 +130,49 @@ func State(d store.Device, now time.Time) string {
 		return "overdue"
 	}
 	return "ok"
+}
+
+// A Site is what there is to count of a site.
+type Site struct {
+	Name              string // "" for devices without a site
+	Devices           int    // those that are not retired
+	Overdue, Torn     int    // of these: silent for too long; with a torn newest capture
+	Retired           int
+	Captures, Changes int64
+	LastSeen          time.Time
+}
+
+// Sites counts devices by their site, in the order of the sites' names.
+func Sites(devices []store.Device, now time.Time) []Site {
+	sites := map[string]*Site{}
+	for _, d := range devices {
+		s := sites[d.Site]
+		if s == nil {
+			s = &Site{Name: d.Site}
+			sites[d.Site] = s
+		}
+		s.Captures += d.Captures
+		s.Changes += d.Changes
+		if d.LastSeen.After(s.LastSeen) {
+			s.LastSeen = d.LastSeen
+		}
+		if d.Retired {
+			s.Retired++
+			continue
+		}
+		s.Devices++
+		if !d.Complete {
+			s.Torn++
+		}
+		if !d.OverdueSince(now).IsZero() {
+			s.Overdue++
+		}
+	}
+	list := make([]Site, 0, len(sites))
+	for _, name := range slices.Sorted(maps.Keys(sites)) {
+		list = append(list, *sites[name])
+	}
+	return list
 }
 
 // Newest returns the newest whole captures of the devices that the filter picks, and the devices

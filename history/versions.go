@@ -15,7 +15,7 @@ import (
 func Versions(ctx context.Context, s *store.Store, d store.Device,
 	path []string) iter.Seq2[store.Version, error] {
 	return func(yield func(store.Version, error) bool) {
-		sections := sections{store: s, path: path, sums: map[int64][sha256.Size]byte{}}
+		sections := sections{store: s, path: path, sums: sums{}}
 		var failed error
 		err := s.Versions(ctx, d, func(v store.Version) bool {
 			wanted := true
@@ -35,11 +35,14 @@ func Versions(ctx context.Context, s *store.Store, d store.Device,
 	}
 }
 
+// sums are hashes of what is significant in a path, by capture.
+type sums map[int64][sha256.Size]byte
+
 // sections are the parts of captures that stand in a path.
 type sections struct {
 	store *store.Store
 	path  []string
-	sums  map[int64][sha256.Size]byte // by capture: of what is significant there
+	sums  sums
 }
 
 // changed reports whether a version differs in the path from the one before it. A torn one doesn't:

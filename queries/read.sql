@@ -33,7 +33,11 @@ SELECT sha256, received_at FROM captures WHERE source = @source AND filename = @
 SELECT body FROM contents WHERE sha256 = @sha256;
 
 -- name: Captures :many
-SELECT * FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
+-- The captures of all devices since a time and before one, newest first.
+SELECT * FROM capture_log
+ WHERE received_at >= @since AND received_at <= @received_at
+   AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: DeviceCaptures :many
 -- The captures of a device before one, newest first.

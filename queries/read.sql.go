@@ -154,11 +154,27 @@ func (q *Queries) CaptureRecordByUID(ctx context.Context, uid string) (CaptureLo
 }
 
 const captures = `-- name: Captures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log ORDER BY received_at DESC, uid DESC LIMIT CAST($1 AS bigint)
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE received_at >= $1 AND received_at <= $2
+   AND (received_at < $2 OR (received_at = $2 AND uid < $3))
+ ORDER BY received_at DESC, uid DESC LIMIT CAST($4 AS bigint)
 `
 
-func (q *Queries) Captures(ctx context.Context, n int64) ([]CaptureLog, error) {
-	rows, err := q.db.Query(ctx, captures, n)
+type CapturesParams struct {
+	Since      time.Time
+	ReceivedAt time.Time
+	UID        string
+	N          int64
+}
+
+// The captures of all devices since a time and before one, newest first.
+func (q *Queries) Captures(ctx context.Context, arg CapturesParams) ([]CaptureLog, error) {
+	rows, err := q.db.Query(ctx, captures,
+		arg.Since,
+		arg.ReceivedAt,
+		arg.UID,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -113,3 +113,13 @@ func (s *Store) explain(op string, err error) error {
 	}
 	return &Error{Op: op, Class: class, Hint: hint, Err: err}
 }
+
+// missing is an ErrNotFound that says in its own words what is missing.
+type missing struct{ text string }
+
+func notFound(format string, args ...any) error { return missing{fmt.Sprintf(format, args...)} }
+
+func (m missing) Error() string { return m.text }
+
+// Is reports that the error is ErrNotFound.
+func (m missing) Is(target error) bool { return target == ErrNotFound }

@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -70,27 +73,62 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	return list, nil
 }
 
-// Log returns the newest n captures of a device, newest first. A nil d stands for all devices, and
-// n = 0 for all captures.
+// Log returns the newest captures of a device, newest first, n at most; of all devices where d is
+// nil, and all of them where n is 0.
 func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 	limit := int64(n)
 	if n == 0 {
-		limit = 1<<63 - 1
+		limit = math.MaxInt64
 	}
 	if d != nil {
 		return s.captures(ctx, *d, never, "", limit)
 	}
-	rows, err := s.backend.read().Captures(ctx, limit)
+	rows, err := s.backend.read().Captures(ctx, queries.CapturesParams{ReceivedAt: never, N: limit})
 	return records(rows), s.explain("list captures", err)
 }
 
-// captures returns the captures of a device before a time and UID, newest first.
-func (s *Store) captures(
-	ctx context.Context, d Device, before time.Time, uid string, n int64,
-) ([]Record, error) {
+// Since calls yield with each capture of any device since a time, newest first, until it returns
+// false.
+func (s *Store) Since(ctx context.Context, since time.Time, yield func(Record) bool) error {
+	p := queries.CapturesParams{Since: stamp(since), ReceivedAt: never, N: logPage}
+	for {
+		rows, err := s.backend.read().Captures(ctx, p)
+		if err != nil {
+			return s.explain("list captures", err)
+		}
+		for _, r := range records(rows) {
+			if !yield(r) {
+				return nil
+			}
+		}
+		if len(rows) < logPage {
+			return nil
+		}
+		last := rows[len(rows)-1]
+		p.ReceivedAt, p.UID = last.ReceivedAt, last.UID
+	}
+}
+
+// captures returns captures of a device before one, newest first.
+func (s *Store) captures(ctx context.Context, d Device, before time.Time, uid string,
+	n int64) ([]Record, error) {
 	rows, err := s.backend.read().DeviceCaptures(ctx,
 		queries.DeviceCapturesParams{DeviceID: d.ID, ReceivedAt: before, UID: uid, N: n})
 	return records(rows), s.explain("list captures", err)
+}
+
+// First returns the first capture of the version that r belongs to: the one that brought the
+// change. A torn capture belongs to no version, and is its own first.
+func (s *Store) First(ctx context.Context, r Record) (Record, error) {
+	if r.Changed || !r.Complete {
+		return r, nil
+	}
+	row, err := s.backend.read().VersionStart(ctx, queries.VersionStartParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
+	if errors.Is(err, sql.ErrNoRows) { // it was pruned
+		return r, nil
+	}
+	return record(row), s.explain("find version", err)
 }
 
 // A Version is a capture that changed something, and the number of captures of the same version

@@ -447,7 +447,7 @@ func TestWatch(t *testing.T) {
 		watching, seen, ended := make(chan struct{}), make(chan store.Record, 10),
 			make(chan error, 1)
 		go func() {
-			ended <- s.Watch(ctx, func(r *store.Record) error {
+			ended <- s.Watch(ctx, 0, func(r *store.Record) error {
 				if r == nil {
 					close(watching)
 				} else {

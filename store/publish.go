@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -94,7 +93,7 @@ func (s *Store) Unpublish(ctx context.Context, name string) error {
 		if err == nil && n == 0 {
 			return &Error{Op: "unpublish", Class: NotFound,
 				Hint: "tftpsql publish --list lists them",
-				Err:  fmt.Errorf("nothing is published as %q: %w", name, ErrNotFound)}
+				Err:  notFound("nothing is published as %q", name)}
 		}
 		return err
 	}))

@@ -40,7 +40,7 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 	case 0:
 		return Device{}, &Error{Op: "find device", Class: NotFound,
 			Hint: "tftpsql devices lists them",
-			Err:  fmt.Errorf("no device %q: %w", ref, ErrNotFound)}
+			Err:  notFound("no device %q", ref)}
 	case 1:
 		return found[0], nil
 	}
@@ -113,7 +113,7 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 	}
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
 		err = &Error{Op: "find capture", Class: NotFound, Hint: "tftpsql log lists them",
-			Err: fmt.Errorf("no capture %s: %w", ref, ErrNotFound)}
+			Err: notFound("no capture %s", ref)}
 	}
 	return record(row), err
 }
@@ -134,10 +134,9 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	row, err := s.backend.read().NewestAt(ctx,
 		queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
 	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
-		err = fmt.Errorf("no capture of %s: %w", ref, ErrNotFound)
+		err = notFound("no capture of %s", ref)
 		if at != never {
-			err = fmt.Errorf("no capture of %s as of %s: %w", ref, at.Format(time.RFC3339),
-				ErrNotFound)
+			err = notFound("no capture of %s as of %s", ref, at.Format(time.RFC3339))
 		}
 		return Record{}, &Error{Op: "find capture", Class: NotFound, Err: err,
 			Hint: "tftpsql log " + d.Ref() + " lists them"}
@@ -153,7 +152,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	if errors.Is(err, ErrNotFound) {
 		err = &Error{Op: "find capture", Class: NotFound,
 			Hint: "tftpsql log " + d.Ref() + " lists them",
-			Err:  fmt.Errorf("%s has not changed so often: no %s: %w", d.Ref(), ref, ErrNotFound)}
+			Err:  notFound("%s has not changed so often: no %s", d.Ref(), ref)}
 	}
 	return older, err
 }

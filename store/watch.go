@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -18,23 +19,36 @@ const (
 	watchBehind = 1000
 )
 
-// Watch calls yield for each capture that is stored from now on, until yield returns an error or
-// ctx ends. A first call with a nil record says that watching has begun. If the database goes away,
-// Watch logs it and tries again.
-func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
-	from, err := s.backend.read().NewestID(ctx)
-	if err != nil {
-		return s.explain("watch", err)
+// Watch calls yield for each capture that is stored from now on, or that has a higher number than
+// after where that isn't 0, until yield returns an error or ctx ends. A call with a nil record says
+// that watching has begun. If the database goes away, Watch logs it and tries again.
+func (s *Store) Watch(ctx context.Context, after int64, yield func(*Record) error) error {
+	from, known := after, after
+	if after == 0 {
+		var err error
+		if from, err = s.backend.read().NewestID(ctx); err != nil {
+			return s.explain("watch", err)
+		}
+		known = math.MaxInt64
 	}
 	w := watcher{s: s, from: from, seen: map[int64]bool{}, yield: yield}
 	wait, stop := s.backend.listen(ctx)
 	defer stop()
-	// Captures that were committed before, with lower numbers than others.
-	if err := w.look(ctx, true); err != nil {
+	if after > 0 {
+		if err := yield(nil); err != nil {
+			return err
+		}
+	}
+	if err := w.look(ctx, known); err != nil {
+		if w.failed {
+			return err
+		}
 		return s.explain("watch", err)
 	}
-	if err := yield(nil); err != nil {
-		return err
+	if after == 0 {
+		if err := yield(nil); err != nil {
+			return err
+		}
 	}
 	for {
 		if err := wait(); ctx.Err() != nil {
@@ -44,7 +58,7 @@ func (s *Store) Watch(ctx context.Context, yield func(*Record) error) error {
 				"err", s.explain("watch", err))
 			continue
 		}
-		if err := w.look(ctx, false); err != nil {
+		if err := w.look(ctx, 0); err != nil {
 			if w.failed {
 				return err
 			}
@@ -67,7 +81,9 @@ type watcher struct {
 	failed bool // yield returned an error
 }
 
-func (w *watcher) look(ctx context.Context, silent bool) error {
+// look yields new captures. Those with numbers up to known were there before, and are only
+// remembered.
+func (w *watcher) look(ctx context.Context, known int64) error {
 	at := max(w.from-watchBehind, 0)
 	for {
 		rows, err := w.s.backend.read().CapturesAfter(ctx,
@@ -82,7 +98,7 @@ func (w *watcher) look(ctx context.Context, silent bool) error {
 			}
 			w.seen[row.ID] = true
 			w.from = max(w.from, row.ID)
-			if silent {
+			if row.ID <= known {
 				continue
 			}
 			r := record(row)

@@ -1,0 +1,84 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// A LogQuery picks captures of many devices.
+type LogQuery struct {
+	Filter  Filter
+	Since   time.Time // the zero time for all
+	Changed bool      // only captures that brought a change
+	Path    []string  // only captures that changed something in these blocks; none for all
+}
+
+// Log yields the captures that a query picks, newest first. It ends after an error.
+func Log(ctx context.Context, s *store.Store, q LogQuery) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		sections := sections{store: s, path: q.Path, sums: sums{}}
+		var failed error
+		err := s.Since(ctx, q.Since, func(r store.Record) bool {
+			if !q.Filter.picksRecord(r) || (q.Changed || len(q.Path) > 0) && !r.Changed {
+				return true
+			}
+			if len(q.Path) > 0 {
+				var wanted bool
+				if wanted, failed = sections.changedRecord(ctx, r); failed != nil {
+					return false
+				}
+				if !wanted {
+					return true
+				}
+			}
+			return yield(r, nil)
+		})
+		if failed == nil {
+			failed = err
+		}
+		if failed != nil {
+			yield(store.Record{}, failed)
+		}
+	}
+}
+
+// changedRecord reports whether a capture differs in the path from the version before it.
+func (s sections) changedRecord(ctx context.Context, r store.Record) (bool, error) {
+	before, err := s.store.Before(ctx, r, 1)
+	v := store.Version{Record: r, Previous: &before}
+	if errors.Is(err, store.ErrNotFound) {
+		v.Previous, err = nil, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.changed(ctx, v)
+}
+
+// Change returns the two sides of what a capture changed: the version before it, nothing for the
+// first, and the capture itself.
+func Change(ctx context.Context, s *store.Store, r store.Record) (old *store.Record, from, to Side,
+	err error) {
+	before, err := s.Before(ctx, r, 1)
+	switch {
+	case err == nil:
+		old = &before
+		if from, err = Load(ctx, s, before); err != nil {
+			return nil, from, to, err
+		}
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, from, to, err
+	}
+	to, err = Load(ctx, s, r)
+	return old, from, to, err
+}
+
+// Load returns a capture as a side of a comparison.
+func Load(ctx context.Context, s *store.Store, r store.Record) (Side, error) {
+	body, err := s.Content(ctx, r)
+	return Side{Kind: r.Kind, Body: body}, err
+}
