@@ -38,7 +38,7 @@ var house = []room{
 			"golang.org/x/sys"}},
 	{"move", []string{"capture", "config", "store", "device"}, []string{"github.com/google/uuid"}},
 	{"history", []string{"config", "store", "device"},
-		[]string{"github.com/aymanbagabas/go-udiff"}},
+		[]string{"znkr.io/diff"}},
 	{"capture", []string{"store", "device"}, nil},
 	{"config", []string{"tftp"}, []string{"github.com/caarlos0/env/v11", "github.com/spf13/pflag"}},
 	{"store", []string{"queries", "queries/spool", "schema"},

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
+	"znkr.io/diff"
 
 	"github.com/tftpsql/tftpsql/device"
 )
@@ -91,62 +91,39 @@ func Compare(old, new Side, o Options) (Diff, error) {
 	if err != nil {
 		return Diff{}, err
 	}
-	edits := udiff.Lines(from.compared, to.compared)
+	hunks := diff.Hunks(from.compared, to.compared, diff.Context(contextLines))
 	switch {
-	case len(edits) == 0 && o.Noise:
+	case len(hunks) == 0 && o.Noise:
 		return Diff{Finding: Form}, nil
-	case len(edits) == 0:
+	case len(hunks) == 0:
 		return Diff{Finding: Noise}, nil
 	}
-	unified, err := udiff.ToUnifiedDiff("", "", from.compared, edits, udiff.DefaultContextLines)
-	if err != nil {
-		return Diff{}, err
-	}
-	d := Diff{Finding: Lines, Hunks: make([]Hunk, len(unified.Hunks))}
-	mendHunks(unified.Hunks)
-	for i, h := range unified.Hunks {
+	d := Diff{Finding: Lines, Hunks: make([]Hunk, len(hunks))}
+	for i, h := range hunks {
 		d.Hunks[i] = hunkOf(h, from, to)
 	}
 	setPaths(d.Hunks, old.Body, new.Body)
 	return d, nil
 }
 
-// mendHunks sets where hunks stand in the new text: the library (v0.4.1) counts wrong after a hunk
-// of several edits.
-func mendHunks(hunks []*udiff.Hunk) {
-	grown := 0
-	for _, h := range hunks {
-		h.ToLine = h.FromLine + grown
-		for _, l := range h.Lines {
-			switch l.Kind {
-			case udiff.Insert:
-				grown++
-			case udiff.Delete:
-				grown--
-			}
-		}
-	}
-}
+// contextLines is how many unchanged lines a hunk shows before and after a change, as diff -u does.
+const contextLines = 3
 
-func hunkOf(h *udiff.Hunk, from, to text) Hunk {
-	i, j := h.FromLine-1, h.ToLine-1
-	out := Hunk{Lines: make([]Line, len(h.Lines))}
-	for n, l := range h.Lines {
-		switch l.Kind {
-		case udiff.Delete:
-			out.Lines[n] = Line{Op: '-', Old: from.numbers[i], Text: from.shown[i]}
-			i++
-		case udiff.Insert:
-			out.Lines[n] = Line{Op: '+', New: to.numbers[j], Text: to.shown[j]}
-			j++
+func hunkOf(h diff.Hunk[string], from, to text) Hunk {
+	out := Hunk{Old: from.span(h.PosX, h.EndX-h.PosX), New: to.span(h.PosY, h.EndY-h.PosY)}
+	for _, e := range h.Edits {
+		switch e.Op {
+		case diff.Delete:
+			out.Lines = append(out.Lines,
+				Line{Op: '-', Old: from.numbers[e.PosX], Text: from.shown[e.PosX]})
+		case diff.Insert:
+			out.Lines = append(out.Lines,
+				Line{Op: '+', New: to.numbers[e.PosY], Text: to.shown[e.PosY]})
 		default:
-			out.Lines[n] = Line{Op: ' ', Old: from.numbers[i], New: to.numbers[j],
-				Text: to.shown[j]}
-			i, j = i+1, j+1
+			out.Lines = append(out.Lines, Line{Op: ' ', Old: from.numbers[e.PosX],
+				New: to.numbers[e.PosY], Text: to.shown[e.PosY]})
 		}
 	}
-	out.Old = from.span(h.FromLine-1, i-h.FromLine+1)
-	out.New = to.span(h.ToLine-1, j-h.ToLine+1)
 	return out
 }
 
@@ -194,10 +171,10 @@ func findPaths(config []byte, wanted map[int][]string) {
 	}
 }
 
-// text is a configuration as it is compared.
+// text is a configuration as it is compared: a list of lines.
 type text struct {
-	compared string   // a line for each of numbers
-	numbers  []int    // those lines' numbers in the file
+	compared []string
+	numbers  []int    // the lines' numbers in the file
 	shown    []string // what is shown for them
 }
 
@@ -224,28 +201,27 @@ func textOf(config []byte, o Options) (text, error) {
 // significant leaves out what changes by itself.
 func significant(config []byte) text {
 	var t text
-	var b strings.Builder
 	for l := range device.Outline(config) {
-		if l.Noise {
-			continue
+		if !l.Noise {
+			t.add(l.Number, string(l.Significant()), string(l.Text))
 		}
-		b.Write(l.Significant())
-		b.WriteByte('\n')
-		t.numbers = append(t.numbers, l.Number)
-		t.shown = append(t.shown, string(l.Text))
 	}
-	t.compared = b.String()
 	return t
 }
 
-// verbatim keeps every byte.
+// verbatim keeps every byte, the ends of lines too.
 func verbatim(config []byte) text {
-	t := text{compared: string(device.Decode(config))}
-	for line := range strings.Lines(t.compared) {
-		t.numbers = append(t.numbers, len(t.numbers)+1)
-		t.shown = append(t.shown, strings.TrimSuffix(line, "\n"))
+	var t text
+	for line := range strings.Lines(string(device.Decode(config))) {
+		t.add(len(t.numbers)+1, line, strings.TrimSuffix(line, "\n"))
 	}
 	return t
+}
+
+func (t *text) add(number int, compared, shown string) {
+	t.compared = append(t.compared, compared)
+	t.numbers = append(t.numbers, number)
+	t.shown = append(t.shown, shown)
 }
 
 // span returns where count lines from the index first on stand in the file.
