@@ -13,12 +13,17 @@ import (
 
 // Upload is a file that came, whichever way.
 type Upload struct {
-	Peer                    netip.AddrPort // the zero value where nobody knows
+	Peer                    netip.AddrPort // the zero value where it is unknown
 	Local                   netip.Addr
 	Filename, Mode, Options string
 	Received, Completed     time.Time
 	Body                    []byte
+	Announced               int64 // its size as the sender announced it; 0 for unknown
+	Log                     bool  // an operator has said that such a file is no configuration
 }
+
+// Cut reports whether the upload brought another number of bytes than the sender announced.
+func (u Upload) Cut() bool { return u.Announced > 0 && u.Announced != int64(len(u.Body)) }
 
 // Capture is what the store keeps of it: under the name that its configuration says, else that of
 // its file, else its source.
@@ -27,7 +32,7 @@ func (u Upload) Capture() store.Capture {
 	if u.Peer.IsValid() {
 		source = device.Source(u.Peer.Addr())
 	}
-	id, print := device.Examine(u.Body)
+	id, fingerprint := device.Examine(u.Body)
 	site, stem := device.FromFilename(u.Filename)
 	name, by := id.Name, store.NamedByConfig
 	if name == "" {
@@ -38,13 +43,12 @@ func (u Upload) Capture() store.Capture {
 	}
 	c := store.Capture{
 		ReceivedAt: u.Completed, Source: source, SourcePort: u.Peer.Port(),
-		Filename: device.Text(u.Filename),
-		Mode:     u.Mode, Options: device.Text(u.Options), Duration: u.Completed.Sub(u.Received),
-		Site: site, Name: name, NamedBy: by, Platform: id.Platform, Model: id.Model,
-		OSVersion: id.OSVersion,
-		Build:     id.Build, Serial: id.Serial, Kind: id.Kind, Complete: id.Complete,
-		ChangedBy: id.ChangedBy, ExportedBy: id.ExportedBy,
-		Body: u.Body, Fingerprint: print, Rules: device.Rules,
+		Filename: device.Text(u.Filename), Mode: u.Mode, Options: device.Text(u.Options),
+		Duration: u.Completed.Sub(u.Received), Site: site, Name: name, NamedBy: by,
+		Platform: id.Platform, Model: id.Model, OSVersion: id.OSVersion, Build: id.Build,
+		Serial: id.Serial, Kind: u.kind(id), Complete: id.Complete && !u.Cut() && len(u.Body) > 0,
+		ChangedBy: id.ChangedBy, ExportedBy: id.ExportedBy, Body: u.Body, Cut: u.Cut(),
+		Fingerprint: fingerprint, Rules: device.Rules,
 	}
 	if u.Local.IsValid() {
 		c.Local = device.Source(u.Local)
@@ -52,5 +56,21 @@ func (u Upload) Capture() store.Capture {
 	return c
 }
 
-// publishedName is a name as it is published: devices put slashes in front as they like.
+// kindStartup is the configuration that a device starts with, where its file's name says so. It is
+// compared with its own kind, and not with the running one.
+const kindStartup = "startup"
+
+func (u Upload) kind(id device.Identity) string {
+	switch {
+	case len(u.Body) == 0:
+		return store.KindEmpty
+	case u.Log && id.Name == "":
+		return store.KindLog
+	case id.Kind == device.KindFull && strings.Contains(strings.ToLower(u.Filename), "startup"):
+		return kindStartup
+	}
+	return id.Kind
+}
+
+// PublishedName is a name as it is published: devices put slashes in front as they like.
 func PublishedName(name string) string { return device.Text(strings.TrimLeft(name, "/")) }

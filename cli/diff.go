@@ -63,7 +63,7 @@ func (a *app) diff(
 	ctx context.Context, s *store.Store, refs []string, at, since time.Time, all bool,
 ) error {
 	last := refs[len(refs)-1]
-	to, err := s.Resolve(ctx, last, at)
+	to, err := a.resolve(ctx, s, last, at)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ server must not run with TFTP_READ=none.
 				if f.file != "" {
 					err = publishFile(cmd.Context(), s, &p, f.file)
 				} else {
-					platform, err = publishVersion(cmd.Context(), s, &p, args[0], f.at.at())
+					platform, err = a.publishVersion(cmd.Context(), s, &p, args[0], f.at.at())
 				}
 				if err == nil {
 					a.printPublication(p, platform)
@@ -138,9 +138,10 @@ func publishFile(ctx context.Context, s *store.Store, p *store.Publication, file
 }
 
 // publishVersion publishes a capture, and returns its platform.
-func publishVersion(ctx context.Context, s *store.Store, p *store.Publication, ref string,
-	at time.Time) (string, error) {
-	r, err := s.Resolve(ctx, ref, at)
+func (a *app) publishVersion(
+	ctx context.Context, s *store.Store, p *store.Publication, ref string, at time.Time,
+) (platform string, err error) {
+	r, err := a.resolve(ctx, s, ref, at)
 	if err != nil {
 		return "", err
 	}

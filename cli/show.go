@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 		Args:  args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				r, err := s.Resolve(cmd.Context(), args[0], at.at())
+				r, err := a.resolve(cmd.Context(), s, args[0], at.at())
 				if err != nil {
 					return err
 				}
@@ -42,6 +45,34 @@ func (a *app) showCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&file, "output", "o", "",
 		"write to this file, over what it holds; - for standard output")
 	return cmd
+}
+
+// aboutVersions matches a reference to a version before the newest.
+var aboutVersions = regexp.MustCompile(`~\d+$`)
+
+// resolve finds a capture that is handed out. It says on stderr where that is torn, or where the
+// device has sent a torn one since.
+func (a *app) resolve(
+	ctx context.Context, s *store.Store, ref string, at time.Time,
+) (store.Record, error) {
+	r, err := s.Resolve(ctx, ref, at)
+	if err != nil {
+		return r, err
+	}
+	if !r.Complete {
+		fmt.Fprintf(a.err, "tftpsql: %s is torn: it may be half a configuration\n", captureRef(r))
+		return r, nil
+	}
+	if isCaptureRef(ref) || !at.IsZero() || aboutVersions.MatchString(ref) {
+		return r, nil
+	}
+	torn, err := s.NewerTorn(ctx, r)
+	if err == nil && torn != nil {
+		fmt.Fprintf(a.err, "tftpsql: %s has sent a torn capture since, %s of %s; this is the newest "+
+			"whole one, %s of %s\n", deviceRef(r), captureRef(*torn), local(torn.ReceivedAt),
+			captureRef(r), local(r.ReceivedAt))
+	}
+	return r, err
 }
 
 // printBody prints a configuration, or writes it to a file, without its secrets where REDACT says

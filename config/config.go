@@ -36,6 +36,7 @@ type Config struct {
 	Allow          Allow    `env:"TFTP_ALLOW" flag:"allow" on:"serve"`
 	Sites          Sites    `env:"TFTP_SITES" flag:"sites" on:"serve"`
 	Read           Read     `env:"TFTP_READ" flag:"read" on:"serve"`
+	Logs           Patterns `env:"TFTP_LOGS" flag:"logs" on:"serve"`
 	WriteOnce      Switch   `env:"TFTP_WRITE_ONCE" flag:"write-once" on:"serve"`
 	KeepChanged    Age      `env:"KEEP_CHANGED"`
 	KeepUnchanged  Age      `env:"KEEP_UNCHANGED"`
@@ -73,6 +74,8 @@ var descriptions = map[string]string{
 	"TFTP_SITES": "sites by source: acme=203.0.113.0/29,globex=10.2.0.0/16",
 	"TFTP_READ": "what may be fetched: none, published, or own (that, and what the " +
 		"same address sent)",
+	"TFTP_LOGS": "files that are no configurations, by pattern: kept, but never a device, such " +
+		"as *.log,tech-support*",
 	"TFTP_WRITE_ONCE": "refuse a file name that was stored before with other bytes, as " +
 		"py3tftp does; not for backups",
 	"KEEP_CHANGED":   "how long a version is kept after another has replaced it: 2y, 90d, 12w",

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 )
@@ -123,4 +124,34 @@ func (s Sites) Of(addr netip.Addr) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Patterns are patterns of file names, as path.Match has them.
+type Patterns []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Patterns) UnmarshalText(b []byte) error {
+	var parsed Patterns
+	for word := range strings.SplitSeq(string(b), ",") {
+		if word = strings.ToLower(strings.TrimSpace(word)); word == "" {
+			continue
+		}
+		if _, err := path.Match(word, ""); err != nil {
+			return fmt.Errorf("%q is no pattern: *, ? and [abc] stand for characters", word)
+		}
+		parsed = append(parsed, word)
+	}
+	*p = parsed
+	return nil
+}
+
+func (p Patterns) String() string { return strings.Join(p, ",") }
+
+// Match reports whether a pattern matches the last part of a file's name, in any case.
+func (p Patterns) Match(filename string) bool {
+	base := strings.ToLower(path.Base(strings.ReplaceAll(filename, `\`, "/")))
+	return slices.ContainsFunc(p, func(pattern string) bool {
+		ok, err := path.Match(pattern, base)
+		return ok && err == nil
+	})
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"iter"
 	"strings"
 
@@ -45,11 +46,19 @@ type sections struct {
 	sums  sums
 }
 
-// changed reports whether a version differs in the path from the one before it. A torn one doesn't:
-// what it lacks at its end was not deleted.
+// changed reports whether a version differs in the path from the one before it. One that is torn
+// where the one before is whole doesn't: what it lacks at its end was not deleted.
 func (s sections) changed(ctx context.Context, v store.Version) (bool, error) {
 	if !v.Complete {
-		return false, nil
+		before, err := s.store.Before(ctx, v.Record, 1)
+		switch {
+		case err == nil && before.Complete:
+			return false, nil
+		case err == nil:
+			v.Previous = &before
+		case !errors.Is(err, store.ErrNotFound):
+			return false, err
+		}
 	}
 	this, err := s.sum(ctx, v.Record)
 	if err != nil {

@@ -19,14 +19,34 @@ SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY 
 -- 1 if a device has ever sent from this source, or else 0.
 SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM captures WHERE source = @source AND device_id = @device_id LIMIT 1) AS seen;
 
--- name: SourceDevices :one
--- The lowest and the highest device that has ever sent from this source. They are equal if it is
--- one device, and 0 if there is none.
-SELECT CAST(coalesce(min(device_id), 0) AS bigint) AS lowest, CAST(coalesce(max(device_id), 0) AS bigint) AS highest
-  FROM captures WHERE source = @source;
+-- name: SourceNames :many
+-- The devices whose names are from a configuration and that this source has sent since a time. Each
+-- device of the source is looked up by itself.
+WITH RECURSIVE ids AS (
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = @source) AS id
+  UNION ALL
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = @source AND c.device_id > ids.id)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT d.id, d.site, d.name FROM ids JOIN devices d ON d.id = ids.id
+ WHERE d.named_by = 'config'
+   AND (SELECT max(c.received_at) FROM captures c WHERE c.device_id = d.id AND c.source = @source) >= @since
+ ORDER BY d.id LIMIT 2;
+
+-- name: SourceDevices :many
+-- Two devices at most that this source has sent.
+WITH RECURSIVE ids AS (
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = @source) AS id
+  UNION ALL
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = @source AND c.device_id > ids.id)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT d.id, d.site, d.name FROM ids JOIN devices d ON d.id = ids.id ORDER BY d.id LIMIT 2;
 
 -- name: NewestFromSource :one
-SELECT sha256, received_at FROM captures WHERE source = @source AND filename = @filename
+-- The newest whole capture of a file from a source. Devices put a slash before a name or none.
+SELECT sha256, received_at FROM captures
+ WHERE source = @source AND (filename = @filename OR filename = @slashed) AND complete
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Body :one
@@ -98,6 +118,26 @@ SELECT * FROM capture_log
  WHERE device_id = @device_id AND kind = @kind AND changed AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(@versions_back AS bigint);
+
+-- name: AnyBefore :one
+-- The capture before the one at (received_at, uid), of the same device and kind, whole or torn.
+SELECT * FROM capture_log
+ WHERE device_id = @device_id AND kind = @kind AND received_at <= @received_at
+   AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT 1;
+
+-- name: AnyVersionStart :one
+-- As VersionStart, of a device and kind that never was whole.
+SELECT * FROM capture_log
+ WHERE device_id = @device_id AND kind = @kind AND changed AND received_at <= @received_at
+   AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(@versions_back AS bigint);
+
+-- name: NewestOfKind :one
+-- The newest whole capture of a device and kind as of a time.
+SELECT * FROM capture_log
+ WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @at
+ ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: SchemaVersion :one
 SELECT version, dirty FROM schema_migrations LIMIT 1;

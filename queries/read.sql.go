@@ -39,6 +39,106 @@ func (q *Queries) Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, er
 	return items, nil
 }
 
+const anyBefore = `-- name: AnyBefore :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE device_id = $1 AND kind = $2 AND received_at <= $3
+   AND (received_at < $3 OR (received_at = $3 AND uid < $4))
+ ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+type AnyBeforeParams struct {
+	DeviceID   int64
+	Kind       string
+	ReceivedAt time.Time
+	UID        string
+}
+
+// The capture before the one at (received_at, uid), of the same device and kind, whole or torn.
+func (q *Queries) AnyBefore(ctx context.Context, arg AnyBeforeParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, anyBefore,
+		arg.DeviceID,
+		arg.Kind,
+		arg.ReceivedAt,
+		arg.UID,
+	)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
+}
+
+const anyVersionStart = `-- name: AnyVersionStart :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE device_id = $1 AND kind = $2 AND changed AND received_at <= $3
+   AND (received_at < $3 OR (received_at = $3 AND uid <= $4))
+ ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST($5 AS bigint)
+`
+
+type AnyVersionStartParams struct {
+	DeviceID     int64
+	Kind         string
+	ReceivedAt   time.Time
+	UID          string
+	VersionsBack int64
+}
+
+// As VersionStart, of a device and kind that never was whole.
+func (q *Queries) AnyVersionStart(ctx context.Context, arg AnyVersionStartParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, anyVersionStart,
+		arg.DeviceID,
+		arg.Kind,
+		arg.ReceivedAt,
+		arg.UID,
+		arg.VersionsBack,
+	)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
+}
+
 const body = `-- name: Body :one
 SELECT body FROM contents WHERE sha256 = $1
 `
@@ -630,13 +730,15 @@ func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (Cap
 }
 
 const newestFromSource = `-- name: NewestFromSource :one
-SELECT sha256, received_at FROM captures WHERE source = $1 AND filename = $2
+SELECT sha256, received_at FROM captures
+ WHERE source = $1 AND (filename = $2 OR filename = $3) AND complete
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
 
 type NewestFromSourceParams struct {
 	Source   string
 	Filename string
+	Slashed  string
 }
 
 type NewestFromSourceRow struct {
@@ -644,8 +746,9 @@ type NewestFromSourceRow struct {
 	ReceivedAt time.Time
 }
 
+// The newest whole capture of a file from a source. Devices put a slash before a name or none.
 func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error) {
-	row := q.db.QueryRow(ctx, newestFromSource, arg.Source, arg.Filename)
+	row := q.db.QueryRow(ctx, newestFromSource, arg.Source, arg.Filename, arg.Slashed)
 	var i NewestFromSourceRow
 	err := row.Scan(&i.SHA256, &i.ReceivedAt)
 	return i, err
@@ -660,6 +763,48 @@ func (q *Queries) NewestID(ctx context.Context) (int64, error) {
 	var id int64
 	err := row.Scan(&id)
 	return id, err
+}
+
+const newestOfKind = `-- name: NewestOfKind :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE device_id = $1 AND kind = $2 AND complete AND received_at <= $3
+ ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+type NewestOfKindParams struct {
+	DeviceID int64
+	Kind     string
+	At       time.Time
+}
+
+// The newest whole capture of a device and kind as of a time.
+func (q *Queries) NewestOfKind(ctx context.Context, arg NewestOfKindParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, newestOfKind, arg.DeviceID, arg.Kind, arg.At)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
 }
 
 const oldest = `-- name: Oldest :one
@@ -797,23 +942,87 @@ func (q *Queries) SilentSince(ctx context.Context, arg SilentSinceParams) ([]Dev
 	return items, nil
 }
 
-const sourceDevices = `-- name: SourceDevices :one
-SELECT CAST(coalesce(min(device_id), 0) AS bigint) AS lowest, CAST(coalesce(max(device_id), 0) AS bigint) AS highest
-  FROM captures WHERE source = $1
+const sourceDevices = `-- name: SourceDevices :many
+WITH RECURSIVE ids AS (
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = $1) AS id
+  UNION ALL
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = $1 AND c.device_id > ids.id)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT d.id, d.site, d.name FROM ids JOIN devices d ON d.id = ids.id ORDER BY d.id LIMIT 2
 `
 
 type SourceDevicesRow struct {
-	Lowest  int64
-	Highest int64
+	ID   int64
+	Site string
+	Name string
 }
 
-// The lowest and the highest device that has ever sent from this source. They are equal if it is
-// one device, and 0 if there is none.
-func (q *Queries) SourceDevices(ctx context.Context, source string) (SourceDevicesRow, error) {
-	row := q.db.QueryRow(ctx, sourceDevices, source)
-	var i SourceDevicesRow
-	err := row.Scan(&i.Lowest, &i.Highest)
-	return i, err
+// Two devices at most that this source has sent.
+func (q *Queries) SourceDevices(ctx context.Context, source string) ([]SourceDevicesRow, error) {
+	rows, err := q.db.Query(ctx, sourceDevices, source)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SourceDevicesRow{}
+	for rows.Next() {
+		var i SourceDevicesRow
+		if err := rows.Scan(&i.ID, &i.Site, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sourceNames = `-- name: SourceNames :many
+WITH RECURSIVE ids AS (
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = $1) AS id
+  UNION ALL
+  SELECT (SELECT min(c.device_id) FROM captures c WHERE c.source = $1 AND c.device_id > ids.id)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT d.id, d.site, d.name FROM ids JOIN devices d ON d.id = ids.id
+ WHERE d.named_by = 'config'
+   AND (SELECT max(c.received_at) FROM captures c WHERE c.device_id = d.id AND c.source = $1) >= $2
+ ORDER BY d.id LIMIT 2
+`
+
+type SourceNamesParams struct {
+	Source string
+	Since  time.Time
+}
+
+type SourceNamesRow struct {
+	ID   int64
+	Site string
+	Name string
+}
+
+// The devices whose names are from a configuration and that this source has sent since a time. Each
+// device of the source is looked up by itself.
+func (q *Queries) SourceNames(ctx context.Context, arg SourceNamesParams) ([]SourceNamesRow, error) {
+	rows, err := q.db.Query(ctx, sourceNames, arg.Source, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SourceNamesRow{}
+	for rows.Next() {
+		var i SourceNamesRow
+		if err := rows.Scan(&i.ID, &i.Site, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sourceSeen = `-- name: SourceSeen :one

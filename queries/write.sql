@@ -19,7 +19,7 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @name),
         @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, last_seen, last_uid;
+RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid;
 
 -- name: YieldName :execrows
 -- A name from a file name gives way to the same name from a configuration.
@@ -38,10 +38,16 @@ VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @m
         @platform, @model, @os_version, @serial, @changed_by, @exported_by)
 RETURNING id;
 
+-- name: Previous :one
+-- The capture before one, of the same device and kind, whole or torn. Here and elsewhere the bound
+-- that the brackets imply is repeated outside of them, where an index can use it.
+SELECT sha256, fingerprint, rules, complete FROM captures
+ WHERE device_id = @device_id AND kind = @kind AND received_at <= @received_at
+   AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
+ ORDER BY received_at DESC, uid DESC LIMIT 1;
+
 -- name: Base :one
--- The base of a capture's comparison: the last complete one before it, of the same device and kind.
--- Here and elsewhere received_at is also bounded outside the brackets, so that an index can be
--- used.
+-- The newest whole capture before one, of the same device and kind.
 SELECT sha256, fingerprint, rules FROM captures
  WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))

@@ -30,9 +30,7 @@ type BaseRow struct {
 	Rules       int64
 }
 
-// The base of a capture's comparison: the last complete one before it, of the same device and kind.
-// Here and elsewhere received_at is also bounded outside the brackets, so that an index can be
-// used.
+// The newest whole capture before one, of the same device and kind.
 func (q *Queries) Base(ctx context.Context, arg BaseParams) (BaseRow, error) {
 	row := q.db.QueryRow(ctx, base,
 		arg.DeviceID,
@@ -326,7 +324,7 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2), $2),
         $3, $4, $5, $5, 0, 0, $6, '', '', '', '', '', FALSE, $5, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, last_seen, last_uid
+RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid
 `
 
 type LockDeviceParams struct {
@@ -345,6 +343,7 @@ type LockDeviceRow struct {
 	NamedBy  string
 	Owner    string
 	Platform string
+	Changes  int64
 	LastSeen time.Time
 	LastUID  string
 }
@@ -369,8 +368,49 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 		&i.NamedBy,
 		&i.Owner,
 		&i.Platform,
+		&i.Changes,
 		&i.LastSeen,
 		&i.LastUID,
+	)
+	return i, err
+}
+
+const previous = `-- name: Previous :one
+SELECT sha256, fingerprint, rules, complete FROM captures
+ WHERE device_id = $1 AND kind = $2 AND received_at <= $3
+   AND (received_at < $3 OR (received_at = $3 AND uid < $4))
+ ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+type PreviousParams struct {
+	DeviceID   int64
+	Kind       string
+	ReceivedAt time.Time
+	UID        string
+}
+
+type PreviousRow struct {
+	SHA256      []byte
+	Fingerprint []byte
+	Rules       int64
+	Complete    bool
+}
+
+// The capture before one, of the same device and kind, whole or torn. Here and elsewhere the bound
+// that the brackets imply is repeated outside of them, where an index can use it.
+func (q *Queries) Previous(ctx context.Context, arg PreviousParams) (PreviousRow, error) {
+	row := q.db.QueryRow(ctx, previous,
+		arg.DeviceID,
+		arg.Kind,
+		arg.ReceivedAt,
+		arg.UID,
+	)
+	var i PreviousRow
+	err := row.Scan(
+		&i.SHA256,
+		&i.Fingerprint,
+		&i.Rules,
+		&i.Complete,
 	)
 	return i, err
 }

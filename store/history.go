@@ -118,13 +118,21 @@ func (s *Store) captures(ctx context.Context, d Device, before time.Time, uid st
 }
 
 // First returns the first capture of the version that r belongs to: the one that brought the
-// change. A torn capture belongs to no version, and is its own first.
+// change.
 func (s *Store) First(ctx context.Context, r Record) (Record, error) {
-	if r.Changed || !r.Complete {
+	if r.Changed {
 		return r, nil
 	}
-	row, err := s.backend.read().VersionStart(ctx, queries.VersionStartParams{
-		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
+	q := s.backend.read()
+	p := queries.VersionStartParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID}
+	start := q.VersionStart
+	if !r.Complete {
+		start = func(ctx context.Context, p queries.VersionStartParams) (queries.CaptureLog, error) {
+			return q.AnyVersionStart(ctx, queries.AnyVersionStartParams(p))
+		}
+	}
+	row, err := start(ctx, p)
 	if errors.Is(err, sql.ErrNoRows) { // it was pruned
 		return r, nil
 	}
@@ -140,10 +148,10 @@ type Version struct {
 	Previous *Record   // the newest capture of the version before it, or nil
 }
 
-// Versions calls yield with each version of a device, the newest first, until it returns false. A
-// torn capture counts as a version of its own.
+// Versions calls yield with each version of a device, the newest first, until it returns false. Torn
+// captures are versions of their own.
 func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool) error {
-	h := history{sightings: map[string]*pending{}, last: map[string]*pending{}, yield: yield}
+	h := history{sightings: map[sighting]*pending{}, last: map[string]*pending{}, yield: yield}
 	at, uid := never, ""
 	for {
 		page, err := s.captures(ctx, d, at, uid, logPage)
@@ -165,11 +173,16 @@ func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool
 
 // history folds captures, newest first, into versions.
 type history struct {
-	// by kind: the version whose first capture is still to come
-	sightings map[string]*pending
-	last      map[string]*pending // by kind: the version that waits for its predecessor
+	sightings map[sighting]*pending // versions whose first capture is still to come
+	last      map[string]*pending   // by kind: the version that waits for its predecessor
 	order     []*pending
 	yield     func(Version) bool
+}
+
+// sighting is which captures are of one version, until one has changed.
+type sighting struct {
+	kind  string
+	whole bool
 }
 
 type pending struct {
@@ -178,24 +191,26 @@ type pending struct {
 }
 
 func (h *history) add(r Record) {
-	if !r.Complete {
-		h.order = append(h.order, &pending{Version{Record: r, Seen: 1, Until: r.ReceivedAt}, true})
-		return
+	if r.Complete {
+		if w := h.last[r.Kind]; w != nil && !w.ready {
+			w.Previous, w.ready = &r, true
+		}
 	}
-	if w := h.last[r.Kind]; w != nil && !w.ready {
-		w.Previous, w.ready = &r, true
-	}
-	// If the first capture was pruned, the oldest one left takes its place.
-	v := h.sightings[r.Kind]
+	// Torn captures are versions of their own, beside the whole ones. If the first capture of a
+	// version was pruned, the oldest one left takes its place.
+	key := sighting{r.Kind, r.Complete}
+	v := h.sightings[key]
 	if v == nil {
-		v = &pending{Version: Version{Until: r.ReceivedAt}}
-		h.sightings[r.Kind] = v
+		v = &pending{Version: Version{Until: r.ReceivedAt}, ready: !r.Complete}
+		h.sightings[key] = v
 	}
 	v.Seen++
 	v.Record = r
 	if r.Changed {
-		delete(h.sightings, r.Kind)
-		h.last[r.Kind] = v
+		delete(h.sightings, key)
+		if r.Complete {
+			h.last[r.Kind] = v
+		}
 		h.order = append(h.order, v)
 	}
 }
@@ -226,16 +241,18 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 	return id > 0, s.explain("list captures", err)
 }
 
-// Current returns the newest whole capture of each device and kind.
+// Current returns the newest whole capture of each device and kind, logs apart.
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	var rows []queries.CurrentLog
 	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
 		rows, err = q.CurrentCaptures(ctx)
 		return err
 	})
-	list := make([]Record, len(rows))
-	for i, r := range rows {
-		list[i] = record(queries.CaptureLog(r))
+	list := make([]Record, 0, len(rows))
+	for _, r := range rows {
+		if r.Kind != KindLog {
+			list = append(list, record(queries.CaptureLog(r)))
+		}
 	}
 	return list, s.explain("list captures", err)
 }

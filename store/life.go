@@ -198,6 +198,9 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	kinds, err := s.backend.read().Kinds(ctx, id)
 	for _, kind := range kinds {
+		if kind == KindLog || kind == KindEmpty {
+			continue // never a change
+		}
 		at, uid := time.Time{}, ""
 		for err == nil {
 			var last *queries.FollowersRow
@@ -233,30 +236,17 @@ func (s *Store) recompare(
 	if err != nil || len(page) == 0 {
 		return nil, 0, err
 	}
-	var base *digest
-	first := queries.BaseParams{
-		DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID}
-	switch b, err := q.Base(ctx, first); {
-	case err == nil:
-		base = &digest{b.SHA256, b.Fingerprint, b.Rules}
-	case !errors.Is(err, sql.ErrNoRows):
+	b, err := beforeCapture(ctx, q, queries.PreviousParams{
+		DeviceID: device, Kind: kind, ReceivedAt: page[0].ReceivedAt, UID: page[0].UID})
+	if err != nil {
 		return nil, 0, err
 	}
-	for i := range page {
-		f := &page[i]
-		this, same := digest{f.SHA256, f.Fingerprint, f.Rules}, false
-		if base != nil {
-			if same, err = s.same(ctx, q, *base, this, nil); err != nil {
-				return nil, grown, err
-			}
-		}
-		n, err := setChanged(ctx, q, *f, !same)
+	for _, f := range page {
+		n, err := s.compareFollower(ctx, q, b, f)
 		if grown += n; err != nil {
 			return nil, grown, err
 		}
-		if f.Complete {
-			base = &this
-		}
+		b = b.next(digest{f.SHA256, f.Fingerprint, f.Rules}, f.Complete)
 	}
 	return &page[len(page)-1], grown, nil
 }

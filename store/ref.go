@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,8 +89,9 @@ func named(ctx context.Context, q *queries.Queries, site, name string) (queries.
 }
 
 // Resolve finds the capture that ref names: @ID, a UID, or a device as for Device. A device stands
-// for its newest capture, or with ~N for the newest capture of the Nth changed version back. The
-// newest is as of at, or as of now if at is zero.
+// for its configuration: the newest whole capture of its main kind, or with ~N the newest capture of
+// the Nth changed version back. It is as of at, or as of now if at is zero. Any other capture goes by
+// its own number: half a configuration is never handed out for the whole.
 func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, error) {
 	q := s.backend.read()
 	var row queries.CaptureLog
@@ -131,17 +134,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	if at.IsZero() {
 		at = never
 	}
-	row, err := s.backend.read().NewestAt(ctx,
-		queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
-	if err = s.explain("find capture", err); errors.Is(err, ErrNotFound) {
-		err = notFound("no capture of %s", ref)
-		if at != never {
-			err = notFound("no capture of %s as of %s", ref, at.Format(time.RFC3339))
-		}
-		return Record{}, &Error{Op: "find capture", Class: NotFound, Err: err,
-			Hint: "tftpsql log " + d.Ref() + " lists them"}
-	}
-	r := record(row)
+	r, err := s.configuration(ctx, d, at)
 	if err != nil {
 		return r, err
 	}
@@ -157,13 +150,109 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	return older, err
 }
 
+// mainWithin is how much older than a device's newest whole capture one of its main kind may be:
+// devices that send several kinds send each at least once a week.
+const mainWithin = 7 * 24 * time.Hour
+
+// rank orders kinds: the first that a device sends is its main kind. The view main_captures has the
+// same rule.
+func rank(kind string) int {
+	switch kind {
+	case "full":
+		return 1
+	case "full-config":
+		return 2
+	case "encrypted":
+		return 3
+	case "startup":
+		return 5
+	case "other":
+		return 6
+	case KindLog:
+		return 7
+	}
+	return 4 // a VDOM or a context
+}
+
+// configuration returns a device's configuration as of a time.
+func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Record, error) {
+	q := s.backend.read()
+	kinds, err := q.Kinds(ctx, d.ID)
+	if err != nil {
+		return Record{}, s.explain("find capture", err)
+	}
+	var whole []queries.CaptureLog
+	for _, kind := range kinds {
+		row, err := q.NewestOfKind(ctx,
+			queries.NewestOfKindParams{DeviceID: d.ID, Kind: kind, At: stamp(at)})
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return Record{}, s.explain("find capture", err)
+		}
+		whole = append(whole, row)
+	}
+	if len(whole) == 0 {
+		return Record{}, s.nothingWhole(ctx, d, at)
+	}
+	newest := slices.MaxFunc(whole, func(a, b queries.CaptureLog) int {
+		return a.ReceivedAt.Compare(b.ReceivedAt)
+	})
+	whole = slices.DeleteFunc(whole, func(r queries.CaptureLog) bool {
+		return r.ReceivedAt.Before(newest.ReceivedAt.Add(-mainWithin))
+	})
+	return record(slices.MinFunc(whole, func(a, b queries.CaptureLog) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Kind, b.Kind))
+	})), nil
+}
+
+// nothingWhole returns the error that a device has no whole capture as of a time.
+func (s *Store) nothingWhole(ctx context.Context, d Device, at time.Time) error {
+	torn, err := s.newestAt(ctx, d, at)
+	switch {
+	case err == nil:
+		return &Error{Op: "find capture", Class: NotFound,
+			Err: notFound("nothing whole of %s has come", d.Ref()),
+			Hint: fmt.Sprintf("its newest torn capture is @%d of %s", torn.ID,
+				torn.ReceivedAt.Format(time.RFC3339))}
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	missing := notFound("no capture of %s", d.Ref())
+	if at != never {
+		missing = notFound("no capture of %s as of %s", d.Ref(), at.Format(time.RFC3339))
+	}
+	return &Error{Op: "find capture", Class: NotFound, Err: missing,
+		Hint: "tftpsql log " + d.Ref() + " lists them"}
+}
+
+// newestAt returns the newest capture of a device as of a time, whatever it is.
+func (s *Store) newestAt(ctx context.Context, d Device, at time.Time) (Record, error) {
+	row, err := s.backend.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
+	return record(row), s.explain("find capture", err)
+}
+
+// NewerTorn returns the newest capture of r's device if it came after r and is torn, or nil.
+func (s *Store) NewerTorn(ctx context.Context, r Record) (*Record, error) {
+	newest, err := s.newestAt(ctx, Device{ID: r.deviceID}, never)
+	if err != nil || newest.Complete || !newest.ReceivedAt.After(r.ReceivedAt) {
+		return nil, err
+	}
+	return &newest, nil
+}
+
 // Before returns the newest capture of the nth changed version before the one that r belongs to, of
-// the same device and kind, or ErrNotFound.
+// the same device and kind, or ErrNotFound. The version before a torn capture is the last whole one.
+// Where nothing was ever whole, torn captures are versions.
 func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	q := s.backend.read()
-	if !r.Complete { // the version before a torn capture is the last whole one
+	if !r.Complete {
 		row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{
 			DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.beforeTorn(ctx, r, n)
+		}
 		if err != nil || n == 1 {
 			return record(row), s.explain("find version", err)
 		}
@@ -172,10 +261,31 @@ func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	start, err := q.VersionStart(ctx, queries.VersionStartParams{
 		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID,
 		VersionsBack: n - 1})
+	if errors.Is(err, sql.ErrNoRows) {
+		return s.beforeTorn(ctx, r, n)
+	}
 	if err != nil {
 		return Record{}, s.explain("find version", err)
 	}
 	row, err := q.NewestBefore(ctx, queries.NewestBeforeParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: start.ReceivedAt, UID: start.UID})
+	if errors.Is(err, sql.ErrNoRows) { // before the first whole one
+		row, err = q.AnyBefore(ctx, queries.AnyBeforeParams{
+			DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: start.ReceivedAt, UID: start.UID})
+	}
+	return record(row), s.explain("find version", err)
+}
+
+// beforeTorn is Before where nothing was whole.
+func (s *Store) beforeTorn(ctx context.Context, r Record, n int64) (Record, error) {
+	q := s.backend.read()
+	start, err := q.AnyVersionStart(ctx, queries.AnyVersionStartParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID,
+		VersionsBack: n - 1})
+	if err != nil {
+		return Record{}, s.explain("find version", err)
+	}
+	row, err := q.AnyBefore(ctx, queries.AnyBeforeParams{
 		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: start.ReceivedAt, UID: start.UID})
 	return record(row), s.explain("find version", err)
 }

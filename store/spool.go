@@ -242,30 +242,34 @@ func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
 	return n, p.explain(err)
 }
 
-// newestFrom returns the newest waiting capture of a name and source, if it is newer than after.
-// alone reports whether all waiting captures of the source belong to one device, the given one if
-// device isn't 0.
+// newestFrom returns the newest waiting file of a name from a source, if it came after a time, and
+// the devices that wait from there: those of the database by their names there, and without those
+// that are named by a file.
 func (p *Spool) newestFrom(
-	ctx context.Context, q *queries.Queries, source, filename string, after time.Time, device int64,
-) (body []byte, found, alone bool, err error) {
-	names, err := p.read().DevicesOfSource(ctx, source)
-	if err != nil || len(names) == 0 {
-		return nil, false, true, err
+	ctx context.Context, q *queries.Queries, source, filename string, after time.Time,
+) (body []byte, found bool, names []Name, err error) {
+	waiting, err := p.read().DevicesOfSource(ctx, source)
+	if err != nil || len(waiting) == 0 {
+		return nil, false, nil, err
 	}
-	alone = len(names) == 1
-	if alone && device != 0 {
-		d, err := named(ctx, q, names[0].Site, names[0].Name)
-		alone = err == nil && d.ID == device
+	for _, w := range waiting {
+		d, err := named(ctx, q, w.Site, w.Name)
+		switch {
+		case err != nil: // a new device, or the database is away
+			names = append(names, Name{w.Site, w.Name})
+		case d.NamedBy == NamedByConfig:
+			names = append(names, Name{d.Site, d.Name})
+		}
 	}
-	newest, err := p.read().NewestFromSource(ctx,
-		spool.NewestFromSourceParams{Source: source, Filename: filename})
+	newest, err := p.read().NewestFromSource(ctx, spool.NewestFromSourceParams{Source: source,
+		Filename: filename, Slashed: "/" + filename})
 	if errors.Is(err, sql.ErrNoRows) || err == nil && newest.ReceivedAt.Before(after) {
-		return nil, false, alone, nil
+		return nil, false, names, nil
 	}
 	if err == nil {
 		body, err = p.read().Body(ctx, newest.ID)
 	}
-	return body, err == nil, alone, err
+	return body, err == nil, names, err
 }
 
 // openSpool makes the store keep captures at path while PostgreSQL is away.

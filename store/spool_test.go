@@ -80,7 +80,7 @@ func TestSpool(t *testing.T) {
 		t.Errorf("status %+v, err %v", st, err)
 	}
 	if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1",
-		"fw1.conf"); store.ClassOf(err) != store.Transient {
+		"fw1.conf", time.Now()); store.ClassOf(err) != store.Transient {
 		t.Errorf("read while PostgreSQL can't say whose the address is: %v", err)
 	}
 	if err := s.Ready(t.Context()); err != nil {
@@ -218,16 +218,16 @@ func TestSpoolOwn(t *testing.T) {
 	}
 	s = openSpooled(t, url, path)
 	put(t, s, capture(2, "fw1", "new"))
-	if body, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err == nil {
+	if body, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", day); err == nil {
 		t.Errorf("read %q", body)
 	}
 	if err := server.Up(); err != nil {
 		t.Fatal(err)
 	}
 	emptied(t, s)
-	if body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); err != nil ||
-		string(body) != "new" || !one {
-		t.Errorf("read %q, one device %t, err %v", body, one, err)
+	if body, names, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", day); err != nil ||
+		string(body) != "new" || len(names) != 1 {
+		t.Errorf("read %q, devices %v, err %v", body, names, err)
 	}
 }
 

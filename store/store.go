@@ -26,6 +26,16 @@ const (
 	NamedBySource   = "source"
 )
 
+// Kinds of captures that are kept beside a device's configurations: they count as captures of the
+// device that their source sent last, and change nothing of it.
+const (
+	KindLog   = "log"   // a log, a dump, ...: no configuration
+	KindEmpty = "empty" // a file without a byte, such as a probe before an upload
+)
+
+// aside reports whether a capture is kept beside its device's configurations.
+func (c *Capture) aside() bool { return c.Kind == KindLog || c.Kind == KindEmpty }
+
 // A Capture is one upload on its way into the database. Texts must be valid UTF-8 without NUL.
 type Capture struct {
 	UID        string    // names the transfer: two captures with one UID are stored once
@@ -52,6 +62,9 @@ type Capture struct {
 	// compare the bytes themselves.
 	Fingerprint [sha256.Size]byte
 	Rules       int64
+
+	// Cut says that the capture is torn for certain: the transfer brought other than it announced.
+	Cut bool
 
 	refused string // why the database refused it; for the spool
 }
@@ -128,6 +141,9 @@ type Options struct {
 	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of
 	// different rules can be compared. It is nil where there are only the rules 0.
 	Fingerprint func(body []byte) [sha256.Size]byte
+	// Ending returns how a body ends that lacks its end, "" if it is cut in the middle for certain. A
+	// capture that ends as the one before does is as whole as that one. Nil if nothing is known.
+	Ending func(body []byte) string
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -142,6 +158,7 @@ type Store struct {
 	recent      recent // contents and devices that need no question
 	once        bool   // Options.WriteOnce
 	fingerprint func(body []byte) [sha256.Size]byte
+	ending      func(body []byte) string
 	closed      sync.Once
 
 	forwarding *group // captures from a spool
@@ -197,7 +214,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint}
+	s := &Store{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint, ending: o.Ending}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
@@ -259,38 +276,6 @@ func (s *Store) Close() error {
 func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 	body, err := s.body(ctx, r.SHA256)
 	return body, s.explain("read content", err)
-}
-
-// NewestFrom returns the body that this source sent last under this file name, and whether all
-// captures from the source belong to one device. Captures in the spool count. It returns
-// ErrNotFound if there is none.
-func (s *Store) NewestFrom(
-	ctx context.Context, source, filename string,
-) (body []byte, oneDevice bool, err error) {
-	q := s.backend.read()
-	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source,
-		Filename: filename})
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, false, s.explain("find capture", err)
-	}
-	span, spanErr := q.SourceDevices(ctx, source)
-	if spanErr != nil {
-		return nil, false, s.explain("find capture", spanErr)
-	}
-	oneDevice = span.Lowest == span.Highest
-	if s.spool != nil {
-		waiting, found, alone, err := s.spool.newestFrom(ctx, q, source, filename,
-			newest.ReceivedAt, span.Lowest)
-		if err != nil || found {
-			return waiting, oneDevice && alone, s.explain("read spool", err)
-		}
-		oneDevice = oneDevice && alone
-	}
-	if err != nil {
-		return nil, false, s.explain("find capture", err)
-	}
-	body, err = s.content(ctx, newest.SHA256)
-	return body, oneDevice, s.explain("read content", err)
 }
 
 func devices(rows []queries.Device) []Device {

@@ -500,19 +500,24 @@ func TestNewestFrom(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		put(t, s, capture(2, "fw1", "new"))
 		put(t, s, capture(1, "fw1", "old"))
-		body, one, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf")
-		if string(body) != "new" || !one || err != nil {
-			t.Errorf("%q, one device %v, err %v", body, one, err)
+		body, names, err := s.NewestFrom(t.Context(), "192.0.2.1", "/fw1.conf", day)
+		if string(body) != "new" || len(names) != 1 || err != nil {
+			t.Errorf("%q, devices %v, err %v", body, names, err)
 		}
 		for _, ask := range [][2]string{{"192.0.2.2", "fw1.conf"}, {"192.0.2.1", "fw2.conf"}} {
-			if _, _, err := s.NewestFrom(t.Context(), ask[0], ask[1]); !errors.Is(err,
+			if _, _, err := s.NewestFrom(t.Context(), ask[0], ask[1], day); !errors.Is(err,
 				store.ErrNotFound) {
 				t.Errorf("%v: err %v", ask, err)
 			}
 		}
 		put(t, s, capture(3, "fw2", "other"))
-		if _, one, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf"); one {
-			t.Error("two devices send from there, and it says one")
+		if _, names, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", day); len(names) != 2 {
+			t.Errorf("two devices send from there, and it says %v", names)
+		}
+		later := day.Add(40 * 24 * time.Hour) // the address may be another device's by then
+		put(t, s, capture(40*24*60, "fw2", "newer"))
+		if _, names, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", later); len(names) != 1 {
+			t.Errorf("one of them sent a month ago, and it says %v", names)
 		}
 	})
 }

@@ -169,7 +169,7 @@ func (s *Store) fileCapture(
 	if err != nil {
 		return Stored{}, err
 	}
-	changed, err := s.differs(ctx, q, d, w)
+	changed, err := s.compare(ctx, q, d, w)
 	if err != nil {
 		return Stored{}, err
 	}
@@ -178,7 +178,7 @@ func (s *Store) fileCapture(
 	if err != nil {
 		return Stored{}, err
 	}
-	if !newest(d, c) {
+	if !newest(d, c) || c.aside() {
 		n, err := s.compareFollowers(ctx, q, d.ID, w)
 		if err != nil {
 			return Stored{}, err
@@ -201,7 +201,7 @@ func (s *Store) fileNewest(
 	w *write,
 ) (stored Stored, ok bool, err error) {
 	claim(d.ID)
-	changed, err := s.differs(ctx, q, d, w)
+	changed, err := s.compare(ctx, q, d, w)
 	if err != nil {
 		return Stored{}, false, err
 	}
@@ -266,6 +266,19 @@ func (s *Store) lockDevice(
 	if c.NamedBy != NamedByConfig {
 		p.Owner = c.Source
 	}
+	if c.aside() && c.NamedBy != NamedByConfig && c.Source != "" {
+		of, err := q.SourceDevices(ctx, c.Source)
+		switch {
+		case err != nil:
+			return queries.LockDeviceRow{}, err
+		case len(of) == 1:
+			p.Site, p.Name = of[0].Site, of[0].Name
+			return s.lockNamed(ctx, q, p)
+		case c.Kind == KindLog: // it must not make a device of its file's name
+			p.Name, p.NamedBy = c.Source, NamedBySource
+			return s.lockNamed(ctx, q, p)
+		}
+	}
 	d, err := s.lockNamed(ctx, q, p)
 	if err != nil {
 		return d, err
@@ -275,7 +288,7 @@ func (s *Store) lockDevice(
 		return d, nil
 	}
 	if c.NamedBy == NamedByConfig {
-		if aliased || d.Owner == "" || d.Owner == c.Source && d.Platform != "" {
+		if aliased || d.Owner == "" || d.Owner == c.Source && (d.Platform != "" || d.Changes == 0) {
 			return d, nil
 		}
 		other := c.Name + "@" + d.Owner
@@ -334,93 +347,6 @@ func (s *Store) lockNamed(
 
 var errRenamed = &Error{Op: "store capture", Class: conflict,
 	Err: errors.New("the device was renamed meanwhile")}
-
-// A digest is what captures are compared by.
-type digest struct {
-	sha256, fingerprint []byte
-	rules               int64
-}
-
-// same reports whether two captures differ in noise only. If different rules made their
-// fingerprints, both bodies are fingerprinted again by the rules of this program. body is b's body,
-// or nil.
-func (s *Store) same(
-	ctx context.Context, q *queries.Queries, a, b digest, body []byte,
-) (bool, error) {
-	switch {
-	case bytes.Equal(a.sha256, b.sha256):
-		return true, nil
-	case a.rules == b.rules || s.fingerprint == nil:
-		return bytes.Equal(a.fingerprint, b.fingerprint), nil
-	}
-	old, err := q.Body(ctx, a.sha256)
-	if err != nil {
-		return false, err
-	}
-	if body == nil {
-		if body, err = q.Body(ctx, b.sha256); err != nil {
-			return false, err
-		}
-	}
-	return s.fingerprint(old) == s.fingerprint(body), nil
-}
-
-func (w *write) digest() digest { return digest{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
-
-// differs reports whether a capture is a change: it differs from the last complete capture before
-// it.
-func (s *Store) differs(
-	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write,
-) (bool, error) {
-	before, ok := s.recent.base(d, w.c.Kind)
-	if !ok || !newest(d, w.c) {
-		base, err := q.Base(ctx, queries.BaseParams{DeviceID: d.ID, Kind: w.c.Kind,
-			ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
-		if errors.Is(err, sql.ErrNoRows) {
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		before = digest{base.SHA256, base.Fingerprint, base.Rules}
-	}
-	same, err := s.same(ctx, q, before, w.digest(), w.c.Body)
-	return !same, err
-}
-
-// compareFollowers compares the captures after w with it, up to the next complete one, and returns
-// by how much the number of changes grew. Only a complete capture is a base of comparison.
-func (s *Store) compareFollowers(
-	ctx context.Context, q *queries.Queries, device int64, w *write,
-) (grown int64, err error) {
-	if !w.c.Complete {
-		return 0, nil
-	}
-	at, uid := w.c.ReceivedAt, w.c.UID
-	for {
-		page, err := q.Followers(ctx, queries.FollowersParams{
-			DeviceID: device, Kind: w.c.Kind, ReceivedAt: at, UID: uid, N: followersPage})
-		if err != nil {
-			return grown, err
-		}
-		for _, f := range page {
-			same, err := s.same(ctx, q, digest{f.SHA256, f.Fingerprint, f.Rules}, w.digest(),
-				w.c.Body)
-			if err != nil {
-				return grown, err
-			}
-			n, err := setChanged(ctx, q, f, !same)
-			if grown += n; err != nil || f.Complete {
-				return grown, err
-			}
-		}
-		if len(page) < followersPage {
-			return grown, nil
-		}
-		last := page[len(page)-1]
-		at, uid = last.ReceivedAt, last.UID
-	}
-}
 
 // setChanged stores whether a capture is a change, and returns by how much the number of changes
 // grew.

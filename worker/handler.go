@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type handler struct {
 	store    *store.Store // set before opened is closed
 	sites    config.Sites
 	read     config.Read
+	logs     config.Patterns
 	failures *recorder
 	health   *health
 	log      *slog.Logger
@@ -117,15 +119,34 @@ func (h *handler) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 // captureOf returns an upload by TFTP as the store keeps it. A site of its source goes before that
 // of its file name.
 func (h *handler) captureOf(r *tftp.Request) store.Capture {
-	c := capture.Upload{
+	u := capture.Upload{
 		Peer: r.Peer, Local: r.Local, Filename: r.Filename, Mode: string(r.Mode),
 		Options:  optionText(r.Negotiated),
 		Received: r.Received, Completed: r.Completed, Body: r.Body,
-	}.Capture()
+		Announced: announced(r), Log: h.logs.Match(r.Filename),
+	}
+	c := u.Capture()
+	if u.Cut() {
+		h.log.Warn("an upload brought other than its size said: it is kept as torn", "peer",
+			r.Peer.String(),
+			"file", r.Filename, "tsize", u.Announced, "bytes", len(u.Body))
+	}
 	if site, ok := h.sites.Of(r.Peer.Addr()); ok {
 		c.Site = device.Text(site)
 	}
 	return c
+}
+
+// announced returns the size that the device announced by tsize (RFC 2349), 0 where it didn't, or
+// where line ends may be translated.
+func announced(r *tftp.Request) int64 {
+	for _, o := range r.Negotiated {
+		if size, err := strconv.ParseInt(o.Value, 10, 64); err == nil && r.Mode == tftp.Octet &&
+			strings.EqualFold(o.Name, "tsize") {
+			return size
+		}
+	}
+	return 0
 }
 
 func optionText(options []tftp.Option) string {
@@ -218,21 +239,24 @@ func (h *handler) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error)
 	return h.own(ctx, r)
 }
 
-// own returns the newest file of that name from the asker's own address, and only while everything
+func ref(n store.Name) string { return store.Device{Site: n.Site, Name: n.Name}.Ref() }
+
+// own returns the newest whole file of that name from the asker's own address, and only while everything
 // from there belongs to one device: behind NAT one customer's firewall could otherwise fetch
 // another's. Loopback is excepted: it is this machine.
 func (h *handler) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	source := device.Source(r.Peer.Addr())
-	body, oneDevice, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename))
+	body, devices, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename), time.Now())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, notFound.tell(tftp.CodeNotFound,
 			fmt.Errorf("nothing of that name came from %s", source))
 	case err != nil:
 		return nil, h.refusal(err)
-	case !oneDevice && !r.Peer.Addr().IsLoopback():
-		return nil, notAllowed.tell(tftp.CodeAccess, fmt.Errorf("several devices send from %s, "+
-			"so what came from there is not given back; hand it over with tftpsql publish", source))
+	case len(devices) > 1 && !r.Peer.Addr().IsLoopback():
+		return nil, notAllowed.tell(tftp.CodeAccess, fmt.Errorf("%s and %s send from %s, so what "+
+			"came from there is not given back: tftpsql device merge makes one of two names, and "+
+			"tftpsql publish hands a file over", ref(devices[0]), ref(devices[1]), source))
 	}
 	return body, nil
 }

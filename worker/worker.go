@@ -66,7 +66,7 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	failures := newRecorder(log)
 	recording, stopRecording := context.WithCancel(context.Background())
 	go failures.run(recording) // ends below
-	w.handler = &handler{sites: c.Sites, read: c.Read, failures: failures, health: w.health,
+	w.handler = &handler{sites: c.Sites, read: c.Read, logs: c.Logs, failures: failures, health: w.health,
 		log:  log,
 		quit: quit, opened: w.opened, prepared: w.prepared}
 	defer func() {

@@ -39,7 +39,8 @@ SELECT CAST(coalesce(sum(CASE WHEN refused = '' THEN 1 ELSE 0 END), 0) AS bigint
 SELECT received_at FROM waiting WHERE refused = '' ORDER BY id LIMIT 1;
 
 -- name: NewestFromSource :one
-SELECT id, received_at FROM waiting WHERE source = @source AND filename = @filename ORDER BY received_at DESC, id DESC LIMIT 1;
+SELECT id, received_at FROM waiting WHERE source = @source AND (filename = @filename OR filename = @slashed)
+ ORDER BY received_at DESC, id DESC LIMIT 1;
 
 -- name: DevicesOfSource :many
 SELECT DISTINCT site, name FROM waiting WHERE source = @source;

@@ -170,12 +170,14 @@ func (q *Queries) List(ctx context.Context) ([]ListRow, error) {
 }
 
 const newestFromSource = `-- name: NewestFromSource :one
-SELECT id, received_at FROM waiting WHERE source = ?1 AND filename = ?2 ORDER BY received_at DESC, id DESC LIMIT 1
+SELECT id, received_at FROM waiting WHERE source = ?1 AND (filename = ?2 OR filename = ?3)
+ ORDER BY received_at DESC, id DESC LIMIT 1
 `
 
 type NewestFromSourceParams struct {
 	Source   string
 	Filename string
+	Slashed  string
 }
 
 type NewestFromSourceRow struct {
@@ -184,7 +186,7 @@ type NewestFromSourceRow struct {
 }
 
 func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error) {
-	row := q.db.QueryRowContext(ctx, newestFromSource, arg.Source, arg.Filename)
+	row := q.db.QueryRowContext(ctx, newestFromSource, arg.Source, arg.Filename, arg.Slashed)
 	var i NewestFromSourceRow
 	err := row.Scan(&i.ID, &i.ReceivedAt)
 	return i, err
