@@ -100,6 +100,9 @@ func (i Import) Run(ctx context.Context) (Report, error) {
 	if err == nil && !i.Dry && i.From.after != nil {
 		err = i.From.after(ctx, i.To, i.Site)
 	}
+	if err == nil && !i.Dry && run.report.Known > 0 {
+		err = i.To.Confirm(ctx) // those were only read
+	}
 	run.report.Devices = slices.SortedFunc(maps.Values(run.devices),
 		func(a, b *ImportedDevice) int {
 			return strings.Compare(a.Ref, b.Ref)

@@ -38,8 +38,9 @@ const (
 
 // ErrNotInTime says that the database did not store a capture in time.
 var ErrNotInTime error = &Error{Op: "store capture", Class: Transient,
-	Err:  errors.New("the database has not committed in time"),
-	Hint: "look at the database: it is stalled, or slower than what arrives"}
+	Err: errors.New("the database has not committed in time"),
+	Hint: "look at the database: it is stalled, it waits for a synchronous standby that is away, " +
+		"or it is slower than what arrives"}
 
 var errClosed = errors.New("the store is closed")
 
@@ -84,11 +85,13 @@ type group struct {
 	ctx    context.Context // of the transactions; cancel ends them
 	cancel context.CancelFunc
 
-	queue      chan *write
-	writing    sync.WaitGroup // of the writers; close ends them by closing quit
-	quit       chan struct{}  // closed when the group is to end
-	ended      chan struct{}  // closed when no writer is left
-	lastCommit atomic.Int64   // time of the last commit that succeeded, Unix nanoseconds
+	queue   chan *write
+	writing sync.WaitGroup // of the writers; close ends them by closing quit
+	quit    chan struct{}  // closed when the group is to end
+	ended   chan struct{}  // closed when no writer is left
+	// unconfirmed says that the last transaction has failed, and not because of a capture.
+	unconfirmed atomic.Bool
+	lastCommit  atomic.Int64 // time of the last commit that succeeded, Unix nanoseconds
 }
 
 // write is a capture in the queue.
@@ -292,9 +295,14 @@ func (g *group) commitPatiently(batch []*write, lock time.Duration) (results []S
 		results, err = g.fileBatch(ctx, batch, lock)
 		if err == nil {
 			g.lastCommit.Store(time.Now().UnixNano())
+			g.unconfirmed.Store(false)
 			return results, nil
 		}
-		switch class := g.class(err); {
+		class := g.class(err)
+		if class == Transient && !g.aboutRow(err) {
+			g.unconfirmed.Store(true)
+		}
+		switch {
 		case ctx.Err() != nil:
 			return nil, err
 		case class == conflict && conflicts < conflictTries:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	neturl "net/url"
@@ -38,6 +39,10 @@ const (
 	// idleTimeout is how long PostgreSQL keeps the transaction of a worker that is silent because
 	// its host has vanished. A worker that is alive takes milliseconds between two statements.
 	idleTimeout = 10 * time.Second
+
+	// commitLimit bounds the wait for a COMMIT where the caller doesn't: while a synchronous standby
+	// is away it has no end.
+	commitLimit = 20 * time.Second
 
 	// lockTimeout bounds how long a migration waits for another worker's, or for a table in use.
 	lockTimeout = "15s"
@@ -82,6 +87,7 @@ func openPostgres(url string, o Options) (backend, error) {
 			o.Logger.Info(n.Message)
 		}
 	}
+	config.ConnConfig.OnNotice = keepWarning
 	config.AfterConnect = registerTypes
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
@@ -134,8 +140,12 @@ func (p *postgres) reading(ctx context.Context, fn func(*queries.Queries) error)
 		})
 }
 
+func (p *postgres) check(ctx context.Context, fn func(*queries.Queries) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return fn(queries.New(tx)) })
+}
+
 func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+	return p.transact(ctx, func(tx pgx.Tx) error {
 		q := queries.New(tx)
 		if err := q.RequireDurableCommit(ctx); err != nil {
 			return err
@@ -154,9 +164,55 @@ func (p *postgres) runTasks(ctx context.Context, lock time.Duration, tasks []tas
 		return q.BeginCaptures(ctx, queries.BeginCapturesParams{
 			LockTimeout: milliseconds(lock), IdleTimeout: milliseconds(idle)})
 	}
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+	return p.transact(ctx, func(tx pgx.Tx) error {
 		return runPipeline(ctx, tx, append([]task{begin}, tasks...))
 	})
+}
+
+// transact runs fn in a transaction. A nil error means that PostgreSQL has confirmed its COMMIT,
+// also for the synchronous standby. A COMMIT waits for that standby, and an operator may cut the
+// wait off: then PostgreSQL commits all the same, without the standby, and sends a warning.
+func (p *postgres) transact(ctx context.Context, fn func(pgx.Tx) error) error {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // nothing after COMMIT; fn's error counts
+	if err := fn(tx); err != nil {
+		return err
+	}
+	session := conn.Conn().PgConn().CustomData()
+	delete(session, lastWarning) // of a statement
+	limited, cancel := context.WithTimeout(ctx, commitLimit)
+	defer cancel()
+	err = tx.Commit(limited)
+	switch warning, warned := session[lastWarning]; {
+	case err == nil && !warned:
+		return nil
+	case err == nil:
+		err = fmt.Errorf("PostgreSQL has not confirmed the commit: %s", warning)
+	case limited.Err() != nil:
+		err = fmt.Errorf("PostgreSQL has not confirmed the commit: %w", limited.Err())
+	default:
+		return err
+	}
+	return &Error{Op: "commit", Class: Transient, Err: err,
+		Hint: "look at PostgreSQL and its synchronous standby; what is repeated is stored once"}
+}
+
+// lastWarning is where a session keeps the text of its last warning.
+const lastWarning = "warning"
+
+// keepWarning is a notice handler. The text of a warning may be translated, its severity isn't.
+func keepWarning(c *pgconn.PgConn, n *pgconn.Notice) {
+	if n.SeverityUnlocalized == "WARNING" {
+		c.CustomData()[lastWarning] = n.Message
+	}
 }
 
 // milliseconds formats a time for PostgreSQL's settings.

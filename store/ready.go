@@ -19,6 +19,13 @@ func (s *Store) Ready(ctx context.Context) error {
 	return err
 }
 
+// Confirm returns nil when all that the caller has read before is durable, also on a synchronous
+// standby. A read shows what a transaction has committed that could not wait for the standby.
+func (s *Store) Confirm(ctx context.Context) error {
+	nothing := func(*queries.Queries) error { return nil }
+	return s.explain("confirm", s.backend.tx(ctx, nothing))
+}
+
 // SpoolReady returns nil if the spool can keep captures, or if there is no spool.
 func (s *Store) SpoolReady(ctx context.Context) error {
 	if s.spool == nil {
@@ -27,16 +34,26 @@ func (s *Store) SpoolReady(ctx context.Context) error {
 	return s.spool.ready(ctx)
 }
 
+// databaseReady has a COMMIT confirmed only after one of an upload was not, which may have waited
+// for a synchronous standby. So it writes nothing while no device sends: WAL would be archived.
 func (s *Store) databaseReady(ctx context.Context) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err
 	}
-	return s.explain("check database", s.backend.tx(ctx, func(q *queries.Queries) error {
+	transact := s.backend.check
+	if s.group.unconfirmed.Load() {
+		transact = s.backend.tx
+	}
+	err := transact(ctx, func(q *queries.Queries) error {
 		// No device has this number. A read-only standby refuses the statement.
 		_, err := q.HoldDevice(ctx, 0)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		return err
-	}))
+	})
+	if err == nil {
+		s.group.unconfirmed.Store(false)
+	}
+	return s.explain("check database", err)
 }

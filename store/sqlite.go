@@ -262,6 +262,11 @@ func (f *sqliteFile) missesContent(err error) bool {
 	return errors.As(err, &e) && e.Code() == codes.SQLITE_CONSTRAINT_FOREIGNKEY
 }
 
+// check is tx: SQLite's other way to the file can't write.
+func (f *sqliteFile) check(ctx context.Context, fn func(*queries.Queries) error) error {
+	return f.tx(ctx, fn)
+}
+
 func (f *sqliteFile) tx(ctx context.Context, fn func(*queries.Queries) error) error {
 	err := f.write(ctx, func(tx *sql.Tx) error { return fn(sqliteQueries(prepared{tx, &f.texts})) })
 	if err == nil {

@@ -170,10 +170,14 @@ type backend interface {
 	read() *queries.Queries
 	// reading runs fn with queries that go through all devices.
 	reading(ctx context.Context, fn func(*queries.Queries) error) error
-	// tx runs fn in a transaction. A nil error means that it is committed and durable.
+	// check runs fn in a transaction that writes nothing and promises nothing.
+	check(ctx context.Context, fn func(*queries.Queries) error) error
+	// tx runs fn in a transaction. A nil error means that it is committed and durable, and with it
+	// all that fn has read. So fn may find its work done already: by a transaction whose COMMIT was
+	// not confirmed.
 	tx(ctx context.Context, fn func(*queries.Queries) error) error
-	// runTasks runs tasks in one transaction, in their order or side by side. lock bounds the wait
-	// for each lock that another transaction holds.
+	// runTasks runs tasks in a transaction like tx's, in their order or side by side. lock bounds the
+	// wait for each lock that another transaction holds.
 	runTasks(ctx context.Context, lock time.Duration, tasks []task) error
 	// classify returns the class of the backend's error and a hint for the operator.
 	classify(err error) (Class, string)
