@@ -39,6 +39,8 @@ type world struct {
 	spool  string         // empty without one
 	room   string         // of the spool
 
+	standby *pgtest.Server // nil without one
+
 	cmd  *exec.Cmd
 	log  *logBuffer
 	addr string
@@ -54,36 +56,39 @@ type world struct {
 // fault is something that breaks in the middle of a burst, and how it is mended.
 type fault struct {
 	name   string
+	before func(w *world) error // breaks something before the burst; nil for nothing
 	inject func(w *world) error
 	mend   func(w *world) error
 }
 
-var killWorker = fault{"worker killed", func(w *world) error { return w.cmd.Process.Kill() }, nil}
+var killWorker = fault{name: "worker killed",
+	inject: func(w *world) error { return w.cmd.Process.Kill() }}
 
 var databaseFaults = []fault{
-	{"PostgreSQL killed", func(w *world) error { return w.server.Kill() }, nil},
-	{"PostgreSQL stalled", func(w *world) error { return w.server.Stall() },
-		func(w *world) error { return w.server.Resume() }},
-	{"PostgreSQL restarted", func(w *world) error {
+	{name: "PostgreSQL killed", inject: func(w *world) error { return w.server.Kill() }},
+	{name: "PostgreSQL stalled", inject: func(w *world) error { return w.server.Stall() },
+		mend: func(w *world) error { return w.server.Resume() }},
+	{name: "PostgreSQL restarted", inject: func(w *world) error {
 		if err := w.server.Down("fast"); err != nil && w.server.Running() { // it didn't end in time
 			if err := w.server.Down("immediate"); err != nil {
 				return err
 			}
 		}
 		return w.server.Up()
-	}, nil},
-	{"PostgreSQL read-only", func(w *world) error { return w.readOnly("on") },
-		func(w *world) error { return w.readOnly("off") }},
-	{"PostgreSQL's disk full", func(w *world) error { return fill(w.disk) },
-		func(w *world) error { return free(w.disk) }},
+	}},
+	{name: "PostgreSQL read-only", inject: func(w *world) error { return w.readOnly("on") },
+		mend: func(w *world) error { return w.readOnly("off") }},
+	{name: "PostgreSQL's disk full", inject: func(w *world) error { return fill(w.disk) },
+		mend: func(w *world) error { return free(w.disk) }},
 }
 
 var (
-	spoolFull = fault{"spool's disk full, PostgreSQL stalled",
-		func(w *world) error { return errors.Join(fill(w.room), w.server.Stall()) },
-		func(w *world) error { return errors.Join(free(w.room), w.server.Resume()) }}
-	sqliteFull = fault{"SQLite's disk full", func(w *world) error { return fill(w.disk) },
-		func(w *world) error { return free(w.disk) }}
+	spoolFull = fault{name: "spool's disk full, PostgreSQL stalled",
+		inject: func(w *world) error { return errors.Join(fill(w.room), w.server.Stall()) },
+		mend:   func(w *world) error { return errors.Join(free(w.room), w.server.Resume()) }}
+	sqliteFull = fault{name: "SQLite's disk full",
+		inject: func(w *world) error { return fill(w.disk) },
+		mend:   func(w *world) error { return free(w.disk) }}
 )
 
 // TestFaults: whatever breaks in the middle of a burst, an upload whose client saw the final ACK is
@@ -109,6 +114,8 @@ func TestFaults(t *testing.T) {
 			w.args = append(w.args, "--spool", w.spool)
 			return append([]fault{killWorker, spoolFull}, databaseFaults...)
 		},
+		"standby":        standbyFaults,
+		"standby, spool": spooledStandbyFaults,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +289,16 @@ func (w *world) run() {
 // have ended.
 func (w *world) burst(number int, f fault) {
 	w.run()
-	const clients, attempts = 12, 3
+	if f.before != nil {
+		if err := f.before(w); err != nil {
+			w.t.Fatalf("%s: %v", f.name, err)
+		}
+	}
+	const clients = 12
+	attempts := 3
+	if w.standby != nil {
+		attempts = 10 // a failover takes seconds
+	}
 	last, moment := w.r.IntN(clients), time.After(time.Duration(w.r.IntN(60))*time.Millisecond)
 	patience := 10 * time.Second // more than a worker takes that waits for PostgreSQL
 	if f.name == killWorker.name {
