@@ -46,10 +46,12 @@ const (
 type sqliteFile struct {
 	opened os.FileInfo // to notice that the path names another file now
 	path   string
-	writer *sql.DB // one connection: SQLite has one writer at a time
-	reader *sql.DB
-	lock   *flock.Flock // nil for commands beside a server
-	texts  statements
+	// rollback says that the file has a rollback journal, which is there in a transaction alone.
+	rollback bool
+	writer   *sql.DB // one connection: SQLite has one writer at a time
+	reader   *sql.DB
+	lock     *flock.Flock // nil for commands beside a server
+	texts    statements
 }
 
 func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
@@ -94,7 +96,7 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 	f.reader.SetMaxIdleConns(sqliteReaders)
 	journal := "&_pragma=journal_mode(WAL)&_pragma=secure_delete(1)"
 	if wanted == aSpool {
-		journal = spoolJournal
+		journal, f.rollback = spoolJournal, true
 	}
 	// synchronous=FULL: with NORMAL a commit would survive a crash of the program, but not a power
 	// cut. auto_vacuum affects new files only, and must come before the first page is written.
@@ -275,12 +277,12 @@ func (f *sqliteFile) tx(ctx context.Context, fn func(*queries.Queries) error) er
 	return err
 }
 
+// write runs fn in a transaction. A nil error means that it is durable, in the file that has the
+// name: what goes into a file without a name is gone when the program ends. So it looks at the names
+// before, so that nothing is written beside a restored file, and once more after COMMIT.
 func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err error) {
-	if now, err := os.Stat(f.path); err != nil || !os.SameFile(now, f.opened) {
-		// A write to a file without a name would be gone when the program ends.
-		return &Error{Op: "write", Class: Config,
-			Err:  fmt.Errorf("%s was moved or deleted while it was in use", f.path),
-			Hint: "put it back, or start tftpsql anew"}
+	if err := f.inPlace(); err != nil {
+		return err
 	}
 	tx, err := f.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -294,7 +296,45 @@ func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err err
 	if err := fn(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return f.inPlace()
+}
+
+// inPlace returns an error if the database or its journal were replaced, moved or deleted since the
+// file was opened, as by a restore under a running server.
+func (f *sqliteFile) inPlace() error {
+	lost := ""
+	switch now, err := os.Stat(f.path); {
+	case err != nil:
+		lost = f.path + " was moved or deleted"
+	case !os.SameFile(now, f.opened):
+		lost = f.path + " was replaced"
+	case f.lostJournal():
+		lost = f.path + "-wal was deleted"
+	default:
+		return nil
+	}
+	return &Error{Op: "write", Class: Config, Err: errors.New(lost + " while it was in use"),
+		Hint: "stop tftpsql, put the files in place, and start it"}
+}
+
+// lostJournal reports whether the WAL is gone, which is there while a connection is open.
+func (f *sqliteFile) lostJournal() bool {
+	if f.rollback {
+		return false
+	}
+	if _, err := os.Stat(f.path + "-wal"); err == nil {
+		return false
+	}
+	// The last connection may have been closed after an error. A new one makes the WAL again.
+	var free int64
+	if err := f.writer.QueryRow(freelist).Scan(&free); err != nil {
+		return false
+	}
+	_, err := os.Stat(f.path + "-wal")
+	return err != nil
 }
 
 // aboutRow reports whether an error may be about one capture.

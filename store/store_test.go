@@ -496,6 +496,54 @@ func TestDeletedFile(t *testing.T) {
 	put(t, s, capture(2, "fw1", "y"))
 }
 
+// TestRestoredUnderServer: a server that was started before the restored file is in its place
+// acknowledges nothing, however the file came there, and doesn't damage it.
+func TestRestoredUnderServer(t *testing.T) {
+	for name, restore := range map[string]func(copied, file string) error{
+		"moved": os.Rename,
+		"copied": func(copied, file string) error {
+			b, err := os.ReadFile(copied)
+			return errors.Join(err, os.WriteFile(file, b, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := engines["sqlite"](t)
+			file := strings.TrimPrefix(url, "sqlite:")
+			s := open(t, url)
+			put(t, s, capture(1, "fw1", "kept"))
+			if err := s.Snapshot(t.Context(), file+".copy"); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s, capture(2, "fw1", "after the copy"))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, url) // too early
+			if err := restore(file+".copy", file); err != nil {
+				t.Skip(err) // a system that doesn't let go of open files
+			}
+			for _, suffix := range []string{"-wal", "-shm"} {
+				if err := os.Remove(file + suffix); err != nil {
+					t.Skip(err)
+				}
+			}
+			if _, err := s.Put(t.Context(), capture(3, "fw1", "lost")); err == nil ||
+				store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "while it was in use") {
+				t.Errorf("acknowledged: %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, url)
+			put(t, s, capture(3, "fw1", "stored"))
+			want := "[fw1 stored changed=true fw1 kept changed=true]"
+			if got := fmt.Sprint(history(t, s, "fw1")); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		})
+	}
+}
+
 func TestNewestFrom(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		put(t, s, capture(2, "fw1", "new"))
