@@ -187,6 +187,9 @@ func (f *sqliteFile) own(create bool) error {
 			Err:  fmt.Errorf("%s is in use by another tftpsql", f.path),
 			Hint: "stop that one, or give this one a database of its own"}
 	}
+	if err := f.settle(); err != nil {
+		return errors.Join(err, f.lock.Close())
+	}
 	if !create {
 		return nil
 	}
@@ -220,6 +223,17 @@ func (f *sqliteFile) tighten(log *slog.Logger) {
 				"file", f.path+suffix, "mode", was.String())
 		}
 	}
+}
+
+// settle makes a journal durable that a crash has left. Its last transaction may have been written
+// and not flushed. No device was told that it is stored, but a repeated import would find it.
+func (f *sqliteFile) settle() error {
+	err := flush(f.path + "-wal")
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return &Error{Op: "open", Class: Transient, Err: err,
+		Hint: "look at the disk that holds " + f.path}
 }
 
 // orphaned returns an error if the file is gone or empty and its journal is there. SQLite would
@@ -278,8 +292,8 @@ func (f *sqliteFile) tx(ctx context.Context, fn func(*queries.Queries) error) er
 }
 
 // write runs fn in a transaction. A nil error means that it is durable, in the file that has the
-// name: what goes into a file without a name is gone when the program ends. So it looks at the names
-// before, so that nothing is written beside a restored file, and once more after COMMIT.
+// name: what goes into a file without a name is gone when the program ends. So it looks at the
+// names before, so that nothing is written beside a restored file, and once more after COMMIT.
 func (f *sqliteFile) write(ctx context.Context, fn func(*sql.Tx) error) (err error) {
 	if err := f.inPlace(); err != nil {
 		return err
