@@ -21,8 +21,9 @@ const (
 	beginningLines = 10 // of packages
 )
 
-// whyStarting shows what a start takes before main's work begins: of some milliseconds a CPU profile has no sample. It is what a
-// program takes that only says its version, in comparison with a bare Go server that only says how to call it.
+// whyStarting shows what a start takes before main's work begins: of some milliseconds a CPU
+// profile has no sample. It is what a program takes that only says its version, in comparison with
+// a bare Go server that only says how to call it.
 func (b *bench) whyStarting(w io.Writer) error {
 	fmt.Fprintf(w, "\nWhat a start takes before there is anything to do, n = %d:\n\n", beginnings)
 	for _, cmd := range [][]string{{b.program, "version"}, {b.pin}} {
@@ -47,7 +48,8 @@ func (b *bench) whyStarting(w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "    %-10s %s ms (least %s), %s ms of CPU, %s page faults, a file of %.1f MB\n", info.Name(), number(median(elapsed)), number(elapsed[0]),
+		fmt.Fprintf(w, "    %-10s %s ms (least %s), %s ms of CPU, %s page faults, a file of %.1f "+
+			"MB\n", info.Name(), number(median(elapsed)), number(elapsed[0]),
 			number(median(cpu)), number(median(faults)), float64(info.Size())/1e6)
 	}
 	return b.initialised(w)
@@ -72,12 +74,15 @@ func (b *bench) initialised(w io.Writer) error {
 		}
 		var list []pkg
 		sum := 0.0
-		for line := range strings.Lines(said.String()) { // init NAME @0.5 ms, 0.01 ms clock, 100 bytes, 2 allocs
+		// init NAME @0.5 ms, 0.01 ms clock, 100 bytes, 2 allocs
+		for line := range strings.Lines(said.String()) {
 			p := pkg{}
 			at := 0.0
 			size, allocs := 0, 0
-			if n, _ := fmt.Sscanf(line, "init %s @%f ms, %f ms clock, %d bytes, %d allocs", &p.name, &at, &p.ms, &size, &allocs); n == 5 {
-				p.text = fmt.Sprintf("%.3f ms, %.0f KiB in %d allocations", p.ms, float64(size)/kib, allocs)
+			if n, _ := fmt.Sscanf(line, "init %s @%f ms, %f ms clock, %d bytes, %d allocs", &p.name,
+				&at, &p.ms, &size, &allocs); n == 5 {
+				p.text = fmt.Sprintf("%.3f ms, %.0f KiB in %d allocations", p.ms, float64(size)/kib,
+					allocs)
 				list, sum = append(list, p), sum+p.ms
 			}
 		}
@@ -86,7 +91,8 @@ func (b *bench) initialised(w io.Writer) error {
 		}
 	}
 	slices.SortFunc(best, func(a, b pkg) int { return cmp.Compare(b.ms, a.ms) })
-	fmt.Fprintf(w, "\n    Initialising %d packages takes %.2f ms of it (GODEBUG=inittrace=1, the quickest of %d starts):\n", len(best), least, beginnings)
+	fmt.Fprintf(w, "\n    Initialising %d packages takes %.2f ms of it (GODEBUG=inittrace=1, the "+
+		"quickest of %d starts):\n", len(best), least, beginnings)
 	for _, p := range best[:min(beginningLines, len(best))] {
 		fmt.Fprintf(w, "    %-50s %s\n", p.name, p.text)
 	}

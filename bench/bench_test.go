@@ -22,19 +22,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestShort: every workload runs, nothing of ours fails or is lost in it, what takes time can be explained, and the chart is drawn. How fast anything is doesn't matter.
+// TestShort: every workload runs, nothing of ours fails or is lost in it, what takes time can be
+// explained, and the chart is drawn. How fast anything is doesn't matter.
 func TestShort(t *testing.T) {
 	chart := filepath.Join(t.TempDir(), "bench.svg")
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
 	var out bytes.Buffer
-	if err := run([]string{"-short", "-svg", chart, "-profile", t.TempDir()}, &out, t.Output()); err != nil {
+	if err := run([]string{"-short", "-svg", chart, "-profile", t.TempDir()}, &out,
+		t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	t.Log(out.String())
-	for _, why := range []string{engine + " once more, under a profile", ours + " once more, under a profile", storePath + " once more, under a profile", "    Initialising "} {
-		if !strings.Contains(out.String(), "\n"+why) && !strings.Contains(out.String(), "PostgreSQL is not installed") {
+	for _, why := range []string{engine + " once more, under a profile", ours +
+		" once more, under a profile", storePath + " once more, under a profile",
+		"    Initialising "} {
+		if !strings.Contains(out.String(), "\n"+why) &&
+			!strings.Contains(out.String(), "PostgreSQL is not installed") {
 			t.Errorf("nothing has %q", why)
 		}
 	}
@@ -42,10 +47,12 @@ func TestShort(t *testing.T) {
 		if strings.Contains(line, "PostgreSQL is not installed") && os.Getenv("CI") == "" {
 			continue
 		}
-		if strings.HasPrefix(line, "failed: ") || strings.Contains(line, ": no profile: ") || strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed | failed |") {
+		if strings.HasPrefix(line, "failed: ") || strings.Contains(line, ": no profile: ") ||
+			strings.HasPrefix(line, "| tftpsql") && strings.Contains(line, "| failed | failed |") {
 			t.Error(line)
 		}
-		if strings.HasPrefix(line, "- MISSED") && (strings.Contains(line, ": failed =") || strings.Contains(line, ": lost =")) {
+		if strings.HasPrefix(line, "- MISSED") &&
+			(strings.Contains(line, ": failed =") || strings.Contains(line, ": lost =")) {
 			t.Error(line)
 		}
 	}
@@ -56,12 +63,14 @@ func TestShort(t *testing.T) {
 	var elements struct {
 		Texts []string `xml:"text"`
 	}
-	if err := xml.Unmarshal(picture, &elements); err != nil || !slices.Contains(elements.Texts, engine) {
+	if err := xml.Unmarshal(picture, &elements); err != nil ||
+		!slices.Contains(elements.Texts, engine) {
 		t.Errorf("the chart: %v\n%s", err, picture)
 	}
 }
 
-// TestWhere: the CPU of a profile is told by who has a share in it, whether pprof calls a function inlined or not.
+// TestWhere: the CPU of a profile is told by who has a share in it, whether pprof calls a function
+// inlined or not.
 func TestWhere(t *testing.T) {
 	list := readTraces([]byte(`File: tftpsql
 Type: cpu
@@ -86,8 +95,11 @@ Duration: 1s, Total samples = 100000us (10.00%)
 `))
 	var out bytes.Buffer
 	where(&out, list, time.Second)
-	for _, wanted := range []string{"0.10 s of CPU in 1.00 s: 50.0 % system calls, 30.0 % hashing (crypto), 10.0 % garbage collection, 10.0 % pgx\n",
-		"system calls by: 50.0 % tftp.(*udpConn).send\n", "10.0 % slices.insertionSortCmpFunc[go.shape.struct { A int }]", " 40.0 % store.(*Store).Put\n"} {
+	for _, wanted := range []string{"0.10 s of CPU in 1.00 s: 50.0 % system calls, 30.0 % " +
+		"hashing (crypto), 10.0 % garbage collection, 10.0 % pgx\n",
+		"system calls by: 50.0 % tftp.(*udpConn).send\n",
+		"10.0 % slices.insertionSortCmpFunc[go.shape.struct { A int }]",
+		" 40.0 % store.(*Store).Put\n"} {
 		if !strings.Contains(out.String(), wanted) {
 			t.Errorf("no %q in\n%s", wanted, out.String())
 		}

@@ -88,7 +88,8 @@ func block(b []byte) uint16 { return uint16(b[2])<<8 | uint16(b[3]) }
 
 func header(b []byte, op byte, n uint64) { b[0], b[1], b[2], b[3] = 0, op, byte(n>>8), byte(n) }
 
-// udpSocket returns a socket without Go's poller: a client that waits for one packet is quickest when it waits in the kernel.
+// udpSocket returns a socket without Go's poller: a client that waits for one packet is quickest
+// when it waits in the kernel.
 func udpSocket(flags, buffer int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|flags, 0)
 	if err != nil {
@@ -106,15 +107,17 @@ func sockaddr(a netip.AddrPort) *unix.SockaddrInet4 {
 	return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 }
 
-// send and receive are write and read without telling Go's scheduler, which would only hand the processor around. The second
-// of waiting that the socket allows bounds it.
+// send and receive are write and read without telling Go's scheduler, which would only hand the
+// processor around. The second of waiting that the socket allows bounds it.
 func send(fd int, b []byte) {
-	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&b[0])),
+		uintptr(len(b)))
 }
 
 func receive(fd int, b []byte) int {
 	for {
-		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd),
+			uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 		switch errno {
 		case 0:
 			return int(n)
@@ -125,15 +128,16 @@ func receive(fd int, b []byte) int {
 	}
 }
 
-// onCore runs f on a thread of its own, on one core if core is not negative. The thread must not end: the servers that it may
-// have started would end with it.
+// onCore runs f on a thread of its own, on one core if core is not negative. The thread must not
+// end: the servers that it may have started would end with it.
 func onCore(core int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if core >= 0 {
 		var before, set unix.CPUSet
 		set.Set(core)
-		if err := errors.Join(unix.SchedGetaffinity(0, &before), unix.SchedSetaffinity(0, &set)); err != nil {
+		if err := errors.Join(unix.SchedGetaffinity(0, &before),
+			unix.SchedSetaffinity(0, &set)); err != nil {
 			return err
 		}
 		defer func() { _ = unix.SchedSetaffinity(0, &before) }()
@@ -159,12 +163,14 @@ func newOne(to netip.AddrPort) (*one, error) {
 		return nil, err
 	}
 	wait := unix.NsecToTimeval(int64(clientRTO))
-	return &one{fd: fd, to: to, buf: make([]byte, 65536)}, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
+	return &one{fd: fd, to: to, buf: make([]byte, 65536)},
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 }
 
 func (c *one) close() { _ = unix.Close(c.fd) }
 
-// ask sends a request until something comes, and stays with who sent it. The answer is left in c.buf.
+// ask sends a request until something comes, and stays with who sent it. The answer is left in
+// c.buf.
 func (c *one) ask(req []byte) (int, error) {
 	for range clientTries {
 		if err := unix.Sendto(c.fd, req, 0, sockaddr(c.to)); err != nil {
@@ -243,7 +249,8 @@ func put(to netip.AddrPort, name string, body []byte, blksize, windowsize int) (
 	return c.course, nil
 }
 
-// window sends the blocks after from up to to, with segmentation offload where there is more than one.
+// window sends the blocks after from up to to, with segmentation offload where there is more than
+// one.
 func (c *one) window(b, body []byte, from, to uint64, blksize int) {
 	c.packets += int(to - from)
 	used := 0
@@ -356,7 +363,8 @@ func (g *getting) take() error {
 		return g.data(g.buf[:n])
 	}
 	if g.messages == nil {
-		g.buffers, g.messages, g.vectors = make([][]byte, getBatch), make([]mmsghdr, getBatch), make([]unix.Iovec, getBatch)
+		g.buffers, g.messages, g.vectors = make([][]byte, getBatch), make([]mmsghdr, getBatch),
+			make([]unix.Iovec, getBatch)
 		for i := range g.buffers {
 			g.buffers[i] = make([]byte, g.blksize+4)
 			g.vectors[i].Base = &g.buffers[i][0]
@@ -364,7 +372,8 @@ func (g *getting) take() error {
 			g.messages[i].Iov, g.messages[i].Iovlen = &g.vectors[i], 1
 		}
 	}
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(g.fd), uintptr(unsafe.Pointer(&g.messages[0])), getBatch, unix.MSG_WAITFORONE, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(g.fd),
+		uintptr(unsafe.Pointer(&g.messages[0])), getBatch, unix.MSG_WAITFORONE, 0, 0)
 	if errno == unix.EINTR {
 		return nil
 	}
@@ -394,7 +403,8 @@ func (g *getting) data(b []byte) error {
 		return nil
 	}
 	if block(b) != uint16(g.got+1) {
-		if !g.gap && g.windowsize > 1 { // one ACK a gap, or each late block would bring the window again
+		// one ACK a gap, or each late block would bring the window again
+		if !g.gap && g.windowsize > 1 {
 			g.gap = true
 			g.repeats++
 			g.ack()

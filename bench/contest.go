@@ -27,7 +27,8 @@ type line struct {
 	why     func(w io.Writer) error // shows what takes it its time; nil where nothing does
 }
 
-// contest is a workload: its contenders run one after the other, round after round, so that what else the machine does falls on all.
+// contest is a workload: its contenders run one after the other, round after round, so that what
+// else the machine does falls on all.
 type contest struct {
 	name   string
 	metric string // what the table compares
@@ -40,7 +41,8 @@ type contest struct {
 	less    bool   // is better
 }
 
-// goal is what is to be reached: the median over the rounds of a ratio, or, where there is nothing to compare with, of a number.
+// goal is what is to be reached: the median over the rounds of a ratio, or, where there is nothing
+// to compare with, of a number.
 type goal struct {
 	of, metric string
 	against    string // contender; empty for a number
@@ -66,7 +68,10 @@ func (c *contest) add(name string, run func() (sample, error)) *line {
 }
 
 // inChart puts a contest into the chart, under a name that fits.
-func (c *contest) inChart(short string, less bool) { c.charted, c.short, c.less = true, short, less }
+func (c *contest) inChart(short string, less bool) {
+	c.charted, c.short, c.less = true, short,
+		less
+}
 
 func (c *contest) line(name string) *line {
 	for _, l := range c.lines {
@@ -80,8 +85,8 @@ func (c *contest) line(name string) *line {
 // fewRounds are enough where rounds take long.
 const fewRounds = 3
 
-// hold runs a contest: so many rounds, but few once it has taken its time, and no more after twice its time. Whose one run takes as long
-// as all may doesn't cost the others their rounds.
+// hold runs a contest: so many rounds, but few once it has taken its time, and no more after twice
+// its time. Whose one run takes as long as all may doesn't cost the others their rounds.
 func (c *contest) hold(rounds int, within time.Duration, log io.Writer) {
 	took := time.Duration(0)
 	for round := range rounds {
@@ -151,7 +156,8 @@ func ratio(a *line, metric string, b *line, other string) float64 {
 	return median(list)
 }
 
-// verdict says how a goal stands, and whether it is met; known is false where there is nothing to compare.
+// verdict says how a goal stands, and whether it is met; known is false where there is nothing to
+// compare.
 func (c *contest) verdict(g goal) (text string, met, known bool) {
 	l := c.line(g.of)
 	sign := ">="
@@ -176,7 +182,8 @@ func (c *contest) verdict(g goal) (text string, met, known bool) {
 		what = cmp.Or(what, fmt.Sprintf("%s / %s, %s", g.of, g.against, g.metric))
 	}
 	if math.IsNaN(v) {
-		return fmt.Sprintf("%s %s %s: nothing to compare", what, sign, number(g.factor)), false, false
+		return fmt.Sprintf("%s %s %s: nothing to compare", what, sign, number(g.factor)), false,
+			false
 	}
 	met = v >= g.factor
 	if g.atMost {
@@ -203,20 +210,25 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// print writes a contest's table and verdicts. Ratios are those of the first contender to each other.
+// print writes a contest's table and verdicts. Ratios are those of the first contender to each
+// other.
 func (c *contest) print(w io.Writer) (met, missed int) {
-	fmt.Fprintf(w, "\n### %s\n\n| contender | n | min | median | max %s | %s / it | medians of the rest |\n| --- | --- | --- | --- | --- | --- | --- |\n", c.name, c.metric, c.lines[0].name)
+	fmt.Fprintf(w, "\n### %s\n\n| contender | n | min | median | max %s | %s / it | medians of "+
+		"the rest |\n| --- | --- | --- | --- | --- | --- | --- |\n", c.name, c.metric,
+		c.lines[0].name)
 	for _, l := range c.lines {
 		list := l.values(c.metric)
 		if l.failure != nil {
-			fmt.Fprintf(w, "| %s | %d | failed | failed | failed | - | %s |\n", l.name, l.ran, strings.NewReplacer("|", "/", "\n", " ").Replace(l.failure.Error()))
+			fmt.Fprintf(w, "| %s | %d | failed | failed | failed | - | %s |\n", l.name, l.ran,
+				strings.NewReplacer("|", "/", "\n", " ").Replace(l.failure.Error()))
 			continue
 		}
 		if len(list) == 0 {
 			continue
 		}
 		r := ratio(c.lines[0], c.metric, l, "")
-		fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %s | %s |\n", l.name, len(list), number(list[0]), number(median(list)), number(list[len(list)-1]), number(r), l.beside(c.metric))
+		fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %s | %s |\n", l.name, len(list), number(list[0]),
+			number(median(list)), number(list[len(list)-1]), number(r), l.beside(c.metric))
 	}
 	fmt.Fprintln(w)
 	for _, g := range c.goals {

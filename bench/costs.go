@@ -27,16 +27,21 @@ const (
 
 // held is what uploads cost that are open: the second contest's have received 50 KB each.
 func held(b *bench) (list []*contest, err error) {
-	for _, h := range []struct{ clients, blocks int }{{pick(b, 5000, 100), 0}, {pick(b, 1000, 100), 36}} {
-		f := b.field(fmt.Sprintf("memory with %d uploads open, %d KB received of each", h.clients, h.blocks*1428/1000), memory)
+	for _, h := range []struct{ clients, blocks int }{{pick(b, 5000, 100), 0},
+		{pick(b, 1000, 100), 36}} {
+		f := b.field(fmt.Sprintf("memory with %d uploads open, %d KB received of each", h.clients,
+			h.blocks*1428/1000), memory)
 		f.blksize = 1428
 		shared := tail(200_000 - headSize)
 		for _, who := range []string{ours, engine, pin, pinSingle, hpa} {
 			l := f.enter(who, who, -1, func(s *server) (sample, error) {
 				idle := s.pss()
 				prefix := b.file()
-				o, err := load{to: []netip.AddrPort{s.addr}, blksize: 1428, count: h.clients, width: h.clients, ramp: ramp, stop: 1 + h.blocks,
-					body: func(n int) (string, []byte, []byte) { return fmt.Sprintf("%s-%d", prefix, n), head(n, 0), shared }}.run()
+				o, err := load{to: []netip.AddrPort{s.addr}, blksize: 1428, count: h.clients,
+					width: h.clients, ramp: ramp, stop: 1 + h.blocks,
+					body: func(n int) (string, []byte, []byte) {
+						return fmt.Sprintf("%s-%d", prefix, n), head(n, 0), shared
+					}}.run()
 				if err != nil {
 					return nil, err
 				}
@@ -46,7 +51,9 @@ func held(b *bench) (list []*contest, err error) {
 					f.drop(who)
 				}()
 				bound := 1.15*float64(h.clients*h.blocks*1428)/kib + 2*float64(h.clients)
-				return sample{memory: float64(open) / kib, ofBound: float64(open-idle) / bound, "idle MiB": float64(idle) / kib, failed: float64(o.failed), repeated: float64(o.repeats)}, nil
+				return sample{memory: float64(open) / kib, ofBound: float64(open-idle) / bound,
+					"idle MiB": float64(idle) / kib, failed: float64(o.failed),
+					repeated: float64(o.repeats)}, nil
 			})
 			l.once = who == hpa || who == pinSingle
 		}
@@ -61,8 +68,9 @@ func held(b *bench) (list []*contest, err error) {
 	return list, nil
 }
 
-// starts measures from the process's start to its first answer, to an upload: it needs no database. Ours finds its database as a
-// worker left it that was killed, or one that takes connections and says nothing.
+// starts measures from the process's start to its first answer, to an upload: it needs no database.
+// Ours finds its database as a worker left it that was killed, or one that takes connections and
+// says nothing.
 func starts(b *bench) ([]*contest, error) {
 	c := &contest{name: "process start to first answer", metric: startup}
 	dir, err := os.MkdirTemp(b.disk, "start")
@@ -112,7 +120,8 @@ func starts(b *bench) ([]*contest, error) {
 			return sample{startup: float64(took.Microseconds()) / 1e3}, err
 		}).why = why
 	}
-	c.goals = []goal{{of: ours, metric: startup, against: pin, factor: 2, atMost: true}, {of: oursPGAway, metric: startup, against: pin, factor: 2, atMost: true}}
+	c.goals = []goal{{of: ours, metric: startup, against: pin, factor: 2, atMost: true},
+		{of: oursPGAway, metric: startup, against: pin, factor: 2, atMost: true}}
 	c.inChart("start to first answer", true)
 	return []*contest{c}, nil
 }
@@ -148,10 +157,12 @@ func linear(b *bench) (list []*contest, err error) {
 					}
 				}
 				mb := float64(total*mib) / 1e6
-				return sample{cpuMB: used.Seconds() * 1e3 / mb, mbs: mb / took.Seconds(), lost: float64(gone)}, err
+				return sample{cpuMB: used.Seconds() * 1e3 / mb, mbs: mb / took.Seconds(),
+					lost: float64(gone)}, err
 			})
 		}
-		f.goals = []goal{{of: f.lines[0].name, metric: cpuMB, against: f.lines[1].name, factor: 1.3, atMost: true},
+		f.goals = []goal{{of: f.lines[0].name, metric: cpuMB, against: f.lines[1].name, factor: 1.3,
+			atMost: true},
 			{of: f.lines[0].name, metric: lost, atMost: true}}
 		list = append(list, f.contest)
 	}
@@ -175,7 +186,8 @@ func (b *bench) freshDatabase() error {
 	return err
 }
 
-// captures is what a durable capture costs on PostgreSQL, and what its parts cost, each measured alone.
+// captures is what a durable capture costs on PostgreSQL, and what its parts cost, each measured
+// alone.
 func captures(b *bench) ([]*contest, error) {
 	if err := b.freshDatabase(); err != nil {
 		return nil, err
@@ -194,10 +206,12 @@ func captures(b *bench) ([]*contest, error) {
 	}
 	const size, clients = 200_000, 100
 	count := pick(b, 600, 100)
-	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync", clients), count, clients, size, 1428, ramp, oursOnPG)
+	f := b.burst(fmt.Sprintf("%d clients put 200 KB, blksize 1428, stored in PostgreSQL with fsync",
+		clients), count, clients, size, 1428, ramp, oursOnPG)
 	f.metric = cpuEach
 	f.enter(parts, engine, -1, func(s *server) (sample, error) {
-		m, err := b.volley(parts, []*server{s}, load{blksize: 1428, count: count, width: clients, ramp: ramp, drop: true}, size)
+		m, err := b.volley(parts, []*server{s},
+			load{blksize: 1428, count: count, width: clients, ramp: ramp, drop: true}, size)
 		if err != nil {
 			return nil, err
 		}
@@ -211,14 +225,17 @@ func captures(b *bench) ([]*contest, error) {
 		start := time.Now()
 		n, err := bare(next)
 		took := time.Since(start)
-		database, loop := (b.pg.cpu()-before).Seconds()*1e3/float64(count), (own()-self).Seconds()*1e3/float64(count)
+		database, loop := (b.pg.cpu()-before).Seconds()*1e3/float64(count),
+			(own()-self).Seconds()*1e3/float64(count)
 		if err == nil && n != count {
 			err = fmt.Errorf("%d of %d rows", n, count)
 		}
-		return sample{cpuEach: m[cpuEach] + read + database + loop, "engine": m[cpuEach], "hash and fingerprint": read, "bare pgx loop": database + loop,
+		return sample{cpuEach: m[cpuEach] + read + database + loop, "engine": m[cpuEach],
+			"hash and fingerprint": read, "bare pgx loop": database + loop,
 			ofPG: database, "bare rows/s": float64(n) / took.Seconds()}, err
 	})
-	f.goals = append(unharmed(oursOnPG, false), goal{of: oursOnPG, metric: cpuEach, against: parts, factor: 1.25, atMost: true})
+	f.goals = append(unharmed(oursOnPG, false),
+		goal{of: oursOnPG, metric: cpuEach, against: parts, factor: 1.25, atMost: true})
 	f.inChart("a capture in PostgreSQL", true)
 	closeField := f.close
 	f.close = func() {
@@ -233,7 +250,8 @@ func captures(b *bench) ([]*contest, error) {
 func workers(b *bench) (list []*contest, err error) {
 	const size, clients = 200_000, 100
 	count := pick(b, 600, 40)
-	c := &contest{name: "workers on one PostgreSQL, 100 clients put 200 KB, blksize 1428", metric: rate}
+	c := &contest{name: "workers on one PostgreSQL, 100 clients put 200 KB, blksize 1428",
+		metric: rate}
 	var all []*server
 	c.close = func() {
 		for _, s := range all {
@@ -261,7 +279,8 @@ func workers(b *bench) (list []*contest, err error) {
 					return nil, err
 				}
 			}
-			m, err := b.volley(c.name+": "+w.name, servers, load{blksize: 1428, count: count, width: clients, ramp: ramp}, size)
+			m, err := b.volley(c.name+": "+w.name, servers,
+				load{blksize: 1428, count: count, width: clients, ramp: ramp}, size)
 			if err == nil {
 				for _, s := range servers {
 					m[memory] += float64(s.pss()) / kib
@@ -300,7 +319,9 @@ func clients(b *bench) (list []*contest, err error) {
 		for _, n := range pick(b, []int{1, 10, 100, 1000, 5000, 10_000}, []int{1, 100}) {
 			name := fmt.Sprintf("%d clients", n)
 			f.enter(name, who, -1, func(s *server) (sample, error) {
-				m, err := b.volley(f.name+": "+name, []*server{s}, load{blksize: 1428, count: max(n, pick(b, 1000, 100)), width: n, ramp: ramp, drop: who == engine}, size)
+				m, err := b.volley(f.name+": "+name, []*server{s},
+					load{blksize: 1428, count: max(n, pick(b, 1000, 100)), width: n, ramp: ramp,
+						drop: who == engine}, size)
 				if err == nil {
 					m[memory] = float64(s.pss()) / kib
 				}

@@ -40,16 +40,18 @@ const (
 	scanFrom  = 10_000 // captures: of fewer a scan is right
 )
 
-// SQLite has no function of that name, and what is filled in must have its hash: nothing else is given to anybody.
+// SQLite has no function of that name, and what is filled in must have its hash: nothing else is
+// given to anybody.
 func init() {
-	modernc.MustRegisterDeterministicScalarFunction("sha256", 1, func(_ *modernc.FunctionContext, args []driver.Value) (driver.Value, error) {
-		body, ok := args[0].([]byte)
-		if !ok {
-			return nil, errors.New("sha256 is of a blob")
-		}
-		digest := sum(body)
-		return digest[:], nil
-	})
+	modernc.MustRegisterDeterministicScalarFunction("sha256", 1,
+		func(_ *modernc.FunctionContext, args []driver.Value) (driver.Value, error) {
+			body, ok := args[0].([]byte)
+			if !ok {
+				return nil, errors.New("sha256 is of a blob")
+			}
+			digest := sum(body)
+			return digest[:], nil
+		})
 }
 
 // history measures the commands as captures grow in number, and asks the databases how they answer.
@@ -70,14 +72,16 @@ func history(b *bench) (list []*contest, err error) {
 					}
 				}
 				m := sample{}
-				for metric, args := range map[string][]string{"ms of devices": {"devices"}, logMS: {"log"}, "ms of log of a device": {"log", "fw-000007"},
+				for metric, args := range map[string][]string{"ms of devices": {"devices"},
+					logMS: {"log"}, "ms of log of a device": {"log", "fw-000007"},
 					showMS: {"show", "fw-000007"}, searchMS: {"search", "hostname"}} {
 					var err error
 					if m[metric], err = command(b.program, url, nil, args...); err != nil {
 						return nil, err
 					}
 				}
-				// Program, connection and the first device are what show takes: divided among 100 they would be most of it.
+				// Program, connection and the first device are what show takes: divided among 100
+				// they would be most of it.
 				m["ms of search"] = m[searchMS]
 				m[searchMS] = (m[searchMS] - m[showMS]) / float64(n/perDevice-1)
 				found, err := plan()
@@ -94,7 +98,8 @@ func history(b *bench) (list []*contest, err error) {
 		}
 		for i, n := range sizes {
 			if n >= scanFrom {
-				c.goals = append(c.goals, goal{of: c.lines[i].name, metric: scans, atMost: true}, goal{of: c.lines[i].name, metric: searchMS, factor: 1, atMost: true})
+				c.goals = append(c.goals, goal{of: c.lines[i].name, metric: scans, atMost: true},
+					goal{of: c.lines[i].name, metric: searchMS, factor: 1, atMost: true})
 			}
 		}
 		list = append(list, c)
@@ -127,8 +132,11 @@ func command(program, url string, env []string, args ...string) (ms float64, err
 	return float64(took.Microseconds()) / 1e3, nil
 }
 
-// filled makes a database with n captures. plan returns what its answers to devices, log, show and search would scan or compile.
-func (b *bench) filled(database string, n int) (url string, plan func() ([]string, error), err error) {
+// filled makes a database with n captures. plan returns what its answers to devices, log, show and
+// search would scan or compile.
+func (b *bench) filled(
+	database string, n int,
+) (url string, plan func() ([]string, error), err error) {
 	ctx := context.Background()
 	fill := strings.ReplaceAll(fillSQLite, "{n}", fmt.Sprint(n))
 	path := filepath.Join(b.disk, fmt.Sprintf("rows%d.db", n))
@@ -151,7 +159,8 @@ func (b *bench) filled(database string, n int) (url string, plan func() ([]strin
 		return "", nil, err
 	}
 	if database == "SQLite" {
-		db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_pragma=busy_timeout(5000)")
+		db, err := sql.Open("sqlite",
+			"file:"+path+"?_time_format=sqlite&_pragma=busy_timeout(5000)")
 		if err != nil {
 			return "", nil, err
 		}
@@ -183,18 +192,29 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 		"devices":       func() error { _, err := r.Devices(ctx); return err },
 		"rhythms":       func() error { _, err := r.Rhythms(ctx); return err },
 		"devicesByName": func() error { _, err := r.DevicesByName(ctx, "fw-000007"); return err },
-		"captures":      func() error { _, err := r.Captures(ctx, queries.CapturesParams{ReceivedAt: now, N: 50}); return err },
-		"deviceCaptures": func() error {
-			_, err := r.DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: 7, ReceivedAt: now, UID: "z", N: 50})
+		"captures": func() error {
+			_, err := r.Captures(ctx,
+				queries.CapturesParams{ReceivedAt: now, N: 50})
 			return err
 		},
-		"newestAt": func() error { _, err := r.NewestAt(ctx, queries.NewestAtParams{DeviceID: 7, At: now}); return err },
+		"deviceCaptures": func() error {
+			_, err := r.DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: 7,
+				ReceivedAt: now, UID: "z", N: 50})
+			return err
+		},
+		"newestAt": func() error {
+			_, err := r.NewestAt(ctx, queries.NewestAtParams{DeviceID: 7,
+				At: now})
+			return err
+		},
 		"newestBefore": func() error {
-			_, err := r.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: 7, Kind: "full", ReceivedAt: now, UID: "z"})
+			_, err := r.NewestBefore(ctx, queries.NewestBeforeParams{DeviceID: 7, Kind: "full",
+				ReceivedAt: now, UID: "z"})
 			return err
 		},
 		"versionStart": func() error {
-			_, err := r.VersionStart(ctx, queries.VersionStartParams{DeviceID: 7, Kind: "full", ReceivedAt: now, UID: "z", VersionsBack: 1})
+			_, err := r.VersionStart(ctx, queries.VersionStartParams{DeviceID: 7, Kind: "full",
+				ReceivedAt: now, UID: "z", VersionsBack: 1})
 			return err
 		},
 		"record":      func() error { _, err := r.CaptureRecord(ctx, 7); return err },
@@ -216,9 +236,10 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 	return found, nil
 }
 
-// wholeTable matches a plan's line that goes through all captures or contents: of SQLite, whose plans name tables by their aliases,
-// all but devices and aliases.
-var wholeTable = regexp.MustCompile(`Seq Scan on (captures|contents)|^SCAN (captures|contents|[cptn])$`)
+// wholeTable matches a plan's line that goes through all captures or contents: of SQLite, whose
+// plans name tables by their aliases, all but devices and aliases.
+var wholeTable = regexp.MustCompile(`Seq Scan on (captures|contents)|^SCAN ` +
+	`(captures|contents|[cptn])$`)
 
 // postgresExplainer explains queries instead of running them.
 type postgresExplainer struct {

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Bench compares tftpsql with other TFTP servers, and with what the machine does without any: make bench. Contenders run one
-// after the other, round after round, and what counts is the median of the rounds' ratios, since absolute rates depend on
-// what else the machine does.
+// Bench compares tftpsql with other TFTP servers, and with what the machine does without any: make
+// bench. Contenders run one after the other, round after round, and what counts is the median of
+// the rounds' ratios, since absolute rates depend on what else the machine does.
 package main
 
 import (
@@ -48,7 +48,8 @@ type bench struct {
 	env     []string      // of the whole program
 	names   int
 	pg      *cluster // nil until it is needed
-	// profiles is a folder for profiles, of goals that are met too; empty for those alone that show why one was missed.
+	// profiles is a folder for profiles, of goals that are met too; empty for those alone that show
+	// why one was missed.
 	profiles string
 	log      io.Writer
 }
@@ -62,15 +63,21 @@ type workload struct {
 func run(args []string, out, log io.Writer) error {
 	b := &bench{log: log}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.BoolVar(&b.short, "short", false, "small sizes, half a minute in all: shows that it works, measures nothing")
+	flags.BoolVar(&b.short, "short", false,
+		"small sizes, half a minute in all: shows that it works, measures nothing")
 	flags.IntVar(&b.rounds, "rounds", 0, "how often each contender runs; 0 for 5, or 1 with -short")
-	flags.DurationVar(&b.within, "within", 20*time.Second, "a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
+	flags.DurationVar(&b.within, "within", 20*time.Second,
+		"a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
 	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too")
-	only := flags.String("only", "", "regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
+	only := flags.String("only", "",
+		"regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")
-	flags.StringVar(&b.profiles, "profile", "", "existing folder for CPU profiles, which are made of goals that are met too; go tool pprof shows them")
+	flags.StringVar(&b.profiles, "profile", "",
+		"existing folder for CPU profiles, which are made of goals that are met too; go tool "+
+			"pprof shows them")
 	dir := flags.String("dir", "", "folder for databases, on the disk to be measured")
-	flags.IntVar(&b.core, "core", runtime.NumCPU()-1, "core that both ends share where one client runs")
+	flags.IntVar(&b.core, "core", runtime.NumCPU()-1,
+		"core that both ends share where one client runs")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -93,7 +100,8 @@ func run(args []string, out, log io.Writer) error {
 		clean()
 		os.Exit(1)
 	}()
-	fmt.Fprintf(out, "## tftpsql and others, %s\n\n%s; load at the start %s\n", time.Now().UTC().Format("2006-01-02 15:04 MST"), machine(), load1())
+	fmt.Fprintf(out, "## tftpsql and others, %s\n\n%s; load at the start %s\n",
+		time.Now().UTC().Format("2006-01-02 15:04 MST"), machine(), load1())
 	var done []*contest
 	begun := time.Now()
 	met, missed := 0, 0
@@ -137,7 +145,8 @@ func workloadNames() (names []string) {
 	return names
 }
 
-// total is how long all may take; from then on a contest has lateTime, which is one round where rounds take long.
+// total is how long all may take; from then on a contest has lateTime, which is one round where
+// rounds take long.
 const (
 	total    = 11 * time.Minute
 	lateTime = 2 * time.Second
@@ -168,7 +177,8 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 	if b.hung, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	for program, of := range map[string]string{b.program: b.root, b.pin: filepath.Join(b.root, "bench", "pin")} {
+	for program, of := range map[string]string{b.program: b.root,
+		b.pin: filepath.Join(b.root, "bench", "pin")} {
 		if err := build(program, of, releaseTags); err != nil {
 			return nil, err
 		}
@@ -188,12 +198,14 @@ func (b *bench) prepare(dir string) (clean func(), err error) {
 	}, nil
 }
 
-// releaseTags and the flags below are those of the Makefile's BUILD: what is measured is what is shipped.
+// releaseTags and the flags below are those of the Makefile's BUILD: what is measured is what is
+// shipped.
 const releaseTags = "nethttpomithttp2"
 
 // build builds the program of a folder, peers' as ours.
 func build(program, of, tags string, flags ...string) error {
-	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags=-s -w -funcalign=16", "-o", program}, flags...)
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", tags,
+		"-ldflags=-s -w -funcalign=16", "-o", program}, flags...)
 	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir, cmd.Env = of, append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
@@ -226,7 +238,8 @@ func machine() string {
 	}
 	var u unix.Utsname
 	_ = unix.Uname(&u)
-	return fmt.Sprintf("%s, %d cores, Linux %s, %s", cpu, runtime.NumCPU(), bytes.TrimRight(u.Release[:], "\x00"), runtime.Version())
+	return fmt.Sprintf("%s, %d cores, Linux %s, %s", cpu, runtime.NumCPU(),
+		bytes.TrimRight(u.Release[:], "\x00"), runtime.Version())
 }
 
 func load1() string {

@@ -19,21 +19,25 @@ import (
 type load struct {
 	to      []netip.AddrPort // servers, which the clients go to in turn
 	blksize int              // 0 for no options
-	// body is the content of the n-th upload under name(n): a head of its own and a tail that all share, so that 5,000 of
-	// them fit into memory.
+	// body is the content of the n-th upload under name(n): a head of its own and a tail that all
+	// share, so that 5,000 of them fit into memory.
 	body  func(n int) (name string, head, tail []byte)
 	count int           // uploads
 	width int           // clients at once
 	limit time.Duration // for all; 0 for giveUpAll
 	ramp  time.Duration // between the starts of two clients; 0 for all at the same instant
-	drop  bool          // what the engine gets, as the whole program does once it is stored: it is counted, not looked at
-	stop  int           // answers after which a client says no more, the request's among them; 0 for never
+	// what the engine gets, as the whole program does once it is stored: it is counted, not looked
+	// at
+	drop bool
+	// answers after which a client says no more, the request's among them; 0 for never
+	stop int
 }
 
 // outcome is how a load went.
 type outcome struct {
-	took       time.Duration
-	cpu        time.Duration   // of the clients: where it is nearly all of took, they are what is measured
+	took time.Duration
+	// of the clients: where it is nearly all of took, they are what is measured
+	cpu        time.Duration
 	durations  []time.Duration // of uploads that were acknowledged, in order of length
 	acked      []int           // which
 	failed     int
@@ -75,8 +79,9 @@ type client struct {
 	over       bool
 }
 
-// loader is a load that runs. Each client has an address of its own, 127.64.0.1 and so on, and all have one socket, which takes and
-// sends many packets at once: else the load would be bound by its own system calls, not by the server.
+// loader is a load that runs. Each client has an address of its own, 127.64.0.1 and so on, and all
+// have one socket, which takes and sends many packets at once: else the load would be bound by its
+// own system calls, not by the server.
 type loader struct {
 	load
 	fd      int
@@ -89,7 +94,8 @@ type loader struct {
 
 const firstAddress = 127<<24 | 64<<16 | 1
 
-// batch is what recvmmsg and sendmmsg take: packets with the peer's address, and the client's in a control message.
+// batch is what recvmmsg and sendmmsg take: packets with the peer's address, and the client's in a
+// control message.
 type batch struct {
 	packets  [][]byte
 	messages []mmsghdr
@@ -100,12 +106,15 @@ type batch struct {
 
 func newBatch(size int) *batch {
 	const n = getBatch
-	b := &batch{make([][]byte, n), make([]mmsghdr, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet4, n), make([][]byte, n)}
+	b := &batch{make([][]byte, n), make([]mmsghdr, n), make([]unix.Iovec, n),
+		make([]unix.RawSockaddrInet4, n), make([][]byte, n)}
 	for i := range n {
-		b.packets[i], b.controls[i] = make([]byte, size), make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+		b.packets[i], b.controls[i] = make([]byte, size),
+			make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))
 		b.vectors[i].Base = &b.packets[i][0]
 		h := &b.messages[i].Msghdr
-		h.Iov, h.Iovlen, h.Name, h.Control = &b.vectors[i], 1, (*byte)(unsafe.Pointer(&b.peers[i])), &b.controls[i][0]
+		h.Iov, h.Iovlen, h.Name, h.Control = &b.vectors[i], 1, (*byte)(unsafe.Pointer(&b.peers[i])),
+			&b.controls[i][0]
 		b.reset(i, size)
 	}
 	return b
@@ -141,10 +150,14 @@ func (l load) run() (*outcome, error) {
 	}
 	wait := unix.NsecToTimeval(int64(scanEvery))
 	err = errors.Join(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1), unix.Bind(fd, &unix.SockaddrInet4{}),
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)) // what isn't fragmented needs no number: 4 % of a packet
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT, 1) // an address isn't looked up among the machine's own: 3 %, root's alone
-	r := &loader{load: l, fd: fd, in: newBatch(2048), ex: newBatch(max(2048, 4+l.blksize)), out: outcome{why: map[string]int{}}}
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{}),
+		// what isn't fragmented needs no number: 4 % of a packet
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO))
+	// an address isn't looked up among the machine's own: 3 %, root's alone
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT, 1)
+	r := &loader{load: l, fd: fd, in: newBatch(2048), ex: newBatch(max(2048, 4+l.blksize)),
+		out: outcome{why: map[string]int{}}}
 	if err == nil {
 		err = onCore(-1, r.loop)
 	}
@@ -171,7 +184,8 @@ func (r *loader) loop() error {
 			r.begin(time.Now())
 		}
 		r.flush()
-		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.in.messages[0])), getBatch, unix.MSG_WAITFORONE, 0, 0)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(r.fd),
+			uintptr(unsafe.Pointer(&r.in.messages[0])), getBatch, unix.MSG_WAITFORONE, 0, 0)
 		now := time.Now()
 		if errno == 0 {
 			for i := range int(n) {
@@ -207,7 +221,8 @@ func (r *loader) begin(now time.Time) {
 	server := r.to[n%len(r.to)]
 	to := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: server.Addr().As4()}
 	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&to.Port))[:], server.Port())
-	r.devices = append(r.devices, client{head: head, tail: tail, request: request(opWrite, name, r.blksize, 1), to: to, started: now})
+	r.devices = append(r.devices, client{head: head, tail: tail, request: request(opWrite, name,
+		r.blksize, 1), to: to, started: now})
 	r.running++
 	r.send(n, now)
 }
@@ -234,7 +249,8 @@ func (r *loader) send(client int, now time.Time) {
 
 func (r *loader) flush() {
 	for sent := 0; sent < r.queued; {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.ex.messages[sent])), uintptr(r.queued-sent), 0, 0, 0)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(r.fd),
+			uintptr(unsafe.Pointer(&r.ex.messages[sent])), uintptr(r.queued-sent), 0, 0, 0)
 		switch errno {
 		case 0:
 			sent += int(n)

@@ -52,18 +52,24 @@ type server struct {
 
 // places are where things are.
 type places struct {
-	root    string       // of the repository
-	program string       // tftpsql, built
-	pin     string       // pin/tftp's server, built
-	files   string       // for the peers' files: memory, where there is such a file system, to their advantage
-	disk    string       // for databases
-	pgURL   string       // of the whole program on PostgreSQL
-	hung    net.Listener // where oursPGAway looks for PostgreSQL: it takes connections and says nothing
-	profile string       // folder for the CPU profile of a server of ours that is started; empty for none
-	blksize int          // that pin/tftp allows in single-port mode: it makes a buffer of that size for each packet
+	root    string // of the repository
+	program string // tftpsql, built
+	pin     string // pin/tftp's server, built
+	// for the peers' files: memory, where there is such a file system, to their advantage
+	files string
+	disk  string // for databases
+	pgURL string // of the whole program on PostgreSQL
+	// where oursPGAway looks for PostgreSQL: it takes connections and says nothing
+	hung net.Listener
+	// folder for the CPU profile of a server of ours that is started; empty for none
+	profile string
+	// that pin/tftp allows in single-port mode: it makes a buffer of that size for each packet
+	blksize int
 }
 
-func (p *places) sbin(name string) string { return filepath.Join(p.root, ".deps", "usr", "sbin", name) }
+func (p *places) sbin(name string) string {
+	return filepath.Join(p.root, ".deps", "usr", "sbin", name)
+}
 
 // command returns how a contender is started on an address.
 func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*exec.Cmd, error) {
@@ -71,12 +77,15 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 	var cmd *exec.Cmd
 	switch name {
 	case hpa:
-		cmd = exec.Command(p.sbin("in.tftpd"), "-L", "-a", addr.String(), "-c", "-p", "-u", "root", "-s", dir)
+		cmd = exec.Command(p.sbin("in.tftpd"), "-L", "-a", addr.String(), "-c", "-p", "-u", "root",
+			"-s", dir)
 	case atftpd:
-		cmd = exec.Command(p.sbin("atftpd"), "--daemon", "--no-fork", "--port", port, "--bind-address", ip,
+		cmd = exec.Command(p.sbin("atftpd"), "--daemon", "--no-fork", "--port", port,
+			"--bind-address", ip,
 			"--user", "root", "--group", "root", "--maxthread", "6000", dir)
 	case dnsmasq:
-		cmd = exec.Command(p.sbin("dnsmasq"), "-k", "--port=0", "--conf-file=/dev/null", "--pid-file=", "--enable-tftp", "--tftp-root="+dir,
+		cmd = exec.Command(p.sbin("dnsmasq"), "-k", "--port=0", "--conf-file=/dev/null",
+			"--pid-file=", "--enable-tftp", "--tftp-root="+dir,
 			"--tftp-max=6000", "--user=root", "--listen-address="+ip, "--bind-interfaces")
 	case ours, oursOnPG, oursPGAway:
 		program := p.program
@@ -86,7 +95,8 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 				return nil, err
 			}
 		}
-		cmd = exec.Command(program, "--host", ip, "--port", port, "--database", p.database(name, dir), "--http", "127.0.0.1:0")
+		cmd = exec.Command(program, "--host", ip, "--port", port, "--database",
+			p.database(name, dir), "--http", "127.0.0.1:0")
 	case pin:
 		cmd = exec.Command(p.pin, addr.String(), dir)
 	case pinSingle:
@@ -169,10 +179,12 @@ func (p *places) launch(name, dir string, core int, env ...string) (*server, err
 		if err != nil {
 			return nil, err
 		}
-		cmd.Args = append([]string{taskset, "-c", strconv.Itoa(core)}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+		cmd.Args = append([]string{taskset, "-c", strconv.Itoa(core)},
+			append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path = taskset
 	}
-	s := &server{name: name, addr: addr, dir: dir, url: p.database(name, dir), cmd: cmd, said: &tailBuffer{}, ended: make(chan struct{}), written: p.profile != ""}
+	s := &server{name: name, addr: addr, dir: dir, url: p.database(name, dir), cmd: cmd,
+		said: &tailBuffer{}, ended: make(chan struct{}), written: p.profile != ""}
 	cmd.Stderr = s.said
 	if name == engine {
 		if s.ask, err = cmd.StdinPipe(); err != nil {
@@ -230,8 +242,8 @@ func (s *server) dead() bool {
 	}
 }
 
-// answerEvery is how often a server that starts is looked at: often enough that it doesn't show in some milliseconds, seldom
-// enough that it can start.
+// answerEvery is how often a server that starts is looked at: often enough that it doesn't show in
+// some milliseconds, seldom enough that it can start.
 const answerEvery = 200 * time.Microsecond
 
 // answers waits until a server answers a request at all.
@@ -255,8 +267,8 @@ func (s *server) answers(op byte, within time.Duration) error {
 // cpu is what a server has used so far, with the children that it has reaped.
 func (s *server) cpu() time.Duration { return cpuOf(s.cmd.Process.Pid) }
 
-// cpuOf is what a process has used so far, all threads that it ever had, and the children that it has reaped: those the kernel
-// counts to 10 ms.
+// cpuOf is what a process has used so far, all threads that it ever had, and the children that it
+// has reaped: those the kernel counts to 10 ms.
 func cpuOf(pid int) time.Duration {
 	var own unix.Timespec
 	const schedClock = 2 // CPUCLOCK_SCHED: how linux/posix-timers.h makes a process's clock
@@ -276,7 +288,8 @@ func cpuOf(pid int) time.Duration {
 	return time.Duration(own.Nano()) + time.Duration(ticks)*10*time.Millisecond
 }
 
-// pss is the memory of a server and all that it forked, shared pages divided among those that share them.
+// pss is the memory of a server and all that it forked, shared pages divided among those that share
+// them.
 func (s *server) pss() (kib int) {
 	for _, pid := range append(children(s.cmd.Process.Pid), s.cmd.Process.Pid) {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -311,7 +324,8 @@ func children(parent int) (pids []int) {
 	return pids
 }
 
-// taken asks bench's own server how many uploads its handler has had, how many bytes, and for the hash of the newest.
+// taken asks bench's own server how many uploads its handler has had, how many bytes, and for the
+// hash of the newest.
 func (s *server) taken() (uploads int, bytes int64, newest string, err error) {
 	if err = s.say("taken"); err != nil {
 		return 0, 0, "", err
@@ -331,7 +345,8 @@ func (s *server) say(line string) error {
 	return nil
 }
 
-// kept asks bench's own server for the hashes of the bodies that it has kept since it was told to, by name; it keeps no more.
+// kept asks bench's own server for the hashes of the bodies that it has kept since it was told to,
+// by name; it keeps no more.
 func (s *server) kept() (map[string][sha256.Size]byte, error) {
 	sums := map[string][sha256.Size]byte{}
 	for err := s.say("sums"); ; {

@@ -19,15 +19,18 @@ import (
 )
 
 const (
-	profileTime  = 2 * time.Second // that a contender runs under a profile at least: some 200 samples of each core
-	profileLines = 12              // of functions
-	leastShare   = 0.5             // % of the CPU that a group must have to be told
+	// that a contender runs under a profile at least: some 200 samples of each core
+	profileTime  = 2 * time.Second
+	profileLines = 12  // of functions
+	leastShare   = 0.5 // % of the CPU that a group must have to be told
 )
 
-// explainable lets what a contender takes be explained: run does once more what it does, and leaves CPU profiles in a folder.
+// explainable lets what a contender takes be explained: run does once more what it does, and leaves
+// CPU profiles in a folder.
 func (b *bench) explainable(c *contest, l *line, run func(dir string) (sample, error)) {
 	l.why = func(w io.Writer) error {
-		dir, err := os.MkdirTemp(cmp.Or(b.profiles, b.disk), strings.Trim(unnamed.ReplaceAllString(c.name+" "+l.name, "-"), "-")+"-")
+		dir, err := os.MkdirTemp(cmp.Or(b.profiles, b.disk),
+			strings.Trim(unnamed.ReplaceAllString(c.name+" "+l.name, "-"), "-")+"-")
 		if err != nil {
 			return err
 		}
@@ -41,7 +44,8 @@ func (b *bench) explainable(c *contest, l *line, run func(dir string) (sample, e
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "\n%s once more, under a profile (%s):\n\n", l.name, (&line{rounds: []sample{m}}).beside(""))
+		fmt.Fprintf(w, "\n%s once more, under a profile (%s):\n\n", l.name,
+			(&line{rounds: []sample{m}}).beside(""))
 		where(w, list, took)
 		if beside >= 10*time.Millisecond { // less is what it does when nobody asks
 			fmt.Fprintf(w, "    PostgreSQL took %.2f s of CPU beside it\n", beside.Seconds())
@@ -56,7 +60,8 @@ func (b *bench) showWhy(w io.Writer, c *contest) {
 	for _, g := range c.goals {
 		l := c.line(g.of)
 		_, met, known := c.verdict(g)
-		if !known || !g.ofTime() || met && b.profiles == "" || l.why == nil || slices.Contains(shown, l) {
+		if !known || !g.ofTime() || met && b.profiles == "" || l.why == nil ||
+			slices.Contains(shown, l) {
 			continue
 		}
 		shown = append(shown, l)
@@ -128,14 +133,16 @@ func traces(dir string) ([]trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := exec.Command("go", append([]string{"tool", "pprof", "-traces", "-unit=us"}, files...)...).Output()
+	text, err := exec.Command("go", append([]string{"tool", "pprof", "-traces", "-unit=us"},
+		files...)...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go tool pprof: %w", err)
 	}
 	return readTraces(text), nil
 }
 
-// readTraces reads what pprof -traces prints: a line of dashes before each stack, whose first line begins with its CPU.
+// readTraces reads what pprof -traces prints: a line of dashes before each stack, whose first line
+// begins with its CPU.
 func readTraces(text []byte) (list []trace) {
 	begins := false
 	for line := range strings.Lines(string(text)) {
@@ -149,7 +156,8 @@ func readTraces(text []byte) (list []trace) {
 				list = append(list, trace{spent, []string{strings.TrimSpace(function)}})
 				begins = false
 			}
-		case len(list) > 0 && list[len(list)-1].frames[0] == "runtime.asyncPreempt": // where it was interrupted counts
+		case len(list) > 0 && list[len(list)-1].frames[0] == "runtime.asyncPreempt":
+			// where it was interrupted counts
 			list[len(list)-1].frames[0] = line
 		case len(list) > 0:
 			last := &list[len(list)-1]
@@ -159,8 +167,8 @@ func readTraces(text []byte) (list []trace) {
 	return list
 }
 
-// parts of a program that its CPU is told by: a stack belongs to the innermost function that one of them has, so that what the
-// standard library does is its caller's.
+// parts of a program that its CPU is told by: a stack belongs to the innermost function that one of
+// them has, so that what the standard library does is its caller's.
 var groups = []struct{ name, prefix string }{
 	{"hashing (crypto)", "crypto/"},
 	{"SQLite", "modernc.org/"},
@@ -174,7 +182,8 @@ var groups = []struct{ name, prefix string }{
 }
 
 var (
-	collecting = regexp.MustCompile(`^runtime\.(gcBgMarkWorker|gcAssistAlloc|gcStart|bgsweep|bgscavenge|deductSweepCredit)`)
+	collecting = regexp.MustCompile(`^runtime\.(gcBgMarkWorker|gcAssistAlloc|gcStart|` +
+		`bgsweep|bgscavenge|deductSweepCredit)`)
 	copying    = regexp.MustCompile(`^runtime\.mem(move|clr)`)
 	systemCall = regexp.MustCompile(`(^|/)syscall[./]`)
 )
@@ -243,16 +252,19 @@ func where(w io.Writer, list []trace, took time.Duration) {
 			seen[frame], spends[frame][inner], inner = true, true, frame
 		}
 	}
-	maps.DeleteFunc(cumulative, func(frame string, _ time.Duration) bool { // all is one other's, which tells more
+	// all is one other's, which tells more
+	maps.DeleteFunc(cumulative, func(frame string, _ time.Duration) bool {
 		return len(spends[frame]) == 1 && !spends[frame][""]
 	})
 	if total == 0 {
 		fmt.Fprintln(w, "    it took too little for a sample")
 		return
 	}
-	fmt.Fprintf(w, "    %.2f s of CPU in %.2f s: %s\n", total.Seconds(), took.Seconds(), strings.Join(byGroup.top(total, len(byGroup)), ", "))
+	fmt.Fprintf(w, "    %.2f s of CPU in %.2f s: %s\n", total.Seconds(), took.Seconds(),
+		strings.Join(byGroup.top(total, len(byGroup)), ", "))
 	if len(calls) > 0 {
-		fmt.Fprintf(w, "    system calls by: %s\n", strings.Join(calls.top(total, profileLines/2), ", "))
+		fmt.Fprintf(w, "    system calls by: %s\n",
+			strings.Join(calls.top(total, profileLines/2), ", "))
 	}
 	left, right := flat.top(total, profileLines), cumulative.top(total, profileLines)
 	fmt.Fprintf(w, "\n    %-60s %s\n", "in the function itself", "and in what it calls")
@@ -273,7 +285,9 @@ type tally map[string]time.Duration
 
 // top are the n largest, as shares of all.
 func (t tally) top(total time.Duration, n int) (words []string) {
-	names := slices.SortedFunc(maps.Keys(t), func(a, b string) int { return cmp.Or(cmp.Compare(t[b], t[a]), cmp.Compare(a, b)) })
+	names := slices.SortedFunc(maps.Keys(t), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t[b], t[a]), cmp.Compare(a, b))
+	})
 	for _, name := range names[:min(n, len(names))] {
 		if share := 100 * t[name].Seconds() / total.Seconds(); share >= leastShare {
 			short := strings.TrimPrefix(strings.TrimPrefix(name, "github.com/"), "tftpsql/tftpsql/")

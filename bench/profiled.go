@@ -1,7 +1,7 @@
 //go:build profiled
 
-// This file is compiled into no program of bench's: bench adds it to package main of the whole program, by go build -overlay, where
-// one missed its goal. The program has no such hook itself.
+// This file is compiled into no program of bench's: bench adds it to package main of the whole
+// program, by go build -overlay, where one missed its goal. The program has no such hook itself.
 package main
 
 import (
@@ -11,10 +11,12 @@ import (
 	"os/signal"
 	"runtime/pprof"
 	"syscall"
+
+	"github.com/tftpsql/tftpsql/cli"
 )
 
-// init is the program, in a folder's CPU profile: main would exit before it is written. It runs on a goroutine of its own, since
-// Go ties the one that initialises to a thread.
+// init is the program, in a folder's CPU profile: main would exit before it is written. It runs on
+// a goroutine of its own, since Go ties the one that initialises to a thread.
 func init() {
 	f, err := os.CreateTemp(os.Getenv("TFTPSQL_BENCH_PROFILE"), "*.pprof")
 	if err == nil {
@@ -27,7 +29,7 @@ func init() {
 	go func() { // ends the program
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		status := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+		status := cli.Run(ctx, version, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 		pprof.StopCPUProfile()
 		os.Exit(status)
 	}()

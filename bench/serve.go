@@ -39,7 +39,8 @@ func serve(args []string) error {
 	return fmt.Errorf("no server %q", args[0])
 }
 
-// taker counts uploads, and serves one file to whoever asks: the newest upload of that name. It keeps bodies while it is told to.
+// taker counts uploads, and serves one file to whoever asks: the newest upload of that name. It
+// keeps bodies while it is told to.
 type taker struct {
 	uploads, bytes  atomic.Int64
 	newest, fetched atomic.Pointer[[]byte]
@@ -127,10 +128,12 @@ func serveEngine(addr netip.AddrPort) error {
 		endProfile()
 		os.Exit(0)
 	}()
-	return (&tftp.Server{Handler: t, Limits: tftp.Limits{Memory: 4 << 30, MaxSize: 128 << 20}}).Serve(socket)
+	return (&tftp.Server{Handler: t, Limits: tftp.Limits{Memory: 4 << 30,
+		MaxSize: 128 << 20}}).Serve(socket)
 }
 
-// serveEcho answers a block with an ACK's length and an ACK with a block's: what a lock-step transfer is to the kernel.
+// serveEcho answers a block with an ACK's length and an ACK with a block's: what a lock-step
+// transfer is to the kernel.
 func serveEcho(addr netip.AddrPort) error {
 	return onCore(-1, func() error {
 		fd, err := udpSocket(0, clientBuffer)
@@ -144,7 +147,8 @@ func serveEcho(addr netip.AddrPort) error {
 		var from unix.RawSockaddrInet4
 		for {
 			size := uint32(unix.SizeofSockaddrInet4)
-			n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0,
+			n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+				uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0,
 				uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
 			if errno != 0 {
 				continue // of a client that has gone
@@ -153,7 +157,8 @@ func serveEcho(addr netip.AddrPort) error {
 			if n == 4 {
 				answer = 4 + 512
 			}
-			_, _, _ = syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), answer, 0,
+			_, _, _ = syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+				uintptr(unsafe.Pointer(&b[0])), answer, 0,
 				uintptr(unsafe.Pointer(&from)), uintptr(size))
 		}
 	})

@@ -51,11 +51,14 @@ const (
 	barePostgres = "bare pgx loop"
 	rows         = "rows/s"
 
-	putters     = 128       // that wait for the store at once
-	bareBatch   = 32        // rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave for each writer
-	bareWriters = 4         // connections of the bare pgx loop, as many as the store's
-	sendBytes   = 128 << 10 // of bodies that the bare pgx loop sends in one batch: larger ones cost more than they save
-	fleet       = 500       // devices that the rows are of, in turn
+	putters = 128 // that wait for the store at once
+	// rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave
+	// for each writer
+	bareBatch   = 32
+	bareWriters = 4 // connections of the bare pgx loop, as many as the store's
+	// of bodies that the bare pgx loop sends in one batch: larger ones cost more than they save
+	sendBytes = 128 << 10
+	fleet     = 500 // devices that the rows are of, in turn
 )
 
 // cluster is the PostgreSQL of a run, with fsync.
@@ -157,9 +160,12 @@ func (m *rowMaker) next() store.Capture {
 	if m.repeat {
 		name = "same-" + name
 	}
-	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), New: true, ReceivedAt: time.Now(), Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
-		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name, NamedBy: store.NamedByConfig, Platform: "fortinet",
-		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full", Complete: true, Body: body}
+	return store.Capture{UID: uuid.Must(uuid.NewV7()).String(), New: true, ReceivedAt: time.Now(),
+		Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
+		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name,
+		NamedBy: store.NamedByConfig, Platform: "fortinet",
+		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full", Complete: true,
+		Body: body}
 }
 
 // row is a row of the bare loops: all that is known before it is stored.
@@ -173,7 +179,8 @@ func (m *rowMaker) row() row {
 	return row{c, sum(c.Body)}
 }
 
-// putting puts rows for a while, so many at once, and looks whether the last of each are there, byte for byte.
+// putting puts rows for a while, so many at once, and looks whether the last of each are there,
+// byte for byte.
 func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (sample, error) {
 	var group sync.WaitGroup
 	var done atomic.Int64
@@ -205,19 +212,20 @@ func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (sample
 		if err != nil {
 			return nil, err
 		}
-		if body, err := s.Content(context.Background(), r); err != nil || !bytes.Equal(body, c.Body) {
+		if body, err := s.Content(context.Background(), r); err != nil ||
+			!bytes.Equal(body, c.Body) {
 			gone++
 		}
 	}
 	return sample{rows: float64(done.Load()) / took.Seconds(), lost: float64(gone)}, nil
 }
 
-// bareLoop stores the same rows for a while without asking or comparing anything: what the database can do. next may be called at
-// once by several, and says when there is no more.
+// bareLoop stores the same rows for a while without asking or comparing anything: what the database
+// can do. next may be called at once by several, and says when there is no more.
 type bareLoop func(next func() (row, bool)) (stored int, err error)
 
-// during makes rows for a while, beside those who store them, as it is for the store: a bound that hashed between two rows would be
-// lower than what the database can do.
+// during makes rows for a while, beside those who store them, as it is for the store: a bound that
+// hashed between two rows would be lower than what the database can do.
 func (m *rowMaker) during(span time.Duration) func() (row, bool) {
 	made, over := make(chan row, 2*bareBatch), time.After(span)
 	go func() { // ends with the time, and whatever is left by then is stored too
@@ -254,7 +262,11 @@ func (m *rowMaker) list(n int) func() (row, bool) {
 
 // sqliteLoop is the bare loop on an SQLite file that has the product's tables and settings.
 func sqliteLoop(path string) (bareLoop, func(), error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_time_format=sqlite&_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)")
+	db, err := sql.Open("sqlite",
+		"file:"+path+"?_time_format=sqlite&_txlock=immediate"+
+			"&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)"+
+			"&_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(MEMORY)"+
+			"&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -269,7 +281,8 @@ func sqliteLoop(path string) (bareLoop, func(), error) {
 	}
 	ids := make([]int64, fleet)
 	for i := range ids {
-		if err := statements[3].QueryRow(fmt.Sprintf("bare-%06d", i), time.Now().UTC()).Scan(&ids[i]); err != nil {
+		if err := statements[3].QueryRow(fmt.Sprintf("bare-%06d", i),
+			time.Now().UTC()).Scan(&ids[i]); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -286,7 +299,8 @@ func sqliteLoop(path string) (bareLoop, func(), error) {
 				}
 				id, at := ids[done%fleet], c.ReceivedAt.UTC()
 				_, err := tx.Stmt(statements[0]).Exec(c.digest[:], len(c.Body), c.Body)
-				_, err2 := tx.Stmt(statements[1]).Exec(c.UID, at, c.Filename, id, c.digest[:], c.digest[:])
+				_, err2 := tx.Stmt(statements[1]).Exec(c.UID, at, c.Filename, id, c.digest[:],
+					c.digest[:])
 				_, err3 := tx.Stmt(statements[2]).Exec(id, at, c.UID)
 				if err := errors.Join(err, err2, err3); err != nil {
 					return done, err
@@ -310,7 +324,8 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 	}
 	ids := make([]int64, fleet*bareWriters)
 	for i := range ids {
-		if err := pool.QueryRow(ctx, newDeviceSQL, fmt.Sprintf("bare-%06d", i), time.Now()).Scan(&ids[i]); err != nil {
+		if err := pool.QueryRow(ctx, newDeviceSQL, fmt.Sprintf("bare-%06d", i),
+			time.Now()).Scan(&ids[i]); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -325,7 +340,8 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 					}
 					id := ids[done%fleet]
 					batch.Queue(contentSQL, c.digest[:], len(c.Body), c.Body)
-					batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, c.digest[:], c.digest[:])
+					batch.Queue(captureSQL, c.UID, c.ReceivedAt, c.Filename, id, c.digest[:],
+						c.digest[:])
 					batch.Queue(deviceSQL, id, c.ReceivedAt, c.UID)
 					done++
 					if queued += len(c.Body); queued >= sendBytes {
@@ -403,7 +419,8 @@ func storage(b *bench) (list []*contest, err error) {
 		}
 		for _, size := range []int{200_000, 5_000} {
 			m := &rowMaker{shared: tail(size - headSize)}
-			c := &contest{name: fmt.Sprintf("storage path alone, %d KB, %s with fsync", size/1000, database), metric: rows}
+			c := &contest{name: fmt.Sprintf("storage path alone, %d KB, %s with fsync", size/1000,
+				database), metric: rows}
 			b.inProcess(c, c.add(storePath, puts(m, putters)))
 			c.add(bareName, func() (sample, error) {
 				start := time.Now()
@@ -411,16 +428,19 @@ func storage(b *bench) (list []*contest, err error) {
 				return sample{rows: float64(n) / time.Since(start).Seconds()}, err
 			})
 			c.add(storeSingle, puts(m, 1))
-			c.goals = []goal{{of: storePath, metric: rows, against: bareName, factor: 0.9}, {of: storePath, metric: lost, atMost: true}}
+			c.goals = []goal{{of: storePath, metric: rows, against: bareName, factor: 0.9},
+				{of: storePath, metric: lost, atMost: true}}
 			if size == 5_000 {
-				c.goals = append(c.goals, goal{of: storePath, metric: rows, against: storeSingle, factor: 3})
+				c.goals = append(c.goals, goal{of: storePath, metric: rows, against: storeSingle,
+					factor: 3})
 			}
 			if size == 5_000 {
 				c.inChart("5 KB into "+database+", fsync", false)
 			}
 			list = append(list, c)
 		}
-		m, again := &rowMaker{shared: tail(200_000 - headSize)}, &rowMaker{shared: tail(200_000 - headSize), repeat: true}
+		m, again := &rowMaker{shared: tail(200_000 - headSize)},
+			&rowMaker{shared: tail(200_000 - headSize), repeat: true}
 		m.made.Store(1 << 30)
 		c := &contest{name: "200 KB seen again or changed, " + database, metric: rows}
 		unchanged := c.add("unchanged", func() (sample, error) {

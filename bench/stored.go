@@ -24,8 +24,8 @@ func sum(parts ...[]byte) (s [sha256.Size]byte) {
 	return s
 }
 
-// storedIn returns the hashes of the bytes that the whole program has stored under the names from one to another, looking into its
-// database itself.
+// storedIn returns the hashes of the bytes that the whole program has stored under the names from
+// one to another, looking into its database itself.
 func storedIn(url, from, to string) (map[string][sha256.Size]byte, error) {
 	driver, source, query := "pgx", url, storedSQL
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {

@@ -40,7 +40,8 @@ type field struct {
 }
 
 func (b *bench) field(name, metric string) *field {
-	f := &field{contest: &contest{name: name, metric: metric}, bench: b, servers: map[string]*server{}}
+	f := &field{contest: &contest{name: name, metric: metric}, bench: b,
+		servers: map[string]*server{}}
 	f.close = func() {
 		for _, s := range f.servers {
 			s.stop()
@@ -49,7 +50,8 @@ func (b *bench) field(name, metric string) *field {
 	return f
 }
 
-// enter adds a contender: its server is started when it is first needed, and again where it has died.
+// enter adds a contender: its server is started when it is first needed, and again where it has
+// died.
 func (f *field) enter(name, who string, core int, run func(*server) (sample, error)) *line {
 	var l *line
 	l = f.add(name, func() (sample, error) {
@@ -110,9 +112,12 @@ func (s *server) keep(body []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, fetched), body, 0o644)
 }
 
-// single is a workload of one client. Where it and the server share a core nobody waits for one to wake up; where they have cores
-// of their own everybody does, always: left to the scheduler it would be now one, now the other.
-func (b *bench) single(name string, op byte, size, times, blksize, windowsize int, share bool, contenders ...string) *field {
+// single is a workload of one client. Where it and the server share a core nobody waits for one to
+// wake up; where they have cores of their own everybody does, always: left to the scheduler it
+// would be now one, now the other.
+func (b *bench) single(
+	name string, op byte, size, times, blksize, windowsize int, share bool, contenders ...string,
+) *field {
 	core := b.core
 	if !share {
 		core = (b.core + 1) % runtime.NumCPU()
@@ -142,7 +147,9 @@ func (b *bench) single(name string, op byte, size, times, blksize, windowsize in
 }
 
 // transfer is a run of one client: so many transfers, one after the other.
-func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, times int) (sample, error) {
+func (b *bench) transfer(
+	s *server, op byte, body []byte, blksize, windowsize, times int,
+) (sample, error) {
 	uploads, taken := 0, int64(0)
 	var err error
 	if s.name == engine {
@@ -184,7 +191,8 @@ func (b *bench) transfer(s *server, op byte, body []byte, blksize, windowsize, t
 			return nil, err
 		}
 	}
-	m := sample{mbs: float64(done*len(body)) / 1e6 / took.Seconds(), repeated: float64(repeats), busy: 100 * client.Seconds() / took.Seconds()}
+	m := sample{mbs: float64(done*len(body)) / 1e6 / took.Seconds(), repeated: float64(repeats),
+		busy: 100 * client.Seconds() / took.Seconds()}
 	if s.name != hpa { // the kernel doesn't tell what its processes have used
 		m[cpuPkt] = float64(used.Microseconds()) / float64(packets)
 	}
@@ -214,14 +222,17 @@ func echoed(s *server, op byte, size int) error {
 	return nil
 }
 
-// check looks whether the files are there that were acknowledged, byte for byte, and takes them away. Some servers write them a
-// moment later. Of the engine's body, which drops them, the newest is looked at, and the others are counted.
+// check looks whether the files are there that were acknowledged, byte for byte, and takes them
+// away. Some servers write them a moment later. Of the engine's body, which drops them, the newest
+// is looked at, and the others are counted.
 func (b *bench) check(s *server, names []string, body []byte, uploads int, taken int64) error {
 	switch s.name {
 	case engine:
 		n, size, newest, err := s.taken()
-		if err == nil && (n-uploads != len(names) || size-taken != int64(len(names)*len(body)) || newest != fmt.Sprintf("%x", sum(body))) {
-			err = fmt.Errorf("%d of %d uploads came, with %d bytes", n-uploads, len(names), size-taken)
+		if err == nil && (n-uploads != len(names) || size-taken != int64(len(names)*len(body)) ||
+			newest != fmt.Sprintf("%x", sum(body))) {
+			err = fmt.Errorf("%d of %d uploads came, with %d bytes", n-uploads, len(names),
+				size-taken)
 		}
 		return err
 	case ours:
@@ -238,7 +249,8 @@ func (b *bench) check(s *server, names []string, body []byte, uploads int, taken
 		found := false
 		for tries := 0; tries < 100 && !found; tries++ {
 			if tries > 0 {
-				time.Sleep(10 * time.Millisecond) // there is nothing that tells when a peer has written
+				// there is nothing that tells when a peer has written
+				time.Sleep(10 * time.Millisecond)
 			}
 			got, err := os.ReadFile(path)
 			found = err == nil && bytes.Equal(got, body)
@@ -251,8 +263,11 @@ func (b *bench) check(s *server, names []string, body []byte, uploads int, taken
 	return nil
 }
 
-// burst is a workload of many clients, which start at once or, with a ramp, one soon after the other.
-func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Duration, contenders ...string) *field {
+// burst is a workload of many clients, which start at once or, with a ramp, one soon after the
+// other.
+func (b *bench) burst(
+	name string, count, width, size, blksize int, ramp time.Duration, contenders ...string,
+) *field {
 	f := b.field(name, rate)
 	f.blksize = blksize
 	for _, who := range contenders {
@@ -275,7 +290,8 @@ func (b *bench) burst(name string, count, width, size, blksize int, ramp time.Du
 	return f
 }
 
-// volley is a run of many clients, against servers of one kind that share a database where there are several.
+// volley is a run of many clients, against servers of one kind that share a database where there
+// are several.
 func (b *bench) volley(what string, servers []*server, l load, size int) (sample, error) {
 	prefix, revision, shared, who := b.file(), b.names, tail(size-headSize), servers[0].name
 	l.body = func(n int) (string, []byte, []byte) {
@@ -325,13 +341,17 @@ func (b *bench) volley(what string, servers []*server, l load, size int) (sample
 	}
 	b.explain(what, o)
 	if o.failed*5 > l.count || gone*5 > l.count { // a rate of the rest says nothing
-		return nil, fmt.Errorf("%d of %d uploads failed (%s), %d acknowledged ones are lost", o.failed, l.count, o.reason(), gone)
+		return nil, fmt.Errorf("%d of %d uploads failed (%s), %d acknowledged ones are lost",
+			o.failed, l.count, o.reason(), gone)
 	}
 	acked := float64(max(1, len(o.acked)))
-	m := sample{rate: acked / o.took.Seconds(), failed: float64(o.failed), lost: float64(gone), repeated: float64(o.repeats), busy: 100 * o.cpu.Seconds() / o.took.Seconds(),
-		spread: float64(o.percentile(99)) / float64(max(1, o.percentile(50))), p50: float64(o.percentile(50).Microseconds()) / 1e3}
+	m := sample{rate: acked / o.took.Seconds(), failed: float64(o.failed), lost: float64(gone),
+		repeated: float64(o.repeats), busy: 100 * o.cpu.Seconds() / o.took.Seconds(),
+		spread: float64(o.percentile(99)) / float64(max(1, o.percentile(50))),
+		p50:    float64(o.percentile(50).Microseconds()) / 1e3}
 	if who != hpa { // as above
-		m[cpuPkt], m[cpuEach] = float64(workers.Microseconds())/float64(o.packets), (workers+database).Seconds()*1e3/acked
+		m[cpuPkt], m[cpuEach] = float64(workers.Microseconds())/float64(o.packets),
+			(workers+database).Seconds()*1e3/acked
 	}
 	if who == oursOnPG {
 		m[ofPG] = database.Seconds() * 1e3 / acked
@@ -347,7 +367,8 @@ func (b *bench) explain(what string, o *outcome) {
 	}
 }
 
-// uncounted is how many uploads were acknowledged and never came to the engine's handler, which has dropped the others.
+// uncounted is how many uploads were acknowledged and never came to the engine's handler, which has
+// dropped the others.
 func uncounted(s *server, o *outcome, uploads int, taken int64) (int, error) {
 	came, size, _, err := s.taken()
 	gone := max(0, len(o.acked)-(came-uploads))
@@ -358,7 +379,9 @@ func uncounted(s *server, o *outcome, uploads int, taken int64) (int, error) {
 }
 
 // missing counts the uploads that were acknowledged and are not there, byte for byte.
-func (b *bench) missing(s *server, o *outcome, prefix string, revision int, shared []byte) (int, error) {
+func (b *bench) missing(
+	s *server, o *outcome, prefix string, revision int, shared []byte,
+) (int, error) {
 	if s.name == engine || s.url != "" {
 		there, err := map[string][sha256.Size]byte(nil), error(nil)
 		if s.name == engine {

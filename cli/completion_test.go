@@ -25,10 +25,13 @@ func TestBashCompletion(t *testing.T) {
 	// _get_comp_words_by_ref is of the package bash-completion, which the script expects and which
 	// need not be here.
 	const tab = `
-_get_comp_words_by_ref() { words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; cur=${words[cword]}; prev=${words[cword-1]}; }
+_get_comp_words_by_ref() {
+	words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; cur=${words[cword]}; prev=${words[cword-1]}
+}
 compopt() { :; } # which is for a tab only
 source <(tftpsql completion bash)
-COMP_WORDS=(tftpsql "$@"); COMP_CWORD=$#; COMP_LINE="tftpsql $*"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
+COMP_WORDS=(tftpsql "$@"); COMP_CWORD=$#; COMP_LINE="tftpsql $*"
+COMP_POINT=${#COMP_LINE}; COMP_TYPE=9
 definition=$(complete -p tftpsql)
 function=${definition#*-F }
 "${function%% *}" tftpsql "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"

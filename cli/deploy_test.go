@@ -444,7 +444,8 @@ func TestDebianSettings(t *testing.T) {
 	settings := filepath.Join(dir, "tftpsql.env")
 	if err := os.WriteFile(settings,
 		[]byte(
-			"# no\nDATABASE_URL=postgres://u:p&w$HOME@h/d?a=b\nTFTP_ALLOW=\"any\"\nTFTP_READ=none\nnot one\nA-B=1\nLOG_LEVEL=warn"), 0o600); err != nil {
+			"# no\nDATABASE_URL=postgres://u:p&w$HOME@h/d?a=b\nTFTP_ALLOW=\"any\"\n"+
+				"TFTP_READ=none\nnot one\nA-B=1\nLOG_LEVEL=warn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	wrapper := filepath.Join(dir, "tftpsql.sh")
@@ -554,7 +555,8 @@ func TestDebianScripts(t *testing.T) {
 			enabled = "0"
 		}
 		stub("systemctl",
-			`case $1 in is-enabled) exit `+enabled+`;; daemon-reload) ;; *) echo "$1" >>`+log+`;; esac`)
+			`case $1 in is-enabled) exit `+enabled+`;; daemon-reload) ;; `+
+				`*) echo "$1" >>`+log+`;; esac`)
 		_ = os.Remove(log) // there may be none
 		script, arg, _ := strings.Cut(step.args, " ")
 		cmd := exec.Command("sh", filepath.Join(dir, "deb."+step.script), script, arg)

@@ -187,10 +187,15 @@ func TestGuideForOthers(t *testing.T) {
 			`' "$1" "$2" ` + p.addr + ` "$4"`,
 		"ssh": `test "$REFUSED" && exit 255
 case "$*" in
-"admin@r1 /export show-sensitive") printf '# 2026-11-23 21:05:11 by RouterOS 7.16.1\r\n# model = RB5009\r\n/system identity\r\nset name=r1\r\n' ;;
-"admin@fw1 show configuration | display set") printf 'set version 21.4R3.15\nset system host-name fw1\nset system services ssh\n' ;;
-"admin@cp1 show configuration") printf '# Exported by admin on Mon Nov 23 21:05:11 2026\n#\nset hostname cp1\n' ;;
-"admin@pf1 cat /cf/conf/config.xml") printf '` + xml("pfsense", "<system><hostname>pf1</hostname></system>") + `' ;;
+"admin@r1 /export show-sensitive") 
+	printf '# 2026-11-23 21:05:11 by RouterOS 7.16.1\r\n# model = RB5009\r\n'
+	printf '/system identity\r\nset name=r1\r\n' ;;
+"admin@fw1 show configuration | display set") 
+	printf 'set version 21.4R3.15\nset system host-name fw1\nset system services ssh\n' ;;
+"admin@cp1 show configuration") 
+	printf '# Exported by admin on Mon Nov 23 21:05:11 2026\n#\nset hostname cp1\n' ;;
+"admin@pf1 cat /cf/conf/config.xml") 
+	printf '` + xml("pfsense", "<system><hostname>pf1</hostname></system>") + `' ;;
 *) exit 1 ;;
 esac`,
 		"curl": `test "$REFUSED" && exit 22
@@ -198,7 +203,9 @@ case "$*" in
 "-fsS -u K:S https://opnsense.example.net/api/core/backup/download/this -o opn1.xml")
 	printf '` + xml("opnsense", "<system><hostname>opn1</hostname></system>") + `' >opn1.xml ;;
 "-fsS -H X-PAN-KEY: P https://fw2.example.net/api/?type=export&category=configuration -o fw2.xml")
-	printf '` + xml(`config version="11.1.0" urldb="paloaltonetworks"`, "<deviceconfig><system>\n<hostname>fw2</hostname>\n</system></deviceconfig>") + `' >fw2.xml ;;
+	printf '` + xml(`config version="11.1.0" urldb="paloaltonetworks"`,
+			"<deviceconfig><system>\n<hostname>fw2</hostname>\n</system>"+
+				"</deviceconfig>") + `' >fw2.xml ;;
 *) exit 2 ;;
 esac`,
 	} {

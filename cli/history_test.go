@@ -60,7 +60,8 @@ func TestWhatReallyChanged(t *testing.T) {
 		}
 		log := p.must(t, "log", "fw1")
 		if !regexp.MustCompile(
-			`(?m)^REF.*\n@5 .* once .*admin-salt5 .*\n@3 .* 2 times until .*admin-salt3 .*\n@1 .* 2 times until .*\n$`).MatchString(log) {
+			`(?m)^REF.*\n@5 .* once .*admin-salt5 .*\n@3 .* 2 times until .*admin-salt3 .*\n` +
+				`@1 .* 2 times until .*\n$`).MatchString(log) {
 			t.Errorf("log:\n%s", log)
 		}
 		if all := p.must(t, "log", "fw1", "--all"); strings.Count(all, "\n") != 6 {
@@ -409,7 +410,8 @@ func TestPruneCommand(t *testing.T) {
 		for _, args := range [][]string{{"prune", "--dry-run"}, {"prune"}} {
 			status, out, errs := do(t, environ, args...)
 			if status != 0 || !regexp.MustCompile(
-				`delete.* 0 captures of replaced versions and 18 that brought nothing new, with 18 contents`).MatchString(out) {
+				`delete.* 0 captures of replaced versions and 18 that brought nothing new, with `+
+					`18 contents`).MatchString(out) {
 				t.Errorf("%q: %d %s %s", args, status, out, errs)
 			}
 		}
@@ -550,7 +552,9 @@ func TestRedact(t *testing.T) {
 			"ENC "+secret, 1))
 		p.put(t, "unknown.conf", "a secret of an unknown kind")
 		p.put(t, "pf.xml",
-			"<?xml version=\"1.0\"?>\n<pfsense>\n<system>\n<hostname>pf1</hostname>\n<password>x</password>\n</system>\n<wan>\n<descr>uplink</descr>\n</wan>\n</pfsense>\n")
+			"<?xml version=\"1.0\"?>\n<pfsense>\n<system>\n<hostname>pf1</hostname>\n"+
+				"<password>x</password>\n</system>\n<wan>\n<descr>uplink</descr>\n</wan>\n"+
+				"</pfsense>\n")
 		for _, environ := range [][]string{{"REDACT=1"}, nil} {
 			run := func(args ...string) (int, string, string) {
 				if environ == nil {

@@ -93,7 +93,8 @@ func TestImportFolder(t *testing.T) {
 			!strings.Contains(out,
 				"imported: 0 captures of 0 devices; 3 were here before, 1 left out\n") ||
 			!strings.Contains(errs,
-				"2 captures were here before and stay under site acme: --site is for what is new\n") ||
+				"2 captures were here before and stay under site acme: "+
+					"--site is for what is new\n") ||
 			!strings.Contains(errs, "1 captures were here before and stay under no site") {
 			t.Errorf("again: %d\n%s%s", status, out, errs)
 		}

@@ -129,7 +129,8 @@ func (l *logFile) close() {
 }
 
 // openPrivate opens a file to append to. Where other users could read it, it takes that from them:
-// which device sends from where is not their business. Its group keeps its rights, since logs are shipped that way.
+// which device sends from where is not their business. Its group keeps its rights, since logs are
+// shipped that way.
 func openPrivate(name string) (f *os.File, note string, err error) {
 	f, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

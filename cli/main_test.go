@@ -168,7 +168,8 @@ func (p *program) put(t testing.TB, name, body string) {
 
 // fortigate is a small configuration of a device of that name.
 func fortigate(name, more string) string {
-	return "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0:vdom=0:user=admin\n#conf_file_ver=1\n#buildno=2731\n#global_vdom=1\n" +
+	return "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0:vdom=0:user=admin\n" +
+		"#conf_file_ver=1\n#buildno=2731\n#global_vdom=1\n" +
 		"config system global\n    set hostname \"" + name +
 		"\"\nend\nconfig webfilter search-engine\n    edit \"g\"\n" +
 		"        set hostname \"decoy\"\n    next\nend\nconfig system dns\n    set primary " +
@@ -523,7 +524,7 @@ func TestExitStatus(t *testing.T) {
 	here := []string{"DATABASE_URL=" + url}
 	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
 	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 ||
-		!strings.HasPrefix(out, "4 of 4") {
+		!strings.HasPrefix(out, "5 of 5") {
 		t.Errorf("migrate up: %d %s %s", status, out, errs)
 	}
 	for _, c := range []struct {
@@ -701,12 +702,13 @@ func TestSeedReaders(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"SELECT config FROM backups WHERE hostname = 'fw1' ORDER BY received_at DESC LIMIT 1": fortigate("fw1", "2"),
-		"SELECT config FROM backups WHERE hostname = 'dev2'":                                  "café",
-		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev3'":                "NULL",
-		"SELECT config FROM backups WHERE hostname = 'dev4'":                                  "",
-		"SELECT config FROM backups_py3tftpsql":                                               "kept",
-		"SELECT count(*)::text FROM changes WHERE device = 'fw1'":                             "2",
+		"SELECT config FROM backups WHERE hostname = 'fw1' ORDER BY received_at DESC " +
+			"LIMIT 1": fortigate("fw1", "2"),
+		"SELECT config FROM backups WHERE hostname = 'dev2'":                   "café",
+		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev3'": "NULL",
+		"SELECT config FROM backups WHERE hostname = 'dev4'":                   "",
+		"SELECT config FROM backups_py3tftpsql":                                "kept",
+		"SELECT count(*)::text FROM changes WHERE device = 'fw1'":              "2",
 	} {
 		var got string
 		if err := db.QueryRow(ctx, query).Scan(&got); err != nil || got != want {
@@ -734,11 +736,13 @@ func TestSQLiteView(t *testing.T) {
 	}
 	db := openSQLite(t, url)
 	for query, want := range map[string]string{
-		"SELECT config FROM backups WHERE hostname = 'fw1'":                                      fortigate("fw1", "1"),
-		"SELECT config FROM backups WHERE hostname = 'dev1'":                                     "café",
-		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev2'":                   "NULL",
-		"SELECT config FROM backups WHERE hostname = 'dev3'":                                     "",
-		"SELECT count(*) FROM captures WHERE abs(julianday('now') - julianday(received_at)) < 1": "4",
+		"SELECT config FROM backups WHERE " +
+			"hostname = 'fw1'": fortigate("fw1", "1"),
+		"SELECT config FROM backups WHERE hostname = 'dev1'":                   "café",
+		"SELECT coalesce(config, 'NULL') FROM backups WHERE hostname = 'dev2'": "NULL",
+		"SELECT config FROM backups WHERE hostname = 'dev3'":                   "",
+		"SELECT count(*) FROM captures WHERE " +
+			"abs(julianday('now') - julianday(received_at)) < 1": "4",
 		"SELECT count(*) FROM devices WHERE date(last_seen) IS NULL OR julianday(first_seen) IS " +
 			"NULL": "0",
 	} {

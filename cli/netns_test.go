@@ -145,12 +145,14 @@ func TestSharedAddress(t *testing.T) {
 			put(name, fmt.Sprint(i), "10.99.0.1")
 		}
 	}
-	log.wait(t, `level=WARN msg="`+warning+`[^"]* TFTP_ALLOW, TFTP_SITES and TFTP_READ=own [^"]*" address=10\.99\.0\.9 devices="/fw1 /fw2"`)
+	log.wait(t, `level=WARN msg="`+warning+`[^"]* TFTP_ALLOW, TFTP_SITES and TFTP_READ=own `+
+		`[^"]*" address=10\.99\.0\.9 devices="/fw1 /fw2"`)
 	if body, trouble, err := get(); err == nil || body != "" ||
 		!strings.Contains(trouble, "not allowed") {
 		t.Errorf("several devices: %v %s %s", err, trouble, body)
 	}
-	log.wait(t, `msg=failed .*peer=10\.99\.0\.9:.*several devices send from 10\.99\.0\.9.*tftpsql publish`)
+	log.wait(t, `msg=failed .*peer=10\.99\.0\.9:.*/fw1 and /fw2 send from `+
+		`10\.99\.0\.9.*tftpsql publish`)
 	if n := strings.Count(log.String(), warning); n != 1 {
 		t.Errorf("%d warnings:\n%s", n, log)
 	}

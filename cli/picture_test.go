@@ -147,9 +147,11 @@ func svg(screen string) string {
 	}
 	w, h := int(glyph*float64(width))+2*margin, row*len(lines)+2*margin
 	return fmt.Sprintf(
-		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="tftpsql devices, log and diff on a terminal">
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"
+ width="%d" height="%d" role="img" aria-label="tftpsql devices, log and diff on a terminal">
 <rect width="100%%" height="100%%" rx="8" fill="#0d1117"/>
-<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="12">
+<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+ font-size="12">
 %s</g>
 </svg>
 `, w, h, w, h, b.String())

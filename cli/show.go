@@ -59,7 +59,7 @@ func (a *app) resolve(
 	if err != nil {
 		return r, err
 	}
-	if !r.Complete {
+	if !r.Complete && r.Size > 0 {
 		fmt.Fprintf(a.err, "tftpsql: %s is torn: it may be half a configuration\n", captureRef(r))
 		return r, nil
 	}
@@ -68,7 +68,8 @@ func (a *app) resolve(
 	}
 	torn, err := s.NewerTorn(ctx, r)
 	if err == nil && torn != nil {
-		fmt.Fprintf(a.err, "tftpsql: %s has sent a torn capture since, %s of %s; this is the newest "+
+		fmt.Fprintf(a.err, "tftpsql: %s has sent a torn capture since, %s of %s; this is the "+
+			"newest "+
 			"whole one, %s of %s\n", deviceRef(r), captureRef(*torn), local(torn.ReceivedAt),
 			captureRef(r), local(r.ReceivedAt))
 	}

@@ -57,8 +57,10 @@ func TestSpoolCommands(t *testing.T) {
 	}
 	if _, err := conn.Exec(t.Context(),
 		`CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		IF NEW.filename = 'picky.conf' THEN RAISE EXCEPTION 'not that one'; END IF; RETURN NEW; END $$;
-		CREATE TRIGGER picky BEFORE INSERT ON captures FOR EACH ROW EXECUTE FUNCTION picky()`); err != nil {
+		IF NEW.filename = 'picky.conf' THEN RAISE EXCEPTION 'not that one'; END IF;
+		RETURN NEW; END $$;
+		CREATE TRIGGER picky BEFORE INSERT ON captures
+		FOR EACH ROW EXECUTE FUNCTION picky()`); err != nil {
 		t.Fatal(err)
 	}
 	_ = conn.Close(t.Context())

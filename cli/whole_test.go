@@ -15,7 +15,8 @@ func TestNeverHalf(t *testing.T) {
 		p.put(t, "fw1.conf", whole)
 		p.put(t, "fw1.conf", whole[:512])
 		status, out, errs := p.do(t, "show", "fw1")
-		if status != 0 || out != whole || !strings.Contains(errs, "has sent a torn capture since, @2 of ") {
+		if status != 0 || out != whole || !strings.Contains(errs,
+			"has sent a torn capture since, @2 of ") {
 			t.Errorf("show fw1: %d, %d bytes, %s", status, len(out), errs)
 		}
 		if status, out, errs := p.do(t, "show", "@2"); status != 0 || out != whole[:512] ||
@@ -32,12 +33,14 @@ func TestNeverHalf(t *testing.T) {
 				t.Errorf("get %s: %d bytes, %v", name, len(body), err)
 			}
 		}
-		if status, out, _ := p.do(t, "diff", "fw1"); status != 1 || !strings.HasPrefix(out, "--- /dev/null\n") {
+		if status, out, _ := p.do(t, "diff", "fw1"); status != 1 ||
+			!strings.HasPrefix(out, "--- /dev/null\n") {
 			t.Errorf("diff fw1: %d %s", status, out)
 		}
 		p.put(t, "fw2.conf", strings.ReplaceAll(whole[:512], "fw1", "fw2"))
 		if status, out, errs := p.do(t, "publish", "fw2"); status == 0 || out != "" ||
-			!strings.Contains(errs, "nothing whole of /fw2 has come: its newest torn capture is @3") {
+			!strings.Contains(errs,
+				"nothing whole of /fw2 has come: its newest torn capture is @3") {
 			t.Errorf("publish fw2: %d %s %s", status, out, errs)
 		}
 	})

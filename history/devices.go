@@ -49,7 +49,8 @@ func (f Filter) Check(devices []store.Device) error {
 	case len(devices) == 0:
 		return nil
 	case f.Platform != "" && !platforms[f.Platform]:
-		return fmt.Errorf("no device is of platform %q; there are: %s", f.Platform, listed(platforms))
+		return fmt.Errorf("no device is of platform %q; there are: %s", f.Platform,
+			listed(platforms))
 	case f.Site != nil && !sites[*f.Site]:
 		delete(sites, "")
 		return fmt.Errorf("no device is of site %q; there are: %s", *f.Site, listed(sites))

@@ -49,6 +49,12 @@ SELECT sha256, received_at FROM captures
  WHERE source = @source AND (filename = @filename OR filename = @slashed) AND complete
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
+-- name: EmptyFromSource :one
+-- The newest empty file of a name from a source.
+SELECT sha256, received_at FROM captures
+ WHERE source = @source AND (filename = @filename OR filename = @slashed) AND kind = 'empty'
+ ORDER BY received_at DESC, uid DESC LIMIT 1;
+
 -- name: Body :one
 SELECT body FROM contents WHERE sha256 = @sha256;
 

@@ -640,6 +640,31 @@ func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, err
 	return items, nil
 }
 
+const emptyFromSource = `-- name: EmptyFromSource :one
+SELECT sha256, received_at FROM captures
+ WHERE source = $1 AND (filename = $2 OR filename = $3) AND kind = 'empty'
+ ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+type EmptyFromSourceParams struct {
+	Source   string
+	Filename string
+	Slashed  string
+}
+
+type EmptyFromSourceRow struct {
+	SHA256     []byte
+	ReceivedAt time.Time
+}
+
+// The newest empty file of a name from a source.
+func (q *Queries) EmptyFromSource(ctx context.Context, arg EmptyFromSourceParams) (EmptyFromSourceRow, error) {
+	row := q.db.QueryRow(ctx, emptyFromSource, arg.Source, arg.Filename, arg.Slashed)
+	var i EmptyFromSourceRow
+	err := row.Scan(&i.SHA256, &i.ReceivedAt)
+	return i, err
+}
+
 const newestAt = `-- name: NewestAt :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE device_id = $1 AND received_at <= $2 ORDER BY received_at DESC, uid DESC LIMIT 1
 `

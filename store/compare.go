@@ -23,9 +23,9 @@ type before struct {
 	base *digest // the newest whole one before it; nil if there is none
 }
 
-// changed reports whether a capture is a change: it differs from the newest whole capture before it,
-// or from the one before it where none is whole. A capture that equals the one before it is never a
-// change. body is its body, or nil.
+// changed reports whether a capture is a change: it differs from the newest whole capture before
+// it, or from the one before it where none is whole. A capture that equals the one before it is
+// never a change. body is its body, or nil.
 func (s *Store) changed(
 	ctx context.Context, q *queries.Queries, b before, this digest, body []byte,
 ) (bool, error) {
@@ -99,8 +99,8 @@ func beforeCapture(
 	return b, err
 }
 
-// compare reports whether a capture is a change, and decides whether it is whole: one that lacks its
-// end just as the capture does that it is compared with is as whole as that one. Logs and empty
+// compare reports whether a capture is a change, and decides whether it is whole: one that lacks
+// its end just as the capture does that it is compared with is as whole as that one. Logs and empty
 // files are never a change.
 func (s *Store) compare(
 	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write,

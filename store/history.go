@@ -128,7 +128,9 @@ func (s *Store) First(ctx context.Context, r Record) (Record, error) {
 		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID}
 	start := q.VersionStart
 	if !r.Complete {
-		start = func(ctx context.Context, p queries.VersionStartParams) (queries.CaptureLog, error) {
+		start = func(
+			ctx context.Context, p queries.VersionStartParams,
+		) (queries.CaptureLog, error) {
 			return q.AnyVersionStart(ctx, queries.AnyVersionStartParams(p))
 		}
 	}
@@ -148,8 +150,8 @@ type Version struct {
 	Previous *Record   // the newest capture of the version before it, or nil
 }
 
-// Versions calls yield with each version of a device, the newest first, until it returns false. Torn
-// captures are versions of their own.
+// Versions calls yield with each version of a device, the newest first, until it returns false.
+// Torn captures are versions of their own.
 func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool) error {
 	h := history{sightings: map[sighting]*pending{}, last: map[string]*pending{}, yield: yield}
 	at, uid := never, ""

@@ -24,8 +24,13 @@ func (s *Store) NewestFrom(
 ) (body []byte, devices []Name, err error) {
 	filename = strings.TrimLeft(filename, "/")
 	q := s.backend.read()
-	newest, err := q.NewestFromSource(ctx, queries.NewestFromSourceParams{Source: source,
-		Filename: filename, Slashed: "/" + filename})
+	p := queries.NewestFromSourceParams{Source: source, Filename: filename, Slashed: "/" + filename}
+	newest, err := q.NewestFromSource(ctx, p)
+	if errors.Is(err, sql.ErrNoRows) { // an empty file is whole where nothing else came
+		var empty queries.EmptyFromSourceRow
+		empty, err = q.EmptyFromSource(ctx, queries.EmptyFromSourceParams(p))
+		newest = queries.NewestFromSourceRow(empty)
+	}
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, s.explain("find capture", err)
 	}

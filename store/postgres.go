@@ -40,8 +40,8 @@ const (
 	// its host has vanished. A worker that is alive takes milliseconds between two statements.
 	idleTimeout = 10 * time.Second
 
-	// commitLimit bounds the wait for a COMMIT where the caller doesn't: while a synchronous standby
-	// is away it has no end.
+	// commitLimit bounds the wait for a COMMIT where the caller doesn't: while a synchronous
+	// standby is away it has no end.
 	commitLimit = 20 * time.Second
 
 	// lockTimeout bounds how long a migration waits for another worker's, or for a table in use.

@@ -54,7 +54,8 @@ func (r *recent) device(c *Capture) (queries.LockDeviceRow, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, ok := r.last[Name{c.Site, c.Name}]
-	if !ok || c.Filed || c.aside() || !newest(l.device, c) || l.kind != c.Kind || l.rules != c.Rules {
+	if !ok || c.Filed || c.aside() || !newest(l.device, c) || l.kind != c.Kind ||
+		l.rules != c.Rules {
 		return l.device, false
 	}
 	if c.NamedBy == NamedByConfig {

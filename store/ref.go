@@ -89,9 +89,9 @@ func named(ctx context.Context, q *queries.Queries, site, name string) (queries.
 }
 
 // Resolve finds the capture that ref names: @ID, a UID, or a device as for Device. A device stands
-// for its configuration: the newest whole capture of its main kind, or with ~N the newest capture of
-// the Nth changed version back. It is as of at, or as of now if at is zero. Any other capture goes by
-// its own number: half a configuration is never handed out for the whole.
+// for its configuration: the newest whole capture of its main kind, or with ~N the newest capture
+// of the Nth changed version back. It is as of at, or as of now if at is zero. Any other capture
+// goes by its own number: half a configuration is never handed out for the whole.
 func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, error) {
 	q := s.backend.read()
 	var row queries.CaptureLog
@@ -194,7 +194,7 @@ func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Reco
 		whole = append(whole, row)
 	}
 	if len(whole) == 0 {
-		return Record{}, s.nothingWhole(ctx, d, at)
+		return s.nothingWhole(ctx, d, at)
 	}
 	newest := slices.MaxFunc(whole, func(a, b queries.CaptureLog) int {
 		return a.ReceivedAt.Compare(b.ReceivedAt)
@@ -207,29 +207,33 @@ func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Reco
 	})), nil
 }
 
-// nothingWhole returns the error that a device has no whole capture as of a time.
-func (s *Store) nothingWhole(ctx context.Context, d Device, at time.Time) error {
-	torn, err := s.newestAt(ctx, d, at)
+// nothingWhole returns the error that a device has no whole capture as of a time, or its newest
+// capture where that is an empty file: nothing is half of it.
+func (s *Store) nothingWhole(ctx context.Context, d Device, at time.Time) (Record, error) {
+	newest, err := s.newestAt(ctx, d, at)
 	switch {
+	case err == nil && newest.Kind == KindEmpty:
+		return newest, nil
 	case err == nil:
-		return &Error{Op: "find capture", Class: NotFound,
+		return Record{}, &Error{Op: "find capture", Class: NotFound,
 			Err: notFound("nothing whole of %s has come", d.Ref()),
-			Hint: fmt.Sprintf("its newest torn capture is @%d of %s", torn.ID,
-				torn.ReceivedAt.Format(time.RFC3339))}
+			Hint: fmt.Sprintf("its newest torn capture is @%d of %s", newest.ID,
+				newest.ReceivedAt.Format(time.RFC3339))}
 	case !errors.Is(err, ErrNotFound):
-		return err
+		return Record{}, err
 	}
 	missing := notFound("no capture of %s", d.Ref())
 	if at != never {
 		missing = notFound("no capture of %s as of %s", d.Ref(), at.Format(time.RFC3339))
 	}
-	return &Error{Op: "find capture", Class: NotFound, Err: missing,
+	return Record{}, &Error{Op: "find capture", Class: NotFound, Err: missing,
 		Hint: "tftpsql log " + d.Ref() + " lists them"}
 }
 
 // newestAt returns the newest capture of a device as of a time, whatever it is.
 func (s *Store) newestAt(ctx context.Context, d Device, at time.Time) (Record, error) {
-	row, err := s.backend.read().NewestAt(ctx, queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
+	row, err := s.backend.read().NewestAt(ctx,
+		queries.NewestAtParams{DeviceID: d.ID, At: stamp(at)})
 	return record(row), s.explain("find capture", err)
 }
 
@@ -243,8 +247,8 @@ func (s *Store) NewerTorn(ctx context.Context, r Record) (*Record, error) {
 }
 
 // Before returns the newest capture of the nth changed version before the one that r belongs to, of
-// the same device and kind, or ErrNotFound. The version before a torn capture is the last whole one.
-// Where nothing was ever whole, torn captures are versions.
+// the same device and kind, or ErrNotFound. The version before a torn capture is the last whole
+// one. Where nothing was ever whole, torn captures are versions.
 func (s *Store) Before(ctx context.Context, r Record, n int64) (Record, error) {
 	q := s.backend.read()
 	if !r.Complete {

@@ -141,8 +141,8 @@ type Options struct {
 	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of
 	// different rules can be compared. It is nil where there are only the rules 0.
 	Fingerprint func(body []byte) [sha256.Size]byte
-	// Ending returns how a body ends that lacks its end, "" if it is cut in the middle for certain. A
-	// capture that ends as the one before does is as whole as that one. Nil if nothing is known.
+	// Ending returns how a body ends that lacks its end, "" if it is cut in the middle for certain.
+	// A capture that ends as the one before does is as whole as that one. Nil if nothing is known.
 	Ending func(body []byte) string
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
@@ -176,8 +176,8 @@ type backend interface {
 	// all that fn has read. So fn may find its work done already: by a transaction whose COMMIT was
 	// not confirmed.
 	tx(ctx context.Context, fn func(*queries.Queries) error) error
-	// runTasks runs tasks in a transaction like tx's, in their order or side by side. lock bounds the
-	// wait for each lock that another transaction holds.
+	// runTasks runs tasks in a transaction like tx's, in their order or side by side. lock bounds
+	// the wait for each lock that another transaction holds.
 	runTasks(ctx context.Context, lock time.Duration, tasks []task) error
 	// classify returns the class of the backend's error and a hint for the operator.
 	classify(err error) (Class, string)

@@ -528,7 +528,8 @@ func TestRestoredUnderServer(t *testing.T) {
 				}
 			}
 			if _, err := s.Put(t.Context(), capture(3, "fw1", "lost")); err == nil ||
-				store.ClassOf(err) != store.Config || !strings.Contains(err.Error(), "while it was in use") {
+				store.ClassOf(err) != store.Config ||
+				!strings.Contains(err.Error(), "while it was in use") {
 				t.Errorf("acknowledged: %v", err)
 			}
 			if err := s.Close(); err != nil {
@@ -564,7 +565,8 @@ func TestNewestFrom(t *testing.T) {
 		}
 		later := day.Add(40 * 24 * time.Hour) // the address may be another device's by then
 		put(t, s, capture(40*24*60, "fw2", "newer"))
-		if _, names, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", later); len(names) != 1 {
+		_, names, _ = s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", later)
+		if len(names) != 1 {
 			t.Errorf("one of them sent a month ago, and it says %v", names)
 		}
 	})

@@ -66,9 +66,10 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	failures := newRecorder(log)
 	recording, stopRecording := context.WithCancel(context.Background())
 	go failures.run(recording) // ends below
-	w.handler = &handler{sites: c.Sites, read: c.Read, logs: c.Logs, failures: failures, health: w.health,
-		log:  log,
-		quit: quit, opened: w.opened, prepared: w.prepared}
+	w.handler = &handler{sites: c.Sites, read: c.Read, logs: c.Logs, failures: failures,
+		health: w.health,
+		log:    log,
+		quit:   quit, opened: w.opened, prepared: w.prepared}
 	defer func() {
 		leave()
 		stopRecording()

@@ -1,6 +1,6 @@
-// Pin is a server made with github.com/pin/tftp as its README has it, files both ways: pin ADDRESS DIR [BLKSIZE], with
-// BLKSIZE on a single port. It is a program of
-// its own, so that its start and its memory are not bench's.
+// Pin is a server made with github.com/pin/tftp as its README has it, files both ways: pin ADDRESS
+// DIR [BLKSIZE], with BLKSIZE on a single port. It is a program of its own, so that its start and
+// its memory are not bench's.
 package main
 
 import (
@@ -30,7 +30,8 @@ func main() {
 			return err
 		},
 		func(name string, from io.WriterTo) error {
-			f, err := os.OpenFile(filepath.Join(dir, filepath.Base(name)), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+			f, err := os.OpenFile(filepath.Join(dir, filepath.Base(name)),
+				os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 			if err != nil {
 				return err
 			}
