@@ -81,7 +81,7 @@ func TestNoUpwardImports(t *testing.T) {
 // machines are the files of tftp without IO: no clock, no lock, no socket.
 var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go",
 	"sender.go", "rto.go",
-	"transfer.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go",
+	"transfer.go", "queues.go", "messages.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go",
 	"initiator.go"}
 
 // impure matches packages of the standard library that do IO or wait. device and the machines of

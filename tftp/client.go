@@ -10,26 +10,29 @@ import (
 	"time"
 )
 
-// A Client sends and fetches files. Its zero value speaks plain RFC 1350; the options that its fields name are asked for,
-// and the server may grant less.
+// A Client sends and fetches files. Its zero value speaks plain RFC 1350; the options that its
+// fields name are asked for, and the server may grant less.
 type Client struct {
-	Blksize    int           // bytes, 8 to 65464; 0 to leave it at 512
-	Windowsize int           // blocks, 1 to 65535; 0 to leave it at 1
-	Timeout    time.Duration // interval of retransmission, whole seconds, 1 to 255; 0 to let both sides choose
-	Mode       Mode          // Octet if empty
+	Blksize    int // bytes, 8 to 65464; 0 to leave it at 512
+	Windowsize int // blocks, 1 to 65535; 0 to leave it at 1
+	// interval of retransmission, whole seconds, 1 to 255; 0 to let both sides choose
+	Timeout time.Duration
+	Mode    Mode // Octet if empty
 
 	// MaxSize bounds what Get takes, in bytes as sent; 1 GiB if 0.
 	MaxSize int64
 
-	// Patience is how long the server may be silent, 30 s if 0: a server that stores before it acknowledges may need 20.
+	// Patience is how long the server may be silent, 30 s if 0: a server that stores before it
+	// acknowledges may need 20.
 	Patience time.Duration
 
-	// Dallying, where set, counts the reads that stay for 2 s after Get has returned, in case the server asks for the last
-	// ACK again (RFC 1350, section 6). A program that ends should wait for it.
+	// Dallying, where set, counts the reads that stay for 2 s after Get has returned, in case the
+	// server asks for the last ACK again (RFC 1350, section 6). A program that ends should wait for
+	// it.
 	Dallying *sync.WaitGroup
 
-	// Progress is told how many bytes have arrived at the other end, or here, and how many there are, -1 where the server
-	// hasn't said. It is called between packets.
+	// Progress is told how many bytes have arrived at the other end, or here, and how many there
+	// are, -1 where the server hasn't said. It is called between packets.
 	Progress func(done, total int64)
 }
 
@@ -47,8 +50,8 @@ func (c *Client) patience() time.Duration {
 	return 30 * time.Second
 }
 
-// Put sends body as the file name to the server at addr, "host:port". It returns when the server has acknowledged all of
-// it; what the server refuses comes as a [*PeerError].
+// Put sends body as the file name to the server at addr, "host:port". It returns when the server
+// has acknowledged all of it; what the server refuses comes as a [*PeerError].
 func (c *Client) Put(ctx context.Context, addr, name string, body []byte) error {
 	if c.mode() == Netascii {
 		body = encodeNetascii(body)
@@ -57,7 +60,8 @@ func (c *Client) Put(ctx context.Context, addr, name string, body []byte) error 
 	return err
 }
 
-// Get fetches the file name from the server at addr, "host:port". What the server refuses comes as a [*PeerError].
+// Get fetches the file name from the server at addr, "host:port". What the server refuses comes as
+// a [*PeerError].
 func (c *Client) Get(ctx context.Context, addr, name string) ([]byte, error) {
 	return c.run(ctx, addr, &Request{Op: OpRead, Filename: name}, nil)
 }
@@ -69,8 +73,8 @@ func (c *Client) mode() Mode {
 	return c.Mode
 }
 
-// options are what is asked for. A size costs nothing, so it goes with any other option; alone it would only trouble
-// servers that know none, and with netascii tftpd-hpa refuses it.
+// options are what is asked for. A size costs nothing, so it goes with any other option; alone it
+// would only trouble servers that know none, and with netascii tftpd-hpa refuses it.
 func (c *Client) options(op Op, size int64) ([]Option, error) {
 	var options []Option
 	add := func(name string, v, least, most int64) error {

@@ -9,14 +9,16 @@ import (
 	"time"
 )
 
-// TestClientTranscripts plays conversations with a client; see TestTranscripts. They begin with "put SIZE" or "get MAX",
-// the request's options behind it ("blksize=8 windowsize=2 netascii"); the server is at port 69 and answers from port 2000 of
-// the same address ("> PACKET"), "X> PACKET" comes from another port of it, "Y> PACKET" from another host.
+// TestClientTranscripts plays conversations with a client; see TestTranscripts. They begin with
+// "put SIZE" or "get MAX", the request's options behind it ("blksize=8 windowsize=2 netascii"); the
+// server is at port 69 and answers from port 2000 of the same address ("> PACKET"), "X> PACKET"
+// comes from another port of it, "Y> PACKET" from another host.
 func TestClientTranscripts(t *testing.T) { playAll(t, "testdata/client", playClient) }
 
 var serverPeers = map[string]netip.AddrPort{
 	"": netip.MustParseAddrPort("192.0.2.69:2000"), "P": netip.MustParseAddrPort("192.0.2.69:69"),
-	"X": netip.MustParseAddrPort("192.0.2.69:2001"), "Y": netip.MustParseAddrPort("192.0.2.70:2000"),
+	"X": netip.MustParseAddrPort("192.0.2.69:2001"),
+	"Y": netip.MustParseAddrPort("192.0.2.70:2000"),
 }
 
 func playClient(t *testing.T, script string) string {
@@ -44,7 +46,8 @@ func playClient(t *testing.T, script string) string {
 			ended = true
 			fmt.Fprintf(&out, "%s= end %d bytes: %v\n", at, i.done(), i.err)
 			if i.req.Op == OpRead && i.err == nil {
-				fmt.Fprintf(&out, "%s= body %q of %d bytes\n", at, i.body[:min(24, len(i.body))], len(i.body))
+				fmt.Fprintf(&out, "%s= body %q of %d bytes\n", at, i.body[:min(24, len(i.body))],
+					len(i.body))
 			}
 		}
 	}

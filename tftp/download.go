@@ -1,12 +1,12 @@
 package tftp
 
 import (
-	"net/netip"
 	"time"
 )
 
-// load calls the handler of the next read that waits, while there is memory for a file of the largest size beside those that are
-// being read. One may always run, however small the memory is. What reads may need is not taken from uploads before it is there.
+// load calls the handler of the next read that waits, while there is memory for a file of the
+// largest size beside those that are being read. One may always run, however small the memory is.
+// What reads may need is not taken from uploads before it is there.
 func (e *engine) load() {
 	for e.loading == 0 || e.memory+int64(e.loading+1)*e.limits.MaxRead <= e.limits.Memory {
 		t := e.loads.pop()
@@ -22,7 +22,7 @@ func (e *engine) load() {
 }
 
 // loaded starts to send what the handler has read.
-func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) loaded(t *transfer, in input) {
 	body := in.body
 	size := int64(len(body))
 	if t.req.Mode == Netascii {
@@ -46,33 +46,73 @@ func (e *engine) loaded(now time.Duration, t *transfer, _ netip.AddrPort, in inp
 	if len(answer) > 0 {
 		t.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
 	}
-	t.sentAt = now
-	t.giveUp = now + max(halfOpen, 3*t.rto.fixed)
-	t.repeatAt = now + t.rto.interval()
+	t.sentAt = in.now
+	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+	t.repeatAt = in.now + t.rto.interval()
 	e.wantSend(t)
 }
 
-func (e *engine) notLoaded(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) notLoaded(t *transfer, in input) {
 	e.end(t, in.err)
-	if e.bound.error(now, t.peer.Addr()) { // the address may be forged
+	if e.bound.error(in.now, t.peer.Addr()) { // the address may be forged
 		e.fail(t, wire(in.err))
 	}
 	e.finish(t)
 }
 
-func (e *engine) requestSending(now time.Duration, t *transfer, from netip.AddrPort, in input) {
+// requestSending takes the request again: a repeat, or of a peer that has been quiet since an ACK
+// the first packet after a restart.
+func (e *engine) requestSending(t *transfer, in input) {
 	switch {
 	case sumOf(in.raw) != t.request:
-		e.replace(now, t, from, in)
+		e.replace(t, in)
 	case t.opening: // an OACK is no larger than what asks for it
 		t.replying = true
 		t.repeats++
 		e.wantSend(t)
+	case t.tx.answered && in.now-t.heardAt >= restartAfter:
+		e.restartDownload(t, in)
+	}
+}
+
+// restartDownload begins to send anew. The old state is kept until the peer's next ACK: if the
+// request was a repeat that the network held back, the peer goes on where it was.
+func (e *engine) restartDownload(t *transfer, in input) {
+	answer, agreed := e.negotiate(t.req, int64(len(t.tx.body)))
+	if t.paused == nil {
+		t.paused = t.tx
+	}
+	t.tx = newSender(agreed, t.paused.body)
+	t.tx.answered = true
+	if len(answer) > 0 {
+		t.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
+	}
+	t.rto.tries, t.heardAt, t.sentAt = 0, in.now, in.now
+	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+	t.repeatAt = in.now + t.rto.interval()
+	t.repeats++
+	e.wantSend(t)
+}
+
+// resumeDownload decides, by the first ACK after a restart, which of the two goes on.
+func (e *engine) resumeDownload(t *transfer, in input) {
+	if t.paused == nil || t.tx.acked > 0 {
+		return
+	}
+	ofNew := t.opening && in.block == 0 || !t.opening && uint64(in.block) <= t.tx.high
+	ahead := uint64(in.block - uint16(t.paused.acked))
+	switch {
+	case ofNew && (in.block > 0 || t.opening):
+		t.paused = nil
+	case !ofNew && ahead <= t.paused.high-t.paused.acked:
+		t.tx, t.opening, t.replying, t.paused = t.paused, false, false, nil
 	}
 }
 
 // ack takes an ACK of a download.
-func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) ack(t *transfer, in input) {
+	e.resumeDownload(t, in)
+	t.heardAt = in.now
 	progress, rtt := false, time.Duration(0)
 	if t.opening {
 		if in.block != 0 {
@@ -82,10 +122,10 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 		e.prove(t)
 		progress = true
 		if t.rto.tries == 0 {
-			rtt = now - t.sentAt
+			rtt = in.now - t.sentAt
 		}
 	} else {
-		progress, rtt = t.tx.ack(in.block, now)
+		progress, rtt = t.tx.ack(in.block, in.now)
 		if progress {
 			e.prove(t)
 		}
@@ -100,8 +140,8 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 			t.rto.measured(rtt)
 		}
 		t.rto.tries = 0
-		t.giveUp = now + max(e.timeout, silentIntervals*t.rto.fixed)
-		t.repeatAt = now + t.rto.interval()
+		t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+		t.repeatAt = in.now + t.rto.interval()
 	}
 	if t.tx.pending() {
 		e.wantSend(t)
@@ -109,9 +149,11 @@ func (e *engine) ack(now time.Duration, t *transfer, _ netip.AddrPort, in input)
 }
 
 // resend is the timer of a download.
-func (e *engine) resend(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+func (e *engine) resend(t *transfer, in input) {
 	t.rto.tries++
-	if t.waits && (t.rto.tries >= halfOpenSends || t.opening && t.amplifies() || !t.opening && t.rto.tries > 1) { // DATA goes twice to who has never answered
+	// DATA goes twice to a peer that has never answered
+	if t.waits && (t.rto.tries >= halfOpenSends || t.opening && t.amplifies() || !t.opening &&
+		t.rto.tries > 1) {
 		t.repeatAt = never
 		return
 	}
@@ -121,6 +163,6 @@ func (e *engine) resend(now time.Duration, t *transfer, _ netip.AddrPort, _ inpu
 	} else {
 		t.tx.timeout()
 	}
-	t.repeatAt = now + t.rto.interval()
+	t.repeatAt = in.now + t.rto.interval()
 	e.wantSend(t)
 }

@@ -5,37 +5,51 @@ import (
 	"time"
 )
 
-// engine is every transfer of one socket, as a state machine without IO: datagrams, the ends of the handler's calls and the
-// time go in; datagrams, calls of the handler, ends of transfers and the next deadline come out. The time is an argument,
-// counted from any moment. One goroutine owns an engine.
-//
-// What happens in which state stands in the tables of states.go.
-type engine struct {
+// engineConfig is what an engine is made with, and keeps.
+type engineConfig struct {
 	limits         Limits
-	port           uint16 // its own
-	ackTimeout     time.Duration
+	port           uint16        // of its socket
+	ackTimeout     time.Duration // 0 for the default, as the other times
 	timeout        time.Duration
 	handlerTimeout time.Duration
 	accept         func(*Request) error
 	option         func(r *Request, name, value string) (answer string, ok bool)
 	reads          bool      // the handler serves reads
 	epoch          time.Time // of the times that go in
+	bound          bound     // of requests and ERRORs of each source; nil for one of its own
+	trains         bool      // a window's blocks may leave together
+}
 
-	peers    map[netip.AddrPort]*transfer // by the peer's TID: with one port that is all there is to tell transfers apart
-	sources  map[netip.Addr]source        // transfers of each source
-	calls    map[uint64]*transfer         // those whose handler runs, by id; a transfer may be here and no longer in peers
-	unproven chain                        // transfers whose peer has not answered yet
-	loads    queue                        // reads that wait for their handler
-	loading  int                          // reads whose handler runs
+// engine is every transfer of one socket, as a state machine without IO, clock or lock. One
+// goroutine owns it. The table in states.go says what happens in which state.
+//
+// The caller owes it:
+//   - packet for each datagram as it comes, and completed once for each call that take handed out;
+//   - tick at the deadline or soon after it, with a time that never runs backwards;
+//   - after any of these: send until it has nothing, and take.
+//
+// The engine owes the caller:
+//   - each request that was understood ends in exactly one Outcome, but for those that Again marks;
+//   - a call is handed out once, and its body is whole; no receipt leaves before completed(nil);
+//   - deadline is right until the next call of a method; send never waits for a peer;
+//   - it holds no more memory and no more transfers than its limits say.
+type engine struct {
+	engineConfig
+
+	// By the peer's TID: with one port nothing else tells transfers apart.
+	peers    map[netip.AddrPort]*transfer
+	sources  map[netip.Addr]source // transfers of each source
+	calls    map[uint64]*transfer  // those whose handler runs, by id; their peer may have gone
+	unproven chain                 // transfers whose peer has not answered yet
+	loads    queue                 // reads that wait for their handler
+	loading  int                   // reads whose handler runs
 	timers   timers
 	lastID   uint64
 	memory   int64 // bytes held for bodies, in both directions
 	ready    queue // transfers that have something to send
 	strays   []stray
-	alone    int   // calls whose peer has gone
-	bound    bound // of requests and ERRORs of each source
-	trains   bool  // a window's blocks may leave together
-	closing  bool  // no new requests
+	alone    int  // calls whose peer has gone
+	closing  bool // no new requests
 
 	asked [OpWrite + 1]int64 // requests that were understood, by what they ask for
 
@@ -43,12 +57,13 @@ type engine struct {
 	ended []Outcome // transfers that ended, until taken
 }
 
-// source counts the transfers of one address: all, with those whose handler still runs though their peer has gone; those whose peers have
-// never answered, and the reads among these; and those that have ended and linger.
+// source counts the transfers of one address: all, with those whose handler still runs though their
+// peer has gone; those whose peers have never answered, and the reads among these; and those that
+// have ended and linger.
 type source struct{ all, unproven, reads, ended int }
 
-// call is a call of the handler to be made. Joining and summing up an upload's body is left to whoever makes it: that takes longer
-// than the packets of many others.
+// call is a call of the handler to be made. Joining and summing up an upload's body is left to
+// whoever makes it: that takes longer than the packets of many others.
 type call struct {
 	id   uint64
 	req  *Request
@@ -71,13 +86,14 @@ type stray struct {
 	err   *Error
 }
 
-// datagram is one that came, or is to be sent, or a train of them. local is this host's address that it came to, or leaves from; the
-// zero value for any.
+// datagram is one that came, or is to be sent, or a train of them. local is this host's address
+// that it came to, or leaves from; the zero value for any.
 type datagram struct {
 	peer  netip.AddrPort
 	local netip.Addr
 	b     []byte
-	cut   int // bytes of each packet of a train but the last, which may be shorter; 0 where b is one packet
+	// bytes of each packet of a train but the last, which may be shorter; 0 where b is one packet
+	cut int
 }
 
 // packets yields the packets of d.
@@ -92,8 +108,10 @@ func (d datagram) packets(yield func([]byte) bool) {
 	yield(b)
 }
 
-// input is what happened to a transfer.
+// input is what happened to a transfer, or to a peer that has none.
 type input struct {
+	now   time.Duration
+	from  netip.AddrPort // the peer
 	local netip.Addr
 	raw   []byte // the datagram, valid during the call
 	block uint16 // of DATA and ACK
@@ -101,14 +119,61 @@ type input struct {
 	err   error  // of a handler that failed
 }
 
-func newEngine(l Limits) *engine {
-	return &engine{
-		limits:  l.withDefaults(),
-		peers:   make(map[netip.AddrPort]*transfer),
-		sources: make(map[netip.Addr]source),
-		calls:   make(map[uint64]*transfer),
-		bound:   newRates(0),
+func newEngine(c engineConfig) *engine {
+	c.limits = c.limits.withDefaults()
+	for of, def := range map[*time.Duration]time.Duration{
+		&c.ackTimeout: defaultAckTimeout, &c.timeout: defaultTimeout,
+		&c.handlerTimeout: defaultTimeout,
+	} {
+		if *of <= 0 {
+			*of = def
+		}
 	}
+	if c.bound == nil {
+		c.bound = newRates(0)
+	}
+	return &engine{
+		engineConfig: c,
+		peers:        make(map[netip.AddrPort]*transfer),
+		sources:      make(map[netip.Addr]source),
+		calls:        make(map[uint64]*transfer),
+	}
+}
+
+// take hands out the handler calls to make and the transfers that ended. Both slices are valid
+// until the next call of a method.
+func (e *engine) take() (begun []call, ended []Outcome) {
+	begun, ended = e.begun, e.ended
+	e.begun, e.ended = e.begun[:0], e.ended[:0]
+	return begun, ended
+}
+
+// busy reports whether a handler runs.
+func (e *engine) busy() bool { return len(e.calls) > 0 }
+
+// stats returns how things stand: the requests so far, and what is under way.
+func (e *engine) stats() (n Stats) {
+	n.Reads, n.Writes, n.Held = e.asked[OpRead], e.asked[OpWrite], e.memory
+	for _, t := range e.peers {
+		switch {
+		case t.state == lingering:
+			n.Receipts++
+		case t.state == loading || t.state == sending:
+			n.Downloads++
+		default:
+			n.Uploads++
+		}
+	}
+	for _, t := range e.calls {
+		switch {
+		case t.state != alone:
+		case t.req.Op == OpRead:
+			n.Downloads++
+		default:
+			n.Uploads++
+		}
+	}
+	return n
 }
 
 // packet takes a datagram that came from a peer to the address local.
@@ -119,19 +184,19 @@ func (e *engine) packet(now time.Duration, from netip.AddrPort, local netip.Addr
 	}
 	op, block := header(b)
 	t := e.peers[from]
-	in := input{local: local, raw: b, block: block}
+	in := input{now: now, from: from, local: local, raw: b, block: block}
 	switch op {
 	case opRRQ, opWRQ:
-		e.dispatch(now, t, from, onRequest, in)
+		e.dispatch(t, onRequest, in)
 	case opDATA:
-		e.dispatch(now, t, from, onData, in)
+		e.dispatch(t, onData, in)
 	case opACK:
-		e.dispatch(now, t, from, onACK, in)
+		e.dispatch(t, onACK, in)
 	case opERROR:
-		e.dispatch(now, t, from, onERROR, in)
+		e.dispatch(t, onERROR, in)
 	case 0: // too short to be anything
 	default:
-		e.dispatch(now, t, from, onOther, in)
+		e.dispatch(t, onOther, in)
 	}
 }
 
@@ -150,7 +215,7 @@ func (e *engine) completed(now time.Duration, id uint64, body []byte, err error)
 	if err != nil {
 		ev = onFailed
 	}
-	e.dispatch(now, t, t.peer, ev, input{body: body, err: err})
+	e.dispatch(t, ev, input{now: now, from: t.peer, body: body, err: err})
 	e.load()
 }
 
@@ -163,9 +228,9 @@ func (e *engine) tick(now time.Duration) {
 		}
 		switch {
 		case now >= t.giveUp:
-			e.dispatch(now, t, t.peer, onSilence, input{})
+			e.dispatch(t, onSilence, input{now: now, from: t.peer})
 		default:
-			e.dispatch(now, t, t.peer, onTimer, input{})
+			e.dispatch(t, onTimer, input{now: now, from: t.peer})
 		}
 	}
 }
@@ -173,8 +238,8 @@ func (e *engine) tick(now time.Duration) {
 // deadline is when tick wants to be called next; ok is false where nothing waits.
 func (e *engine) deadline() (at time.Duration, ok bool) { return e.timers.first() }
 
-// send returns the next datagram to send, written into buf, which must have room for the largest. Transfers take turns, datagram by
-// datagram, or train by train.
+// send returns the next datagram to send, written into buf, which must have room for the largest.
+// Transfers take turns, datagram by datagram, or train by train.
 func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 	if last := len(e.strays) - 1; last >= 0 {
 		s := e.strays[last]
@@ -232,7 +297,8 @@ func (e *engine) abort() {
 	}
 }
 
-// idle reports whether nothing is under way: no transfer, no receipt that lingers, no call of the handler.
+// idle reports whether nothing is under way: no transfer, no receipt that lingers, no call of the
+// handler.
 func (e *engine) idle() bool { return len(e.peers) == 0 && len(e.calls) == 0 }
 
 // refuse tells a peer without a transfer that it won't have one.
@@ -246,8 +312,10 @@ func (e *engine) refuse(now time.Duration, to netip.AddrPort, local netip.Addr, 
 // maxStrays bounds the ERRORs that wait to be sent.
 const maxStrays = 256
 
-// answerable reports whether an answer to a source may be sent at all: never to a group, and not to port 0.
+// answerable reports whether an answer to a source may be sent at all: never to a group, and not to
+// port 0.
 func answerable(a netip.AddrPort) bool {
 	ip := a.Addr()
-	return a.Port() != 0 && ip.IsValid() && !ip.IsMulticast() && !ip.IsUnspecified() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return a.Port() != 0 && ip.IsValid() && !ip.IsMulticast() && !ip.IsUnspecified() &&
+		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

@@ -13,10 +13,10 @@ import (
 // upload gets an engine ready for DATA 1 of an upload from peer A.
 func upload(tb testing.TB, l Limits, blksize string) (*engine, []byte) {
 	tb.Helper()
-	e := newEngine(l)
-	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	e := newEngine(engineConfig{limits: l})
 	buf := make([]byte, maxDatagram)
-	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00blksize\x00"+blksize+"\x00"))
+	e.packet(0, testPeers["A"], netip.Addr{},
+		[]byte("\x00\x02fw1\x00octet\x00blksize\x00"+blksize+"\x00"))
 	for {
 		if _, ok := e.send(0, buf); !ok {
 			return e, buf
@@ -84,11 +84,11 @@ func TestBodyMemory(t *testing.T) {
 	}
 }
 
-// TestGoneWhileQueued: a transfer ends while it waits for its turn to send, which happens when many have something to send.
+// TestGoneWhileQueued: a transfer ends while it waits for its turn to send, which happens when many
+// have something to send.
 func TestGoneWhileQueued(t *testing.T) {
 	for _, last := range []string{"\x00\x05\x00\x00gone\x00", "\x00\x02other\x00octet\x00"} {
-		e := newEngine(Limits{})
-		e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+		e := newEngine(engineConfig{limits: Limits{}})
 		e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00"))
 		e.packet(0, testPeers["A"], netip.Addr{}, []byte(last))
 		for ok := true; ok; {
@@ -100,8 +100,7 @@ func TestGoneWhileQueued(t *testing.T) {
 // TestNothingStays: after any datagrams whatsoever, and time, the engine is as empty as at first.
 func TestNothingStays(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	e := newEngine(Limits{})
-	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	e := newEngine(engineConfig{limits: Limits{}, reads: true})
 	buf := make([]byte, maxDatagram)
 	now := time.Duration(0)
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
@@ -141,8 +140,10 @@ func TestNothingStays(t *testing.T) {
 			_, more = e.send(now, buf)
 		}
 	}
-	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || len(e.calls) != 0 || e.wantsToSend() || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
-		t.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d sources, %d unproven, %d loading stay, to send: %v", len(e.peers), len(e.calls), e.memory,
+	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || len(e.calls) != 0 ||
+		e.wantsToSend() || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
+		t.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d sources, %d unproven, %d "+
+			"loading stay, to send: %v", len(e.peers), len(e.calls), e.memory,
 			len(e.timers.heap), len(e.sources), e.unproven.size, e.loading, e.wantsToSend())
 	}
 }
@@ -171,11 +172,12 @@ func TestSenderIgnoresOldACKs(t *testing.T) {
 	}
 }
 
-// TestReadsWaitForMemory: reads run their handler while a largest file fits, one at least, and the others wait.
+// TestReadsWaitForMemory: reads run their handler while a largest file fits, one at least, and the
+// others wait.
 func TestReadsWaitForMemory(t *testing.T) {
 	for memory, want := range map[int64]int{1000: 1, 2500: 2, 10000: 4} {
-		e := newEngine(Limits{MaxSize: 1000, MaxRead: 1000, Memory: memory})
-		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+		e := newEngine(engineConfig{limits: Limits{MaxSize: 1000, MaxRead: 1000, Memory: memory},
+			reads: true})
 		for _, p := range []string{"A", "B", "C", "H"} {
 			e.packet(0, testPeers[p], netip.Addr{}, []byte("\x00\x01f\x00octet\x00"))
 		}
@@ -186,18 +188,19 @@ func TestReadsWaitForMemory(t *testing.T) {
 			e.completed(0, e.begun[n].id, nil, errTooLarge)
 		}
 		if len(e.begun) != 4 || e.memory != 0 || e.loading != 0 {
-			t.Errorf("memory of %d: %d handlers ran, %d bytes, %d loading", memory, len(e.begun), e.memory, e.loading)
+			t.Errorf("memory of %d: %d handlers ran, %d bytes, %d loading", memory, len(e.begun),
+				e.memory, e.loading)
 		}
 	}
 }
 
 // TestOneSourceCrowdsOutNobody: requests of one address, never followed up, leave another's alone.
 func TestOneSourceCrowdsOutNobody(t *testing.T) {
-	e := newEngine(Limits{Transfers: 100})
-	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	e := newEngine(engineConfig{limits: Limits{Transfers: 100}, reads: true})
 	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00"))
 	for port := range uint16(1000) {
-		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{}, []byte("\x00\x02flood\x00octet\x00"))
+		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{},
+			[]byte("\x00\x02flood\x00octet\x00"))
 	}
 	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x03\x00\x01x"))
 	if len(e.begun) != 1 || e.begun[0].req.Filename != "fw1" {
@@ -205,13 +208,12 @@ func TestOneSourceCrowdsOutNobody(t *testing.T) {
 	}
 }
 
-// TestBlindDataCrowdsOutNobody: requests followed up by blind DATA fill the table, and a device is served all the same: from few
-// addresses, or each from one of its own.
+// TestBlindDataCrowdsOutNobody: requests followed up by blind DATA fill the table, and a device is
+// served all the same: from few addresses, or each from one of its own.
 func TestBlindDataCrowdsOutNobody(t *testing.T) {
 	for name, sources := range map[string]int{"100 addresses": 100, "an address each": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(Limits{Transfers: 10_000})
-			e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+			e := newEngine(engineConfig{limits: Limits{Transfers: 10_000}})
 			buf, now, n := make([]byte, maxDatagram), time.Duration(0), 0
 			said := map[netip.AddrPort]string{}
 			deliver := func(from netip.AddrPort, b string) {
@@ -225,7 +227,8 @@ func TestBlindDataCrowdsOutNobody(t *testing.T) {
 			flood := func(span time.Duration) { // 1,000 a second
 				for end := now + span; now < end; now += time.Millisecond {
 					source := n % sources
-					from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18 + byte(source>>16), byte(source >> 8), byte(source)}), 2000+uint16(n/sources))
+					from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18 + byte(source>>16),
+						byte(source >> 8), byte(source)}), 2000+uint16(n/sources))
 					n++
 					deliver(from, "\x00\x02flood\x00octet\x00")
 					deliver(from, "\x00\x03\x00\x01"+strings.Repeat("x", defaultBlksize))
@@ -238,7 +241,8 @@ func TestBlindDataCrowdsOutNobody(t *testing.T) {
 					t.Fatalf("after block %d the device hears %q", block, got)
 				}
 				flood(200 * time.Millisecond)
-				deliver(testPeers["A"], "\x00\x03\x00"+string([]byte{block + 1})+strings.Repeat("x", defaultBlksize))
+				deliver(testPeers["A"], "\x00\x03\x00"+string([]byte{block + 1})+strings.Repeat("x",
+					defaultBlksize))
 			}
 			if len(e.peers) > e.limits.Transfers {
 				t.Errorf("%d transfers of %d", len(e.peers), e.limits.Transfers)
@@ -247,11 +251,11 @@ func TestBlindDataCrowdsOutNobody(t *testing.T) {
 	}
 }
 
-// TestReplacedWhileFull: the same request again, while its receipt lingers and the table is full, takes the receipt's place.
+// TestReplacedWhileFull: the same request again, while its receipt lingers and the table is full,
+// takes the receipt's place.
 func TestReplacedWhileFull(t *testing.T) {
 	others := []string{"A2", "B", "C", "G", "H"}
-	e := newEngine(Limits{Transfers: 1 + len(others)})
-	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	e := newEngine(engineConfig{limits: Limits{Transfers: 1 + len(others)}})
 	buf, now := make([]byte, maxDatagram), time.Duration(0)
 	deliver := func(from netip.AddrPort, b string) {
 		e.packet(now, from, netip.Addr{}, []byte(b))
@@ -281,14 +285,15 @@ func TestReplacedWhileFull(t *testing.T) {
 	}
 }
 
-// TestRunningHandlersCount: uploads whose handler runs count as transfers of their source and as memory, though they are empty and their
-// port has begun another.
+// TestRunningHandlersCount: uploads whose handler runs count as transfers of their source and as
+// memory, though they are empty and their port has begun another.
 func TestRunningHandlersCount(t *testing.T) {
-	for name, limits := range map[string]Limits{"transfers": {Transfers: 100}, "memory": {Memory: 50 * callCost}} {
-		e := newEngine(limits)
-		e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	for name, limits := range map[string]Limits{"transfers": {Transfers: 100},
+		"memory": {Memory: 50 * callCost}} {
+		e := newEngine(engineConfig{limits: limits})
 		for n := range 1000 {
-			e.packet(0, testPeers["A"], netip.Addr{}, fmt.Appendf(nil, "\x00\x02empty%d\x00octet\x00", n))
+			e.packet(0, testPeers["A"], netip.Addr{},
+				fmt.Appendf(nil, "\x00\x02empty%d\x00octet\x00", n))
 			e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x03\x00\x01"))
 		}
 		if len(e.begun) < 45 || len(e.begun) > 50 {
@@ -299,18 +304,20 @@ func TestRunningHandlersCount(t *testing.T) {
 		}
 		e.tick(time.Hour)
 		if !e.idle() || e.memory != 0 || len(e.sources) != 0 || e.alone != 0 {
-			t.Errorf("%s: %d bytes, %d sources and %d calls stay", name, e.memory, len(e.sources), e.alone)
+			t.Errorf("%s: %d bytes, %d sources and %d calls stay", name, e.memory, len(e.sources),
+				e.alone)
 		}
 	}
 }
 
-// TestForgedReadsOfNothing: reads of files that aren't there are answered as often as other mistakes are.
+// TestForgedReadsOfNothing: reads of files that aren't there are answered as often as other
+// mistakes are.
 func TestForgedReadsOfNothing(t *testing.T) {
-	e := newEngine(Limits{})
-	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	e := newEngine(engineConfig{limits: Limits{}, reads: true})
 	buf, sent := make([]byte, maxDatagram), 0
 	for port := range uint16(2000) {
-		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{}, []byte("\x00\x01x\x00octet\x00"))
+		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{},
+			[]byte("\x00\x01x\x00octet\x00"))
 		for _, c := range e.begun {
 			e.completed(0, c.id, nil, &Error{Code: CodeNotFound, Message: "file not found"})
 		}
@@ -324,10 +331,10 @@ func TestForgedReadsOfNothing(t *testing.T) {
 	}
 }
 
-// TestReflection: what forged requests make a server send to their victim is bounded, whatever their number.
+// TestReflection: what forged requests make a server send to their victim is bounded, whatever
+// their number.
 func TestReflection(t *testing.T) {
-	e := newEngine(Limits{})
-	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+	e := newEngine(engineConfig{limits: Limits{}, reads: true})
 	buf := make([]byte, maxDatagram)
 	asked, sent, now := 0, 0, time.Duration(0)
 	settle := func() {
@@ -357,24 +364,40 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// TestReflectionBytes: what one request from a forged address makes the server send there, before and after its time is up: less
-// than three times the request's own bytes where it bears options, two blocks where it doesn't.
+// TestReflectionBytes: what one request from a forged address makes the server send there, before
+// and after its time is up: less than three times the request's own bytes where it bears options,
+// two blocks where it doesn't.
 func TestReflectionBytes(t *testing.T) {
-	for request, bound := range map[string]int{
-		"\x00\x02f\x00octet\x00blksize\x001428\x00":                                                  0,
-		"\x00\x02f\x00octet\x00blksize\x008\x00":                                                     0,
-		"\x00\x02f\x00octet\x00timeout\x001\x00":                                                     0,
-		"\x00\x02f\x00octet\x00tsize\x00404\x00blksize\x00512\x00timeout\x006\x00":                   0,
-		"\x00\x01f\x00octet\x00blksize\x0065464\x00windowsize\x0064\x00":                             0,
-		"\x00\x01f\x00octet\x00tsize\x000\x00":                                                       0,
-		"\x00\x01f\x00octet\x00windowsize\x0065535\x00":                                              0,
-		"\x00\x01f\x00octet\x00tsize\x000\x00blksize\x001428\x00windowsize\x009\x00timeout\x001\x00": 0,
-		"\x00\x01f\x00octet\x00":                                                                     2 * (headerSize + defaultBlksize),
-		"\x00\x01f\x00octet\x00mystery\x00":                                                          2 * (headerSize + defaultBlksize),
-		"\x00\x02f\x00octet\x00":                                                                     4 * headerSize,
+	for _, c := range []struct {
+		request string
+		bound   int
+	}{
+		{"\x00\x02f\x00octet\x00blksize\x001428\x00",
+			0},
+		{"\x00\x02f\x00octet\x00blksize\x008\x00",
+			0},
+		{"\x00\x02f\x00octet\x00timeout\x001\x00",
+			0},
+		{"\x00\x02f\x00octet\x00tsize\x00404\x00blksize\x00512\x00timeout\x006\x00",
+			0},
+		{"\x00\x01f\x00octet\x00blksize\x0065464\x00windowsize\x0064\x00",
+			0},
+		{"\x00\x01f\x00octet\x00tsize\x000\x00",
+			0},
+		{"\x00\x01f\x00octet\x00windowsize\x0065535\x00",
+			0},
+		{"\x00\x01f\x00octet\x00tsize\x000\x00blksize\x001428\x00windowsize\x009\x00" +
+			"timeout\x001\x00",
+			0},
+		{"\x00\x01f\x00octet\x00",
+			2 * (headerSize + defaultBlksize)},
+		{"\x00\x01f\x00octet\x00mystery\x00",
+			2 * (headerSize + defaultBlksize)},
+		{"\x00\x02f\x00octet\x00",
+			4 * headerSize},
 	} {
-		e := newEngine(Limits{})
-		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+		request, bound := c.request, c.bound
+		e := newEngine(engineConfig{limits: Limits{}, reads: true})
 		buf := make([]byte, maxDatagram)
 		sent, now := 0, time.Duration(0)
 		settle := func() {
@@ -397,7 +420,8 @@ func TestReflectionBytes(t *testing.T) {
 		if bound == 0 {
 			bound = 3*len(request) - 1
 		}
-		if t.Logf("%3d bytes asked, %4d sent: %q", len(request), sent, request); sent > bound || sent == 0 {
+		if t.Logf("%3d bytes asked, %4d sent: %q", len(request), sent, request); sent > bound ||
+			sent == 0 {
 			t.Errorf("%q: %d bytes were sent, at most %d may be", request, sent, bound)
 		}
 	}
@@ -405,8 +429,7 @@ func TestReflectionBytes(t *testing.T) {
 
 // TestRates: one source that floods is refused, politely and rarely, and another isn't.
 func TestRates(t *testing.T) {
-	e := newEngine(Limits{})
-	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	e := newEngine(engineConfig{limits: Limits{}})
 	buf := make([]byte, maxDatagram)
 	admitted, refusals := 0, 0
 	for n := range 30_000 { // in one second
@@ -423,7 +446,8 @@ func TestRates(t *testing.T) {
 			}
 		}
 	}
-	if admitted < requestBurst || admitted > requestBurst+requestRate+1 || refusals < sourceErrorRate || refusals > 2*sourceErrorRate+1 {
+	if admitted < requestBurst || admitted > requestBurst+requestRate+1 ||
+		refusals < sourceErrorRate || refusals > 2*sourceErrorRate+1 {
 		t.Errorf("%d admitted, %d refused", admitted, refusals)
 	}
 	e.packet(time.Second, testPeers["A"], netip.Addr{}, []byte("\x00\x02f\x00octet\x00"))
@@ -434,8 +458,7 @@ func TestRates(t *testing.T) {
 
 // TestMemoryIsShared: where the memory is spent, the source that holds most of it is refused first.
 func TestMemoryIsShared(t *testing.T) {
-	e := newEngine(Limits{Memory: 4 << 20})
-	e.ackTimeout, e.timeout, e.handlerTimeout = defaultAckTimeout, defaultTimeout, defaultTimeout
+	e := newEngine(engineConfig{limits: Limits{Memory: 4 << 20}})
 	buf := make([]byte, maxDatagram)
 	said := map[netip.AddrPort]string{}
 	deliver := func(to netip.AddrPort, b []byte) {
@@ -444,12 +467,16 @@ func TestMemoryIsShared(t *testing.T) {
 			said[d.peer] = string(d.b)
 		}
 	}
-	ports := func(p string, n uint16) netip.AddrPort { return netip.AddrPortFrom(testPeers[p].Addr(), 2000+n) }
+	ports := func(p string, n uint16) netip.AddrPort {
+		return netip.AddrPortFrom(testPeers[p].Addr(), 2000+n)
+	}
 	for n := range uint16(8) { // begun before the memory is scarce
 		deliver(ports("B", n), []byte("\x00\x02b\x00octet\x00blksize\x0065464\x00"))
 	}
 	deliver(testPeers["A"], []byte("\x00\x02a\x00octet\x00blksize\x0065464\x00"))
-	data := func(block byte) []byte { return append([]byte{0, 3, 0, block}, make([]byte, 65464)...) }
+	data := func(block byte) []byte {
+		return append([]byte{0, 3, 0, block}, make([]byte, 65464)...)
+	}
 	for block := byte(1); block <= 20; block++ {
 		for n := range uint16(8) {
 			deliver(ports("B", n), data(block))
@@ -466,7 +493,8 @@ func TestMemoryIsShared(t *testing.T) {
 		}
 	}
 	if refused == 0 || refused == 8 || e.memory > e.limits.Memory {
-		t.Errorf("%d uploads of the large source were refused, %d bytes of %d are held", refused, e.memory, e.limits.Memory)
+		t.Errorf("%d uploads of the large source were refused, %d bytes of %d are held", refused,
+			e.memory, e.limits.Memory)
 	}
 }
 

@@ -21,12 +21,14 @@ const (
 	CodeOptions    ErrorCode = 8 // option negotiation failed
 )
 
-// An Error is trouble that the peer is told; what the peer tells is a [PeerError]. A [Handler] that returns one has its Code and
-// Message sent as they are; Err is the cause, which goes to the log and never to the peer.
+// An Error is trouble that the peer is told; what the peer tells is a [PeerError]. A [Handler] that
+// returns one has its Code and Message sent as they are; Err is the cause, which goes to the log
+// and never to the peer.
 type Error struct {
-	Code    ErrorCode
-	Message string // NetASCII without control characters (RFC 1350, section 5), cut at 507 bytes on the wire
-	Err     error  // the cause; may be nil
+	Code ErrorCode
+	// NetASCII without control characters (RFC 1350, section 5), cut at 507 bytes on the wire
+	Message string
+	Err     error // the cause; may be nil
 }
 
 func (e *Error) Error() string {
@@ -46,14 +48,20 @@ var (
 	errOperation  = &Error{Code: CodeIllegal, Message: "illegal TFTP operation"}
 	errUnknownTID = &Error{Code: CodeUnknownTID, Message: "unknown transfer ID"}
 	errTooLarge   = &Error{Code: CodeFull, Message: "too large"}
-	errMemory     = &Error{Code: CodeFull, Message: "storage full", Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
-	errBusy       = &Error{Code: CodeUndefined, Message: "server busy, try again", Err: errors.New("too many transfers: raise Limits.Transfers")}
-	errFlood      = &Error{Code: CodeUndefined, Message: "too many requests, try again", Err: errors.New("one address asks more than 1,000 times a second")}
-	errNoReading  = &Error{Code: CodeAccess, Message: "not allowed", Err: errors.New("the handler does not serve reads")}
-	errAltered    = &Error{Code: CodeUndefined, Message: "a block came twice with different data"}
-	errSilent     = &Error{Code: CodeUndefined, Message: "timed out"}
-	errLate       = &Error{Code: CodeUndefined, Message: "storage unavailable, try again", Err: errors.New("the handler did not return in time")}
-	errShutdown   = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
+	errMemory     = &Error{Code: CodeFull, Message: "storage full",
+		Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
+	errBusy = &Error{Code: CodeUndefined, Message: "server busy, try again",
+		Err: errors.New("too many transfers: raise Limits.Transfers")}
+	errFlood = &Error{Code: CodeUndefined, Message: "too many requests, try again",
+		Err: errors.New("one address asks more than 1,000 times a second")}
+	errNoReading = &Error{Code: CodeAccess, Message: "not allowed",
+		Err: errors.New("the handler does not serve reads")}
+	errAltered = &Error{Code: CodeUndefined, Message: "a block came twice with different data"}
+	errBeyond  = &Error{Code: CodeUndefined, Message: "data after the last block"}
+	errSilent  = &Error{Code: CodeUndefined, Message: "timed out"}
+	errLate    = &Error{Code: CodeUndefined, Message: "storage unavailable, try again",
+		Err: errors.New("the handler did not return in time")}
+	errShutdown = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
 )
 
 // How a transfer ends of which its peer is not told, as the Err of an [Outcome].
@@ -63,8 +71,8 @@ var (
 	ErrNoReport = errNoReport // the handler has done it, after the peer had left
 )
 
-// wire returns what the peer is told of err: an *Error as it is, anything else as an internal error, since causes are not
-// the peer's business.
+// wire returns what the peer is told of err: an *Error as it is, anything else as an internal
+// error, since causes are not the peer's business.
 func wire(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

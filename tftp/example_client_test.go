@@ -39,7 +39,9 @@ func ExampleServer_Shutdown() {
 	if err != nil {
 		panic(err)
 	}
-	s := &tftp.Server{Handler: tftp.HandlerFunc(func(context.Context, *tftp.Request) error { return nil })}
+	s := &tftp.Server{Handler: tftp.HandlerFunc(func(context.Context, *tftp.Request) error {
+		return nil
+	})}
 	served := make(chan error)
 	go func() { served <- s.Serve(socket) }()
 

@@ -21,9 +21,11 @@ func serve(s *tftp.Server) (addr string) {
 	return c.LocalAddr().String()
 }
 
-// A handler that stores in memory: nil is the promise that the file is kept, and only then does the client hear "OK".
+// A handler that stores in memory: nil is the promise that the file is kept, and only then does the
+// client hear "OK".
 func ExampleServer() {
-	s := &tftp.Server{Handler: &memory{}} // a map with a mutex; see ServeTFTP and ReadTFTP of Handler and ReadHandler
+	// a map with a mutex; see ServeTFTP and ReadTFTP of Handler and ReadHandler
+	s := &tftp.Server{Handler: &memory{}}
 	defer s.Close()
 	addr := serve(s)
 
@@ -89,8 +91,8 @@ func ExampleServer_accept() {
 	// the peer says "not allowed" (TFTP error 2)
 }
 
-// An option of one's own (RFC 2347): the server answers what the client asks for. The package's client asks for none but the
-// standard ones, so the packets are written out here.
+// An option of one's own (RFC 2347): the server answers what the client asks for. The package's
+// client asks for none but the standard ones, so the packets are written out here.
 func ExampleServer_option() {
 	s := &tftp.Server{
 		Handler: tftp.HandlerFunc(func(context.Context, *tftp.Request) error { return nil }),

@@ -23,14 +23,16 @@ func FuzzRequest(f *testing.F) {
 		if r == nil {
 			return
 		}
-		e := newEngine(Limits{})
+		e := newEngine(engineConfig{limits: Limits{}})
 		answer, terms := e.negotiate(r, 1000)
-		if terms.blksize < minBlksize || terms.blksize > MaxBlksize || terms.windowsize < 1 || terms.windowsize > MaxWindowsize ||
+		if terms.blksize < minBlksize || terms.blksize > MaxBlksize || terms.windowsize < 1 ||
+			terms.windowsize > MaxWindowsize ||
 			terms.interval < 0 || terms.interval > maxInterval*time.Second || terms.tsize < -1 {
 			t.Errorf("%+v", terms)
 		}
 		for _, o := range answer { // only what was asked for, in digits, once
-			if asked, ok := lookup(r.Options, o.Name); !ok || strings.Trim(o.Value+asked, "0123456789") != "" {
+			if asked, ok := lookup(r.Options, o.Name); !ok ||
+				strings.Trim(o.Value+asked, "0123456789") != "" {
 				t.Errorf("%v answers %q", o, asked)
 			}
 		}
@@ -39,7 +41,8 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%v comes back as %v", answer, back)
 		}
 		again, err := parseRequest(appendRequest(nil, r))
-		if err != nil || again.Filename != r.Filename || again.Mode != r.Mode || formatOptions(again.Options) != formatOptions(r.Options) {
+		if err != nil || again.Filename != r.Filename || again.Mode != r.Mode ||
+			formatOptions(again.Options) != formatOptions(r.Options) {
 			t.Errorf("%+v comes back as %+v, %v", r, again, err)
 		}
 	})
@@ -52,17 +55,20 @@ func FuzzOACK(f *testing.F) {
 			return
 		}
 		options, ok := parseOACK(b)
-		i := newInitiator(0, &Request{Op: OpRead, Filename: "x", Mode: Octet, Options: []Option{{"blksize", "1428"}, {"windowsize", "8"}, {"timeout", "3"}, {"tsize", "0"}}},
+		i := newInitiator(0, &Request{Op: OpRead, Filename: "x", Mode: Octet,
+			Options: []Option{{"blksize", "1428"}, {"windowsize", "8"}, {"timeout", "3"},
+				{"tsize", "0"}}},
 			nil, serverPeers["P"], &Client{})
 		terms, err := i.agreed(options)
-		if ok && err == nil && (terms.blksize < 8 || terms.blksize > 1428 || terms.windowsize < 1 || terms.windowsize > 8 || terms.interval != 0 && terms.interval != 3*time.Second) {
+		if ok && err == nil && (terms.blksize < 8 || terms.blksize > 1428 || terms.windowsize < 1 ||
+			terms.windowsize > 8 || terms.interval != 0 && terms.interval != 3*time.Second) {
 			t.Errorf("%q is taken as %+v", b, terms)
 		}
 	})
 }
 
-// FuzzNetascii encodes and decodes in blocks of any size: the same bytes come back. Decoding anything loses nothing but the
-// second byte of a pair.
+// FuzzNetascii encodes and decodes in blocks of any size: the same bytes come back. Decoding
+// anything loses nothing but the second byte of a pair.
 func FuzzNetascii(f *testing.F) {
 	f.Add([]byte("a\r\nb\r\x00c\r"), 1)
 	f.Fuzz(func(t *testing.T, b []byte, block int) {
@@ -85,14 +91,15 @@ func FuzzNetascii(f *testing.F) {
 	})
 }
 
-// FuzzEngine takes bytes for a sequence of peers, packets and pauses: no panic, and in the end nothing stays.
+// FuzzEngine takes bytes for a sequence of peers, packets and pauses: no panic, and in the end
+// nothing stays.
 func FuzzEngine(f *testing.F) {
 	f.Add([]byte("\x00\x10\x00\x02f\x00octet\x00\x00\x05\x00\x03\x00\x01x"))
 	f.Add([]byte("\x01\x1b\x00\x01f\x00netascii\x00windowsize\x003\x00\x01\x04\x00\x04\x00\x00"))
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
 	f.Fuzz(func(t *testing.T, script []byte) {
-		e := newEngine(Limits{MaxSize: 2000, Memory: 20000 + 2*callCost, Transfers: 4})
-		e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
+		e := newEngine(engineConfig{limits: Limits{MaxSize: 2000, Memory: 20000 + 2*callCost,
+			Transfers: 4}, reads: true})
 		buf := make([]byte, maxDatagram)
 		now, sent := time.Duration(0), 0
 		settle := func(fate byte) {
@@ -119,16 +126,19 @@ func FuzzEngine(f *testing.F) {
 				}
 			}
 		}
-		for len(script) >= 2 { // peer and fate, size, packet; then as many 16 ms as the packet's first byte
+		// peer and fate, size, packet; then as many 16 ms as the packet's first byte
+		for len(script) >= 2 {
 			who, size := script[0], int(script[1])
 			script = script[2:]
 			size = min(size, len(script))
 			packet := script[:size]
 			script = script[size:]
-			e.packet(now, testPeers[names[int(who&0xf)%len(names)]], netip.MustParseAddr("192.0.2.100"), packet)
+			e.packet(now, testPeers[names[int(who&0xf)%len(names)]],
+				netip.MustParseAddr("192.0.2.100"), packet)
 			settle(who)
 			if size > 2 {
-				now += time.Duration(binary.BigEndian.Uint16(packet[1:])&0xff) * 16 * time.Millisecond
+				units := binary.BigEndian.Uint16(packet[1:]) & 0xff
+				now += time.Duration(units) * 16 * time.Millisecond
 			}
 		}
 		for at, ok := e.deadline(); ok; at, ok = e.deadline() {
@@ -140,7 +150,8 @@ func FuzzEngine(f *testing.F) {
 		}
 		settle(0)
 		if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 {
-			t.Errorf("%d transfers, %d calls, %d bytes, %d timers stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap))
+			t.Errorf("%d transfers, %d calls, %d bytes, %d timers stay", len(e.peers), len(e.calls),
+				e.memory, len(e.timers.heap))
 		}
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// initiator is the side of one transfer that sends the request, as a state machine without IO, like engine: packets and
-// the time go in, packets and the next deadline come out.
+// initiator is the side of one transfer that sends the request, as a state machine without IO, like
+// engine: packets and the time go in, packets and the next deadline come out.
 type initiator struct {
 	req     *Request
 	request []byte
@@ -52,7 +52,9 @@ var (
 )
 
 // newInitiator begins a transfer. body is what a write sends, in its mode's encoding already.
-func newInitiator(now time.Duration, r *Request, body []byte, server netip.AddrPort, c *Client) *initiator {
+func newInitiator(
+	now time.Duration, r *Request, body []byte, server netip.AddrPort, c *Client,
+) *initiator {
 	i := &initiator{
 		req: r, request: appendRequest(nil, r), body: body, maxSize: c.maxSize(), total: -1,
 		server:   netip.AddrPortFrom(server.Addr().Unmap(), server.Port()),
@@ -74,8 +76,8 @@ func (i *initiator) ask(now time.Duration) {
 	i.asking, i.sentAt, i.repeatAt = true, now, now+i.rto.interval()
 }
 
-// packet takes a datagram. The first one from the server's address fixes the server's TID; what comes from another is
-// refused and disturbs nothing.
+// packet takes a datagram. The first one from the server's address fixes the server's TID; what
+// comes from another is refused and disturbs nothing.
 func (i *initiator) packet(now time.Duration, from netip.AddrPort, b []byte) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	op, block := header(b)

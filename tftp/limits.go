@@ -7,18 +7,20 @@ import (
 )
 
 const (
-	// requestRate and requestBurst bound the requests of one source: a site behind NAT may begin as many transfers at once as one
-	// source can have, and then as many a second as a worker stores of small files. A flood from one address costs no more than that.
+	// requestRate and requestBurst bound the requests of one source: a site behind NAT may begin as
+	// many transfers at once as one source can have, and then as many a second as a worker stores
+	// of small files. A flood from one address costs no more than that.
 	requestRate  = 1000
 	requestBurst = 10000
 
-	// errorRate bounds the ERRORs a second to peers without a transfer: a few bytes each, and enough for every honest mistake.
-	// sourceErrorRate is what one source gets of it, so that a flood leaves room for others' mistakes.
+	// errorRate bounds the ERRORs a second to peers without a transfer: a few bytes each, and
+	// enough for every honest mistake. sourceErrorRate is what one source gets of it, so that a
+	// flood leaves room for others' mistakes.
 	errorRate       = 200
 	sourceErrorRate = 50
 
-	// rateSlots is how many sources are told apart by their rates. Two that share a slot share its allowance, at which an attacker
-	// who doesn't know the seed can't aim.
+	// rateSlots is how many sources are told apart by their rates. Two that share a slot share its
+	// allowance. An attacker doesn't know the seed, and so can't aim at a slot.
 	rateSlots = 1 << rateBits
 	rateBits  = 12
 )
@@ -43,7 +45,8 @@ func (a *allowance) take(now time.Duration) bool {
 // A bound says whether a source may do what it is about to. Engines that share a port share one.
 type bound interface {
 	request(now time.Duration, source netip.Addr) bool
-	error(now time.Duration, to netip.Addr) bool // that an ERROR goes to who has no transfer, or has not answered in it
+	// that an ERROR goes to a peer without a transfer, or that has not answered in it
+	error(now time.Duration, to netip.Addr) bool
 }
 
 // rates are the allowances of sources, in a table of fixed size, and of ERRORs in all.
@@ -73,46 +76,43 @@ func (r *rates) error(now time.Duration, to netip.Addr) bool {
 func (r *rates) slot(a netip.Addr) uint64 {
 	b := a.As16()
 	h := r.seed
-	for _, part := range [2]uint64{binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])} {
+	for _, part := range [2]uint64{binary.LittleEndian.Uint64(b[:8]),
+		binary.LittleEndian.Uint64(b[8:])} {
 		h = (h ^ part) * 0x9e3779b97f4a7c15 // Fibonacci hashing: the high bits depend on all
 		h ^= h >> 32
 	}
 	return h * 0x9e3779b97f4a7c15 >> (64 - rateBits)
 }
 
-// callCost is what a running handler costs besides its upload's body, in bytes, measured with the whole program while its database
-// stood still: it counts as memory held, or empty uploads would cost nothing.
+// callCost is what a running handler costs besides its upload's body, in bytes, measured with the
+// whole program while its database stood still: it counts as memory held, or empty uploads would
+// cost nothing.
 const callCost = 16 << 10
 
-// Of a full table some transfers are looked at to find one that makes room: enough that one of a flood's is among them, few enough for
-// each request.
+// Of a full table some transfers are looked at to find one that makes room: enough that one of a
+// flood's is among them, few enough for each request.
 const (
 	oldest  = 32 // of those whose peers have never answered
 	sampled = 64 // of all
-	// A transfer that was silent for so long may make room for another: devices pause for 4 s, and ask for a receipt again after 5 s.
+	// A transfer that was silent for so long may make room for another: devices pause for 4 s, and
+	// ask for a receipt again after 5 s.
 	silentFor = 6 * time.Second
 )
 
-// makeRoom drops a transfer for one of a source that has so many already. It may be one that is silent; or any one of a source that has
-// more; or, of a source that has as many, one whose peer has never answered. Of those that are looked at it is one of the source that has
-// most, and of these the one that has been silent for longest. So a flood goes on at its own cost, whether it follows its requests up with blind DATA or not, and not at
-// that of a device which sends. It reports whether there was one.
+// makeRoom drops a transfer for one of a source that has this many already, and reports whether it
+// found one that may yield. Of those it looks at it takes one of the source that has most, and of
+// these the one that has been silent for longest. So a flood pays for itself, also where it follows
+// its requests up with blind DATA, and not a device that sends.
 func (e *engine) makeRoom(now time.Duration, has int) bool {
 	var worst *transfer
 	most, longest := 0, time.Duration(0)
 	look := func(t *transfer) {
-		if e.calls[t.id] == t { // it would go on alone
+		silent, n := now-e.heard(t), e.held(t)
+		if !e.mayYield(t, silent, n, has) {
 			return
 		}
-		source := e.sources[t.peer.Addr()]
-		silent, n := now-e.heard(t), source.all-source.ended
-		if t.lingers {
-			n = source.ended
-		}
-		if silent > silentFor || t.waits && n >= has || !t.lingers && n > has+1 {
-			if n > most || n == most && silent > longest {
-				worst, most, longest = t, n, silent
-			}
+		if n > most || n == most && silent > longest {
+			worst, most, longest = t, n, silent
 		}
 	}
 	for i, t := 0, e.unproven.first; i < oldest && t != nil; i, t = i+1, t.after {
@@ -120,8 +120,10 @@ func (e *engine) makeRoom(now time.Duration, has int) bool {
 	}
 	heap := e.timers.heap
 	for i := range uint64(min(sampled, len(heap))) {
-		at := (e.lastID*sampled + i) * 0x9e3779b97f4a7c15 >> 32 // here and there, and the same when a simulation runs again
-		if t := heap[at%uint64(len(heap))]; t.state == receiving || t.state == sending || t.state == lingering {
+		// Here and there, and the same when a simulation runs again.
+		at := (e.lastID*sampled + i) * 0x9e3779b97f4a7c15 >> 32
+		switch t := heap[at%uint64(len(heap))]; t.state {
+		case receiving, sending, lingering:
 			look(t)
 		}
 	}
@@ -130,6 +132,33 @@ func (e *engine) makeRoom(now time.Duration, has int) bool {
 	}
 	e.drop(now, worst)
 	return true
+}
+
+// held returns how many transfers the source of t has: those that linger if t does, else the
+// others.
+func (e *engine) held(t *transfer) int {
+	source := e.sources[t.peer.Addr()]
+	if t.lingers {
+		return source.ended
+	}
+	return source.all - source.ended
+}
+
+// mayYield reports whether a transfer may make room for one of a source that has `has` of them. n
+// is what its own source has.
+func (e *engine) mayYield(t *transfer, silent time.Duration, n, has int) bool {
+	handlerRuns := e.calls[t.id] == t
+	if handlerRuns {
+		return false // it would go on alone
+	}
+	if silent > silentFor {
+		return true
+	}
+	if neverAnswered := t.waits; neverAnswered && n >= has {
+		return true
+	}
+	sourceHasMore := n > has+1
+	return sourceHasMore && !t.lingers
 }
 
 // heard is when a transfer last made progress.
@@ -154,8 +183,8 @@ func (e *engine) makeUnproven(now time.Duration) {
 	e.drop(now, t)
 }
 
-// drop ends a transfer for another. Who has never answered may not be who asked, and hears nothing; whose upload has ended needs no more
-// than its receipt.
+// drop ends a transfer for another. A peer that has never answered may not have asked, and hears
+// nothing; whose upload has ended needs no more than its receipt.
 func (e *engine) drop(now time.Duration, t *transfer) {
 	t.replying = false
 	switch {
@@ -170,8 +199,9 @@ func (e *engine) drop(now time.Duration, t *transfer) {
 	e.finish(t)
 }
 
-// makeMemory makes room for n more bytes of t's body where the memory is spent: the source that holds most is refused first, with
-// the largest of its uploads, and that may be t itself. It returns the refusal of t, or nil.
+// makeMemory makes room for n more bytes of t's body where the memory is spent: the source that
+// holds most is refused first, with the largest of its uploads, and that may be t itself. It
+// returns the refusal of t, or nil.
 func (e *engine) makeMemory(now time.Duration, t *transfer, n int64) *Error {
 	for e.memory+n > e.limits.Memory {
 		v := e.heaviest(t)
@@ -187,7 +217,8 @@ func (e *engine) makeMemory(now time.Duration, t *transfer, n int64) *Error {
 	return nil
 }
 
-// heaviest returns the largest upload under way of the source that holds most memory; t where no source holds more than its own.
+// heaviest returns the largest upload under way of the source that holds most memory; t where no
+// source holds more than its own.
 func (e *engine) heaviest(t *transfer) *transfer {
 	type holder struct {
 		bytes   int64
@@ -197,7 +228,8 @@ func (e *engine) heaviest(t *transfer) *transfer {
 	for _, p := range e.peers {
 		h := held[p.peer.Addr()]
 		h.bytes += p.budget
-		if p.state == receiving && p.budget > 0 && (h.largest == nil || p.budget > h.largest.budget) {
+		if p.state == receiving && p.budget > 0 &&
+			(h.largest == nil || p.budget > h.largest.budget) {
 			h.largest = p
 		}
 		held[p.peer.Addr()] = h

@@ -6,7 +6,8 @@ func Messages() []string {
 	var list []string
 	for _, e := range []*Error{errMalformed, errMode, errName, errOperation, errUnknownTID,
 		errTooLarge, errMemory,
-		errBusy, errFlood, errNoReading, errAltered, errSilent, errLate, errShutdown, wire(nil)} {
+		errBusy, errFlood, errNoReading, errAltered, errBeyond, errSilent, errLate, errShutdown,
+		wire(nil)} {
 		list = append(list, e.Message)
 	}
 	return list

@@ -1,13 +1,16 @@
 package tftp
 
-// Netascii (RFC 1350, section 1; RFC 764): a line ends in CR LF and a CR by itself is CR NUL. Here a line ends in LF.
+// Netascii (RFC 1350, section 1; RFC 764): a line ends in CR LF and a CR by itself is CR NUL. Here
+// a line ends in LF.
 
-// A netasciiDecoder turns netascii into bytes, block by block: the two bytes of a pair may come in two blocks.
+// A netasciiDecoder turns netascii into bytes, block by block: the two bytes of a pair may come in
+// two blocks.
 type netasciiDecoder struct {
 	cr bool // the last byte was a CR whose second byte is to come
 }
 
-// decode appends what b holds to dst. A CR before any other byte stays as it is: nothing that a peer sends is dropped.
+// decode appends what b holds to dst. A CR before any other byte stays as it is: nothing that a
+// peer sends is dropped.
 func (d *netasciiDecoder) decode(dst, b []byte) []byte {
 	for _, c := range b {
 		if d.cr {

@@ -44,7 +44,8 @@ func formatOptions(options []Option) string {
 	return b.String()
 }
 
-// number reads a value of decimal digits and nothing else; what is larger than most comes back as most.
+// number reads a value of decimal digits and nothing else; what is larger than most comes back as
+// most.
 func number(s string, most uint64) (uint64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false
@@ -66,9 +67,9 @@ type terms struct {
 
 func defaultTerms() terms { return terms{blksize: defaultBlksize, windowsize: 1, tsize: -1} }
 
-// negotiate answers the options of a request in the order they stand. What is unknown, malformed or below its range is left
-// out (RFC 2347); what is above is lowered where the RFC allows. size is the body's size of a read, and not used for a
-// write.
+// negotiate answers the options of a request in the order they stand. What is unknown, malformed or
+// below its range is left out (RFC 2347); what is above is lowered where the RFC allows. size is
+// the body's size of a read, and not used for a write.
 func (e *engine) negotiate(r *Request, size int64) (answer []Option, t terms) {
 	t = defaultTerms()
 	for _, o := range r.Options {
@@ -91,7 +92,8 @@ func (e *engine) negotiate(r *Request, size int64) (answer []Option, t terms) {
 			if !ok || n < 1 || n > maxInterval {
 				continue
 			}
-			t.interval, value = time.Duration(n)*time.Second, o.Value // RFC 2349: the same value, so the same digits
+			// RFC 2349: the same value, so the same digits
+			t.interval, value = time.Duration(n)*time.Second, o.Value
 		case "tsize":
 			n, ok := number(o.Value, 1<<63-1)
 			if !ok {

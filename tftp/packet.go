@@ -18,15 +18,20 @@ const (
 )
 
 const (
-	headerSize  = 4       // opcode and block number of DATA and ACK
-	maxMessage  = 512 - 5 // of an ERROR, so that it fits what every peer can take: opcode, code, message, NUL
-	maxName     = 512     // bytes of a file name; RFC 1350 sets no bound, RFC 2347 has requests of 512 bytes
-	maxRequest  = 2048    // bytes of a request: the longest name, and options several times as long as RFC 2347 allows
-	maxOptions  = 16      // of a request; there are seven that anybody sends
-	maxDatagram = 65535   // larger than any UDP payload, so that nothing arrives cut short
+	headerSize = 4 // opcode and block number of DATA and ACK
+	// of an ERROR, so that it fits what every peer can take: opcode, code, message, NUL
+	maxMessage = 512 - 5
+	// bytes of a file name; RFC 1350 sets no bound, RFC 2347 has requests of 512 bytes
+	maxName = 512
+	maxMode = 32 // bytes of an unknown mode, for the log
+	// bytes of a request: the longest name, and options several times as long as RFC 2347 allows
+	maxRequest  = 2048
+	maxOptions  = 16    // of a request; there are seven that anybody sends
+	maxDatagram = 65535 // larger than any UDP payload, so that nothing arrives cut short
 )
 
-// header returns the opcode and the block number, or the error code, of a packet; 0 where it is too short to be one.
+// header returns the opcode and the block number, or the error code, of a packet; 0 where it is too
+// short to be one.
 func header(b []byte) (op opcode, block uint16) {
 	if len(b) < headerSize {
 		return 0, 0
@@ -34,26 +39,28 @@ func header(b []byte) (op opcode, block uint16) {
 	return opcode(binary.BigEndian.Uint16(b)), binary.BigEndian.Uint16(b[2:])
 }
 
-// parseRequest takes an RRQ or WRQ apart. A name without value at the end is no option, NULs after the mode are padding,
-// and of an option that stands twice the first counts (RFC 2347, RFC 1350 section 5).
+// parseRequest takes an RRQ or WRQ apart. A name without value at the end is no option, NULs after
+// the mode are padding, and of an option that stands twice the first counts (RFC 2347, RFC 1350
+// section 5). Of a request that it refuses it returns what could be read, for the log.
 func parseRequest(b []byte) (*Request, *Error) {
 	r := &Request{Op: Op(binary.BigEndian.Uint16(b))}
 	name, rest, ok := bytes.Cut(b[2:], []byte{0})
+	r.Filename = string(name[:min(len(name), maxName)])
 	mode, rest, ok2 := bytes.Cut(rest, []byte{0})
+	r.Mode = Mode(mode[:min(len(mode), maxMode)])
 	switch {
 	case !ok || !ok2 || len(b) > maxRequest:
-		return nil, errMalformed
+		return r, errMalformed
 	case len(name) > maxName:
-		return nil, errName
+		return r, errName
 	}
-	r.Filename = string(name)
 	switch fold(mode) {
 	case "octet", "binary": // "binary" is what some clients say for octet
 		r.Mode = Octet
 	case "netascii":
 		r.Mode = Netascii
 	default: // mail among them, which RFC 1350 section 1 calls obsolete
-		return nil, errMode
+		return r, errMode
 	}
 	for len(r.Options) < maxOptions {
 		var option, value []byte
@@ -69,7 +76,8 @@ func parseRequest(b []byte) (*Request, *Error) {
 	return r, nil
 }
 
-// fold returns s in lower case: modes and option names are compared in any case (RFC 1350 section 5, RFC 2347).
+// fold returns s in lower case: modes and option names are compared in any case (RFC 1350 section
+// 5, RFC 2347).
 func fold(s []byte) string {
 	out := make([]byte, len(s))
 	for i, c := range s {
@@ -99,11 +107,13 @@ func appendERROR(b []byte, e *Error) []byte {
 	return append(b, 0)
 }
 
-// parseERROR returns what an ERROR packet says; its text ends at the first NUL, which some peers leave out.
+// parseERROR returns what an ERROR packet says; its text ends at the first NUL, which some peers
+// leave out.
 func parseERROR(b []byte) *PeerError {
 	_, code := header(b)
 	message, _, _ := bytes.Cut(b[headerSize:], []byte{0})
-	return &PeerError{Code: ErrorCode(code), Message: string(message[:min(len(message), maxMessage)])}
+	return &PeerError{Code: ErrorCode(code), Message: string(message[:min(len(message),
+		maxMessage)])}
 }
 
 func appendOACK(b []byte, options []Option) []byte {

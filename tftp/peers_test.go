@@ -15,7 +15,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestPeerServers lets the client speak to two servers of real life, which make deps unpacks into .deps.
+// TestPeerServers lets the client speak to two servers of real life, which make deps unpacks into
+// .deps.
 func TestPeerServers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("these servers want to be started by root")
@@ -25,7 +26,8 @@ func TestPeerServers(t *testing.T) {
 			return []string{"-L", "-a", addr, "-c", "-p", "-u", "root", "-s", dir}
 		},
 		"atftpd": func(_, port, dir string) []string {
-			return []string{"--daemon", "--no-fork", "--port", port, "--bind-address", "127.0.0.1", "--user", "root", "--group", "root", dir}
+			return []string{"--daemon", "--no-fork", "--port", port, "--bind-address", "127.0.0.1",
+				"--user", "root", "--group", "root", dir}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +57,8 @@ func TestPeerServers(t *testing.T) {
 				_ = cmd.Wait() // killed
 			})
 			answers(t, addr)
-			clients := []tftp.Client{{}, {Blksize: 1428}, {Mode: tftp.Netascii}, {Mode: tftp.Netascii, Blksize: 600}, {Timeout: 2 * time.Second}}
+			clients := []tftp.Client{{}, {Blksize: 1428}, {Mode: tftp.Netascii},
+				{Mode: tftp.Netascii, Blksize: 600}, {Timeout: 2 * time.Second}}
 			if name == "atftpd" { // which has windows, and refuses blocks under 512 bytes
 				clients = append(clients, tftp.Client{Blksize: 1428, Windowsize: 8})
 			} else {
@@ -65,7 +68,9 @@ func TestPeerServers(t *testing.T) {
 				for _, size := range []int{0, 1, 511, 512, 513, 1428, 20000} {
 					body := random(size)
 					if c.Mode == tftp.Netascii {
-						body = bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\r"), nil), []byte("\x00"), nil) // what both servers translate alike
+						// what both servers translate alike
+						body = bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\r"), nil),
+							[]byte("\x00"), nil)
 					}
 					file := fmt.Sprintf("client%d-size%d", i, size)
 					if err := c.Put(t.Context(), addr, file, body); err != nil {
@@ -74,7 +79,8 @@ func TestPeerServers(t *testing.T) {
 					}
 					got, err := c.Get(t.Context(), addr, file)
 					for tries := 0; tries < 200 && err == nil && !bytes.Equal(got, body); tries++ {
-						got, err = c.Get(t.Context(), addr, file) // atftpd acknowledges first and writes, and mends line ends, afterwards
+						// atftpd acknowledges first and writes, and mends line ends, afterwards
+						got, err = c.Get(t.Context(), addr, file)
 					}
 					if err != nil || !bytes.Equal(got, body) {
 						t.Errorf("%+v: %d bytes came back of %d, %v", c, len(got), len(body), err)
@@ -102,7 +108,8 @@ func freePort(t *testing.T) string {
 func answers(t *testing.T, addr string) {
 	t.Helper()
 	for range 100 {
-		_, err := (&tftp.Client{Patience: 600 * time.Millisecond}).Get(t.Context(), addr, "anything")
+		_, err := (&tftp.Client{Patience: 600 * time.Millisecond}).Get(t.Context(), addr,
+			"anything")
 		var said *tftp.PeerError
 		if err == nil || errors.As(err, &said) {
 			return

@@ -2,9 +2,9 @@ package tftp
 
 import "bytes"
 
-// receiver is the half of a transfer that takes DATA (RFC 1350, section 2; RFC 7440, section 4): a server's upload, a
-// client's download. It decides what is kept and when there is an ACK; who sends it, and whether the last one waits for a
-// commit, is its owner's business.
+// receiver is the half of a transfer that takes DATA (RFC 1350, section 2; RFC 7440, section 4): a
+// server's upload, a client's download. It decides what is kept and when an ACK is due; who sends
+// it, and whether the last one waits for a commit, is its owner's business.
 type receiver struct {
 	blksize int
 	window  int // blocks a peer sends before it waits for an ACK
@@ -38,11 +38,21 @@ func newReceiver(t terms, mode Mode) *receiver {
 // last is the last block received in order, which is what an ACK names.
 func (r *receiver) last() uint64 { return r.next - 1 }
 
-// wants reports whether block n, with this many bytes of data, would be progress. A block longer than negotiated is none:
-// it is from another transfer, or damaged.
-func (r *receiver) wants(n uint16, size int) bool { return n == uint16(r.next) && size <= r.blksize }
+// wants reports whether block n, with this many bytes of data, would be progress. A block longer
+// than negotiated is none: it is from another transfer, or damaged.
+func (r *receiver) wants(n uint16, size int) bool {
+	return n == uint16(r.next) && size <= r.blksize
+}
 
-// data takes a DATA packet. Block numbers are compared modulo 65536, so a file may have any number of them.
+// expects reports whether a peer in the middle of this transfer may send block n next: one after
+// the last that it knows to have arrived, within its window.
+func (r *receiver) expects(n uint16) bool {
+	ahead := n - uint16(r.last())
+	return int(ahead) <= r.window
+}
+
+// data takes a DATA packet. Block numbers are compared modulo 65536, so a file may have any number
+// of them.
 func (r *receiver) data(n uint16, b []byte) verdict {
 	if !r.wants(n, len(b)) {
 		return r.repeat(n, b)
@@ -68,12 +78,13 @@ func (r *receiver) data(n uint16, b []byte) verdict {
 	return kept
 }
 
-// repeat answers DATA that is not the next. In lock-step only a repeat of the last block gets its ACK again, since that ACK
-// may be lost. In a window a gap or a repeat gets one ACK of the last block in order, which makes the peer start again
-// after it; more would make it do so once for each packet still under way.
+// repeat answers DATA that is not the next. In lock-step only a repeat of the last block gets its
+// ACK again, since that ACK may be lost. In a window a gap or a repeat gets one ACK of the last
+// block in order, which makes the peer start again after it; more would make it do so once for each
+// packet still under way.
 //
-// A repeat is the same packet (RFC 1350, section 2). curl, when it hears a second OACK, sends its second block as block 1,
-// and would leave a hole in the file that nobody sees.
+// A repeat is the same packet (RFC 1350, section 2). curl, when it hears a second OACK, sends its
+// second block as block 1, and would leave a hole in the file that neither side notices.
 func (r *receiver) repeat(n uint16, b []byte) verdict {
 	if len(b) > r.blksize {
 		return ignored
@@ -100,7 +111,8 @@ func (r *receiver) acked() { r.unacked = 0 }
 // timeout notes that the timer makes the last ACK leave again.
 func (r *receiver) timeout() { r.hushed = false }
 
-// buffer holds a body while it grows, in chunks, so that growing copies nothing and wastes an eighth at most.
+// buffer holds a body while it grows, in chunks, so that growing copies nothing and wastes an
+// eighth at most.
 type buffer struct {
 	chunks [][]byte
 	size   int64 // bytes held

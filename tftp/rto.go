@@ -2,8 +2,9 @@ package tftp
 
 import "time"
 
-// rto says when an unanswered packet is repeated (RFC 1123, section 4.2.3.2; RFC 6298). A negotiated interval is used as it
-// is (RFC 2349); otherwise it follows the round trips, and doubles with each repeat.
+// rto says when an unanswered packet is repeated (RFC 1123, section 4.2.3.2; RFC 6298). A
+// negotiated interval is used as it is (RFC 2349); otherwise it follows the round trips, and
+// doubles with each repeat.
 type rto struct {
 	fixed time.Duration // negotiated; 0 for none
 	first time.Duration // before anything is measured

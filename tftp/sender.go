@@ -2,19 +2,21 @@ package tftp
 
 import "time"
 
-// sender is the half of a transfer that sends DATA (RFC 1350, section 2; RFC 7440, section 4): a server's download, a
-// client's upload. It knows which block goes next and what an ACK means; its owner asks for packets and keeps the timer.
+// sender is the half of a transfer that sends DATA (RFC 1350, section 2; RFC 7440, section 4): a
+// server's download, a client's upload. It knows which block goes next and what an ACK means; its
+// owner asks for packets and keeps the timer.
 type sender struct {
 	body    []byte // as it goes over the wire
 	blksize int
 	window  uint64
 
-	final   uint64 // number of the last block, the first that is shorter than blksize
-	acked   uint64 // every block up to this one is acknowledged; numbers are not wrapped
-	next    uint64 // the block to send next
-	high    uint64 // the highest block ever sent
-	until   uint64 // the last block to send before waiting
-	rewound bool   // a repeated ACK made the window start again: once is enough until there is progress
+	final uint64 // number of the last block, the first that is shorter than blksize
+	acked uint64 // every block up to this one is acknowledged; numbers are not wrapped
+	next  uint64 // the block to send next
+	high  uint64 // the highest block ever sent
+	until uint64 // the last block to send before waiting
+	// a repeated ACK made the window start again: once is enough until there is progress
+	rewound bool
 
 	answered bool // the peer has answered: its address is its own
 
@@ -65,17 +67,19 @@ func (s *sender) train(b []byte, now time.Duration) (all []byte, cut int) {
 	return b, cut
 }
 
-// ack takes an ACK of block n. It reports progress, and a measured round trip where it has one (0 where not: a block that
-// was sent twice can't be measured, since nobody knows which was acknowledged).
+// ack takes an ACK of block n. It reports progress, and a measured round trip where it has one (0
+// where not: a block that was sent twice can't be measured, since its ACK may be for either).
 //
-// An ACK of what was never sent is ignored. One inside the window moves its start (RFC 7440, section 4). One that was
-// there before is no progress: in lock-step it changes nothing (RFC 1123, section 4.2.3.1); in a window it says that the
-// first block is missing, and starts the window again, once.
+// An ACK of what was never sent is ignored. One inside the window moves its start (RFC 7440,
+// section 4). One that was there before is no progress: in lock-step it changes nothing (RFC 1123,
+// section 4.2.3.1); in a window it says that the first block is missing, and starts the window
+// again, once.
 func (s *sender) ack(n uint16, now time.Duration) (progress bool, rtt time.Duration) {
 	ahead := uint64(n - uint16(s.acked))
 	switch {
 	case ahead > s.high-s.acked, ahead > 1<<15 && s.acked+ahead != s.until:
-		return false, 0 // of windows over 32768 only the end is taken: an old ACK would look like one ahead
+		// of windows over 32768 only the end is taken: an old ACK would look like one ahead
+		return false, 0
 	case ahead == 0:
 		if s.window > 1 && !s.rewound && s.high > s.acked {
 			s.rewind()
@@ -104,8 +108,8 @@ func (s *sender) rewind() {
 	s.timed = 0
 }
 
-// timeout starts again after the last ACK because none came: with one block while the peer has never answered, since its
-// address may not be its own.
+// timeout starts again after the last ACK because none came: with one block while the peer has
+// never answered, since its address may not be its own.
 func (s *sender) timeout() {
 	s.rewind()
 	s.open()

@@ -74,24 +74,27 @@ func random(n int) []byte {
 func TestRoundTrip(t *testing.T) {
 	addr := start(t, &tftp.Server{Handler: &memory{}}, "udp4", "127.0.0.1:0")
 	for _, c := range []tftp.Client{
-		{}, {Blksize: 8}, {Blksize: 1428}, {Blksize: 65464}, {Windowsize: 16}, {Blksize: 1428, Windowsize: 64}, {Timeout: 3 * time.Second},
+		{}, {Blksize: 8}, {Blksize: 1428}, {Blksize: 65464}, {Windowsize: 16},
+		{Blksize: 1428, Windowsize: 64}, {Timeout: 3 * time.Second},
 		{Mode: tftp.Netascii}, {Mode: tftp.Netascii, Blksize: 9, Windowsize: 5},
 	} {
-		t.Run(fmt.Sprintf("%s,blksize=%d,windowsize=%d", c.Mode, c.Blksize, c.Windowsize), func(t *testing.T) {
-			t.Parallel()
-			block := max(c.Blksize, 512)
-			for _, size := range []int{0, 1, block - 1, block, block + 1, 3*block - 1, 3 * block, 100000} {
-				name := fmt.Sprint(t.Name(), size)
-				body := random(size)
-				if err := c.Put(t.Context(), addr, name, body); err != nil {
-					t.Fatal(size, err)
+		t.Run(fmt.Sprintf("%s,blksize=%d,windowsize=%d", c.Mode, c.Blksize, c.Windowsize),
+			func(t *testing.T) {
+				t.Parallel()
+				block := max(c.Blksize, 512)
+				for _, size := range []int{0, 1, block - 1, block, block + 1, 3*block - 1,
+					3 * block, 100000} {
+					name := fmt.Sprint(t.Name(), size)
+					body := random(size)
+					if err := c.Put(t.Context(), addr, name, body); err != nil {
+						t.Fatal(size, err)
+					}
+					got, err := c.Get(t.Context(), addr, name)
+					if err != nil || !bytes.Equal(got, body) {
+						t.Errorf("%d bytes: %d came back, err %v", size, len(got), err)
+					}
 				}
-				got, err := c.Get(t.Context(), addr, name)
-				if err != nil || !bytes.Equal(got, body) {
-					t.Errorf("%d bytes: %d came back, err %v", size, len(got), err)
-				}
-			}
-		})
+			})
 	}
 }
 
@@ -122,7 +125,8 @@ func TestFamilies(t *testing.T) {
 			}
 		}
 		// The client takes answers from the address that it asked, and from no other.
-		if err := (&tftp.Client{Patience: 3 * time.Second}).Put(t.Context(), net.JoinHostPort(host, port), "x", []byte("y")); err != nil {
+		if err := (&tftp.Client{Patience: 3 * time.Second}).Put(t.Context(),
+			net.JoinHostPort(host, port), "x", []byte("y")); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -135,7 +139,8 @@ func TestErrorsReachTheClient(t *testing.T) {
 		r.Annotate(slog.String("device", "fw1"))
 		switch r.Filename {
 		case "full":
-			return fmt.Errorf("wrapped: %w", &tftp.Error{Code: tftp.CodeFull, Message: "storage full", Err: secret})
+			return fmt.Errorf("wrapped: %w", &tftp.Error{Code: tftp.CodeFull,
+				Message: "storage full", Err: secret})
 		case "plain":
 			return secret
 		case "panic":
@@ -146,7 +151,8 @@ func TestErrorsReachTheClient(t *testing.T) {
 	s := &tftp.Server{Handler: handler, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	addr := start(t, s, "udp4", "127.0.0.1:0")
 	for name, want := range map[string]tftp.PeerError{
-		"full": {Code: 3, Message: "storage full"}, "plain": {Code: 0, Message: "internal error"}, "panic": {Code: 0, Message: "internal error"},
+		"full": {Code: 3, Message: "storage full"}, "plain": {Code: 0, Message: "internal error"},
+		"panic": {Code: 0, Message: "internal error"},
 	} {
 		err := (&tftp.Client{}).Put(t.Context(), addr, name, []byte("x"))
 		var said *tftp.PeerError
@@ -154,14 +160,16 @@ func TestErrorsReachTheClient(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := (&tftp.Client{}).Get(t.Context(), addr, "x"); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if _, err := (&tftp.Client{}).Get(t.Context(), addr, "x"); err == nil ||
+		!strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("a read of a handler without reads: %v", err)
 	}
 	if err := (&tftp.Client{}).Put(t.Context(), addr, "fine", []byte("x")); err != nil {
 		t.Error(err)
 	}
 	s.Close() // when it has ended, every line is written
-	for _, want := range []string{"password=secret", "device=fw1", "msg=received", "msg=failed", "msg=refused"} {
+	for _, want := range []string{"password=secret", "device=fw1", "msg=received", "msg=failed",
+		"msg=refused"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
 		}
@@ -211,7 +219,8 @@ func TestRandomDatagrams(t *testing.T) {
 	}
 }
 
-// TestICMP: clients that go away make the system send "port unreachable" for what the server sends them; others don't notice.
+// TestICMP: clients that go away make the system send "port unreachable" for what the server sends
+// them; others don't notice.
 func TestICMP(t *testing.T) {
 	m := &memory{files: map[string][]byte{"big": random(100000)}}
 	addr := start(t, &tftp.Server{Handler: m}, "udp4", "127.0.0.1:0")
@@ -224,7 +233,8 @@ func TestICMP(t *testing.T) {
 		if err := errors.Join(err, c.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := (&tftp.Client{Blksize: 1428}).Get(t.Context(), addr, "big"); err != nil || !bytes.Equal(got, random(100000)) {
+		if got, err := (&tftp.Client{Blksize: 1428}).Get(t.Context(), addr, "big"); err != nil ||
+			!bytes.Equal(got, random(100000)) {
 			t.Fatal(len(got), err)
 		}
 	}
@@ -232,7 +242,8 @@ func TestICMP(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	release := make(chan struct{})
-	addr := start(t, &tftp.Server{Handler: tftp.HandlerFunc(func(context.Context, *tftp.Request) error {
+	addr := start(t, &tftp.Server{Handler: tftp.HandlerFunc(func(context.Context,
+		*tftp.Request) error {
 		<-release
 		return nil
 	})}, "udp4", "127.0.0.1:0")
@@ -249,8 +260,10 @@ func TestCancel(t *testing.T) {
 }
 
 func TestClientRefusesNonsense(t *testing.T) {
-	for _, c := range []tftp.Client{{Blksize: 7}, {Blksize: 65465}, {Windowsize: 65536}, {Timeout: 256 * time.Second}} {
-		if err := c.Put(t.Context(), "127.0.0.1:1", "x", nil); err == nil || !strings.Contains(err.Error(), "must be") {
+	for _, c := range []tftp.Client{{Blksize: 7}, {Blksize: 65465}, {Windowsize: 65536},
+		{Timeout: 256 * time.Second}} {
+		if err := c.Put(t.Context(), "127.0.0.1:1", "x", nil); err == nil ||
+			!strings.Contains(err.Error(), "must be") {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -273,7 +286,8 @@ type pipe struct {
 var pipeAddr = &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1024}
 
 func newPipe() *pipe {
-	return &pipe{in: make(chan []byte, 100), out: make(chan []byte, 100), deadline: make(chan time.Time, 100), closed: make(chan struct{})}
+	return &pipe{in: make(chan []byte, 100), out: make(chan []byte, 100),
+		deadline: make(chan time.Time, 100), closed: make(chan struct{})}
 }
 
 func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -330,7 +344,8 @@ func TestTimers(t *testing.T) {
 		go func() { done <- s.Serve(p) }()
 		begin := time.Now()
 		p.in <- []byte(wrq)
-		for _, want := range []string{`0s "\x00\x04\x00\x00"`, `500ms "\x00\x04\x00\x00"`, `1.5s "\x00\x04\x00\x00"`} {
+		for _, want := range []string{`0s "\x00\x04\x00\x00"`, `500ms "\x00\x04\x00\x00"`,
+			`1.5s "\x00\x04\x00\x00"`} {
 			if got := p.answer(begin); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -342,7 +357,8 @@ func TestTimers(t *testing.T) {
 	})
 }
 
-// TestReceiptWaitsForHandler proves on fake time that the final ACK leaves when the handler returns, and wakes the loop.
+// TestReceiptWaitsForHandler proves on fake time that the final ACK leaves when the handler
+// returns, and wakes the loop.
 func TestReceiptWaitsForHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe()
@@ -364,8 +380,8 @@ func TestReceiptWaitsForHandler(t *testing.T) {
 	})
 }
 
-// TestShutdown proves on fake time: requests are dropped, what runs goes on until the context ends and is told then, the
-// handler is waited for, and its receipt lingers a second.
+// TestShutdown proves on fake time: requests are dropped, what runs goes on until the context ends
+// and is told then, the handler is waited for, and its receipt lingers a second.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipe()

@@ -20,9 +20,10 @@ var (
 	simSeed  = flag.Int("seed", -1, "run the simulation of this seed alone, and print it")
 )
 
-// TestSimulation plays seeded worlds, each single-threaded and on its own time: clients with the habits of real ones, an
-// engine, a network that drops, doubles, reorders and delays, a store that is slow, fails and answers late, crashes of the
-// server. Then comes calm, and then the invariants are looked at. A failing seed is printed with the command that replays it.
+// TestSimulation plays seeded worlds, each single-threaded and on its own time: clients with the
+// habits of real ones, an engine, a network that drops, doubles, reorders and delays, a store that
+// is slow, fails and answers late, crashes of the server. Then comes calm, and then the invariants
+// are looked at. A failing seed is printed with the command that replays it.
 func TestSimulation(t *testing.T) {
 	if *simSeed >= 0 {
 		w := newWorld(uint64(*simSeed))
@@ -36,10 +37,12 @@ func TestSimulation(t *testing.T) {
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			for seed := next.Add(1) - 1; seed < int64(*simSeeds) && !t.Failed(); seed = next.Add(1) - 1 {
+			for seed := next.Add(1) - 1; seed < int64(*simSeeds) &&
+				!t.Failed(); seed = next.Add(1) - 1 {
 				w := newWorld(uint64(seed))
 				if err := w.run(); err != nil {
-					t.Errorf("seed %d: %v\nreplay: go test ./tftp -run TestSimulation -v -seed %d", seed, err, seed)
+					t.Errorf("seed %d: %v\nreplay: go test ./tftp -run TestSimulation -v -seed %d",
+						seed, err, seed)
 				}
 				uploads.Add(int64(w.uploads))
 				receipts.Add(int64(w.receipts))
@@ -48,17 +51,20 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	all.Wait()
-	t.Logf("%d seeds: %d uploads begun, %d receipts seen, %d crashes of the server", *simSeeds, uploads.Load(), receipts.Load(), crashes.Load())
+	t.Logf("%d seeds: %d uploads begun, %d receipts seen, %d crashes of the server", *simSeeds,
+		uploads.Load(), receipts.Load(), crashes.Load())
 	if receipts.Load() < uploads.Load()/10 {
-		t.Errorf("only %d of %d uploads succeeded: the storm proves nothing", receipts.Load(), uploads.Load())
+		t.Errorf("only %d of %d uploads succeeded: the storm proves nothing", receipts.Load(),
+			uploads.Load())
 	}
 }
 
 // world is everything there is in a simulation.
 type world struct {
-	r     *rand.Rand
-	now   time.Duration
-	trace func(format string, args ...any) // nil for none
+	unheard error // a client that restarted after the storm got no answer
+	r       *rand.Rand
+	now     time.Duration
+	trace   func(format string, args ...any) // nil for none
 
 	// the network
 	delay        time.Duration // a packet takes this long at most
@@ -83,9 +89,11 @@ type world struct {
 	storeFails   float64
 	storeDelay   time.Duration
 	unsaid       map[string]bool // bodies that the store has kept, and said that it had not
-	sentAgain    map[string]bool // bodies of more than one window whose request came once more while the receipt lingered
-	buf          []byte
-	acknowledged map[string]int // bodies whose clients have seen the receipt, with the server that they began with
+	// bodies of more than one window whose request came once more while the receipt lingered
+	sentAgain map[string]bool
+	buf       []byte
+	// bodies whose clients have seen the receipt, with the server that they began with
+	acknowledged map[string]int
 }
 
 // flight is a datagram under way.
@@ -124,8 +132,8 @@ type simClient struct {
 	generation int // of the server that it began with
 }
 
-// TestRollOverWithLoss sends and fetches a file of more blocks than there are numbers, in windows, through a network that
-// drops, doubles and reorders all the way, so across the roll-over too.
+// TestRollOverWithLoss sends and fetches a file of more blocks than there are numbers, in windows,
+// through a network that drops, doubles and reorders all the way, so across the roll-over too.
 func TestRollOverWithLoss(t *testing.T) {
 	w := newWorld(0)
 	w.engine.limits.MaxSize, w.engine.limits.Memory = 1<<20, 1<<22
@@ -133,14 +141,17 @@ func TestRollOverWithLoss(t *testing.T) {
 	w.storeFails, w.storeDelay = 0, 5*time.Millisecond
 	w.calm = true
 	body := string(pattern(65600*8 + 3))
-	put := &simClient{addr: testPeers["A"], habit: "put", name: "big", body: body, options: []Option{{"blksize", "8"}, {"windowsize", "64"}}}
-	get := &simClient{addr: testPeers["B"], habit: "get", name: "big", options: []Option{{"blksize", "8"}, {"windowsize", "7"}}, start: 50 * time.Hour}
+	put := &simClient{addr: testPeers["A"], habit: "put", name: "big", body: body,
+		options: []Option{{"blksize", "8"}, {"windowsize", "64"}}}
+	get := &simClient{addr: testPeers["B"], habit: "get", name: "big",
+		options: []Option{{"blksize", "8"}, {"windowsize", "7"}}, start: 50 * time.Hour}
 	w.clients = []*simClient{put, get}
 	if err := w.run(); err != nil {
 		t.Error(err)
 	}
 	if w.receipts != 1 || string(get.i.body) != body {
-		t.Errorf("%d receipts, %d bytes fetched of %d, %v", w.receipts, len(get.i.body), len(body), get.i.err)
+		t.Errorf("%d receipts, %d bytes fetched of %d, %v", w.receipts, len(get.i.body), len(body),
+			get.i.err)
 	}
 }
 
@@ -152,8 +163,10 @@ func newWorld(seed uint64) *world {
 		drop:     []float64{0, 0.02, 0.1, 0.3}[r.IntN(4)],
 		double:   []float64{0, 0.05, 0.3}[r.IntN(3)],
 		stormEnd: time.Duration(20+r.IntN(60)) * time.Second,
-		toSilent: map[netip.AddrPort]int{}, silentAsked: map[netip.AddrPort]int{}, newest: map[string]string{},
-		sentBodies: map[string]bool{}, acknowledged: map[string]int{}, unsaid: map[string]bool{}, sentAgain: map[string]bool{},
+		toSilent: map[netip.AddrPort]int{}, silentAsked: map[netip.AddrPort]int{},
+		newest:     map[string]string{},
+		sentBodies: map[string]bool{}, acknowledged: map[string]int{}, unsaid: map[string]bool{},
+		sentAgain:  map[string]bool{},
 		storeFails: []float64{0, 0.1, 0.4}[r.IntN(3)],
 		storeDelay: time.Duration([]int{5, 300, 8000, 40000}[r.IntN(4)]) * time.Millisecond,
 		buf:        make([]byte, maxDatagram),
@@ -172,17 +185,19 @@ func (w *world) say(format string, args ...any) {
 }
 
 func (w *world) newEngine() *engine {
-	e := newEngine(Limits{MaxSize: 4096, Memory: 16384 + 6*callCost, Transfers: 6})
-	e.ackTimeout, e.timeout, e.handlerTimeout, e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
-	return e
+	return newEngine(engineConfig{reads: true,
+		limits: Limits{MaxSize: 4096, Memory: 16384 + 6*callCost, Transfers: 6}})
 }
 
-var habits = []string{"put", "put", "put", "get", "silent", "slow", "aborts", "refuses-oack", "sorcerer", "stranger"}
+var habits = []string{"put", "put", "put", "get", "silent", "slow", "aborts", "refuses-oack",
+	"sorcerer", "stranger",
+	"restarts"}
 
 func (w *world) newClient(n int) *simClient {
 	r := w.r
 	c := &simClient{
-		addr:  netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n), 1}), uint16(1024+r.IntN(2))),
+		addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n), 1}),
+			uint16(1024+r.IntN(2))),
 		habit: habits[r.IntN(len(habits))], start: time.Duration(r.Int64N(int64(w.stormEnd))),
 		name: fmt.Sprint("f", r.IntN(3)),
 	}
@@ -210,7 +225,10 @@ func (w *world) begin(c *simClient) {
 	if c.options != nil {
 		req.Options = c.options
 	} else if r.IntN(3) > 0 || c.habit == "refuses-oack" {
-		add := func(name string, value int) { req.Options = append(req.Options, Option{name, fmt.Sprint(value)}) }
+		add := func(name string, value int) {
+			req.Options = append(req.Options, Option{name,
+				fmt.Sprint(value)})
+		}
 		if r.IntN(2) == 0 || c.habit == "refuses-oack" {
 			add("blksize", 8+r.IntN(60))
 		}
@@ -227,6 +245,9 @@ func (w *world) begin(c *simClient) {
 	if c.options == nil && r.IntN(8) == 0 && req.Op == OpWrite {
 		req.Mode = Netascii
 	}
+	if c.habit == "restarts" { // the same bytes again ask for the same transfer
+		req.Mode, c.options = Octet, append([]Option{}, req.Options...)
+	}
 	body := []byte(c.body)
 	if req.Mode == Netascii {
 		body = encodeNetascii(body)
@@ -236,7 +257,8 @@ func (w *world) begin(c *simClient) {
 		w.sentBodies[c.body] = true
 	}
 	c.i = newInitiator(w.now, req, body, w.serverAddr, &Client{MaxSize: 1 << 20})
-	w.say("%v %v begins: %s %q %s, %d bytes, options %v", w.now, c.addr, c.habit, c.name, req.Op, len(c.body), req.Options)
+	w.say("%v %v begins: %s %q %s, %d bytes, options %v", w.now, c.addr, c.habit, c.name, req.Op,
+		len(c.body), req.Options)
 	if c.habit == "silent" {
 		w.silentAsked[c.addr] += len(c.i.request)
 		w.send(c.addr, w.serverAddr, c.i.request)
@@ -308,7 +330,8 @@ func (w *world) nextEvent(end time.Duration) (time.Duration, func()) {
 	}
 	first := -1
 	for n := range w.wire {
-		if first < 0 || w.wire[n].at < w.wire[first].at || w.wire[n].at == w.wire[first].at && w.wire[n].seq < w.wire[first].seq {
+		if first < 0 || w.wire[n].at < w.wire[first].at || w.wire[n].at == w.wire[first].at &&
+			w.wire[n].seq < w.wire[first].seq {
 			first = n
 		}
 	}
@@ -387,13 +410,19 @@ func (w *world) deliver(f flight) {
 func (w *world) receive(c *simClient, f flight) {
 	op, block := header(f.b)
 	switch {
+	case c.habit == "restarts" && c.retries == 0 && w.r.IntN(4) == 0 &&
+		c.i.phase == transferring && c.i.tx != nil && c.i.tx.high < c.i.tx.final:
+		// Before its last block: else the old receipt could reach it.
+		w.restart(c)
+		return
 	case c.habit == "aborts" && w.r.IntN(6) == 0 && c.i.phase == transferring:
 		c.i.cancel(errors.New("aborted"))
 	case c.habit == "refuses-oack" && op == opOACK && c.retries == 0 && c.i.phase == requesting:
 		// as UEFI does: error 8, and the request again without options, from the same port
 		c.retries++
 		w.send(c.addr, w.serverAddr, appendERROR(nil, &Error{Code: CodeOptions, Message: "no"}))
-		c.i = newInitiator(w.now, &Request{Op: OpRead, Filename: c.name, Mode: Octet}, nil, w.serverAddr, &Client{MaxSize: 1 << 20})
+		c.i = newInitiator(w.now, &Request{Op: OpRead, Filename: c.name, Mode: Octet}, nil,
+			w.serverAddr, &Client{MaxSize: 1 << 20})
 	case c.habit == "sorcerer" && op == opACK && c.i.tx != nil && block == uint16(c.i.tx.acked):
 		c.i.tx.rewind() // sends again for every repeated ACK, as RFC 1123 section 4.2.3.1 forbids
 	default:
@@ -401,9 +430,20 @@ func (w *world) receive(c *simClient, f flight) {
 	}
 	if c.habit == "stranger" && w.r.IntN(3) == 0 { // another port of the same host interferes
 		other := netip.AddrPortFrom(c.addr.Addr(), 9)
-		w.send(other, w.serverAddr, append(appendHeader(nil, opcode(3+w.r.IntN(3)), block), "stranger"...))
+		w.send(other, w.serverAddr, append(appendHeader(nil, opcode(3+w.r.IntN(3)), block),
+			"stranger"...))
 	}
 	w.flushClient(c)
+}
+
+// restart has a client forget everything, and begin again from the same port with another file,
+// when its old packets are gone.
+func (w *world) restart(c *simClient) {
+	c.retries++
+	c.body = "restarted " + c.body
+	c.begun, c.start = false,
+		w.now+w.delay+10*time.Millisecond+time.Duration(w.r.Int64N(int64(4*time.Second)))
+	w.say("%v %v restarts", w.now, c.addr)
 }
 
 func (w *world) flushClient(c *simClient) {
@@ -418,6 +458,12 @@ func (w *world) flushClient(c *simClient) {
 		return
 	}
 	c.closed = true
+	var told *PeerError
+	gaveUp := errors.Is(c.i.err, errNoAnswer) ||
+		errors.As(c.i.err, &told) && told.Message == errSilent.Message
+	if c.retries > 0 && c.habit == "restarts" && c.start >= w.stormEnd && gaveUp {
+		w.unheard = fmt.Errorf("%v restarted, and was not heard any more: %w", c.addr, c.i.err)
+	}
 	w.say("%v %v ends: %v", w.now, c.addr, c.i.err)
 	if c.i.err != nil {
 		return
@@ -443,9 +489,11 @@ func (w *world) flushServer() {
 		}
 		w.send(w.serverAddr, d.peer, d.b)
 	}
-	for _, b := range w.engine.begun {
+	begun, _ := w.engine.take()
+	for _, b := range begun {
 		b.prepare()
-		p := pendingCall{at: w.now + time.Duration(w.r.Int64N(int64(w.storeDelay))), generation: w.generation, id: b.id, req: b.req, fate: "stored"}
+		p := pendingCall{at: w.now + time.Duration(w.r.Int64N(int64(w.storeDelay))),
+			generation: w.generation, id: b.id, req: b.req, fate: "stored"}
 		if b.req.Op == OpRead {
 			p.at = w.now + time.Duration(w.r.IntN(300))*time.Millisecond
 		}
@@ -454,7 +502,7 @@ func (w *world) flushServer() {
 		}
 		w.pending = append(w.pending, p)
 	}
-	w.engine.begun, w.engine.ended = nil, nil
+	clear(begun)
 }
 
 func (w *world) completeCall(n int) {
@@ -485,7 +533,8 @@ func (w *world) completeCall(n int) {
 	}
 }
 
-// crash takes the server down and brings up another one that knows nothing. Commits under way may still happen.
+// crash takes the server down and brings up another one that knows nothing. Commits under way may
+// still happen.
 func (w *world) crash() {
 	w.crashes++
 	w.generation++
@@ -502,10 +551,11 @@ func (w *world) invariants() error {
 		return fmt.Errorf("%d transfers", len(w.engine.peers))
 	}
 	for a, n := range w.toSilent {
-		// A request without options is answered by ACKs of 4 bytes or a block of 516 bytes, three times at most while nobody
-		// answers, and an ERROR of 14.
+		// A request without options is answered by ACKs of 4 bytes or a block of 516 bytes, three
+		// times at most while nobody answers, and an ERROR of 14.
 		if asked := w.silentAsked[a]; n > 3*(asked+516)+20 {
-			return fmt.Errorf("%d bytes went to %v, which asked with %d and never answered", n, a, asked)
+			return fmt.Errorf("%d bytes went to %v, which asked with %d and never answered", n, a,
+				asked)
 		}
 	}
 	return nil
@@ -513,14 +563,19 @@ func (w *world) invariants() error {
 
 // final holds when everything has ended.
 func (w *world) final() error {
+	if w.unheard != nil {
+		return w.unheard
+	}
 	for _, c := range w.clients {
 		if !c.begun || c.i.phase != over {
 			return fmt.Errorf("%v (%s) has not ended", c.addr, c.habit)
 		}
 	}
 	e := w.engine
-	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.wantsToSend() || len(w.wire) != 0 || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
-		return fmt.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d packets stay", len(e.peers), len(e.calls), e.memory, len(e.timers.heap), len(w.wire))
+	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.wantsToSend() ||
+		len(w.wire) != 0 || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
+		return fmt.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d packets stay",
+			len(e.peers), len(e.calls), e.memory, len(e.timers.heap), len(w.wire))
 	}
 	times := map[string]int{}
 	for _, body := range w.stored {
@@ -530,9 +585,11 @@ func (w *world) final() error {
 		times[body]++
 	}
 	for body, generation := range w.acknowledged {
-		// Sent again, a body is stored again: window by window after a request that the network held back until the receipt had
-		// left, which no block number tells from a new upload; to a server that crashed meanwhile, or whose store had said that it failed.
-		if times[body] != 1 && (times[body] == 0 || generation == w.generation && !w.unsaid[body] && !w.sentAgain[body]) {
+		// Sent again, a body is stored again: window by window after a request that the network
+		// held back until the receipt had left, which no block number tells from a new upload; to a
+		// server that crashed meanwhile, or whose store had said that it failed.
+		if times[body] != 1 && (times[body] == 0 || generation == w.generation && !w.unsaid[body] &&
+			!w.sentAgain[body]) {
 			return fmt.Errorf("%.20q was acknowledged, and is stored %d times", body, times[body])
 		}
 	}

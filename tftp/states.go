@@ -2,12 +2,11 @@ package tftp
 
 import (
 	"errors"
-	"net/netip"
 	"time"
 )
 
-// state is where a transfer of a server stands. An upload goes receiving, committing, lingering; a download loading,
-// sending. A transfer whose peer has left while the handler runs is alone.
+// state is where a transfer of a server stands. An upload goes receiving, committing, lingering; a
+// download loading, sending. A transfer whose peer has left while the handler runs is alone.
 type state uint8
 
 const (
@@ -40,34 +39,44 @@ const (
 // rule is what an event does in a state. says is the same in words, for people.
 type rule struct {
 	says string
-	do   func(e *engine, now time.Duration, t *transfer, from netip.AddrPort, in input)
+	do   func(e *engine, t *transfer, in input)
 }
 
 // rules are the state tables of uploads and downloads. An event without rule is ignored.
 var rules = [numStates][numEvents]rule{
 	gone: {
-		onRequest: {"admit and negotiate: OACK or ACK 0 -> receiving; a read -> loading", (*engine).begin},
-		onData:    {"code 5, rate-limited", (*engine).unknownTID},
-		onACK:     {"code 5, rate-limited", (*engine).unknownTID},
-		onOther:   {"code 4, rate-limited", (*engine).illegal},
+		onRequest: {"admit and negotiate: OACK or ACK 0 -> receiving; a read -> loading",
+			(*engine).begin},
+		onData:  {"code 5, rate-limited", (*engine).unknownTID},
+		onACK:   {"code 5, rate-limited", (*engine).unknownTID},
+		onOther: {"code 4, rate-limited", (*engine).illegal},
 	},
 	receiving: {
-		onRequest: {"same bytes: repeat the last reply; other: it replaces this", (*engine).requestReceiving},
-		onData:    {"next: keep, ACK at the end of a window, short block -> committing without ACK; other: lock-step: a repeat of the last block gets its ACK again, code 0 if its bytes differ, window: one ACK of the last in order for a gap or a repeat, then none until progress or timer", (*engine).data},
+		onRequest: {"same bytes: repeat the last reply before the first block; later, once the " +
+			"peer was " +
+			"quiet for a second, begin anew; other: it replaces this", (*engine).requestReceiving},
+		onData: {"next: keep, ACK at the end of a window, short block -> committing without ACK; " +
+			"other: lock-step: a repeat of the last block gets its ACK again, code 0 if its " +
+			"bytes differ, window: one ACK of the last in order for a gap or a repeat, then " +
+			"none until progress or timer", (*engine).data},
 		onERROR:   {"gone", (*engine).peerFailed},
 		onTimer:   {"repeat the last reply, back off", (*engine).repeatReply},
 		onSilence: {"code 0 -> gone", (*engine).silent},
 	},
 	committing: {
-		onRequest: {"same bytes: drop; other: the commit goes on alone, the new one starts", (*engine).requestCalling},
+		onRequest: {"same bytes: drop; other: the commit goes on alone, the new one starts",
+			(*engine).requestCalling},
 		onERROR:   {"the commit goes on alone, its end is logged", (*engine).leaveAlone},
 		onSilence: {"code 0 -> lingering; a later \"stored\" changes nothing", (*engine).late},
 		onDone:    {"ACK -> lingering", (*engine).stored},
 		onFailed:  {"ERROR -> lingering", (*engine).notStored},
 	},
 	lingering: {
-		onRequest: {"starts anew; the same bytes again may be a late repeat: the receipt is kept beside it, and the same body is not given to the handler twice", (*engine).requestLingering},
-		onData:    {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last block 0: ACK", (*engine).repeatReceipt},
+		onRequest: {"starts anew; the same bytes again may be a late repeat: the receipt is kept " +
+			"beside it, and the same body is not given to the handler twice",
+			(*engine).requestLingering},
+		onData: {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last " +
+			"block 0: ACK; a block after the last: code 0, once", (*engine).repeatReceipt},
 		onSilence: {"gone", (*engine).forget},
 		onDone:    {"logged", (*engine).logged},
 		onFailed:  {"logged", (*engine).logged},
@@ -80,10 +89,15 @@ var rules = [numStates][numEvents]rule{
 		onFailed:  {"ERROR -> gone", (*engine).notLoaded},
 	},
 	sending: {
-		onRequest: {"same bytes: repeat an unanswered OACK, and leave DATA to the timer, since the address may be forged; other: it replaces this", (*engine).requestSending},
-		onACK:     {"progress: the next window; inside the window: it starts there; never sent: ignore; the last block's: gone", (*engine).ack},
-		onERROR:   {"gone", (*engine).peerFailed},
-		onTimer:   {"send again from the last ACK, one block only while the peer has never answered, back off", (*engine).resend},
+		onRequest: {"same bytes: repeat an unanswered OACK, and leave DATA to the timer, " +
+			"since the address may be forged; after the first ACK, once the peer was quiet for a " +
+			"second, " +
+			"begin anew; other: it replaces this", (*engine).requestSending},
+		onACK: {"progress: the next window; inside the window: it starts there; never sent: " +
+			"ignore; the last block's: gone", (*engine).ack},
+		onERROR: {"gone", (*engine).peerFailed},
+		onTimer: {"send again from the last ACK, one block only while the peer has never " +
+			"answered, back off", (*engine).resend},
 		onSilence: {"code 0 -> gone", (*engine).silent},
 	},
 	alone: {
@@ -94,30 +108,33 @@ var rules = [numStates][numEvents]rule{
 
 // Times of the states.
 const (
-	// A request that nobody follows up is dropped after this, or three of its own intervals: its source may be forged. A device
-	// whose first block got lost in a crowd sends it again after some seconds.
-	halfOpen = 10 * time.Second
-	// Until then its answer goes out this often and no more: what somebody may have to bear who never asked.
+	// A request's answer is sent this often while its peer has never answered: the address may be
+	// forged.
 	halfOpenSends = 3
-	// The receipt of an upload is repeated on demand for this long, or two negotiated intervals: tftp-hpa and atftp ask
-	// again after 5 s, and the second question may be lost too.
+	// A client that has restarted sends its request again after this time without another packet. A
+	// repeat that the network held back comes earlier, or into a transfer that goes on.
+	restartAfter = time.Second
+	// The receipt of an upload is repeated on demand for this long, or two negotiated intervals:
+	// tftp-hpa and atftp ask again after 5 s, and the second question may be lost too.
 	lingerTime = 12 * time.Second
 	// While the server shuts down receipts linger for this long.
 	lingerClosing = time.Second
-	// Reads of one address whose peers have never answered, at once: each sends up to two blocks to an address that may be
-	// forged, so this is half a megabyte at most for a victim to bear in ten seconds.
+	// Reads of one address whose peers have never answered, at once: each sends up to two blocks to
+	// an address that may be forged, so this is half a megabyte at most for a victim to bear in
+	// Timeout.
 	unprovenReads = 500
 	// A negotiated interval makes silence as long as this many of it.
 	silentIntervals = 5
 )
 
-func (e *engine) dispatch(now time.Duration, t *transfer, from netip.AddrPort, ev event, in input) {
+// dispatch applies the rule of an event in a transfer's state; t is nil where the peer has none.
+func (e *engine) dispatch(t *transfer, ev event, in input) {
 	s := gone
 	if t != nil {
 		s = t.state
 	}
 	if do := rules[s][ev].do; do != nil {
-		do(e, now, t, from, in)
+		do(e, t, in)
 	}
 	if t != nil && t.state != gone && t.state != alone {
 		e.timers.set(t, t.wake())
@@ -125,40 +142,40 @@ func (e *engine) dispatch(now time.Duration, t *transfer, from netip.AddrPort, e
 }
 
 // begin admits a request, or refuses it.
-func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in input) {
-	if e.closing || !answerable(from) {
+func (e *engine) begin(_ *transfer, in input) {
+	if e.closing || !answerable(in.from) {
 		return
 	}
 	r, refusal := parseRequest(in.raw)
-	if r == nil {
-		op, _ := header(in.raw)
-		e.refuseRequest(now, &Request{Op: Op(op), Peer: from, Local: in.local, Received: e.epoch.Add(now)}, refusal)
+	r.Peer, r.Local, r.Received = in.from, in.local, e.epoch.Add(in.now)
+	if refusal != nil {
+		e.refuseRequest(in.now, r, refusal)
 		return
 	}
 	e.asked[r.Op]++
-	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
-	if r.Op == OpRead && e.sources[from.Addr()].reads >= unprovenReads {
+	if r.Op == OpRead && e.sources[in.from.Addr()].reads >= unprovenReads {
 		return // as if lost: an honest client asks again
 	}
-	if !e.bound.request(now, from.Addr()) {
+	if !e.bound.request(in.now, in.from.Addr()) {
 		refusal = errFlood
 	} else {
-		refusal = e.admit(now, r)
+		refusal = e.admit(in.now, r)
 	}
 	if refusal != nil {
-		e.refuseRequest(now, r, refusal)
+		e.refuseRequest(in.now, r, refusal)
 		return
 	}
 	e.lastID++
 	t := &transfer{
-		id: e.lastID, peer: from, local: in.local, request: sumOf(in.raw), req: r, started: now, timerPos: -1,
-		repeatAt: never, giveUp: now + e.timeout,
+		id: e.lastID, peer: in.from, local: in.local, request: sumOf(in.raw), req: r,
+		started: in.now, timerPos: -1,
+		repeatAt: never, giveUp: in.now + e.timeout,
 		rto: rto{first: e.ackTimeout, least: e.ackTimeout},
 	}
 	if r.Op == OpRead {
 		t.state = loading
-		t.giveUp = now + e.handlerTimeout
-		e.enter(now, t)
+		t.giveUp = in.now + e.handlerTimeout
+		e.enter(in.now, t)
 		e.loads.push(t)
 		e.load()
 		e.timers.set(t, t.wake())
@@ -166,29 +183,30 @@ func (e *engine) begin(now time.Duration, _ *transfer, from netip.AddrPort, in i
 	}
 	answer, agreed := e.negotiate(r, 0)
 	if agreed.tsize > e.limits.MaxSize {
-		e.refuseRequest(now, r, errTooLarge)
+		e.refuseRequest(in.now, r, errTooLarge)
 		return
 	}
 	r.Negotiated = answer
 	t.state = receiving
+	t.filename, t.octet = r.Filename, r.Mode == Octet
 	t.rx = newReceiver(agreed, r.Mode)
 	t.rto.fixed = agreed.interval
 	if len(answer) > 0 {
 		t.reply = appendOACK(nil, answer)
 	}
-	e.enter(now, t)
-	t.giveUp = now + max(halfOpen, 3*t.rto.fixed)
-	e.sendReply(now, t)
+	e.enter(in.now, t)
+	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+	e.sendReply(in.now, t)
 	e.timers.set(t, t.wake())
 }
 
 // admissible reports whether a request would be admitted.
-func (e *engine) admissible(now time.Duration, from netip.AddrPort, in input) bool {
-	r, _ := parseRequest(in.raw)
-	if r == nil {
+func (e *engine) admissible(in input) bool {
+	r, refusal := parseRequest(in.raw)
+	if refusal != nil {
 		return false
 	}
-	r.Peer, r.Local, r.Received = from, in.local, e.epoch.Add(now)
+	r.Peer, r.Local, r.Received = in.from, in.local, e.epoch.Add(in.now)
 	return e.unwelcome(r) == nil // what it would replace has made room
 }
 
@@ -215,9 +233,11 @@ func (e *engine) unwelcome(r *Request) *Error {
 	switch {
 	case r.Op == OpRead && !e.reads:
 		return errNoReading
-	case source.all >= max(1, e.limits.Transfers/2), source.unproven >= max(1, e.limits.Transfers*3/8):
+	case source.all >= max(1, e.limits.Transfers/2),
+		source.unproven >= max(1, e.limits.Transfers*3/8):
 		return errBusy
-	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9: // what is under way shall have room to end
+	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9:
+		// what is under way shall have room to end
 		return errMemory
 	}
 	return nil
@@ -261,12 +281,12 @@ func (e *engine) refuseRequest(now time.Duration, r *Request, err *Error) {
 	}
 }
 
-func (e *engine) unknownTID(now time.Duration, _ *transfer, from netip.AddrPort, in input) {
-	e.refuse(now, from, in.local, errUnknownTID)
+func (e *engine) unknownTID(_ *transfer, in input) {
+	e.refuse(in.now, in.from, in.local, errUnknownTID)
 }
 
-func (e *engine) illegal(now time.Duration, _ *transfer, from netip.AddrPort, in input) {
-	e.refuse(now, from, in.local, errOperation)
+func (e *engine) illegal(_ *transfer, in input) {
+	e.refuse(in.now, in.from, in.local, errOperation)
 }
 
 func (e *engine) call(t *transfer, body buffer) {
@@ -274,14 +294,15 @@ func (e *engine) call(t *transfer, body buffer) {
 	e.begun = append(e.begun, call{t.id, t.req, body})
 }
 
-func (e *engine) requestCalling(now time.Duration, t *transfer, from netip.AddrPort, in input) {
+func (e *engine) requestCalling(t *transfer, in input) {
 	if sumOf(in.raw) != t.request {
-		e.replace(now, t, from, in)
+		e.replace(t, in)
 	}
 }
 
-// replace ends a transfer because its peer asks for another: a client that took the same port again, or gave up.
-func (e *engine) replace(now time.Duration, t *transfer, from netip.AddrPort, in input) {
+// replace ends a transfer because its peer asks for another: a client that took the same port
+// again, or gave up.
+func (e *engine) replace(t *transfer, in input) {
 	if e.closing {
 		return
 	}
@@ -290,22 +311,23 @@ func (e *engine) replace(now time.Duration, t *transfer, from netip.AddrPort, in
 	}
 	t.replying = false
 	e.finish(t)
-	e.begin(now, nil, from, in)
+	e.begin(nil, in)
 }
 
 var (
 	errReplaced = errors.New("the peer began another transfer")
 	errNoReport = errors.New("done, but the peer had gone")
-	errCrowded  = errors.New("dropped for another: too many transfers, and this peer had never answered")
+	errCrowded  = errors.New("dropped for another: too many transfers, and this peer had never " +
+		"answered")
 )
 
-func (e *engine) peerFailed(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) peerFailed(t *transfer, in input) {
 	e.end(t, parseERROR(in.raw))
 	t.replying = false
 	e.finish(t)
 }
 
-func (e *engine) leaveAlone(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) leaveAlone(t *transfer, in input) {
 	if e.calls[t.id] != t { // a read that waits for memory
 		e.end(t, parseERROR(in.raw))
 	}
@@ -313,7 +335,7 @@ func (e *engine) leaveAlone(_ time.Duration, t *transfer, _ netip.AddrPort, in i
 }
 
 // logged notes the end of a handler whose peer has left, or was told something else.
-func (e *engine) logged(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) logged(t *transfer, in input) {
 	err := in.err
 	if err == nil {
 		err = errNoReport
@@ -408,5 +430,5 @@ func (e *engine) release(t *transfer) {
 	}
 	e.hold(t, -t.budget)
 	t.acking, t.repeating = false, false
-	t.rx, t.tx, t.req = nil, nil, nil
+	t.rx, t.tx, t.req, t.suspended, t.paused = nil, nil, nil, nil, nil
 }

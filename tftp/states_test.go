@@ -7,24 +7,19 @@ import (
 	"testing"
 )
 
-var stateNames = [numStates]string{"none", "receiving", "committing", "lingering", "loading", "sending", "alone"}
+var stateNames = [numStates]string{"none", "receiving", "committing", "lingering", "loading",
+	"sending", "alone"}
 
-var eventNames = [numEvents]string{"request", "DATA", "ACK", "ERROR", "another packet", "timer", "too long silent", "handler done", "handler failed"}
+var eventNames = [numEvents]string{"request", "DATA", "ACK", "ERROR", "another packet", "timer",
+	"too long silent", "handler done", "handler failed"}
 
-// TestStateTables holds ARCHITECTURE.md's state tables to the rules that the engine runs by; -update writes them.
+// TestStateTables holds states.md to the rules that the engine runs by; -update writes it.
 func TestStateTables(t *testing.T) {
-	const file, begin, end = "../ARCHITECTURE.md", "-run StateTables -update -->\n", "<!-- end of states -->"
-	page, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(page), begin)
-	old, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatal("ARCHITECTURE.md has no place for the state tables")
-	}
+	const file = "states.md"
 	var b strings.Builder
-	b.WriteString("| state | event | what happens |\n| --- | --- | --- |\n")
+	b.WriteString("# The states of a server's transfer\n\n" +
+		"Written by `go test ./tftp -run StateTables -update` from the table in states.go.\n\n" +
+		"| state | event | what happens |\n| --- | --- | --- |\n")
 	for s := range numStates {
 		for ev := range numEvents {
 			if r := rules[s][ev]; r.do != nil {
@@ -34,12 +29,15 @@ func TestStateTables(t *testing.T) {
 			}
 		}
 	}
-	b.WriteString("\nWhat stands in no row is ignored.\n")
+	b.WriteString("\nAn event without a row is ignored.\n")
 	if *update {
-		if err := os.WriteFile(file, []byte(before+begin+b.String()+end+after), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	} else if old != b.String() {
-		t.Errorf("ARCHITECTURE.md says otherwise than the code: go test ./tftp -run StateTables -update")
+		return
+	}
+	page, err := os.ReadFile(file)
+	if err != nil || string(page) != b.String() {
+		t.Errorf("%s says otherwise than the code: go test ./tftp -run StateTables -update", file)
 	}
 }

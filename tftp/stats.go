@@ -7,7 +7,8 @@ import (
 
 // Stats are what a server has done since it began to serve, and what it does now.
 type Stats struct {
-	Reads, Writes      int64 // requests that were understood; refused ones are among them, repeated ones count once
+	// requests that were understood; refused ones are among them, repeated ones count once
+	Reads, Writes      int64
 	PacketsIn, BytesIn int64 // datagrams, and their payload as UDP carries it
 	PacketsOut         int64
 	BytesOut           int64
@@ -18,8 +19,9 @@ type Stats struct {
 
 var errNotServing = errors.New("tftp: the server is not serving")
 
-// Stats asks the loops that serve, each of which answers between packets: so an answer means that they turn. It returns the
-// error of ctx where one doesn't answer in time, and another error where nothing serves.
+// Stats asks the loops that serve, each of which answers between packets: so an answer means that
+// they turn. It returns the error of ctx where one doesn't answer in time, and another error where
+// nothing serves.
 func (s *Server) Stats(ctx context.Context) (Stats, error) {
 	s.mu.Lock()
 	all := s.serving
@@ -57,28 +59,8 @@ func (s *Stats) add(o Stats) {
 	s.Held += o.Held
 }
 
-// stats is how things stand in the loop that asks.
-func (sv *serving) stats() Stats {
-	e, n := sv.engine, sv.count
-	n.Reads, n.Writes, n.Held = e.asked[OpRead], e.asked[OpWrite], e.memory
-	for _, t := range e.peers {
-		switch {
-		case t.state == lingering:
-			n.Receipts++
-		case t.state == loading || t.state == sending:
-			n.Downloads++
-		default:
-			n.Uploads++
-		}
-	}
-	for _, t := range e.calls {
-		switch {
-		case t.state != alone:
-		case t.req.Op == OpRead:
-			n.Downloads++
-		default:
-			n.Uploads++
-		}
-	}
-	return n
+// with returns the sum of both.
+func (s Stats) with(o Stats) Stats {
+	s.add(o)
+	return s
 }

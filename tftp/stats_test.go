@@ -28,15 +28,18 @@ func TestStats(t *testing.T) {
 	go func() { put <- (&tftp.Client{}).Put(t.Context(), addr, "x", make([]byte, 700)) }()
 	<-asked
 	got, err := s.Stats(t.Context())
-	want := tftp.Stats{Writes: 1, Uploads: 1, Held: got.Held, PacketsIn: got.PacketsIn, BytesIn: got.BytesIn, PacketsOut: got.PacketsOut, BytesOut: got.BytesOut}
-	if err != nil || got != want || got.Held < 700 || got.Held > 32<<10 || got.PacketsIn < 3 || got.BytesIn < 700 || got.PacketsOut < 2 || got.BytesOut < 8 {
+	want := tftp.Stats{Writes: 1, Uploads: 1, Held: got.Held, PacketsIn: got.PacketsIn,
+		BytesIn: got.BytesIn, PacketsOut: got.PacketsOut, BytesOut: got.BytesOut}
+	if err != nil || got != want || got.Held < 700 || got.Held > 32<<10 || got.PacketsIn < 3 ||
+		got.BytesIn < 700 || got.PacketsOut < 2 || got.BytesOut < 8 {
 		t.Errorf("while it is stored: %+v, %v", got, err)
 	}
 	close(answer)
 	if err := <-put; err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Stats(t.Context()); err != nil || got.Uploads != 0 || got.Receipts != 1 || got.Held != 0 {
+	if got, err := s.Stats(t.Context()); err != nil || got.Uploads != 0 || got.Receipts != 1 ||
+		got.Held != 0 {
 		t.Errorf("afterwards: %+v, %v", got, err)
 	}
 }
@@ -69,7 +72,8 @@ func TestTrace(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%t %s", sent, p))
 	}}
 	addr := start(t, s, "udp4", "127.0.0.1:0")
-	if err := (&tftp.Client{Blksize: 1024}).Put(t.Context(), addr, "a b\x1b", []byte("secret")); err != nil {
+	if err := (&tftp.Client{Blksize: 1024}).Put(t.Context(), addr, "a b\x1b",
+		[]byte("secret")); err != nil {
 		t.Fatal(err)
 	}
 	mu.Lock()

@@ -21,14 +21,16 @@ var update = flag.Bool("update", false, "write the transcripts' answers anew")
 // A transcript is a conversation with the engine, one text file a rule of an RFC. Lines that go in:
 //
 //	set NAME VALUE          a limit or time of the engine, before the first packet
-//	> PACKET                from 192.0.2.1:1024; "B> PACKET" from another peer (A to I; A2 is A's other port)
+//	> PACKET                from 192.0.2.1:1024; "B> PACKET" from another peer (A to I; A2 is
+//	                        A's other port)
 //	! stored | failed TEXT | error CODE TEXT | read SIZE     the end of the oldest handler call
 //	+ DURATION              time passes
 //	drain | abort           as Shutdown does
 //	blocks N                A sends the DATA blocks 1 to N, each of 8 bytes, and hears their ACKs
 //
-// The engine's answers stand below each: "< PACKET" (B< for peer B) with the time in front where time passes, "= call ..."
-// for a call of the handler, "= end ..." for the end of a transfer, and "= idle" where nothing is left.
+// The engine's answers stand below each: "< PACKET" (B< for peer B) with the time in front where
+// time passes, "= call ..." for a call of the handler, "= end ..." for the end of a transfer, and
+// "= idle" where nothing is left.
 func TestTranscripts(t *testing.T) { playAll(t, "testdata/server", play) }
 
 // playAll plays every transcript of a folder and compares the answers with what stands there.
@@ -50,7 +52,8 @@ func playAll(t *testing.T, folder string, play func(t *testing.T, script string)
 					t.Fatal(err)
 				}
 			} else if got != string(want) {
-				t.Errorf("%s: the conversation went otherwise:\n%s", file, difference(string(want), got))
+				t.Errorf("%s: the conversation went otherwise:\n%s", file,
+					difference(string(want), got))
 			}
 		})
 	}
@@ -78,7 +81,8 @@ type conversation struct {
 
 var testPeers = map[string]netip.AddrPort{
 	"A": netip.MustParseAddrPort("192.0.2.1:1024"), "A2": netip.MustParseAddrPort("192.0.2.1:1025"),
-	"B": netip.MustParseAddrPort("192.0.2.2:1024"), "C": netip.MustParseAddrPort("[2001:db8::3]:1024"),
+	"B": netip.MustParseAddrPort("192.0.2.2:1024"),
+	"C": netip.MustParseAddrPort("[2001:db8::3]:1024"),
 	"D": netip.MustParseAddrPort("[::ffff:192.0.2.1]:1024"), // A in IPv6 form
 	"G": netip.MustParseAddrPort("192.0.2.7:1024"), "H": netip.MustParseAddrPort("192.0.2.8:1024"),
 	"D2": netip.MustParseAddrPort("[::ffff:192.0.2.1]:1026"),
@@ -91,9 +95,9 @@ var isAnswer = regexp.MustCompile(`^([0-9.]+m?s )?([A-Z]?2?< |= )`)
 
 func play(t *testing.T, script string) string {
 	t.Helper()
-	c := &conversation{e: newEngine(Limits{}), buf: make([]byte, maxDatagram)}
+	c := &conversation{e: newEngine(engineConfig{limits: Limits{}, reads: true}),
+		buf: make([]byte, maxDatagram)}
 	c.e.port = 69
-	c.e.ackTimeout, c.e.timeout, c.e.handlerTimeout, c.e.reads = defaultAckTimeout, defaultTimeout, defaultTimeout, true
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
 		peer, rest, sends := strings.Cut(line, "> ")
@@ -111,7 +115,8 @@ func play(t *testing.T, script string) string {
 			if peer == "" {
 				peer = "A"
 			}
-			c.e.packet(c.now, testPeers[peer], netip.MustParseAddr("192.0.2.100"), parsePacket(t, rest))
+			c.e.packet(c.now, testPeers[peer], netip.MustParseAddr("192.0.2.100"),
+				parsePacket(t, rest))
 		case word == "set":
 			c.set(t, args)
 		case word == "!":
@@ -120,8 +125,10 @@ func play(t *testing.T, script string) string {
 			c.pass(t, args)
 		case word == "blocks":
 			for n := range integer(t, args) {
-				c.e.packet(c.now, testPeers["A"], netip.Addr{}, append(appendHeader(nil, opDATA, uint16(n+1)), "12345678"...))
-				if d, ok := c.e.send(c.now, c.buf); !ok || !bytes.Equal(d.b, appendACK(nil, uint64(n+1))) {
+				c.e.packet(c.now, testPeers["A"], netip.Addr{},
+					append(appendHeader(nil, opDATA, uint16(n+1)), "12345678"...))
+				if d, ok := c.e.send(c.now, c.buf); !ok ||
+					!bytes.Equal(d.b, appendACK(nil, uint64(n+1))) {
 					t.Fatalf("block %d was not acknowledged", n+1)
 				}
 			}
@@ -161,7 +168,9 @@ func (c *conversation) set(t *testing.T, args string) {
 			return nil
 		}
 	case "option":
-		c.e.option = func(_ *Request, name, v string) (string, bool) { return strings.ToUpper(v), name == value }
+		c.e.option = func(_ *Request, name, v string) (string, bool) {
+			return strings.ToUpper(v), name == value
+		}
 	case "uploads-only":
 		c.e.reads = false
 	default:
@@ -230,11 +239,13 @@ func (c *conversation) answers(at string) {
 	for _, b := range c.e.begun {
 		b.prepare()
 		c.calls = append(c.calls, b)
-		fmt.Fprintf(&c.out, "%s= call %s %q %d bytes\n", at, b.req.Op, b.req.Filename, len(b.req.Body))
+		fmt.Fprintf(&c.out, "%s= call %s %q %d bytes\n", at, b.req.Op, b.req.Filename,
+			len(b.req.Body))
 	}
 	c.e.begun = nil
 	for _, o := range c.e.ended {
-		fmt.Fprintf(&c.out, "%s= end %s %q %d bytes: %v\n", at, o.Request.Op, o.Request.Filename, o.Bytes, o.Err)
+		fmt.Fprintf(&c.out, "%s= end %s %q %d bytes: %v\n", at, o.Request.Op, o.Request.Filename,
+			o.Bytes, o.Err)
 	}
 	c.e.ended = nil
 	if at != "" && c.e.idle() {
@@ -242,8 +253,9 @@ func (c *conversation) answers(at string) {
 	}
 }
 
-// parsePacket reads a packet as people write it: WRQ "name" octet blksize=8, DATA 1 512 (that many bytes) or DATA 1 "text",
-// ACK 1, ERROR 0 "text", OACK tsize=3, RAW 000405. A file name and a text stand in Go's quotes.
+// parsePacket reads a packet as people write it: WRQ "name" octet blksize=8, DATA 1 512 (that many
+// bytes) or DATA 1 "text", ACK 1, ERROR 0 "text", OACK tsize=3, RAW 000405. A file name and a text
+// stand in Go's quotes.
 func parsePacket(t *testing.T, s string) []byte {
 	t.Helper()
 	word, rest, _ := strings.Cut(s, " ")
@@ -335,7 +347,8 @@ func formatPacket(b []byte) string {
 		return "OACK " + formatOptions(options)
 	case opRRQ, opWRQ:
 		fields := bytes.Split(bytes.TrimSuffix(b[2:], []byte{0}), []byte{0})
-		out := fmt.Sprintf("%s %q %s", map[opcode]string{opRRQ: "RRQ", opWRQ: "WRQ"}[op], fields[0], fields[1])
+		out := fmt.Sprintf("%s %q %s", map[opcode]string{opRRQ: "RRQ", opWRQ: "WRQ"}[op], fields[0],
+			fields[1])
 		for i := 2; i+1 < len(fields); i += 2 {
 			out += fmt.Sprintf(" %s=%s", fields[i], fields[i+1])
 		}

@@ -8,21 +8,24 @@ import (
 	"time"
 )
 
-// conn is a socket that tells which of its addresses a datagram came to, and sends from a given one: on a host with several
-// addresses a peer expects the answer from the one that it asked (RFC 1123, section 4.2.3; RFC 1350 section 4). One goroutine uses
-// it; any may call wake and Close.
+// conn is a socket that tells which of its addresses a datagram came to, and sends from a given
+// one: on a host with several addresses a peer expects the answer from the one that it asked (RFC
+// 1123, section 4.2.3; RFC 1350 section 4). One goroutine uses it; any may call wake and Close.
 type conn interface {
-	// receive takes the datagrams that have come, as many as one system call yields, for came to return. Where there is none it
-	// waits for one until the given time, the zero Time for ever, or until wake is called; with brief it may wait for a moment
-	// whatever the time is, which costs least where an answer is near. It may find nothing before its time.
+	// receive takes the datagrams that have come, as many as one system call yields, for came to
+	// return. Where there is none it waits for one until the given time, the zero Time for ever, or
+	// until wake is called; with brief it may wait for a moment whatever the time is, which costs
+	// least where an answer is near. It may find nothing before its time.
 	receive(until time.Time, brief bool) (n int, err error)
 	// came returns a datagram that receive took. Its bytes are valid until the next receive.
 	came(i int) datagram
 	// wake makes receive return, now or when it is called next.
 	wake()
-	// buffer returns where the next datagram that is queued is to be written, with room for the largest.
+	// buffer returns where the next datagram that is queued is to be written, with room for the
+	// largest.
 	buffer() []byte
-	// queue sends a datagram, at the next flush at the latest. Its loss is no error: UDP may lose any, and the timers see to it.
+	// queue sends a datagram, at the next flush at the latest. Its loss is no error: UDP may lose
+	// any, and the timers see to it.
 	queue(d datagram)
 	flush()
 	Close() error
@@ -31,8 +34,9 @@ type conn interface {
 // longAgo is a deadline that has passed: receive only looks.
 var longAgo = time.Unix(1, 0)
 
-// receiveBuffer is what is asked of the system for datagrams that wait, in bytes of its memory, half of which is its own overhead:
-// ten thousand devices that send a block each at one instant. smallBuffer is what a thousand need.
+// receiveBuffer is what is asked of the system for datagrams that wait, in bytes of its memory,
+// half of which is its own overhead: ten thousand devices that send a block each at one instant.
+// smallBuffer is what a thousand need.
 const (
 	receiveBuffer = 16 << 20
 	smallBuffer   = 2 << 20
@@ -53,7 +57,8 @@ func newConn(c net.PacketConn) (conn, error) {
 	}), nil
 }
 
-// plainConn is a socket whose datagrams come and go one by one. The choice of the address that answers leave from is the system's.
+// plainConn is a socket whose datagrams come and go one by one. The choice of the address that
+// answers leave from is the system's.
 type plainConn struct {
 	net.PacketConn
 	read    func([]byte) (int, netip.AddrPort, error)
@@ -64,10 +69,12 @@ type plainConn struct {
 }
 
 func newPlainConn(c net.PacketConn, read func([]byte) (int, netip.AddrPort, error)) *plainConn {
-	return &plainConn{PacketConn: c, read: read, in: make([]byte, maxDatagram), out: make([]byte, 0, maxDatagram)}
+	return &plainConn{PacketConn: c, read: read, in: make([]byte, maxDatagram),
+		out: make([]byte, 0, maxDatagram)}
 }
 
-// glance is how long a socket is read that is only looked at: a deadline that has passed reads nothing at all.
+// glance is how long a socket is read that is only looked at: a deadline that has passed reads
+// nothing at all.
 const glance = 50 * time.Microsecond
 
 func (c *plainConn) receive(until time.Time, _ bool) (int, error) {

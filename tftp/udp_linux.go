@@ -14,11 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpConn takes and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)), has the kernel cut windows into packets
-// and hand over those of a peer that came together as one (UDP_SEGMENT and UDP_GRO, udp(7)), and answers from the address that was asked (IP_PKTINFO, ip(7); IPV6_PKTINFO, ipv6(7)).
+// udpConn takes and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)), has the
+// kernel cut windows into packets and hand over those of a peer that came together as one
+// (UDP_SEGMENT and UDP_GRO, udp(7)), and answers from the address that was asked (IP_PKTINFO,
+// ip(7); IPV6_PKTINFO, ipv6(7)).
 //
-// Its descriptor is not one of those that Go's poller watches: that would cost a system call or two for each packet in lock-step,
-// and wake a thread for each. Where there is nothing to do for longer, Go's poller watches an epoll(7) instance that watches it.
+// Its descriptor is not one of those that Go's poller watches: that would cost a system call or two
+// for each packet in lock-step, and wake a thread for each. Where there is nothing to do for
+// longer, Go's poller watches an epoll(7) instance that watches it.
 type udpConn struct {
 	fd    int
 	v6    bool       // an IPv6 socket, which may carry IPv4 too
@@ -53,7 +56,8 @@ type udpConn struct {
 	longest int // bytes of a packet that the kernel cuts
 }
 
-// moment is how long a thread waits in the kernel without hearing wake: a peer in lock-step on the same network answers within it.
+// moment is how long a thread waits in the kernel without hearing wake: a peer in lock-step on the
+// same network answers within it.
 const moment = 5 * time.Millisecond
 
 // message is one datagram to the kernel (struct mmsghdr) and what it points to.
@@ -85,21 +89,27 @@ func (u *udpConn) trains() bool { return u.cuts }
 
 // newUDPConn takes c over, and closes it.
 func newUDPConn(c *net.UDPConn) (conn, error) {
-	u := &udpConn{fd: -1, in: messages(batch), most: 1, out: messages(batch), arena: make([]byte, 4*maxDatagram), longest: maxDatagram}
+	u := &udpConn{fd: -1, in: messages(batch), most: 1, out: messages(batch),
+		arena: make([]byte, 4*maxDatagram), longest: maxDatagram}
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	var failed error
-	err = raw.Control(func(fd uintptr) { u.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	err = raw.Control(func(fd uintptr) {
+		u.fd,
+			failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	})
 	if err = errors.Join(err, failed, c.Close()); err != nil {
 		return nil, err
 	}
 	if err := u.watch(); err != nil {
 		return nil, errors.Join(err, unix.Close(u.fd))
 	}
-	// Not of Go's heap, which would be collected twice for it while the program starts. The system gives memory to what is written to.
-	if u.buffers, err = unix.Mmap(-1, 0, batch*maxDatagram, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
+	// Not of Go's heap, which would be collected twice for it while the program starts. The system
+	// gives memory to what is written to.
+	if u.buffers, err = unix.Mmap(-1, 0, batch*maxDatagram, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
 		return nil, errors.Join(os.NewSyscallError("mmap", err), u.poller.Close(), unix.Close(u.fd))
 	}
 	for i := range u.in {
@@ -114,7 +124,8 @@ func (u *udpConn) watch() (err error) {
 	if u.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(u.epoll, true); err != nil { // by which os takes it for one to be polled
+	// by which os takes it for one to be polled
+	if err := unix.SetNonblock(u.epoll, true); err != nil {
 		return errors.Join(os.NewSyscallError("fcntl", err), unix.Close(u.epoll))
 	}
 	u.poller = os.NewFile(uintptr(u.epoll), "epoll")
@@ -129,9 +140,11 @@ func (u *udpConn) watch() (err error) {
 	return nil
 }
 
-// prepare sets what the socket can do. What fails makes it slower, or answers leave from the address that the routing table says.
+// prepare sets what the socket can do. What fails makes it slower, or answers leave from the
+// address that the routing table says.
 func (u *udpConn) prepare(bound netip.Addr) {
-	_ = unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // over the system's limit, where that is allowed
+	// over the system's limit, where that is allowed
+	_ = unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
 	if size, err := unix.GetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
 		u.room = size / 2 // the kernel doubles what is asked for (socket(7))
 	}
@@ -150,11 +163,11 @@ func (u *udpConn) prepare(bound netip.Addr) {
 	_ = unix.SetsockoptInt(u.fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) // Linux 5.0
 	wait := unix.NsecToTimeval(int64(moment))
 	if unix.SetsockoptTimeval(u.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait) == nil {
-		_ = unix.SetNonblock(u.fd, false) // who doesn't want to wait says so with each call
+		_ = unix.SetNonblock(u.fd, false) // a call that must not wait says so itself
 	}
 }
 
-// ownAddress reports whether a is this host's and nobody else's, so no broadcast address.
+// ownAddress reports whether a is this host's own, and no broadcast address.
 func ownAddress(a netip.Addr) bool {
 	if a.IsLoopback() {
 		return true
@@ -241,7 +254,8 @@ func (u *udpConn) wait(until time.Time) (int, error) {
 	return u.got, u.err
 }
 
-// park reads the socket, and reports whether that's all; else it is called again when there is something to read.
+// park reads the socket, and reports whether that's all; else it is called again when there is
+// something to read.
 func (u *udpConn) park(uintptr) bool {
 	u.take(unix.MSG_DONTWAIT)
 	if u.got > 0 || u.err != nil {
@@ -259,8 +273,9 @@ func earlier(a, b time.Time) bool {
 	return !a.IsZero() && (b.IsZero() || a.Before(b))
 }
 
-// take reads the socket. Looking for a second datagram in vain costs as much as a packet's way through the kernel, so where it found one it
-// looks for one, by the call that takes one, and for more only now and then; where there were more it looks for more still.
+// take reads the socket. Looking for a second datagram in vain costs as much as a packet's way
+// through the kernel, so where it found one it looks for one, by the call that takes one, and for
+// more only now and then; where there were more it looks for more still.
 func (u *udpConn) take(flags int) {
 	u.err = nil
 	n, errno := u.get(flags)
@@ -291,10 +306,12 @@ const singles = 16
 func (u *udpConn) get(flags int) (int, syscall.Errno) {
 	m := u.in[0].header
 	if u.most > 1 {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)), uintptr(u.most), uintptr(flags), 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)),
+			uintptr(u.most), uintptr(flags), 0, 0)
 		return int(n), errno
 	}
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), uintptr(flags&^unix.MSG_WAITFORONE))
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)),
+		uintptr(flags&^unix.MSG_WAITFORONE))
 	m.n = uint32(n)
 	return 1, errno
 }
@@ -319,7 +336,8 @@ func (u *udpConn) from(m *message) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port(m.name.Port))
 }
 
-// port turns a port's bytes around, where this machine does: it is in the network's order in one, in the host's in the other.
+// port turns a port's bytes around, where this machine does: it is in the network's order in one,
+// in the host's in the other.
 func port(p uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&p))
 	return uint16(b[0])<<8 | uint16(b[1])
@@ -341,9 +359,9 @@ func (u *udpConn) zone(index uint32) string {
 	return name
 }
 
-// readControl takes from control messages what they say of a datagram: how it is to be cut, and the address that it came to. Of IPv4
-// that is the address of this host that stands for it (ipi_spec_dst), which differs from the header's where that is a broadcast
-// address.
+// readControl takes from control messages what they say of a datagram: how it is to be cut, and the
+// address that it came to. Of IPv4 that is the address of this host that stands for it
+// (ipi_spec_dst), which differs from the header's where that is a broadcast address.
 func (d *datagram) readControl(b []byte) {
 	for len(b) >= cmsgHeader {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
@@ -370,7 +388,8 @@ func (u *udpConn) wake() {
 }
 
 func (u *udpConn) Close() error {
-	err := errors.Join(u.poller.Close(), unix.Close(u.fd)) // in this order: the kernel forgets what the one watches
+	// in this order: the kernel forgets what the one watches
+	err := errors.Join(u.poller.Close(), unix.Close(u.fd))
 	return errors.Join(err, unix.Munmap(u.buffers))
 }
 
@@ -407,10 +426,12 @@ func (u *udpConn) address(d datagram) {
 
 func (u *udpConn) setName(m *message, to netip.AddrPort) uint32 {
 	if !u.v6 {
-		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: port(to.Port()), Addr: to.Addr().Unmap().As4()}
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&m.name)) = unix.RawSockaddrInet4{
+			Family: unix.AF_INET, Port: port(to.Port()), Addr: to.Addr().Unmap().As4()}
 		return unix.SizeofSockaddrInet4
 	}
-	m.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port(to.Port()), Addr: to.Addr().As16()}
+	m.name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: port(to.Port()),
+		Addr: to.Addr().As16()}
 	if zone := to.Addr().Zone(); zone != "" {
 		m.name.Scope_id = u.indices[zone]
 	}
@@ -475,23 +496,28 @@ func (u *udpConn) send() {
 	u.queued = 0
 }
 
-// put sends what it can from the given message on. A single one takes a shorter way through the kernel.
+// put sends what it can from the given message on. A single one takes a shorter way through the
+// kernel.
 func (u *udpConn) put(from int) (int, syscall.Errno) {
 	m := u.out[from].header
 	if from+1 == u.queued {
 		return 1, u.putOne(m)
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)), uintptr(u.queued-from), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(u.fd), uintptr(unsafe.Pointer(m)),
+		uintptr(u.queued-from), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
 
 func (u *udpConn) putOne(m *mmsghdr) syscall.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)), unix.MSG_DONTWAIT) // it waits for nobody
+	// it doesn't wait
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(u.fd), uintptr(unsafe.Pointer(&m.hdr)),
+		unix.MSG_DONTWAIT)
 	return errno
 }
 
-// putAgain sends what the system refused to as the plainest it can be: packet by packet, where it was to be cut, which the path's MTU
-// (EINVAL) or a network card may forbid; and from any address, where its own has gone or was a broadcast address.
+// putAgain sends what the system refused to as the plainest it can be: packet by packet, where it
+// was to be cut, which the path's MTU (EINVAL) or a network card may forbid; and from any address,
+// where its own has gone or was a broadcast address.
 func (u *udpConn) putAgain(m *message, errno syscall.Errno) {
 	d := m.d
 	cutting := d.cut > 0

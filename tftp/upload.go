@@ -1,11 +1,11 @@
 package tftp
 
 import (
-	"net/netip"
 	"time"
 )
 
-// sendReply sends what answers the peer's last packet: the OACK before any DATA, else an ACK. A new window starts after it.
+// sendReply sends what answers the peer's last packet: the OACK before any DATA, else an ACK. A new
+// window starts after it.
 func (e *engine) sendReply(now time.Duration, t *transfer) {
 	if t.rx.last() == 0 && t.reply != nil {
 		t.replying = true
@@ -18,27 +18,77 @@ func (e *engine) sendReply(now time.Duration, t *transfer) {
 	e.wantSend(t)
 }
 
-func (e *engine) requestReceiving(now time.Duration, t *transfer, from netip.AddrPort, in input) {
-	if sumOf(in.raw) != t.request {
-		e.replace(now, t, from, in)
+// requestReceiving takes the request again. Before the first block it is a repeat, since the answer
+// may be lost. After it, a peer that has sent nothing else for a while has restarted. Until then it
+// gets no answer: an ACK of a later block would make it go on in the middle of its file.
+func (e *engine) requestReceiving(t *transfer, in input) {
+	switch {
+	case sumOf(in.raw) != t.request:
+		e.replace(t, in)
+	case t.rx.last() == 0:
+		repeatAt := t.repeatAt // a repeated request is no progress
+		e.sendReply(in.now, t)
+		t.repeatAt = repeatAt
+		t.sentAt = 0
+		t.repeats++
+	case in.now-t.heardAt >= restartAfter:
+		e.restartUpload(t, in)
+	default:
+		t.acking, t.repeatAt = false, never // until its next DATA
+	}
+}
+
+// restartUpload begins an upload anew. What was received is kept until the first block comes: if
+// the request was a repeat that the network held back, the peer goes on where it was. It is kept
+// only beyond the first window: a peer that has restarted could take an old ACK within that window
+// for one of its own, and go on in the middle of its file.
+func (e *engine) restartUpload(t *transfer, in input) {
+	answer, agreed := e.negotiate(t.req, 0)
+	if t.suspended == nil && t.rx.last() > uint64(t.rx.window) {
+		t.suspended = t.rx
+	} else {
+		e.hold(t, -t.rx.body.room)
+	}
+	t.rx = newReceiver(agreed, t.req.Mode)
+	if t.reply = nil; len(answer) > 0 {
+		t.reply = appendOACK(nil, answer)
+	}
+	t.acking, t.repeating, t.earlier = false, false, nil
+	t.rto.tries, t.heardAt = 0, in.now
+	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+	t.repeats++
+	e.sendReply(in.now, t)
+}
+
+// resume decides, by the first DATA after a restart, which of the two goes on. A peer that has
+// restarted can't send a block beyond its first window.
+func (e *engine) resume(t *transfer, in input) {
+	if t.suspended == nil || t.rx.last() != 0 {
 		return
 	}
-	repeatAt := t.repeatAt // a repeated request is no progress
-	e.sendReply(now, t)
-	t.repeatAt = repeatAt
-	t.sentAt = 0
-	t.repeats++
+	dropped := t.suspended
+	switch beyond := int(in.block) > t.rx.window; {
+	case in.block == 1:
+	case beyond && t.suspended.expects(in.block):
+		dropped, t.rx = t.rx, t.suspended
+	default:
+		return
+	}
+	e.hold(t, -dropped.body.room)
+	t.suspended = nil
 }
 
 // data takes a DATA packet of an upload.
-func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) data(t *transfer, in input) {
 	b := in.raw[headerSize:]
+	e.resume(t, in)
+	t.heardAt = in.now
 	if t.rx.wants(in.block, len(b)) {
-		if err := e.room(now, t, len(b)); err != nil {
+		if err := e.room(in.now, t, len(b)); err != nil {
 			t.endBlock = in.block
 			e.end(t, err)
 			e.fail(t, err)
-			e.linger(now, t)
+			e.linger(in.now, t)
 			return
 		}
 	}
@@ -55,7 +105,7 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 		t.endBlock = in.block
 		e.end(t, errAltered)
 		e.fail(t, errAltered)
-		e.linger(now, t)
+		e.linger(in.now, t)
 		return
 	case again:
 		t.acking = true
@@ -67,19 +117,19 @@ func (e *engine) data(now time.Duration, t *transfer, _ netip.AddrPort, in input
 	case ackDue, kept, final:
 	}
 	if t.sentAt != 0 && t.rto.tries == 0 {
-		t.rto.measured(now - t.sentAt)
+		t.rto.measured(in.now - t.sentAt)
 	}
 	e.prove(t)
 	t.sentAt = 0
 	t.rto.tries = 0
-	t.giveUp = now + max(e.timeout, silentIntervals*t.rto.fixed)
-	t.repeatAt = now + t.rto.interval()
+	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
+	t.repeatAt = in.now + t.rto.interval()
 	switch v {
 	case ackDue:
 		t.advanced = true
-		e.sendReply(now, t)
+		e.sendReply(in.now, t)
 	case final:
-		e.commit(now, t, in.block)
+		e.commit(in.now, t, in.block)
 	}
 }
 
@@ -97,7 +147,8 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.endBlock = block
 	t.acking = false
 	body := t.rx.body
-	if t.earlier != nil && !t.advanced { // all in one window: perhaps a repeat that the network held back
+	// all in one window: perhaps a repeat that the network held back
+	if t.earlier != nil && !t.advanced {
 		if t.sum = sumOf(body.take()); t.earlier.sum == t.sum {
 			e.end(t, nil)
 			e.sendReceipt(now, t)
@@ -119,7 +170,7 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	e.call(t, body)
 }
 
-func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+func (e *engine) repeatReply(t *transfer, in input) {
 	t.rto.tries++
 	if t.waits && (t.rto.tries >= halfOpenSends || t.amplifies()) {
 		t.repeatAt = never
@@ -127,30 +178,32 @@ func (e *engine) repeatReply(now time.Duration, t *transfer, _ netip.AddrPort, _
 	}
 	t.repeats++
 	t.rx.timeout()
-	e.sendReply(now, t)
+	e.sendReply(in.now, t)
 }
 
-// requestLingering begins another transfer. The same request again is mostly that, from a client that takes one port for
-// all, but it may also be a repeat that the network held back: then the client still waits for its receipt, or has gone.
-func (e *engine) requestLingering(now time.Duration, t *transfer, from netip.AddrPort, in input) {
+// requestLingering begins another transfer. The same request again is mostly that, from a client
+// that takes one port for all, but it may also be a repeat that the network held back: then the
+// client still waits for its receipt, or has gone.
+func (e *engine) requestLingering(t *transfer, in input) {
 	receipt := t.receipt
 	same := receipt.stored && sumOf(in.raw) == t.request
-	if same && !e.admissible(now, from, in) {
+	if same && !e.admissible(in) {
 		return // a client that waits for its receipt would take the refusal for it
 	}
-	e.replace(now, t, from, in)
-	if again := e.peers[from]; same && again != nil && again != t {
+	e.replace(t, in)
+	if again := e.peers[in.from]; same && again != nil && again != t {
 		again.earlier = &receipt
 	}
 }
 
-// repeatEarlier answers the last block of an earlier transfer, whose client still waits for its receipt, while this one has
-// not begun to receive.
+// repeatEarlier answers the last block of an earlier transfer, whose client still waits for its
+// receipt, while this one has not begun to receive.
 func (e *engine) repeatEarlier(t *transfer, in input) bool {
 	if t.earlier == nil || t.rx.last() != 0 || in.block != t.earlier.endBlock {
 		return false
 	}
-	if in.block > 0 && int(in.block) <= t.rx.window { // this transfer's own first window may hold it
+	// this transfer's own first window may hold it
+	if in.block > 0 && int(in.block) <= t.rx.window {
 		return false
 	}
 	t.repeating = true
@@ -158,8 +211,9 @@ func (e *engine) repeatEarlier(t *transfer, in input) bool {
 	return true
 }
 
-func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
-	if t.earlier != nil && t.rx.last() == 0 && now < t.earlier.until { // it was a late repeat: the receipt lingers on
+func (e *engine) silent(t *transfer, in input) {
+	// it was a late repeat: the receipt lingers on
+	if t.earlier != nil && t.rx.last() == 0 && in.now < t.earlier.until {
 		e.prove(t)
 		t.receipt, t.earlier = *t.earlier, nil
 		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
@@ -168,27 +222,27 @@ func (e *engine) silent(now time.Duration, t *transfer, _ netip.AddrPort, _ inpu
 		return
 	}
 	e.end(t, errSilent)
-	if !t.waits { // who has never answered may not be who asked
+	if !t.waits { // a peer that has never answered may not have asked
 		e.fail(t, errSilent)
 	}
 	e.finish(t)
 }
 
 // late gives up waiting for the handler.
-func (e *engine) late(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+func (e *engine) late(t *transfer, in input) {
 	e.end(t, errLate)
 	e.fail(t, errLate)
 	if t.state == loading {
 		e.finish(t)
 		return
 	}
-	e.linger(now, t)
+	e.linger(in.now, t)
 }
 
 // stored sends the receipt.
-func (e *engine) stored(now time.Duration, t *transfer, _ netip.AddrPort, _ input) {
+func (e *engine) stored(t *transfer, in input) {
 	e.end(t, nil)
-	e.sendReceipt(now, t)
+	e.sendReceipt(in.now, t)
 }
 
 func (e *engine) sendReceipt(now time.Duration, t *transfer) {
@@ -198,10 +252,10 @@ func (e *engine) sendReceipt(now time.Duration, t *transfer) {
 	e.linger(now, t)
 }
 
-func (e *engine) notStored(now time.Duration, t *transfer, _ netip.AddrPort, in input) {
+func (e *engine) notStored(t *transfer, in input) {
 	e.end(t, in.err)
 	e.fail(t, wire(in.err))
-	e.linger(now, t)
+	e.linger(in.now, t)
 }
 
 // linger keeps what the peer must be able to hear again, and lets go of the rest.
@@ -220,18 +274,30 @@ func (e *engine) linger(now time.Duration, t *transfer) {
 
 // repeatReceipt answers the last block again.
 //
-// A file whose last block has number 0, after a roll-over, makes tftp-hpa and curl send an empty block 1 behind it: both
-// count blocks to see whether they are at the first. They take the file for failed unless that is acknowledged too, and
-// it holds nothing.
-func (e *engine) repeatReceipt(_ time.Duration, t *transfer, _ netip.AddrPort, in input) {
-	if t.endBlock == 0 && in.block == 1 && len(in.raw) == headerSize && opcode(t.reply[1]) == opACK {
+// A file whose last block has number 0, after a roll-over, makes tftp-hpa and curl send an empty
+// block 1 behind it: both count blocks to see whether they are at the first. They take the file for
+// failed unless that is acknowledged too, and it holds nothing.
+//
+// A block after the last one is from a peer that sends shorter blocks than it was granted: its file
+// ended with the first of them here. It must not take the receipt for that of the whole file.
+func (e *engine) repeatReceipt(t *transfer, in input) {
+	if t.endBlock == 0 && in.block == 1 && len(in.raw) == headerSize &&
+		opcode(t.receipt.reply[1]) == opACK {
 		t.endBlock = 1
-		t.reply = appendACK(nil, 1)
+		t.receipt.reply = appendACK(nil, 1)
 	}
-	if in.block == t.endBlock {
+	switch {
+	case in.block == t.endBlock:
 		t.replying = true
 		e.wantSend(t)
+	case t.stored && t.octet && t.endBlock != 0 && in.block == t.endBlock+1:
+		t.stored = false
+		e.ended = append(e.ended, Outcome{Err: errBeyond, Again: true, Request: &Request{
+			Op: OpWrite, Peer: t.peer, Local: t.local, Filename: t.filename, Mode: Octet,
+			Received: e.epoch.Add(t.started),
+		}})
+		e.fail(t, errBeyond)
 	}
 }
 
-func (e *engine) forget(_ time.Duration, t *transfer, _ netip.AddrPort, _ input) { e.finish(t) }
+func (e *engine) forget(t *transfer, _ input) { e.finish(t) }

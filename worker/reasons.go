@@ -71,6 +71,8 @@ var cures = map[reason]string{
 	"illegal TFTP operation": "something other than a TFTP client sends to this " +
 		"port",
 	"unknown transfer ID": "nothing: a late packet of a transfer that has ended",
+	"data after the last block": "the client sends shorter blocks than it was granted: set " +
+		"TFTP_MAX_BLKSIZE=512, or its own block size",
 	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client doesn't expect " +
 		"an answer twice",
 }

@@ -108,7 +108,7 @@ func (w *worker) serve() {
 			MaxBlksize: int(w.MaxBlksize), MaxWindowsize: int(w.MaxWindowsize),
 			MaxSize: int64(w.MaxSize),
 			MaxRead: store.MaxPublished, Memory: int64(w.Memory) / int64(n),
-			Transfers: maxTransfers / n,
+			Transfers: tftp.DefaultTransfers / n,
 		},
 		AckTimeout: time.Duration(w.AckTimeout), Timeout: time.Duration(w.Timeout), Logger: w.log,
 		Trace: trace(w.log),
@@ -304,6 +304,3 @@ func migrateLater(ctx context.Context, cancel context.CancelCauseFunc, s *store.
 		log.Warn("the database still can't be used", "err", err)
 	}
 }
-
-// maxTransfers bounds the transfers of all shards together: package tftp's default for one server.
-const maxTransfers = 20_000
