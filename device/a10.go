@@ -2,16 +2,21 @@ package device
 
 import "bytes"
 
-// A10's ACOS writes lines indented by two blanks, under a header that says when the configuration was changed, saved and
-// synchronized, and by which release it was written. After "end" may follow a comment about the point of commit.
-// Sources: A10's command references, and configurations of releases 2.7 to 5.
+// A10's ACOS writes lines indented by two blanks, under a header that says when the configuration
+// was changed, saved and synchronized, and by which release it was written. After "end" may follow
+// a comment about the point of commit. Sources: A10's command references, and configurations of
+// releases 2.7 to 5.
 
 var a10ACOS = platform{
 	name: "a10",
 	signs: []sign{
-		{"!64-bit Advanced Core OS (ACOS) version ", 20, nil}, {"!Advanced Core OS (ACOS) version ", 20, nil}, {"!Configuration last ", 6, nil},
-		{"!Current configuration: ", 3, nil}, {"slb server ", 5, nil}, {"slb service-group ", 5, nil}, {"slb virtual-server ", 5, nil}, {"slb template ", 4, nil},
-		{"multi-config enable", 3, nothing}, {"health monitor ", 3, nil}, {"vrrp-a ", 3, nil}, {"!Current config commit point ", 8, nil}, {"ip nat pool ", 1, nil},
+		{"!64-bit Advanced Core OS (ACOS) version ", 20, nil},
+		{"!Advanced Core OS (ACOS) version ", 20, nil}, {"!Configuration last ", 6, nil},
+		{"!Current configuration: ", 3, nil}, {"slb server ", 5, nil},
+		{"slb service-group ", 5, nil}, {"slb virtual-server ", 5, nil},
+		{"slb template ", 4, nil},
+		{"multi-config enable", 3, nothing}, {"health monitor ", 3, nil}, {"vrrp-a ", 3, nil},
+		{"!Current config commit point ", 8, nil}, {"ip nat pool ", 1, nil},
 	},
 	read: readACOS, whole: func(w *walk) bool { return w.closed && w.until == nil },
 }
@@ -43,7 +48,8 @@ func readACOS(w *walk) {
 func (w *walk) readACOSHeader() {
 	switch {
 	case !w.heads():
-	case w.has("!Current configuration: "), w.has("!Configuration last updated at "), w.has("!Configuration last saved at "),
+	case w.has("!Current configuration: "), w.has("!Configuration last updated at "),
+		w.has("!Configuration last saved at "),
 		w.has("!Configuration last synchronized at "):
 		w.drop()
 	default:

@@ -7,9 +7,12 @@ import "bytes"
 var airOS = platform{
 	name: "ubiquiti_airos",
 	signs: []sign{
-		{"resolv.host.1.name=", 6, nil}, {"resolv.host.1.status=", 3, nil}, {"radio.1.", 4, nil}, {"wireless.1.", 4, nil}, {"netconf.1.", 4, nil},
-		{"aaa.1.", 2, nil}, {"users.1.", 3, nil}, {"netmode=", 3, nil}, {"bridge.1.", 2, nil}, {"wpasupplicant.", 3, nil}, {"ebtables.", 2, nil},
-		{"tshaper.", 3, nil}, {"##AF.v", 6, startsNumber}, {"radio.status=", 3, nil}, {"system.cfg.version=", 6, nil},
+		{"resolv.host.1.name=", 6, nil}, {"resolv.host.1.status=", 3, nil}, {"radio.1.", 4, nil},
+		{"wireless.1.", 4, nil}, {"netconf.1.", 4, nil},
+		{"aaa.1.", 2, nil}, {"users.1.", 3, nil}, {"netmode=", 3, nil}, {"bridge.1.", 2, nil},
+		{"wpasupplicant.", 3, nil}, {"ebtables.", 2, nil},
+		{"tshaper.", 3, nil}, {"##AF.v", 6, startsNumber}, {"radio.status=", 3, nil},
+		{"system.cfg.version=", 6, nil},
 	},
 	read: readAirOS,
 }
@@ -33,7 +36,8 @@ func readAirOS(w *walk) {
 	if !w.redact {
 		return
 	}
-	for _, end := range []string{".password", ".psk", ".community", ".secret", ".wpa.key", ".key", ".passphrase", ".wpakey", ".private"} {
+	for _, end := range []string{".password", ".psk", ".community", ".secret", ".wpa.key", ".key",
+		".passphrase", ".wpakey", ".private"} {
 		if bytes.HasSuffix(key, []byte(end)) {
 			w.mark(v, secret)
 			return

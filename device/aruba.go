@@ -2,20 +2,24 @@ package device
 
 import "bytes"
 
-// Aruba has three systems that share little. AOS-CX writes lines indented by four blanks, or JSON where it is asked to.
-// ArubaOS, of the wireless controllers, writes blocks that end with "!", and Instant, of access points that control
-// themselves, writes lines indented by one; the last two encrypt their secrets with another salt each time they are
-// displayed, as long hexadecimal numbers.
-// Sources: Aruba's command references, and configurations of many releases.
+// Aruba has three systems that share little. AOS-CX writes lines indented by four blanks, or JSON
+// where it is asked to. ArubaOS, of the wireless controllers, writes blocks that end with "!", and
+// Instant, of access points that control themselves, writes lines indented by one; the last two
+// encrypt their secrets with another salt each time they are displayed, as long hexadecimal
+// numbers. Sources: Aruba's command references, and configurations of many releases.
 
 var arubaCX = platform{
 	name: "aruba_aoscx",
 	signs: []sign{
-		{"!Version ArubaOS-CX ", 20, nil}, {"!Version AOS-CX ", 20, nil}, {"!export-password:", 8, nil}, {"user admin group administrators ", 6, nil},
-		{"ssh server vrf ", 4, nil}, {"https-server vrf ", 4, nil}, {"interface mgmt", 2, nothing}, {"    no routing", 4, nothing}, {"vsx", 3, nothing},
-		{"    vlan trunk allowed ", 3, nil}, {"    vlan access ", 3, nil}, {"cli-session", 3, nothing}, {"aruba-central", 4, nothing}, {"vsf member ", 4, nil},
+		{"!Version ArubaOS-CX ", 20, nil}, {"!Version AOS-CX ", 20, nil},
+		{"!export-password:", 8, nil}, {"user admin group administrators ", 6, nil},
+		{"ssh server vrf ", 4, nil}, {"https-server vrf ", 4, nil}, {"interface mgmt", 2, nothing},
+		{"    no routing", 4, nothing}, {"vsx", 3, nothing},
+		{"    vlan trunk allowed ", 3, nil}, {"    vlan access ", 3, nil},
+		{"cli-session", 3, nothing}, {"aruba-central", 4, nothing}, {"vsf member ", 4, nil},
 		{"    vlan trunk native ", 3, nil}, {"interface lag ", 2, nil}, {"hostname ", 1, nil},
-		{`    "AAA_Server_Group": {`, 10, nil}, {`{"AAA_Server_Group":`, 10, nil}, {`  "AAA_Server_Group": {`, 10, nil},
+		{`    "AAA_Server_Group": {`, 10, nil}, {`{"AAA_Server_Group":`, 10, nil},
+		{`  "AAA_Server_Group": {`, 10, nil},
 	},
 	read: readAOSCX,
 	whole: func(w *walk) bool {
@@ -26,10 +30,14 @@ var arubaCX = platform{
 var arubaOS = platform{
 	name: "aruba_os",
 	signs: []sign{
-		{"netservice svc-", 6, nil}, {"ip access-list session ", 6, nil}, {"mgmt-user ", 4, nil}, {"user-role ", 3, nil}, {"wlan virtual-ap ", 5, nil},
-		{"aaa profile ", 4, nil}, {"vpn-dialer ", 5, nil}, {"ap system-profile ", 5, nil}, {"rf arm-profile ", 4, nil}, {"change-config-node ", 8, nil},
-		{"crypto-local ", 4, nil}, {`wlan ssid-profile "`, 4, nil}, {"masterip ", 5, nil}, {"masterip-ipsec", 3, nil}, {"conductor-redundancy", 6, nil},
-		{"master-redundancy", 6, nil}, {"ap-group ", 4, nil}, {"netdestination ", 3, nil}, {"syslocation ", 1, nil}, {"location \"", 1, nil},
+		{"netservice svc-", 6, nil}, {"ip access-list session ", 6, nil}, {"mgmt-user ", 4, nil},
+		{"user-role ", 3, nil}, {"wlan virtual-ap ", 5, nil},
+		{"aaa profile ", 4, nil}, {"vpn-dialer ", 5, nil}, {"ap system-profile ", 5, nil},
+		{"rf arm-profile ", 4, nil}, {"change-config-node ", 8, nil},
+		{"crypto-local ", 4, nil}, {`wlan ssid-profile "`, 4, nil}, {"masterip ", 5, nil},
+		{"masterip-ipsec", 3, nil}, {"conductor-redundancy", 6, nil},
+		{"master-redundancy", 6, nil}, {"ap-group ", 4, nil}, {"netdestination ", 3, nil},
+		{"syslocation ", 1, nil}, {"location \"", 1, nil},
 		{"version ", 2, trainNumber}, {`hostname "`, 2, nil}, {`enable secret "`, 4, nil},
 	},
 	read: readArubaOS, whole: endsWith("end"),
@@ -38,9 +46,12 @@ var arubaOS = platform{
 var arubaInstant = platform{
 	name: "aruba_instant",
 	signs: []sign{
-		{"version ", 6, instantNumber}, {"virtual-controller-country ", 8, nil}, {"virtual-controller-key ", 8, nil}, {"virtual-controller-ip ", 8, nil},
-		{"allowed-ap ", 5, nil}, {"allow-new-aps", 5, nothing}, {"wlan access-rule ", 5, nil}, {"hash-mgmt-user ", 5, nil}, {"rf-band ", 4, nil},
-		{"dynamic-radius-proxy", 4, nothing}, {"terminal-access", 3, nothing}, {"wired-port-profile ", 3, nil}, {"wlan ssid-profile ", 2, nil},
+		{"version ", 6, instantNumber}, {"virtual-controller-country ", 8, nil},
+		{"virtual-controller-key ", 8, nil}, {"virtual-controller-ip ", 8, nil},
+		{"allowed-ap ", 5, nil}, {"allow-new-aps", 5, nothing}, {"wlan access-rule ", 5, nil},
+		{"hash-mgmt-user ", 5, nil}, {"rf-band ", 4, nil},
+		{"dynamic-radius-proxy", 4, nothing}, {"terminal-access", 3, nothing},
+		{"wired-port-profile ", 3, nil}, {"wlan ssid-profile ", 2, nil},
 	},
 	read: readInstant,
 }
@@ -79,8 +90,8 @@ func readAOSCX(w *walk) {
 	w.opens()
 }
 
-// readCXJSON reads a line of pretty-printed JSON, of which the outermost braces are no block. All on one line it is one
-// line, from which nothing is taken.
+// readCXJSON reads a line of pretty-printed JSON, of which the outermost braces are no block. All
+// on one line it is one line, from which nothing is taken.
 func (w *walk) readCXJSON() {
 	b := bytes.TrimRight(w.words, ",")
 	if w.closed || len(b) == 0 {
@@ -116,7 +127,8 @@ func (w *walk) readCXJSON() {
 }
 
 func jsonSecret(key []byte) bool {
-	for _, word := range []string{"password", "passkey", "secret", "key", "community", "passphrase"} {
+	for _, word := range []string{"password", "passkey", "secret", "key", "community",
+		"passphrase"} {
 		if bytes.HasSuffix(key, []byte(word)) {
 			return true
 		}
@@ -126,9 +138,12 @@ func jsonSecret(key []byte) bool {
 
 // arubaSecrets are words that announce a secret, and how many words stand between it and them.
 var arubaSecrets = map[string]int{
-	"secret": 0, "key": 0, "wpa-passphrase": 0, "wpa-hexkey": 0, "PRE-SHARE": 0, "pre-share": 0, "pre-shared-key": 0, "shared-secret": 0,
-	"ap-console-password": 0, "bkup-passwords": 0, "admin-passwd": 0, "bind-passwd": 0, "passphrase": 0, "ipsec": 0, "spi": 1, "psk": 0,
-	"mgmt-user": 2, "password": 0, "community": 0, "2c": 0, "auth-prot": 1, "priv-prot": 1, "vrrp-passphrase": 0, "virtual-controller-key": 0,
+	"secret": 0, "key": 0, "wpa-passphrase": 0, "wpa-hexkey": 0, "PRE-SHARE": 0, "pre-share": 0,
+	"pre-shared-key": 0, "shared-secret": 0,
+	"ap-console-password": 0, "bkup-passwords": 0, "admin-passwd": 0, "bind-passwd": 0,
+	"passphrase": 0, "ipsec": 0, "spi": 1, "psk": 0,
+	"mgmt-user": 2, "password": 0, "community": 0, "2c": 0, "auth-prot": 1, "priv-prot": 1,
+	"vrrp-passphrase": 0, "virtual-controller-key": 0,
 }
 
 // instantSecrets are arubaSecrets, but for an administrator's: "mgmt-user NAME SECRET [ROLE]".
@@ -141,9 +156,10 @@ var instantSecrets = func() map[string]int {
 	return m
 }()
 
-// arubaChanges reports whether a secret is one that was encrypted for the display: a long hexadecimal number. Where
-// encryption is switched off the secret itself is shown, and it counts. So does what is no secret of that kind: a one-way
-// hash, the number of a cluster, an unencrypted key of WPA, which has 64 digits.
+// arubaChanges reports whether a secret is one that was encrypted for the display: a long
+// hexadecimal number. Where encryption is switched off the secret itself is shown, and it counts.
+// So does what is no secret of that kind: a one-way hash, the number of a cluster, an unencrypted
+// key of WPA, which has 64 digits.
 func arubaChanges(word, v []byte) bool {
 	switch string(word) {
 	case "virtual-controller-key", "community", "2c", "hash":
@@ -176,9 +192,12 @@ func readArubaOS(w *walk) {
 			w.openText(v)
 		}
 	}
-	if v, ok := w.after("authentication "); ok && arubaChanges(nil, unquoted(v)) { // of VRRP; others say only how
+	// of VRRP; others say only how
+	if v, ok := w.after("authentication "); ok && arubaChanges(nil, unquoted(v)) {
 		w.mark(v, noise|secret)
-	} else if ok && w.redact && len(rest(v, 1)) == 0 && !bytes.HasPrefix(v, []byte("pre-share")) && !bytes.HasPrefix(v, []byte("rsa")) && !bytes.HasPrefix(v, []byte("ecdsa")) {
+	} else if ok && w.redact && len(rest(v, 1)) == 0 && !bytes.HasPrefix(v,
+		[]byte("pre-share")) && !bytes.HasPrefix(v, []byte("rsa")) && !bytes.HasPrefix(v,
+		[]byte("ecdsa")) {
 		w.mark(v, secret)
 	}
 	w.hide(arubaSecrets, arubaChanges)

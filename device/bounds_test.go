@@ -16,8 +16,8 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// beginnings returns the start of a file of every platform that testdata has, which gets what follows it read as that
-// platform's.
+// beginnings returns the start of a file of every platform that testdata has, which gets what
+// follows it read as that platform's.
 func beginnings(t testing.TB) map[string]string {
 	heads := map[string]string{"": ""}
 	b := read(t, "expected.tsv")
@@ -42,14 +42,16 @@ var hostile = map[string]func(n int) string{
 	"backslashes":       func(n int) string { return strings.Repeat(`\`, n) },
 	"open quotes":       func(n int) string { return strings.Repeat("set x \"\n", n/8) },
 	"config blocks":     func(n int) string { return strings.Repeat("config x\n", n/9) },
-	"one long block":    func(n int) string { return "config " + strings.Repeat("x", n/2) + "\n" + strings.Repeat(" x\n", n/6) },
-	"edit blocks":       func(n int) string { return strings.Repeat("edit x\n", n/7) },
-	"ends":              func(n int) string { return strings.Repeat("end\n", n/4) },
-	"braces":            func(n int) string { return strings.Repeat("x {\n", n/4) },
-	"closing braces":    func(n int) string { return strings.Repeat("}\n", n/2) },
-	"tags":              func(n int) string { return strings.Repeat("<x>\n", n/4) },
-	"tags on one line":  func(n int) string { return strings.Repeat("<x>", n/3) },
-	"brackets":          func(n int) string { return strings.Repeat("[", n) },
+	"one long block": func(n int) string {
+		return "config " + strings.Repeat("x", n/2) + "\n" + strings.Repeat(" x\n", n/6)
+	},
+	"edit blocks":      func(n int) string { return strings.Repeat("edit x\n", n/7) },
+	"ends":             func(n int) string { return strings.Repeat("end\n", n/4) },
+	"braces":           func(n int) string { return strings.Repeat("x {\n", n/4) },
+	"closing braces":   func(n int) string { return strings.Repeat("}\n", n/2) },
+	"tags":             func(n int) string { return strings.Repeat("<x>\n", n/4) },
+	"tags on one line": func(n int) string { return strings.Repeat("<x>", n/3) },
+	"brackets":         func(n int) string { return strings.Repeat("[", n) },
 	"deeper and deeper": func(n int) string {
 		var b strings.Builder
 		for i := 0; b.Len() < n; i++ {
@@ -58,9 +60,11 @@ var hostile = map[string]func(n int) string{
 		}
 		return b.String()
 	},
-	"banners":     func(n int) string { return strings.Repeat("banner motd ^C\n", n/15) },
-	"one banner":  func(n int) string { return "banner motd #\n" + strings.Repeat("x\n", n/2) },
-	"automatic":   func(n int) string { return strings.Repeat(" tunnel mpls traffic-eng bandwidth 1\n", n/37) },
+	"banners":    func(n int) string { return strings.Repeat("banner motd ^C\n", n/15) },
+	"one banner": func(n int) string { return "banner motd #\n" + strings.Repeat("x\n", n/2) },
+	"automatic": func(n int) string {
+		return strings.Repeat(" tunnel mpls traffic-eng bandwidth 1\n", n/37)
+	},
 	"blank lines": func(n int) string { return strings.Repeat("\n", n) },
 	"CRs":         func(n int) string { return strings.Repeat("\r", n) },
 	"CR LFs":      func(n int) string { return strings.Repeat("\r\n", n/2) },
@@ -85,8 +89,8 @@ var hostile = map[string]func(n int) string{
 	"half a file":   func(n int) string { return strings.Repeat("\xff\xfe\x00\xd8", n/4) },
 }
 
-// TestHostile: what is hostile takes time and memory linear in its size, on every platform. Linear is told from quadratic by
-// a bound that no machine needs, and memory by what is allocated.
+// TestHostile: what is hostile takes time and memory linear in its size, on every platform. Linear
+// is told from quadratic by a bound that no machine needs, and memory by what is allocated.
 func TestHostile(t *testing.T) {
 	const size = 1 << 16
 	for platform, head := range beginnings(t) {
@@ -147,11 +151,14 @@ func TestLargest(t *testing.T) {
 		id, _ := device.Examine(config)
 		took := time.Since(start)
 		runtime.ReadMemStats(&after)
-		t.Logf("%s: %d bytes: %s, %d MiB", name, len(config), took, (after.TotalAlloc-before.TotalAlloc)>>20)
-		if used := after.TotalAlloc - before.TotalAlloc; used > 3*device.MaxDecoded || took > 10*time.Second {
+		t.Logf("%s: %d bytes: %s, %d MiB", name, len(config), took,
+			(after.TotalAlloc-before.TotalAlloc)>>20)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 3*device.MaxDecoded ||
+			took > 10*time.Second {
 			t.Errorf("%s: %d bytes of memory, %s", name, used, took)
 		}
-		if name != "one line" && name != "config blocks" && name != "open quotes" && (id != device.Identity{Kind: device.KindOther, Complete: true}) {
+		if name != "one line" && name != "config blocks" && name != "open quotes" &&
+			(id != device.Identity{Kind: device.KindOther, Complete: true}) {
 			t.Errorf("%s is %+v", name, id)
 		}
 	}
@@ -175,7 +182,9 @@ func zipBomb(t *testing.T, size int) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
-	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestSpeed) })
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
+		return flate.NewWriter(out, flate.BestSpeed)
+	})
 	f, err := w.Create("x")
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +229,8 @@ func FuzzExamine(f *testing.F) {
 	for _, head := range beginnings(f) {
 		f.Add([]byte(head))
 	}
-	f.Add([]byte("#config-version=FG-7.0.0:user=a\nset a \"\nset private-key \"-----BEGIN ENCRYPTED PRIVATE KEY-----\nab\n-----END\"\n"))
+	f.Add([]byte("#config-version=FG-7.0.0:user=a\nset a \"\nset private-key \"-----BEGIN " +
+		"ENCRYPTED PRIVATE KEY-----\nab\n-----END\"\n"))
 	f.Add(utf16Of("version 15.2\nservice timestamps x\nhostname a\n", 0, 8))
 	f.Add(gzipped([]byte("#config-version=FG-7.0.0\nconfig x\nend\n")))
 	f.Fuzz(func(t *testing.T, config []byte) {
@@ -228,8 +238,10 @@ func FuzzExamine(f *testing.F) {
 		if id != device.Identify(config) || sum != device.Fingerprint(config) {
 			t.Fatal("Examine is not Identify and Fingerprint")
 		}
-		for _, v := range []string{id.Platform, id.Name, id.Model, id.OSVersion, id.Build, id.Serial, id.Kind, id.ChangedBy, id.ExportedBy} {
-			if !utf8.ValidString(v) || len(v) > 260 || device.Text(strings.ReplaceAll(v, `\`, "")) != strings.ReplaceAll(v, `\`, "") {
+		for _, v := range []string{id.Platform, id.Name, id.Model, id.OSVersion, id.Build,
+			id.Serial, id.Kind, id.ChangedBy, id.ExportedBy} {
+			if !utf8.ValidString(v) || len(v) > 260 ||
+				device.Text(strings.ReplaceAll(v, `\`, "")) != strings.ReplaceAll(v, `\`, "") {
 				t.Errorf("%q is no value to show", v)
 			}
 		}
@@ -263,15 +275,18 @@ func FuzzExamine(f *testing.F) {
 		}
 		joined := bytes.Join(text, []byte("\n"))
 		if plain := config; !packed(plain) && len(plain) < 32<<10 {
-			want := bytes.Split(bytes.TrimSuffix(bytes.TrimPrefix(plain, []byte("\xef\xbb\xbf")), []byte("\n")), []byte("\n"))
+			want := bytes.Split(bytes.TrimSuffix(bytes.TrimPrefix(plain, []byte("\xef\xbb\xbf")),
+				[]byte("\n")), []byte("\n"))
 			for i := range want {
 				want[i] = bytes.TrimRight(want[i], "\r")
 			}
 			if !bytes.Equal(bytes.Join(want, []byte("\n")), joined) {
-				t.Errorf("the lines are not the text's: %q, want %q", joined, bytes.Join(want, []byte("\n")))
+				t.Errorf("the lines are not the text's: %q, want %q", joined,
+					bytes.Join(want, []byte("\n")))
 			}
 		}
-		if len(joined) > 32<<10 || packed(joined) || bytes.HasPrefix(joined, []byte("\xef\xbb\xbf")) || bytes.ContainsRune(joined, '\r') {
+		if len(joined) > 32<<10 || packed(joined) ||
+			bytes.HasPrefix(joined, []byte("\xef\xbb\xbf")) || bytes.ContainsRune(joined, '\r') {
 			return
 		}
 		same := func(form string, other []byte) {
@@ -289,7 +304,8 @@ func FuzzExamine(f *testing.F) {
 
 // packed reports whether a text is looked through: as an archive, or in another encoding.
 func packed(b []byte) bool {
-	for _, magic := range []string{"\x1f\x8b", "PK\x03\x04", "\xff\xfe", "\xfe\xff", "\xef\xbb\xbf\xef\xbb\xbf"} {
+	for _, magic := range []string{"\x1f\x8b", "PK\x03\x04", "\xff\xfe", "\xfe\xff",
+		"\xef\xbb\xbf\xef\xbb\xbf"} {
 		if bytes.HasPrefix(b, []byte(magic)) {
 			return true
 		}

@@ -2,8 +2,9 @@ package device
 
 import "bytes"
 
-// Junos, VyOS, PAN-OS and tmsh write blocks of braces: a "{" at the end of a line opens one, a "}" at the beginning of a line
-// closes one. Inside of a line braces are balanced and of no interest. Strings and comments hold any brace.
+// Junos, VyOS, PAN-OS and tmsh write blocks of braces: a "{" at the end of a line opens one, a "}"
+// at the beginning of a line closes one. Inside of a line braces are balanced and of no interest.
+// Strings and comments hold any brace.
 
 // braceForm is in what the platforms of this form differ.
 type braceForm struct {
@@ -30,8 +31,9 @@ const (
 	braceClose
 )
 
-// braces reads how a line stands in blocks, closes what it closes, and returns its words without comments and without the
-// brace that opens. What it opens is left to push, since its head stands outside of it.
+// braces reads how a line stands in blocks, closes what it closes, and returns its words without
+// comments and without the brace that opens. What it opens is left to push, since its head stands
+// outside of it.
 func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	quoted := w.state == braceQuoted
 	w.inside = w.state != bracePlain
@@ -63,9 +65,10 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	return braceStatement, words
 }
 
-// significant returns the line from its first to its last byte that is no comment, and whether that last one stands outside
-// of a string. A string opens with a quote after a blank or a bracket and closes with one before a blank, a bracket or a
-// semicolon, so that a stray quote in a word doesn't swallow the rest of the file.
+// significant returns the line from its first to its last byte that is no comment, and whether that
+// last one stands outside of a string. A string opens with a quote after a blank or a bracket and
+// closes with one before a blank, a bracket or a semicolon, so that a stray quote in a word doesn't
+// swallow the rest of the file.
 func (w *walk) significant(form braceForm) (words []byte, bare bool) {
 	b := w.words
 	if form.slash && w.state == bracePlain && bytes.HasPrefix(b, []byte("//")) {
@@ -87,7 +90,8 @@ scan:
 		case w.state == braceQuoted:
 			if c == '\\' {
 				i++
-			} else if c == '"' && (i+1 >= len(b) || bytes.IndexByte([]byte(" \t;])},"), b[i+1]) >= 0) {
+			} else if c == '"' && (i+1 >= len(b) ||
+				bytes.IndexByte([]byte(" \t;])},"), b[i+1]) >= 0) {
 				w.state = bracePlain
 			}
 			bare = false
@@ -123,7 +127,8 @@ scan:
 // balanced is the whole of the platforms of this form: every block, string and comment is closed.
 func balanced(w *walk) bool { return w.depth == 0 && !w.torn && w.state == bracePlain }
 
-// stray reports whether a line is what a terminal shows around a configuration of this form, such as [edit] or {master:0}.
+// stray reports whether a line is what a terminal shows around a configuration of this form, such
+// as [edit] or {master:0}.
 func (w *walk) stray() bool {
 	if w.state != bracePlain || !w.top() || w.indent > 0 {
 		return false
@@ -135,7 +140,8 @@ func (w *walk) stray() bool {
 	if len(b) < 3 || len(b) > 40 || b[0] != '{' || b[len(b)-1] != '}' {
 		return false
 	}
-	for _, role := range []string{"master", "backup", "primary", "secondary", "linecard", "line-card", "hold"} {
+	for _, role := range []string{"master", "backup", "primary", "secondary", "linecard",
+		"line-card", "hold"} {
 		if bytes.HasPrefix(b[1:], []byte(role)) {
 			return true
 		}
@@ -143,7 +149,8 @@ func (w *walk) stray() bool {
 	return false
 }
 
-// scalar returns the value that follows a key: the quoted or bare word, without the semicolon at its end.
+// scalar returns the value that follows a key: the quoted or bare word, without the semicolon at
+// its end.
 func scalar(b []byte) []byte {
 	v, _ := token(b)
 	if len(v) > 0 && v[0] != '"' && v[0] != '\'' {
@@ -172,8 +179,8 @@ func token(b []byte) (word, rest []byte) {
 	return b[:n], b[n:]
 }
 
-// secretTokens marks the word, quoted or not, that follows one that announces a secret. A word that only says how the secret is
-// written comes between.
+// secretTokens marks the word, quoted or not, that follows one that announces a secret. A word that
+// only says how the secret is written comes between.
 func (w *walk) secretTokens(announce map[string]bool) {
 	if !w.redact {
 		return
@@ -186,7 +193,8 @@ func (w *walk) secretTokens(announce map[string]bool) {
 			break
 		}
 		switch {
-		case announce[string(word)], announced && (secretForm[string(word)] || ways[string(word)] || len(word) <= 2 && digits(word)):
+		case announce[string(word)], announced &&
+			(secretForm[string(word)] || ways[string(word)] || len(word) <= 2 && digits(word)):
 			announced = true
 		case string(word) == "{" || string(word) == "[" || word[0] == ';':
 			announced = false
@@ -232,5 +240,6 @@ func cutLast(b []byte, c byte) (before, after []byte, found bool) {
 
 // secretForm are words that say how the secret after them is written.
 var secretForm = map[string]bool{
-	"ascii-text": true, "hexadecimal": true, "ascii": true, "hex": true, "encrypted": true, "plaintext": true, "clear": true, "=": true,
+	"ascii-text": true, "hexadecimal": true, "ascii": true, "hex": true, "encrypted": true,
+	"plaintext": true, "clear": true, "=": true,
 }

@@ -2,24 +2,27 @@ package device
 
 import "bytes"
 
-// pfSense and OPNsense save one XML document. The host name is system/hostname directly below the root; wizards and clients have
-// elements of that name, too. Its <version> is that of the document's form, not of the system. The block <revision> says when and
-// by whom the document was saved last, for all of it.
-// Sources: files of several releases.
+// pfSense and OPNsense save one XML document. The host name is system/hostname directly below the
+// root; wizards and clients have elements of that name, too. Its <version> is that of the
+// document's form, not of the system. The block <revision> says when and by whom the document was
+// saved last, for all of it. Sources: files of several releases.
 
 var pfSense = platform{
-	name:  "pfsense",
-	signs: []sign{{"<pfsense>", 10, nil}, {"<pfsense ", 10, nil}, {"<?xml ", 10, rootElement("<pfsense")}},
-	read:  readSense, whole: wholeXML,
+	name: "pfsense",
+	signs: []sign{{"<pfsense>", 10, nil}, {"<pfsense ", 10, nil},
+		{"<?xml ", 10, rootElement("<pfsense")}},
+	read: readSense, whole: wholeXML,
 }
 
 var opnSense = platform{
-	name:  "opnsense",
-	signs: []sign{{"<opnsense>", 10, nil}, {"<opnsense ", 10, nil}, {"<?xml ", 10, rootElement("<opnsense")}},
-	read:  readSense, whole: wholeXML,
+	name: "opnsense",
+	signs: []sign{{"<opnsense>", 10, nil}, {"<opnsense ", 10, nil},
+		{"<?xml ", 10, rootElement("<opnsense")}},
+	read: readSense, whole: wholeXML,
 }
 
-// rootElement is a sign's condition that the root element stands on the same line as the declaration.
+// rootElement is a sign's condition that the root element stands on the same line as the
+// declaration.
 func rootElement(tag string) func([]byte) bool {
 	return func(rest []byte) bool { return bytes.Contains(rest[:min(len(rest), 300)], []byte(tag)) }
 }
@@ -69,28 +72,34 @@ func (w *walk) readSenseText(part []byte) {
 		x.depth > 2 && string(x.open[x.depth-1].name) == "last_rule_upd_time",
 		w.place == senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":
 		w.mark(part, noise)
-	case w.redact && (senseSecrets[string(x.element(0))] || senseNotice[string(x.element(1))] && string(x.element(0)) == "api" || x.secretElement()):
+	case w.redact && (senseSecrets[string(x.element(0))] || senseNotice[string(x.element(1))] &&
+		string(x.element(0)) == "api" || x.secretElement()):
 		w.mark(part, secret)
 	}
 }
 
-// automatic looks ahead whether a <created> block names the system itself as its author. Such a block is short, and so is
-// what is looked at.
+// automatic looks ahead whether a <created> block names the system itself as its author. Such a
+// block is short, and so is what is looked at.
 func (w *walk) automatic(name []byte) bool {
 	at := cap(w.text) - cap(name)
 	ahead := w.text[at:min(len(w.text), at+300)]
 	if end := bytes.Index(ahead, []byte("</created>")); end >= 0 {
 		ahead = ahead[:end]
 	}
-	return bytes.Contains(ahead, []byte("<username><![CDATA[Auto]]></username>")) || bytes.Contains(ahead, []byte("<username>Auto</username>"))
+	return bytes.Contains(ahead, []byte("<username><![CDATA[Auto]]></username>")) ||
+		bytes.Contains(ahead, []byte("<username>Auto</username>"))
 }
 
 // senseNotice are the services whose <api> is the token to write to them.
 var senseNotice = map[string]bool{"telegram": true, "slack": true}
 
 var senseSecrets = map[string]bool{
-	"password": true, "bcrypt-hash": true, "sha512-hash": true, "md5-hash": true, "nt-hash": true, "prv": true, "pre-shared-key": true, "rocommunity": true,
-	"rwcommunity": true, "ldap_bindpw": true, "radius_secret": true, "shared_key": true, "tls": true, "privkey": true, "privatekey": true, "presharedkey": true,
-	"psk": true, "secret": true, "passphrase": true, "authorizedkeys": true, "ipsecpsk": true, "privatekeypsk": true, "apikeys": true, "key": true,
-	"passwordagain": true, "crypto_password": true, "crypto_password2": true, "auth_pass": true, "auth_key": true, "proxypass": true, "proxy_passwd": true,
+	"password": true, "bcrypt-hash": true, "sha512-hash": true, "md5-hash": true, "nt-hash": true,
+	"prv": true, "pre-shared-key": true, "rocommunity": true,
+	"rwcommunity": true, "ldap_bindpw": true, "radius_secret": true, "shared_key": true,
+	"tls": true, "privkey": true, "privatekey": true, "presharedkey": true,
+	"psk": true, "secret": true, "passphrase": true, "authorizedkeys": true, "ipsecpsk": true,
+	"privatekeypsk": true, "apikeys": true, "key": true,
+	"passwordagain": true, "crypto_password": true, "crypto_password2": true, "auth_pass": true,
+	"auth_key": true, "proxypass": true, "proxy_passwd": true,
 }

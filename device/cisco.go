@@ -2,24 +2,34 @@ package device
 
 import "bytes"
 
-// Cisco's families write lines, indented by one blank inside a block. A host name is the top-level line "hostname NAME" (NX-OS
-// also "switchname"). Banners are text between two delimiters and hold anything. Lines that begin with "!" are comments, and
-// some of them say when and by whom; where such words stand elsewhere, in a description, they are the operator's.
-// Sources: Cisco's command references, and files of many releases.
+// Cisco's families write lines, indented by one blank inside a block. A host name is the top-level
+// line "hostname NAME" (NX-OS also "switchname"). Banners are text between two delimiters and hold
+// anything. Lines that begin with "!" are comments, and some of them say when and by whom; where
+// such words stand elsewhere, in a description, they are the operator's. Sources: Cisco's command
+// references, and files of many releases.
 
 var ciscoIOS = platform{
 	name: "cisco_ios",
 	signs: []sign{
-		{"version ", 3, trainNumber}, {"service timestamps ", 4, nil}, {"boot-start-marker", 5, nil}, {"service password-encryption", 3, nil},
-		{"no service pad", 4, nil}, {"! Last configuration change at ", 3, nil}, {"! NVRAM config last updated", 5, nil},
-		{"Building configuration...", 1, nil}, {"Current configuration : ", 3, nil}, {"Using ", 3, usingBytes}, {"hostname ", 1, nil},
-		{"aaa new-model", 4, nil}, {"enable secret ", 2, nil}, {"line con 0", 4, nil}, {"line vty 0", 3, nil}, {"ip classless", 3, nil},
-		{"license udi pid ", 6, nil}, {"interface GigabitEthernet", 2, nil}, {"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil},
-		{"no ip http server", 2, nil}, {"ip cef", 3, nil}, {"no aaa new-model", 4, nil}, {"spanning-tree extend system-id", 4, nil},
-		{"ip subnet-zero", 3, nil}, {"control-plane", 2, nil}, {"archive", 2, nothing}, {"multilink bundle-name authenticated", 3, nil},
-		{" ip address ", 1, addressMask}, {"ip route ", 1, addressMask}, {"interface Serial", 3, nil}, {"router eigrp ", 3, nil}, {"router ospf ", 1, nil},
+		{"version ", 3, trainNumber}, {"service timestamps ", 4, nil},
+		{"boot-start-marker", 5, nil}, {"service password-encryption", 3, nil},
+		{"no service pad", 4, nil}, {"! Last configuration change at ", 3, nil},
+		{"! NVRAM config last updated", 5, nil},
+		{"Building configuration...", 1, nil}, {"Current configuration : ", 3, nil},
+		{"Using ", 3, usingBytes}, {"hostname ", 1, nil},
+		{"aaa new-model", 4, nil}, {"enable secret ", 2, nil}, {"line con 0", 4, nil},
+		{"line vty 0", 3, nil}, {"ip classless", 3, nil},
+		{"license udi pid ", 6, nil}, {"interface GigabitEthernet", 2, nil},
+		{"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil},
+		{"no ip http server", 2, nil}, {"ip cef", 3, nil}, {"no aaa new-model", 4, nil},
+		{"spanning-tree extend system-id", 4, nil},
+		{"ip subnet-zero", 3, nil}, {"control-plane", 2, nil}, {"archive", 2, nothing},
+		{"multilink bundle-name authenticated", 3, nil},
+		{" ip address ", 1, addressMask}, {"ip route ", 1, addressMask},
+		{"interface Serial", 3, nil}, {"router eigrp ", 3, nil}, {"router ospf ", 1, nil},
 		{"no ip domain lookup", 3, nothing}, {"no ip domain-lookup", 3, nothing},
-		{"enable password ", 1, nil}, {"zone security ", 4, nil}, {"class-map type inspect ", 2, nil},
+		{"enable password ", 1, nil}, {"zone security ", 4, nil},
+		{"class-map type inspect ", 2, nil},
 	},
 	read: readIOS, whole: endsWith("end"),
 }
@@ -27,31 +37,45 @@ var ciscoIOS = platform{
 var ciscoNXOS = platform{
 	name: "cisco_nxos",
 	signs: []sign{
-		{"!Command: show ", 5, nil}, {"!Running configuration last done at", 8, nil}, {"!Time: ", 4, nil}, {"version ", 6, nexusNumber},
-		{"feature ", 4, nil}, {"no feature ", 4, nil}, {"vdc ", 5, nil}, {"switchname ", 7, nil}, {"vrf context ", 5, nil},
-		{"cfs eth distribute", 4, nil}, {"role feature-group", 4, nil}, {"rmon event ", 3, nil}, {"boot nxos ", 7, nil}, {"boot kickstart ", 6, nil},
-		{"interface Ethernet1/", 2, nil}, {"interface mgmt0", 3, nil}, {"hostname ", 1, nil}, {"no password strength-check", 4, nil},
-		{"copp profile ", 4, nil}, {"policy-map type network-qos ", 3, nil}, {"line console", 1, nil}, {"install feature-set ", 5, nil},
+		{"!Command: show ", 5, nil}, {"!Running configuration last done at", 8, nil},
+		{"!Time: ", 4, nil}, {"version ", 6, nexusNumber},
+		{"feature ", 4, nil}, {"no feature ", 4, nil}, {"vdc ", 5, nil}, {"switchname ", 7, nil},
+		{"vrf context ", 5, nil},
+		{"cfs eth distribute", 4, nil}, {"role feature-group", 4, nil}, {"rmon event ", 3, nil},
+		{"boot nxos ", 7, nil}, {"boot kickstart ", 6, nil},
+		{"interface Ethernet1/", 2, nil}, {"interface mgmt0", 3, nil}, {"hostname ", 1, nil},
+		{"no password strength-check", 4, nil},
+		{"copp profile ", 4, nil}, {"policy-map type network-qos ", 3, nil},
+		{"line console", 1, nil}, {"install feature-set ", 5, nil},
 	},
 	read: readNXOS,
 }
 
 var ciscoASA = platform{
-	name:  "cisco_asa",
-	signs: []sign{{"ASA Version ", 20, nil}, {"NGFW Version ", 20, nil}, {": Saved", 4, nil}, {": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil}, {" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing}, {": Written by ", 3, nil}, {"asdm image ", 4, nil}},
-	read:  readASA, whole: wholeASA,
+	name: "cisco_asa",
+	signs: []sign{{"ASA Version ", 20, nil}, {"NGFW Version ", 20, nil}, {": Saved", 4, nil},
+		{": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil},
+		{" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing},
+		{": Written by ", 3, nil}, {"asdm image ", 4, nil}},
+	read: readASA, whole: wholeASA,
 }
 
-var ciscoPIX = platform{name: "cisco_pix", signs: []sign{{"PIX Version ", 30, nil}, {"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA}
+var ciscoPIX = platform{name: "cisco_pix", signs: []sign{{"PIX Version ", 30, nil},
+	{"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA}
 
-var ciscoFWSM = platform{name: "cisco_fwsm", signs: []sign{{"FWSM Version ", 30, nil}}, read: readASA, whole: wholeASA}
+var ciscoFWSM = platform{name: "cisco_fwsm", signs: []sign{{"FWSM Version ", 30, nil}},
+	read: readASA, whole: wholeASA}
 
 var ciscoXR = platform{
 	name: "cisco_xr",
 	signs: []sign{
-		{"!! IOS XR Configuration", 20, nil}, {"!! Last configuration change at ", 8, nil}, {"interface MgmtEth0/", 8, nil}, {"route-policy ", 3, nil},
-		{"interface preconfigure ", 5, nil}, {"hostname ", 1, nil}, {"end-policy", 3, nil}, {"interface Bundle-Ether", 4, nil}, {"hw-module ", 2, nil},
-		{"interface TenGigE0/", 5, nil}, {"interface HundredGigE0/", 5, nil}, {"interface GigabitEthernet0/0/0/", 5, nil}, {"prefix-set ", 4, nil}, {"ssh server v2", 3, nil},
+		{"!! IOS XR Configuration", 20, nil}, {"!! Last configuration change at ", 8, nil},
+		{"interface MgmtEth0/", 8, nil}, {"route-policy ", 3, nil},
+		{"interface preconfigure ", 5, nil}, {"hostname ", 1, nil}, {"end-policy", 3, nil},
+		{"interface Bundle-Ether", 4, nil}, {"hw-module ", 2, nil},
+		{"interface TenGigE0/", 5, nil}, {"interface HundredGigE0/", 5, nil},
+		{"interface GigabitEthernet0/0/0/", 5, nil}, {"prefix-set ", 4, nil},
+		{"ssh server v2", 3, nil},
 	},
 	read: readXR, whole: endsWith("end"),
 }
@@ -59,8 +83,10 @@ var ciscoXR = platform{
 var ciscoCatOS = platform{
 	name: "cisco_catos",
 	signs: []sign{
-		{"set system name ", 4, nil}, {"set enablepass ", 6, nil}, {"#version ", 5, nil}, {"# ***** ", 5, nil}, {"set vtp ", 4, nil},
-		{"set prompt ", 3, nil}, {"set logout ", 3, nil}, {"set spantree ", 4, nil}, {"set trunk ", 3, nil}, {"set module ", 3, nil}, {"begin", 2, nothing},
+		{"set system name ", 4, nil}, {"set enablepass ", 6, nil}, {"#version ", 5, nil},
+		{"# ***** ", 5, nil}, {"set vtp ", 4, nil},
+		{"set prompt ", 3, nil}, {"set logout ", 3, nil}, {"set spantree ", 4, nil},
+		{"set trunk ", 3, nil}, {"set module ", 3, nil}, {"begin", 2, nothing},
 	},
 	read: readCatOS, whole: endsWith("end"),
 }
@@ -68,11 +94,14 @@ var ciscoCatOS = platform{
 var ciscoVxWorks = platform{
 	name:  "cisco_vxworks",
 	signs: []sign{{"#===Beginning of ", 10, nil}, {"sysName=", 4, nil}, {"dot11", 3, nil}},
-	read:  readVxWorks, whole: func(w *walk) bool { return bytes.HasPrefix(w.last, []byte("#===End of ")) },
+	read:  readVxWorks, whole: func(w *walk) bool {
+		return bytes.HasPrefix(w.last, []byte("#===End of "))
+	},
 }
 
 // ciscoSMB are the Small Business switches (SG200 to SG550, CBS).
-var ciscoSMB = platform{name: "cisco_s300", signs: []sign{{"config-file-header", 20, nothing}}, read: readSMB}
+var ciscoSMB = platform{name: "cisco_s300", signs: []sign{{"config-file-header", 20, nothing}},
+	read: readSMB}
 
 func nothing(rest []byte) bool { return len(rest) == 0 }
 
@@ -105,8 +134,8 @@ func digits(b []byte) bool {
 	return len(b) > 0
 }
 
-// outermost reports whether the line is a statement of the configuration as a whole: in no block, and not one of a block
-// that a comment seems to have closed.
+// outermost reports whether the line is a statement of the configuration as a whole: in no block,
+// and not one of a block that a comment seems to have closed.
 func (w *walk) outermost() bool { return w.depth == 0 && w.indent == 0 }
 
 // endsWith is a platform's whole for files whose last line is always the same.
@@ -114,8 +143,8 @@ func endsWith(last string) func(*walk) bool {
 	return func(w *walk) bool { return string(w.last) == last && w.until == nil }
 }
 
-// readLines is what the families of this form share: banners, comments, blocks by indentation, noise that their terminals
-// print. It reports whether the line is a statement.
+// readLines is what the families of this form share: banners, comments, blocks by indentation,
+// noise that their terminals print. It reports whether the line is a statement.
 func (w *walk) readLines() bool {
 	if w.until != nil {
 		w.quoting = true
@@ -140,7 +169,8 @@ func (w *walk) readLines() bool {
 
 // announced reports whether the line is what terminals say before a configuration.
 func (w *walk) announced() bool {
-	for _, said := range []string{"Building configuration", "Building Configuration", "Current configuration : ", "Current configuration:",
+	for _, said := range []string{"Building configuration", "Building Configuration",
+		"Current configuration : ", "Current configuration:",
 		"Uncompressed configuration from ", "Load for five secs: ", "Time source is "} {
 		if w.has(said) {
 			return true
@@ -149,8 +179,8 @@ func (w *walk) announced() bool {
 	return w.has("Using ") && usingBytes(w.words)
 }
 
-// sized reports whether the line says how large the configuration is, which is no command wherever it stands: other things may
-// be said before.
+// sized reports whether the line says how large the configuration is, which is no command wherever
+// it stands: other things may be said before.
 func (w *walk) sized() bool {
 	if w.words[0] != 'C' || w.indent > 0 {
 		return false
@@ -160,14 +190,16 @@ func (w *walk) sized() bool {
 	return ok && ok2 && digits(size)
 }
 
-// openBanner looks whether text begins on this line that runs up to a delimiter: the first character after the command, or
-// ^C, which stands for a control character and may be written so or as that.
+// openBanner looks whether text begins on this line that runs up to a delimiter: the first
+// character after the command, or ^C, which stands for a control character and may be written so or
+// as that.
 func (w *walk) openBanner(text []byte) {
 	if len(text) == 0 {
 		return
 	}
 	delimiter := text[:1]
-	if bytes.HasPrefix(text, []byte("^C")) && (bytes.Contains(text[2:], []byte("^C")) || text[len(text)-1] != '^') {
+	if bytes.HasPrefix(text, []byte("^C")) &&
+		(bytes.Contains(text[2:], []byte("^C")) || text[len(text)-1] != '^') {
 		delimiter = text[:2]
 	}
 	if !bytes.Contains(text[len(delimiter):], delimiter) {
@@ -175,8 +207,8 @@ func (w *walk) openBanner(text []byte) {
 	}
 }
 
-// banner opens the text of "banner TYPE TEXT", of the other commands of IOS that take text between ^C, and of a macro, which
-// runs up to @.
+// banner opens the text of "banner TYPE TEXT", of the other commands of IOS that take text between
+// ^C, and of a macro, which runs up to @.
 func (w *walk) banner() {
 	if text, ok := w.after("banner "); ok {
 		w.openBanner(rest(text, 1))
@@ -247,7 +279,8 @@ func readIOS(w *walk) {
 		case w.has("! Last configuration change at "):
 			set(&w.id.ChangedBy, author(w.words))
 			w.drop()
-		case w.has("! NVRAM config last updated at "), w.has("! No configuration change since last restart"):
+		case w.has("! NVRAM config last updated at "),
+			w.has("! No configuration change since last restart"):
 			w.drop()
 		}
 		return
@@ -282,7 +315,8 @@ func readIOS(w *walk) {
 	w.opens()
 }
 
-// autoBandwidth looks ahead whether the tunnel sets its bandwidth itself; a tunnel's block is short.
+// autoBandwidth looks ahead whether the tunnel sets its bandwidth itself; a tunnel's block is
+// short.
 func (w *walk) autoBandwidth() bool {
 	ahead := w.text[w.next:min(len(w.text), w.next+2048)]
 	for len(ahead) > 0 && ahead[0] == ' ' {
@@ -304,7 +338,8 @@ func readNXOS(w *walk) {
 		return
 	}
 	if !statement {
-		if w.indent == 0 && (w.has("!Time:") || w.has("!Running configuration last done at:") || w.has("!Startup config saved at:") || w.has("!Command:")) {
+		if w.indent == 0 && (w.has("!Time:") || w.has("!Running configuration last done at:") ||
+			w.has("!Startup config saved at:") || w.has("!Command:")) {
 			w.drop()
 		}
 		return
@@ -352,7 +387,8 @@ func readXR(w *walk) {
 
 // weekday reports whether a line begins as "Tue Sep 13 10:13:30".
 func weekday(b []byte) bool {
-	return len(b) > 19 && bytes.Contains([]byte("MonTueWedThuFriSatSun"), b[:3]) && b[3] == ' ' && b[7] == ' ' && b[13] == ':' && b[16] == ':'
+	return len(b) > 19 && bytes.Contains([]byte("MonTueWedThuFriSatSun"), b[:3]) && b[3] == ' ' &&
+		b[7] == ' ' && b[13] == ':' && b[16] == ':'
 }
 
 func readASA(w *walk) {
@@ -375,10 +411,12 @@ func readASA(w *walk) {
 		} else if w.has("[OK]") {
 			w.drop()
 		}
-		for _, product := range []string{"ASA Version ", "PIX Version ", "FWSM Version ", "NGFW Version "} {
+		for _, product := range []string{"ASA Version ", "PIX Version ", "FWSM Version ",
+			"NGFW Version "} {
 			if v, ok := w.after(product); ok && w.id.OSVersion == "" {
 				set(&w.id.OSVersion, field(v, 0))
-				if bytes.HasSuffix(v, []byte("<context>")) || bytes.HasSuffix(v, []byte("<system>")) {
+				if bytes.HasSuffix(v, []byte("<context>")) ||
+					bytes.HasSuffix(v, []byte("<system>")) {
 					w.id.Kind = "context:"
 				}
 				if bytes.HasSuffix(v, []byte("<system>")) {

@@ -6,26 +6,36 @@ import "bytes"
 
 // secretWords are followed by a secret, in the families of this form.
 var secretWords = map[string]bool{
-	"password": true, "secret": true, "key": true, "community": true, "key-string": true, "pre-shared-key": true, "passphrase": true,
-	"wpa-passphrase": true, "pre-share": true, "PRE-SHARE": true, "psk": true, "ascii": true, "auth": true, "priv": true, "passwd": true,
-	"authentication-key": true, "server-key": true, "shared-secret": true, "ciphertext": true, "cipher": true, "simple": true, "md5": true,
-	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true, "encrypted-password": true, "plaintext": true,
-	"area-password": true, "domain-password": true, "ldap-login-password": true, "authenticator": true, "community-map": true, "key-octet-string": true,
-	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true, "lsp-password": true, "hello-password": true,
+	"password": true, "secret": true, "key": true, "community": true, "key-string": true,
+	"pre-shared-key": true, "passphrase": true,
+	"wpa-passphrase": true, "pre-share": true, "PRE-SHARE": true, "psk": true, "ascii": true,
+	"auth": true, "priv": true, "passwd": true,
+	"authentication-key": true, "server-key": true, "shared-secret": true, "ciphertext": true,
+	"cipher": true, "simple": true, "md5": true,
+	"sha": true, "hash": true, "irreversible-cipher": true, "enablepass": true,
+	"encrypted-password": true, "plaintext": true,
+	"area-password": true, "domain-password": true, "ldap-login-password": true,
+	"authenticator": true, "community-map": true, "key-octet-string": true,
+	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true,
+	"lsp-password": true, "hello-password": true,
 	"ah-md5": true, "hex-key": true, "pmk": true, "idtoken": true, "token": true, "pin": true,
 }
 
-// secretForms are words between one of secretWords and the secret: how it is encrypted, whose it is, what is done with it.
+// secretForms are words between one of secretWords and the secret: how it is encrypted, whose it
+// is, what is done with it.
 var secretForms = map[string]bool{
-	"encrypted": true, "clear": true, "hex": true, "local": true, "remote": true, "des": true, "3des": true, "aes": true, "aes-128": true, "128": true,
-	"192": true, "256": true, "sha-1": true, "sha-256": true, "create": true, "delete": true, "mode": true, "accessmode": true, "ro": true, "rw": true,
+	"encrypted": true, "clear": true, "hex": true, "local": true, "remote": true, "des": true,
+	"3des": true, "aes": true, "aes-128": true, "128": true,
+	"192": true, "256": true, "sha-1": true, "sha-256": true, "create": true, "delete": true,
+	"mode": true, "accessmode": true, "ro": true, "rw": true,
 }
 
 // prose are commands whose words are the operator's own.
-var prose = map[string]bool{"description": true, "remark": true, "name": true, "hostname": true, "title": true, "contact": true, "location": true}
+var prose = map[string]bool{"description": true, "remark": true, "name": true, "hostname": true,
+	"title": true, "contact": true, "location": true}
 
-// secrets marks what follows a word that announces a secret, and what may stand between. Where somebody only talks of
-// secrets a word too many is hidden; that is the lesser harm.
+// secrets marks what follows a word that announces a secret, and what may stand between. Where
+// somebody only talks of secrets a word too many is hidden; that is the lesser harm.
 func (w *walk) secrets() {
 	if !w.redact || w.talks() {
 		return
@@ -40,7 +50,8 @@ func (w *walk) secrets() {
 		if b = rest(b, 1); len(b) == 0 || !secretWords[string(word)] {
 			continue
 		}
-		if string(word) == "key" && (bytes.HasPrefix(b, []byte("chain ")) || digits(b) && w.within("key chain ")) {
+		if string(word) == "key" && (bytes.HasPrefix(b, []byte("chain ")) || digits(b) &&
+			w.within("key chain ")) {
 			continue // its name, its number
 		}
 		if string(word) == "key-string" && w.has("key-string ") { // may hold blanks
@@ -78,12 +89,14 @@ func (w *walk) secrets() {
 	}
 }
 
-// restIsSecret reports whether a password of the line is all that follows, as the commands of IOS read it.
+// restIsSecret reports whether a password of the line is all that follows, as the commands of IOS
+// read it.
 func (w *walk) restIsSecret() bool {
 	if w.platform.name != "cisco_ios" {
 		return false
 	}
-	for _, command := range []string{"enable ", "username ", "password ", "key ", "dot1x username ", "mgmtuser username ", "security wpa psk set-key "} {
+	for _, command := range []string{"enable ", "username ", "password ", "key ", "dot1x username ",
+		"mgmtuser username ", "security wpa psk set-key "} {
 		if w.has(command) {
 			return true
 		}
@@ -91,7 +104,8 @@ func (w *walk) restIsSecret() bool {
 	return false
 }
 
-// talks reports whether a line has words of secrets and no secret: prose, the communities of BGP, groups of SNMPv3.
+// talks reports whether a line has words of secrets and no secret: prose, the communities of BGP,
+// groups of SNMPv3.
 func (w *walk) talks() bool {
 	switch string(field(w.words, 0)) {
 	case "set", "match":
@@ -108,7 +122,8 @@ func (w *walk) talks() bool {
 func (w *walk) trapCommunity(b []byte) {
 	for len(b) > 0 {
 		switch v := field(b, 0); string(v) {
-		case "traps", "trap", "informs", "inform", "version", "1", "2", "2c", "3", "v1", "v2c", "v3", "auth", "noauth", "priv", "encrypted", "clear", "name", "poll":
+		case "traps", "trap", "informs", "inform", "version", "1", "2", "2c", "3", "v1", "v2c",
+			"v3", "auth", "noauth", "priv", "encrypted", "clear", "name", "poll":
 			b = rest(b, 1)
 		case "vrf", "use-vrf", "filter-vrf", "udp-port", "source-interface", "port":
 			b = rest(b, 2)

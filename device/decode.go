@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDecoded bounds what gzip, zip and UTF-16 are decoded to, in bytes: as much as the largest upload that is taken by
-// default. What unpacks to more is not unpacked.
+// MaxDecoded bounds what gzip, zip and UTF-16 are decoded to, in bytes: as much as the largest
+// upload that is taken by default. What unpacks to more is not unpacked.
 const MaxDecoded = 64 << 20
 
-// Decode returns the text that a configuration is, looked at through gzip or a zip archive of one file, the base64 of a
-// SonicWall export, a byte order mark and UTF-16. What is none of these comes back as it is.
+// Decode returns the text that a configuration is, looked at through gzip or a zip archive of one
+// file, the base64 of a SonicWall export, a byte order mark and UTF-16. What is none of these comes
+// back as it is.
 func Decode(config []byte) []byte {
 	for range 2 { // a zip file inside gzip, or the other way round, is as far as it goes
 		unpacked, ok := unpack(config)
@@ -62,8 +63,9 @@ func unpack(config []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// oneFile reports whether a zip archive says of itself that it holds one file, in a directory as long as that takes at most:
-// the reader of archives takes several times the memory of a long one, whatever the number says.
+// oneFile reports whether a zip archive says of itself that it holds one file, in a directory as
+// long as that takes at most: the reader of archives takes several times the memory of a long one,
+// whatever the number says.
 func oneFile(archive []byte) bool {
 	const header, end, longest = 46, 22, 1<<16 - 1
 	at := bytes.LastIndex(archive[max(0, len(archive)-end-longest):], []byte("PK\x05\x06"))
@@ -74,12 +76,13 @@ func oneFile(archive []byte) bool {
 	if len(archive)-at < end {
 		return false
 	}
-	files, size, offset := binary.LittleEndian.Uint16(archive[at+10:]), binary.LittleEndian.Uint32(archive[at+12:]), binary.LittleEndian.Uint32(archive[at+16:])
+	files, size, offset := binary.LittleEndian.Uint16(archive[at+10:]),
+		binary.LittleEndian.Uint32(archive[at+12:]), binary.LittleEndian.Uint32(archive[at+16:])
 	return files == 1 && size <= header+3*longest && uint64(offset)+uint64(size) == uint64(at)
 }
 
-// readAll reads to the end, or gives up where that is more than MaxDecoded or the checksum is wrong. (io.ReadAll would
-// bring IO into this package.)
+// readAll reads to the end, or gives up where that is more than MaxDecoded or the checksum is
+// wrong. (io.ReadAll would bring IO into this package.)
 func readAll(read func([]byte) (int, error), size int) ([]byte, bool) {
 	b := make([]byte, 0, min(max(size, 4096), MaxDecoded+1))
 	for {

@@ -1,27 +1,31 @@
-// Package device reads what a device's configuration says: who the device is and which platform it runs, what in its
-// configuration is significant and what changes by itself, and where in its blocks a line stands. Its functions are pure:
-// bytes go in, values come out, nothing is kept and nothing is read from elsewhere. They take time linear in the size of
-// the configuration, whatever it holds.
+// Package device reads what a device's configuration says: who the device is and which platform it
+// runs, what in its configuration is significant and what changes by itself, and where in its
+// blocks a line stands. Its functions are pure: bytes go in, values come out, nothing is kept and
+// nothing is read from elsewhere. They take time linear in the size of the configuration, whatever
+// it holds.
 //
 // # Who it is
 //
-// [Identify] recognises the platform ([Platforms] lists them, by Netmiko's names) and takes host name, model, version and
-// serial number from where that platform keeps them, and whether the file is whole. A blank is a legal answer; a wrong name is a defect. So
-// nothing is guessed: a host name is never taken from the first line that looks like one. [FromFilename] is for what says no name.
+// [Identify] recognises the platform ([Platforms] lists them, by Netmiko's names) and takes host
+// name, model, version and serial number from where that platform keeps them, and whether the file
+// is whole. A blank is a legal answer; a wrong name is a defect. So nothing is guessed: a host name
+// is never taken from the first line that looks like one. [FromFilename] is for what says no name.
 //
 // # What changed
 //
-// Two backups of a device differ, though nobody has touched it: times, counters, secrets that are encrypted anew for each
-// display. [Fingerprint] is the same for both, and another one as soon as a line comes, goes or is edited. Fingerprints
-// are comparable while [Rules] is the same. [Examine] gives identity and fingerprint in one pass.
+// Two backups of a device differ, though nobody has touched it: times, counters, secrets that are
+// encrypted anew for each display. [Fingerprint] is the same for both, and another one as soon as a
+// line comes, goes or is edited. Fingerprints are comparable while [Rules] is the same. [Examine]
+// gives identity and fingerprint in one pass.
 //
 // # Line by line
 //
-// [Lines] goes through a configuration: each [Line] knows the blocks it stands in, what of it is significant, and how it reads
-// without its secrets. [Context] answers the same for one line.
+// [Lines] goes through a configuration: each [Line] knows the blocks it stands in, what of it is
+// significant, and how it reads without its secrets. [Context] answers the same for one line.
 //
-// Line ends, a byte order mark, UTF-16, gzip, a zip archive of one file and the prompts of a terminal session around a
-// configuration are looked through. What that unpacks to is bounded by [MaxDecoded].
+// Line ends, a byte order mark, UTF-16, gzip, a zip archive of one file and the prompts of a
+// terminal session around a configuration are looked through. What that unpacks to is bounded by
+// [MaxDecoded].
 package device
 
 import (
@@ -33,12 +37,13 @@ import (
 	"unicode/utf8"
 )
 
-// Rules is the number of the rules by which [Fingerprint] tells noise from what somebody changed. It grows whenever the
-// same bytes may get another fingerprint than before; fingerprints of different rules can't be compared.
+// Rules is the number of the rules by which [Fingerprint] tells noise from what somebody changed.
+// It grows whenever the same bytes may get another fingerprint than before; fingerprints of
+// different rules can't be compared.
 const Rules = 1
 
-// Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind of their own, "vdom:NAME"
-// or "context:NAME".
+// Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind
+// of their own, "vdom:NAME" or "context:NAME".
 const (
 	KindFull      = "full"        // the whole configuration of a known platform
 	KindDefaults  = "full-config" // the same, with every setting that has its default (FortiOS)
@@ -46,12 +51,12 @@ const (
 	KindOther     = "other"       // anything else
 )
 
-// maxValue bounds what is taken for an identity, in bytes: names of devices have 253 at most (RFC 1035, section 2.3.4),
-// and a longer value is something else.
+// maxValue bounds what is taken for an identity, in bytes: names of devices have 253 at most (RFC
+// 1035, section 2.3.4), and a longer value is something else.
 const maxValue = 255
 
-// Identity is what a configuration says about its device. Every field may be blank, and every one is printable UTF-8, as
-// [Text] makes it.
+// Identity is what a configuration says about its device. Every field may be blank, and every one
+// is printable UTF-8, as [Text] makes it.
 type Identity struct {
 	Platform   string // Netmiko's name of the platform, where it has one: "fortinet"
 	Name       string // host name
@@ -65,17 +70,21 @@ type Identity struct {
 	ExportedBy string // who had the file made, where it says so
 }
 
-// platforms, of which the first is taken where a configuration looks as much like one as like another.
+// platforms, of which the first is taken where a configuration looks as much like one as like
+// another.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
-	&ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS, &ciscoVxWorks, &ciscoSMB,
-	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP, &broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,
+	&ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS,
+	&ciscoVxWorks, &ciscoSMB,
+	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,
+	&broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,
 	&netgearProSafe, &edgeSwitch, &ruckusFastIron, &extremeNetIron, &a10ACOS, &nokiaSROS,
-	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia, &netScaler, &routerOS, &sonicWall, &airOS,
+	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia,
+	&netScaler, &routerOS, &sonicWall, &airOS,
 }
 
-// Identify tells what a configuration says about its device. What no platform recognises has kind [KindOther], and is
-// complete unless it is empty, since nothing says how it would end.
+// Identify tells what a configuration says about its device. What no platform recognises has kind
+// [KindOther], and is complete unless it is empty, since nothing says how it would end.
 func Identify(config []byte) Identity {
 	w := newWalk(config)
 	w.brief = true
@@ -83,10 +92,11 @@ func Identify(config []byte) Identity {
 	return w.identity()
 }
 
-// Fingerprint is what two configurations of a device are compared by: the SHA-256 of their significant form, in which what
-// changes by itself is left out or replaced by a marker. Two configurations with the same fingerprint differ in nothing that
-// somebody changed, as far as the bytes can tell: a secret that is encrypted anew at each display hides its own change.
-// What can't be read, such as an encrypted backup, is its own significant form.
+// Fingerprint is what two configurations of a device are compared by: the SHA-256 of their
+// significant form, in which what changes by itself is left out or replaced by a marker. Two
+// configurations with the same fingerprint differ in nothing that somebody changed, as far as the
+// bytes can tell: a secret that is encrypted anew at each display hides its own change. What can't
+// be read, such as an encrypted backup, is its own significant form.
 func Fingerprint(config []byte) [sha256.Size]byte {
 	_, sum := Examine(config)
 	return sum
@@ -104,7 +114,8 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	return w.identity(), w.hash.finish(w.text)
 }
 
-// Readable reports whether the significant form is one of lines, so that two configurations can be shown line against line.
+// Readable reports whether the significant form is one of lines, so that two configurations can be
+// shown line against line.
 func Readable(config []byte) bool { return !newWalk(config).opaque }
 
 // A Line is one line of a configuration. It is good until the next one is asked for.
@@ -115,10 +126,12 @@ type Line struct {
 	w      *walk
 }
 
-// Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which no line holds.
+// Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which
+// no line holds.
 func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
 
-// Redacted returns the line with its secrets replaced by "<secret>"; the whole of it where nobody has looked for secrets, as [Outline].
+// Redacted returns the line with its secrets replaced by "<secret>"; the whole of it where nobody
+// has looked for secrets, as [Outline].
 func (l Line) Redacted() []byte {
 	if !l.w.redact {
 		return []byte(hidden)
@@ -126,14 +139,16 @@ func (l Line) Redacted() []byte {
 	return l.w.masked(nil, secret, hidden)
 }
 
-// Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit 12".
+// Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit
+// 12".
 func (l Line) Path() []string { return l.w.pathStrings() }
 
-// Lines returns the lines of a configuration, decoded, in order. There are none where it isn't [Readable].
+// Lines returns the lines of a configuration, decoded, in order. There are none where it isn't
+// [Readable].
 func Lines(config []byte) iter.Seq[Line] { return lines(config, true) }
 
-// Outline is [Lines] for who shows them as they are: it doesn't look for secrets, in lines or in the blocks that they stand in, which
-// takes a third of the time.
+// Outline is [Lines] for who shows them as they are: it doesn't look for secrets, in lines or in
+// the blocks that they stand in, which takes a third of the time.
 func Outline(config []byte) iter.Seq[Line] { return lines(config, false) }
 
 func lines(config []byte, redact bool) iter.Seq[Line] {
@@ -158,7 +173,8 @@ func Context(config []byte, number int) []string {
 	return nil
 }
 
-// value makes an identity value presentable: one that is too long to be one, before or after escaping, is blank.
+// value makes an identity value presentable: one that is too long to be one, before or after
+// escaping, is blank.
 func value(s string) string {
 	if s = strings.TrimSpace(s); len(s) > maxValue {
 		return ""
@@ -169,8 +185,9 @@ func value(s string) string {
 	return s
 }
 
-// Text returns s as printable UTF-8 from which s can be had back: what is not (other encodings, control characters,
-// characters that only direct the display, such as U+202E) becomes \xNN, byte by byte, and a backslash is doubled.
+// Text returns s as printable UTF-8 from which s can be had back: what is not (other encodings,
+// control characters, characters that only direct the display, such as U+202E) becomes \xNN, byte
+// by byte, and a backslash is doubled.
 func Text(s string) string {
 	plain := true
 	for _, r := range s {

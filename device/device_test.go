@@ -16,51 +16,77 @@ import (
 
 func TestIdentify(t *testing.T) {
 	full := read(t, "fortios-full.conf")
-	fullID := device.Identity{Platform: "fortinet", Name: `branch "7" \\ fw`, Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: true, ExportedBy: "admin"}
-	multi := device.Identity{Platform: "fortinet", Name: "dc-fw-1", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "full", Complete: true, ExportedBy: "backup"}
-	vdom := device.Identity{Platform: "fortinet", Model: "FG5H1E", OSVersion: "7.4.8", Build: "2795", Kind: "vdom:customer", Complete: true, ExportedBy: "backup"}
+	fullID := device.Identity{Platform: "fortinet", Name: `branch "7" \\ fw`, Model: "FGT60F",
+		OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: true, ExportedBy: "admin"}
+	multi := device.Identity{Platform: "fortinet", Name: "dc-fw-1", Model: "FG5H1E",
+		OSVersion: "7.4.8", Build: "2795", Kind: "full", Complete: true, ExportedBy: "backup"}
+	vdom := device.Identity{Platform: "fortinet", Model: "FG5H1E", OSVersion: "7.4.8",
+		Build: "2795", Kind: "vdom:customer", Complete: true, ExportedBy: "backup"}
 	torn := fullID
 	torn.Complete = false
 	other := device.Identity{Kind: "other", Complete: true}
 	header := "#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0\n"
 	forti := func(name string, complete bool) device.Identity {
-		return device.Identity{Platform: "fortinet", Name: name, Model: "FGT60F", OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: complete}
+		return device.Identity{Platform: "fortinet", Name: name, Model: "FGT60F",
+			OSVersion: "7.4.7", Build: "2731", Kind: "full", Complete: complete}
 	}
 	for name, c := range map[string]struct {
 		config string
 		want   device.Identity
 	}{
-		"full":                {full, fullID},
-		"CRLF":                {strings.ReplaceAll(full, "\n", "\r\n"), fullID},
-		"BOM":                 {"\xef\xbb\xbf" + full, fullID},
-		"blank lines":         {"\n\n" + full + "\n\n", fullID},
-		"prompt line":         {"FW1 $ show\n" + full, fullID},
-		"multi-VDOM":          {read(t, "fortios-multivdom.conf"), multi},
-		"one VDOM":            {read(t, "fortios-vdom.conf"), vdom},
-		"cut in a block":      {full[:len(full)-5], torn},
-		"cut after a block":   {strings.TrimSuffix(full, "    next\nend\n"), torn},
-		"cut in a string":     {full[:strings.Index(full, "    set header")-3], torn},
-		"unquoted name":       {header + "config system global\nset hostname FW-1\nend\n", forti("FW-1", true)},
-		"escaped blank":       {header + "config system global\nset hostname FW\\ 1\nend\n", forti("FW 1", true)},
-		"no name":             {header + "config system global\nset admintimeout 5\nend\n", forti("", true)},
-		"like hostname":       {header + "config system global\nset hostname-ttl 5\nset hostnames x\nend\n", forti("", true)},
-		"only decoys":         {header + "config webfilter search-engine\nedit \"g\"\nset hostname \"x\"\nnext\nend\n", forti("", true)},
-		"decoy in a subblock": {header + "config system global\nconfig x\nset hostname \"x\"\nend\nend\n", forti("", true)},
-		"decoy in a VDOM":     {header + "config vdom\nedit a\nconfig system global\nset hostname \"x\"\nend\nend\n", forti("", true)},
-		"stray quote":         {header + "config firewall policy\nedit 1\nset service \"\"HTTPS\" \"HTTP\"\nnext\nend\nconfig system global\nset hostname \"late\"\nend\n", forti("late", true)},
-		"end without block":   {header + "config system global\nset hostname \"a\"\nend\nend\n", forti("a", false)},
-		"control bytes":       {header + "config system global\nset hostname \"a\x1b[31m\xe9\u202e\"\nend\n", forti(`a\x1b[31m\xe9\xe2\x80\xae`, true)},
-		"name too long":       {header + "config system global\nset hostname \"" + strings.Repeat("x", 256) + "\"\nend\n", forti("", true)},
+		"full":              {full, fullID},
+		"CRLF":              {strings.ReplaceAll(full, "\n", "\r\n"), fullID},
+		"BOM":               {"\xef\xbb\xbf" + full, fullID},
+		"blank lines":       {"\n\n" + full + "\n\n", fullID},
+		"prompt line":       {"FW1 $ show\n" + full, fullID},
+		"multi-VDOM":        {read(t, "fortios-multivdom.conf"), multi},
+		"one VDOM":          {read(t, "fortios-vdom.conf"), vdom},
+		"cut in a block":    {full[:len(full)-5], torn},
+		"cut after a block": {strings.TrimSuffix(full, "    next\nend\n"), torn},
+		"cut in a string":   {full[:strings.Index(full, "    set header")-3], torn},
+		"unquoted name": {header + "config system global\nset hostname FW-1\nend\n",
+			forti("FW-1", true)},
+		"escaped blank": {header + "config system global\nset hostname FW\\ 1\nend\n",
+			forti("FW 1", true)},
+		"no name": {header + "config system global\nset admintimeout 5\nend\n",
+			forti("", true)},
+		"like hostname": {header +
+			"config system global\nset hostname-ttl 5\nset hostnames x\nend\n", forti("", true)},
+		"only decoys": {header +
+			"config webfilter search-engine\nedit \"g\"\nset hostname \"x\"\nnext\nend\n",
+			forti("", true)},
+		"decoy in a subblock": {header +
+			"config system global\nconfig x\nset hostname \"x\"\nend\nend\n", forti("", true)},
+		"decoy in a VDOM": {header +
+			"config vdom\nedit a\nconfig system global\nset hostname \"x\"\nend\nend\n",
+			forti("", true)},
+		"stray quote": {header +
+			"config firewall policy\nedit 1\nset service \"\"HTTPS\" \"HTTP\"\nnext\nend\nconfig " +
+			"system global\nset hostname \"late\"\nend\n", forti("late", true)},
+		"end without block": {header + "config system global\nset hostname \"a\"\nend\nend\n",
+			forti("a", false)},
+		"control bytes": {header +
+			"config system global\nset hostname \"a\x1b[31m\xe9\u202e\"\nend\n",
+			forti(`a\x1b[31m\xe9\xe2\x80\xae`, true)},
+		"name too long": {header + "config system global\nset hostname \"" +
+			strings.Repeat("x", 256) + "\"\nend\n", forti("", true)},
 		"no header": {"config system global\n    set hostname \"fw9\"\nend\n",
 			device.Identity{Platform: "fortinet", Name: "fw9", Kind: "full", Complete: true}},
-		"header of FortiManager": {"#config-version=FMG-VM64-7.4-FW-build2588-241212\nconfig system global\nset hostname \"fmg\"\nend\n",
-			device.Identity{Platform: "fortimanager", Name: "fmg", Model: "FMG-VM64", OSVersion: "7.4", Build: "2588", Kind: "full", Complete: true}},
-		"header of a CLI capture": {"#config-version=FortiGate-VM64 v6.2.3,build1066,191218 (GA):opmode=1:vdom=0:user=demo\nconfig system global\nend\n",
-			device.Identity{Platform: "fortinet", Model: "FortiGate-VM64", OSVersion: "6.2.3", Build: "1066", Kind: "full", Complete: true, ExportedBy: "demo"}},
-		"old header": {"#config-version=FG200B-5.02-FW-build0670-150318:opmode=0:vdom=0\nconfig system global\nend\n",
-			device.Identity{Platform: "fortinet", Model: "FG200B", OSVersion: "5.02", Build: "0670", Kind: "full", Complete: true}},
+		"header of FortiManager": {"#config-version=FMG-VM64-7.4-FW-build2588-241212\nconfig " +
+			"system global\nset hostname \"fmg\"\nend\n",
+			device.Identity{Platform: "fortimanager", Name: "fmg", Model: "FMG-VM64",
+				OSVersion: "7.4", Build: "2588", Kind: "full", Complete: true}},
+		"header of a CLI capture": {"#config-version=FortiGate-VM64 v6.2.3,build1066,191218 " +
+			"(GA):opmode=1:vdom=0:user=demo\nconfig system global\nend\n",
+			device.Identity{Platform: "fortinet", Model: "FortiGate-VM64", OSVersion: "6.2.3",
+				Build: "1066", Kind: "full", Complete: true, ExportedBy: "demo"}},
+		"old header": {"#config-version=FG200B-5.02-FW-build0670-150318:opmode=0:vdom=0\nconfig " +
+			"system global\nend\n",
+			device.Identity{Platform: "fortinet", Model: "FG200B", OSVersion: "5.02", Build: "0670",
+				Kind: "full", Complete: true}},
 		"encrypted": {"#FGBK|4|FGT60F|7|04|2731|\n\x00\x01\x02",
-			device.Identity{Platform: "fortinet", Model: "FGT60F", OSVersion: "7.04", Build: "2731", Kind: "encrypted", Complete: true}},
+			device.Identity{Platform: "fortinet", Model: "FGT60F", OSVersion: "7.04", Build: "2731",
+				Kind: "encrypted", Complete: true}},
 		"header only":  {header, forti("", false)},
 		"empty":        {"", device.Identity{Kind: "other"}},
 		"text":         {"hostname sw1\n", other},
@@ -121,7 +147,8 @@ func TestFromFilename(t *testing.T) {
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
-		"plain ☃ größe": "plain ☃ größe", `a\b`: `a\\b`, "a\x00\n\x7f": `a\x00\x0a\x7f`, "\xff": `\xff`, "\u202e": `\xe2\x80\xae`, "\ufffd": "\ufffd", "": "",
+		"plain ☃ größe": "plain ☃ größe", `a\b`: `a\\b`, "a\x00\n\x7f": `a\x00\x0a\x7f`,
+		"\xff": `\xff`, "\u202e": `\xe2\x80\xae`, "\ufffd": "\ufffd", "": "",
 	} {
 		if got := device.Text(in); got != want {
 			t.Errorf("%q is shown as %q, want %q", in, got, want)
@@ -136,14 +163,17 @@ func TestSource(t *testing.T) {
 }
 
 func FuzzIdentify(f *testing.F) {
-	for _, name := range []string{"fortios-full.conf", "fortios-multivdom.conf", "fortios-vdom.conf"} {
+	for _, name := range []string{"fortios-full.conf", "fortios-multivdom.conf",
+		"fortios-vdom.conf"} {
 		f.Add([]byte(read(f, name)))
 	}
 	f.Add([]byte("#FGBK|||||||"))
 	f.Fuzz(func(t *testing.T, config []byte) {
 		id := device.Identify(config)
-		for _, v := range []string{id.Platform, id.Name, id.Model, id.OSVersion, id.Build, id.Serial, id.Kind} {
-			if !utf8.ValidString(v) || len(v) > 260 || device.Text(strings.ReplaceAll(v, `\`, "")) != strings.ReplaceAll(v, `\`, "") {
+		for _, v := range []string{id.Platform, id.Name, id.Model, id.OSVersion, id.Build,
+			id.Serial, id.Kind} {
+			if !utf8.ValidString(v) || len(v) > 260 ||
+				device.Text(strings.ReplaceAll(v, `\`, "")) != strings.ReplaceAll(v, `\`, "") {
 				t.Errorf("%q is no value to show", v)
 			}
 		}
@@ -157,14 +187,15 @@ func FuzzFromFilename(f *testing.F) {
 	f.Add("acme/fw1-20261123.conf")
 	f.Fuzz(func(t *testing.T, name string) {
 		site, stem := device.FromFilename(name)
-		if !utf8.ValidString(site+stem) || len(site) > 255 || len(stem) > 255 || strings.Contains(stem, "/") {
+		if !utf8.ValidString(site+stem) || len(site) > 255 || len(stem) > 255 ||
+			strings.Contains(stem, "/") {
 			t.Errorf("%q is site %q, stem %q", name, site, stem)
 		}
 	})
 }
 
-// TestOutline: who doesn't look for secrets sees the same lines, the same noise and the same blocks, with the secrets of these, and
-// nothing passes for redacted.
+// TestOutline: who doesn't look for secrets sees the same lines, the same noise and the same
+// blocks, with the secrets of these, and nothing passes for redacted.
 func TestOutline(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.conf")
 	if err != nil || len(files) == 0 {
@@ -178,9 +209,14 @@ func TestOutline(t *testing.T) {
 		next, stop := iter.Pull(device.Outline(config))
 		for want := range device.Lines(config) {
 			got, ok := next()
-			if !ok || got.Number != want.Number || got.Noise != want.Noise || !bytes.Equal(got.Text, want.Text) ||
-				!bytes.Equal(got.Significant(), want.Significant()) || !slices.Equal(got.Path(), want.Path()) && !strings.Contains(strings.Join(want.Path(), ""), "<secret>") || string(got.Redacted()) != "<secret>" {
-				t.Fatalf("%s:%d: %q %q %q", file, want.Number, got.Text, got.Significant(), got.Redacted())
+			if !ok || got.Number != want.Number || got.Noise != want.Noise ||
+				!bytes.Equal(got.Text, want.Text) ||
+				!bytes.Equal(got.Significant(), want.Significant()) ||
+				!slices.Equal(got.Path(), want.Path()) &&
+					!strings.Contains(strings.Join(want.Path(), ""), "<secret>") ||
+				string(got.Redacted()) != "<secret>" {
+				t.Fatalf("%s:%d: %q %q %q", file, want.Number, got.Text, got.Significant(),
+					got.Redacted())
 			}
 		}
 		if _, more := next(); more {

@@ -7,7 +7,8 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// What a FortiGate sends: its host name stands in one block, and other blocks have a line that looks like it.
+// What a FortiGate sends: its host name stands in one block, and other blocks have a line that
+// looks like it.
 const backup = `#config-version=FGT60F-7.4.7-FW-build2731-250120:opmode=0:vdom=0:user=ada
 #conf_file_ver=42
 #buildno=2731
@@ -38,10 +39,11 @@ func ExampleIdentify() {
 	// whole: false
 }
 
-// The same configuration, displayed twice: the device has counted up and encrypted the password anew. Nobody has changed anything,
-// until the next line does.
+// The same configuration, displayed twice: the device has counted up and encrypted the password
+// anew. Nobody has changed anything, until the next line does.
 func ExampleFingerprint() {
-	again := strings.NewReplacer("ver=42", "ver=43", "b25lIGRpc3BsYXk=", "YW5vdGhlciBvbmU=", "user=ada", "user=ben").Replace(backup)
+	again := strings.NewReplacer("ver=42", "ver=43", "b25lIGRpc3BsYXk=", "YW5vdGhlciBvbmU=",
+		"user=ada", "user=ben").Replace(backup)
 	fmt.Println(device.Fingerprint([]byte(backup)) == device.Fingerprint([]byte(again)))
 
 	changed := strings.Replace(again, `edit "guest"`, `edit "guests"`, 1)
@@ -55,7 +57,8 @@ func ExampleFingerprint() {
 func ExampleLines() {
 	for l := range device.Lines([]byte(backup)) {
 		if len(l.Path()) == 2 {
-			fmt.Printf("%d: %s > %s\n", l.Number, strings.Join(l.Path(), " > "), strings.TrimSpace(string(l.Redacted())))
+			fmt.Printf("%d: %s > %s\n", l.Number, strings.Join(l.Path(), " > "),
+				strings.TrimSpace(string(l.Redacted())))
 		}
 	}
 	// Output:
@@ -65,7 +68,8 @@ func ExampleLines() {
 
 // What a device names its file says who it is where its configuration doesn't.
 func ExampleFromFilename() {
-	for _, name := range []string{"acme/sw1-confg", "sw1-Nov-23-05-15-00.123-UTC-7", `acme\branch\sw1_2026-11-23.cfg`, "backup.conf"} {
+	for _, name := range []string{"acme/sw1-confg", "sw1-Nov-23-05-15-00.123-UTC-7",
+		`acme\branch\sw1_2026-11-23.cfg`, "backup.conf"} {
 		site, stem := device.FromFilename(name)
 		fmt.Printf("%q %q\n", site, stem)
 	}

@@ -2,22 +2,29 @@ package device
 
 import "bytes"
 
-// ExtremeXOS uploads its configuration as a script of commands, by modules, and saves it as XML. The host name is "configure snmp
-// sysName" or the element sysName of the device manager; RADIUS and TACACS servers have elements named hostname.
-// Sources: Extreme's command reference, and files of several releases.
+// ExtremeXOS uploads its configuration as a script of commands, by modules, and saves it as XML.
+// The host name is "configure snmp sysName" or the element sysName of the device manager; RADIUS
+// and TACACS servers have elements named hostname. Sources: Extreme's command reference, and files
+// of several releases.
 
 var extremeXOS = platform{
 	name: "extreme_exos",
 	signs: []sign{
-		{"# Module ", 6, moduleConfiguration}, {"configure snmp sysName ", 6, nil}, {"configure vlan ", 2, nil}, {"create vlan ", 2, nil},
-		{"configure sysName ", 5, nil}, {"configure vr VR-Default ", 4, nil}, {"configure fdb agingtime ", 3, nil}, {"configure iparp vr ", 3, nil},
-		{"configure slot ", 2, nil}, {"configure ports ", 2, nil}, {"enable sharing ", 2, nil}, {"configure stpd ", 3, nil}, {"create stpd ", 3, nil},
-		{"<xos-configuration ", 20, nil}, {"<?xml ", 20, rootElement("<xos-configuration")}, {"<xos-module-", 4, nil}, {"enable iparp vr ", 2, nil},
+		{"# Module ", 6, moduleConfiguration}, {"configure snmp sysName ", 6, nil},
+		{"configure vlan ", 2, nil}, {"create vlan ", 2, nil},
+		{"configure sysName ", 5, nil}, {"configure vr VR-Default ", 4, nil},
+		{"configure fdb agingtime ", 3, nil}, {"configure iparp vr ", 3, nil},
+		{"configure slot ", 2, nil}, {"configure ports ", 2, nil}, {"enable sharing ", 2, nil},
+		{"configure stpd ", 3, nil}, {"create stpd ", 3, nil},
+		{"<xos-configuration ", 20, nil}, {"<?xml ", 20, rootElement("<xos-configuration")},
+		{"<xos-module-", 4, nil}, {"enable iparp vr ", 2, nil},
 	},
 	read: readXOS, whole: wholeXOS,
 }
 
-func moduleConfiguration(rest []byte) bool { return bytes.HasSuffix(rest, []byte(" configuration.")) }
+func moduleConfiguration(rest []byte) bool {
+	return bytes.HasSuffix(rest, []byte(" configuration."))
+}
 
 const xosXML place = 1
 
@@ -56,7 +63,8 @@ func (w *walk) hideXOSPlaces() {
 	for _, c := range []struct {
 		command string
 		skipped int // words between the command and the secret
-	}{{"create account ", 2}, {"create netlogin local-user ", 1}, {"configure snmpv3 add community ", 0}} {
+	}{{"create account ", 2}, {"create netlogin local-user ", 1},
+		{"configure snmpv3 add community ", 0}} {
 		b, ok := w.after(c.command)
 		if !ok {
 			continue
@@ -77,15 +85,16 @@ func (w *walk) hideXOSPlaces() {
 	}
 }
 
-// readXOSComment reads the comments that head the modules, of which paths are made, and the one that says when the script was
-// made.
+// readXOSComment reads the comments that head the modules, of which paths are made, and the one
+// that says when the script was made.
 func (w *walk) readXOSComment() {
 	if w.has("# Module ") && moduleConfiguration(w.words) {
 		w.pop()
 		w.push(w.words[2:len(w.words)-len(" configuration.")], 0)
 		return
 	}
-	if n := bytes.Index(w.words[:min(len(w.words), 200)], []byte("onfiguration generated ")); n > 0 && w.top() {
+	if n := bytes.Index(w.words[:min(len(w.words), 200)],
+		[]byte("onfiguration generated ")); n > 0 && w.top() {
 		w.mark(w.words[n+len("onfiguration generated "):], noise)
 	}
 }
@@ -107,11 +116,13 @@ func onXOS(w *walk, event xmlEvent, part []byte) {
 			w.mark(part, noise)
 		}
 	case xmlOnText:
-		if w.redact && len(bytes.TrimSpace(part)) > 0 && (xosElements[string(x.element(0))] || x.secretElement()) {
+		if w.redact && len(bytes.TrimSpace(part)) > 0 &&
+			(xosElements[string(x.element(0))] || x.secretElement()) {
 			w.mark(part, secret)
 		}
 	case xmlOnClose:
-		if string(x.element(0)) == "sysName" && x.at(0, "xos-configuration", "xos-module-devmgr", "dm_system", "sysName") {
+		if string(x.element(0)) == "sysName" &&
+			x.at(0, "xos-configuration", "xos-module-devmgr", "dm_system", "sysName") {
 			w.setName(x.text())
 		}
 	}
@@ -120,11 +131,14 @@ func onXOS(w *walk, event xmlEvent, part []byte) {
 func wholeXOS(w *walk) bool { return w.place != xosXML || wholeXML(w) }
 
 var xosSecrets = map[string]bool{
-	"encrypted": true, "password": true, "secret": true, "shared-secret": true, "community": true, "readonly": true, "readwrite": true,
+	"encrypted": true, "password": true, "secret": true, "shared-secret": true, "community": true,
+	"readonly": true, "readwrite": true,
 	"md5": true, "sha": true, "privacy": true, "des": true, "aes": true, "key": true,
 }
 
 var xosElements = map[string]bool{
-	"password": true, "passwd": true, "secret": true, "encrypted_secret": true, "usmUserAuthKey": true, "usmUserPrivKey": true, "snmpCommunityName": true,
-	"snmpCommunityIndex": true, "snmpTargetAddrCommunity": true, "shared_secret": true, "community": true,
+	"password": true, "passwd": true, "secret": true, "encrypted_secret": true,
+	"usmUserAuthKey": true, "usmUserPrivKey": true, "snmpCommunityName": true,
+	"snmpCommunityIndex": true, "snmpTargetAddrCommunity": true, "shared_secret": true,
+	"community": true,
 }

@@ -2,23 +2,30 @@ package device
 
 import "bytes"
 
-// tmsh writes objects as blocks of braces, each with its module first. The host name is the setting hostname of "sys
-// global-settings"; where that is missing, that of the one "cm device" that calls itself self-device. The other devices of a
-// group have such blocks, too, and versions stand in certificates and software images.
+// tmsh writes objects as blocks of braces, each with its module first. The host name is the setting
+// hostname of "sys global-settings"; where that is missing, that of the one "cm device" that calls
+// itself self-device. The other devices of a group have such blocks, too, and versions stand in
+// certificates and software images.
 //
-// iRules and other scripts are code, in which braces need not balance: they end with a "}" at the beginning of a line, after
-// which another object begins, or nothing.
-// Sources: F5's tmsh reference, and files of several releases.
+// iRules and other scripts are code, in which braces need not balance: they end with a "}" at the
+// beginning of a line, after which another object begins, or nothing. Sources: F5's tmsh reference,
+// and files of several releases.
 
 var f5TMSH = platform{
 	name: "f5_tmsh",
 	signs: []sign{
-		{"#TMSH-VERSION: ", 10, nil}, {"ltm pool ", 4, nil}, {"ltm virtual ", 4, nil}, {"ltm virtual-address ", 4, nil}, {"ltm node ", 4, nil},
-		{"ltm rule ", 4, nil}, {"ltm profile ", 4, nil}, {"ltm monitor ", 4, nil}, {"ltm data-group ", 4, nil}, {"ltm snat", 4, nil},
-		{"sys global-settings {", 6, nil}, {"cm device ", 4, nil}, {"cm trust-domain ", 4, nil}, {"cm traffic-group ", 4, nil}, {"net self ", 4, nil},
-		{"net self-allow {", 4, nil}, {"net vlan ", 3, nil}, {"net route-domain ", 4, nil}, {"sys provision ", 4, nil}, {"sys db ", 3, nil},
-		{"auth user ", 3, nil}, {"auth partition ", 4, nil}, {"sys management-ip ", 4, nil}, {"sys snmp {", 3, nil}, {"apm ", 2, nil},
-		{"asm policy ", 3, nil}, {"gtm wideip ", 4, nil}, {"gtm server ", 4, nil}, {"gtm datacenter ", 4, nil}, {"security firewall ", 3, nil},
+		{"#TMSH-VERSION: ", 10, nil}, {"ltm pool ", 4, nil}, {"ltm virtual ", 4, nil},
+		{"ltm virtual-address ", 4, nil}, {"ltm node ", 4, nil},
+		{"ltm rule ", 4, nil}, {"ltm profile ", 4, nil}, {"ltm monitor ", 4, nil},
+		{"ltm data-group ", 4, nil}, {"ltm snat", 4, nil},
+		{"sys global-settings {", 6, nil}, {"cm device ", 4, nil}, {"cm trust-domain ", 4, nil},
+		{"cm traffic-group ", 4, nil}, {"net self ", 4, nil},
+		{"net self-allow {", 4, nil}, {"net vlan ", 3, nil}, {"net route-domain ", 4, nil},
+		{"sys provision ", 4, nil}, {"sys db ", 3, nil},
+		{"auth user ", 3, nil}, {"auth partition ", 4, nil}, {"sys management-ip ", 4, nil},
+		{"sys snmp {", 3, nil}, {"apm ", 2, nil},
+		{"asm policy ", 3, nil}, {"gtm wideip ", 4, nil}, {"gtm server ", 4, nil},
+		{"gtm datacenter ", 4, nil}, {"security firewall ", 3, nil},
 	},
 	read: readTMSH, whole: balanced,
 }
@@ -26,19 +33,23 @@ var f5TMSH = platform{
 var tmshBraces = braceForm{strings: true}
 
 const (
-	tmshSelf       place = iota + 1 // the cm device that the file is of
-	tmshOther                       // another one
-	tmshConfigTime                  // a sys db variable that holds when the configuration was changed
+	tmshSelf  place = iota + 1 // the cm device that the file is of
+	tmshOther                  // another one
+	// a sys db variable that holds when the configuration was changed
+	tmshConfigTime
 )
 
 // tmshModules begin every object.
 var tmshModules = map[string]bool{
-	"analytics": true, "api-protection": true, "apm": true, "asm": true, "auth": true, "cli": true, "cm": true, "gtm": true, "ilx": true,
-	"ltm": true, "net": true, "pem": true, "saas": true, "security": true, "sys": true, "util": true, "vcmp": true, "wam": true, "wom": true,
+	"analytics": true, "api-protection": true, "apm": true, "asm": true, "auth": true, "cli": true,
+	"cm": true, "gtm": true, "ilx": true,
+	"ltm": true, "net": true, "pem": true, "saas": true, "security": true, "sys": true,
+	"util": true, "vcmp": true, "wam": true, "wom": true,
 }
 
 func readTMSH(w *walk) {
-	if len(w.words) > 0 && w.words[0] == '}' && w.indent == 0 && (w.state == bracePlain || w.objectNext()) {
+	if len(w.words) > 0 && w.words[0] == '}' && w.indent == 0 &&
+		(w.state == bracePlain || w.objectNext()) {
 		for w.depth > 0 {
 			w.pop()
 		}
@@ -48,7 +59,8 @@ func readTMSH(w *walk) {
 	if w.state == braceRaw {
 		return
 	}
-	if w.state == bracePlain && w.top() && bytes.Contains(w.words[:min(len(w.words), 200)], []byte("(tmos)#")) {
+	if w.state == bracePlain && w.top() && bytes.Contains(w.words[:min(len(w.words), 200)],
+		[]byte("(tmos)#")) {
 		w.drop() // a prompt with the state of the cluster in it
 		return
 	}
@@ -111,14 +123,15 @@ func (w *walk) openTMSHObject(head []byte) {
 		case "db configsync.localconfigtime", "db gtm.configtime", "db ltm.configtime":
 			w.place = tmshConfigTime
 		}
-		if bytes.HasPrefix(head, []byte("sys application template ")) || bytes.HasPrefix(head, []byte("sys icall script ")) {
+		if bytes.HasPrefix(head, []byte("sys application template ")) ||
+			bytes.HasPrefix(head, []byte("sys icall script ")) {
 			w.state = braceRaw
 		}
 	}
 }
 
-// isSelf looks ahead whether the cm device that begins is the one that the file is of. It looks no further than its block, so
-// that no line is looked at twice.
+// isSelf looks ahead whether the cm device that begins is the one that the file is of. It looks no
+// further than its block, so that no line is looked at twice.
 func (w *walk) isSelf() bool {
 	for ahead := w.text[w.next:]; len(ahead) > 0 && blank(ahead[0]) && ahead[0] != '\n'; {
 		line := ahead
@@ -161,14 +174,17 @@ func (w *walk) readTMSHSetting(b []byte) {
 		}
 	case string(key) == "state" && (w.within("ltm pool ") || w.within("ltm node ")):
 		switch string(v) {
-		case "up", "down", "checking", "irule-down": // what a monitor found; user-down is somebody's will
+		case "up", "down", "checking", "irule-down":
+			// what a monitor found; user-down is somebody's will
 			w.mark(v, noise)
 		}
 	case !digits(v):
-	case string(key) == "errors", string(key) == "bandwidth-bps", string(key) == "bandwidth-cps", string(key) == "bandwidth-pps":
+	case string(key) == "errors", string(key) == "bandwidth-bps", string(key) == "bandwidth-cps",
+		string(key) == "bandwidth-pps":
 		w.mark(v, noise) // counters
 	}
-	if w.redact && (bytes.HasSuffix(key, []byte("password")) || bytes.HasSuffix(key, []byte("passphrase")) || tmshSecrets[string(key)]) {
+	if w.redact && (bytes.HasSuffix(key, []byte("password")) ||
+		bytes.HasSuffix(key, []byte("passphrase")) || tmshSecrets[string(key)]) {
 		w.mark(v, secret)
 	}
 }
@@ -185,7 +201,8 @@ func (w *walk) readTMSHDevice(key string, v []byte) {
 	case "build":
 		set(&w.id.Build, scalar(v))
 	case "chassis-id":
-		if bytes.HasPrefix(v, []byte("f5-")) || bytes.HasPrefix(v, []byte("chs")) || bytes.HasPrefix(v, []byte("bld")) {
+		if bytes.HasPrefix(v, []byte("f5-")) || bytes.HasPrefix(v, []byte("chs")) ||
+			bytes.HasPrefix(v, []byte("bld")) {
 			set(&w.id.Serial, scalar(v)) // of a virtual machine it is its UUID
 		}
 	case "failover-state":
@@ -194,6 +211,7 @@ func (w *walk) readTMSHDevice(key string, v []byte) {
 }
 
 var tmshSecrets = map[string]bool{
-	"secret": true, "community-name": true, "community": true, "encrypted-password": true, "auth-key": true, "shared-secret": true,
+	"secret": true, "community-name": true, "community": true, "encrypted-password": true,
+	"auth-key": true, "shared-secret": true,
 	"preshared-key-encrypted": true, "preshared-key": true,
 }

@@ -5,18 +5,20 @@ import (
 	"strings"
 )
 
-// FortiOS writes a tree of blocks: config PATH ... end around settings or entries, edit NAME ... next around an entry. The
-// host name stands in the block "config system global", at the top or directly inside "config global" where VDOMs are on.
-// Other blocks have a hostname too (config webfilter search-engine, config system fortiguard), and so may text inside a
-// quoted string, which can run over lines.
+// FortiOS writes a tree of blocks: config PATH ... end around settings or entries, edit NAME ...
+// next around an entry. The host name stands in the block "config system global", at the top or
+// directly inside "config global" where VDOMs are on. Other blocks have a hostname too (config
+// webfilter search-engine, config system fortiguard), and so may text inside a quoted string, which
+// can run over lines.
 //
-// Secrets that the device must be able to read (ENC, private keys) are encrypted with another salt each time they are
-// displayed, so they are noise; one-way hashes of passwords (AK1, SH2, PB2) stay what they are.
-// Sources: Fortinet's CLI references, and files of many releases.
+// Secrets that the device must be able to read (ENC, private keys) are encrypted with another salt
+// each time they are displayed, so they are noise; one-way hashes of passwords (AK1, SH2, PB2) stay
+// what they are. Sources: Fortinet's CLI references, and files of many releases.
 
 var fortiSigns = []sign{
 	{"config system global", 6, nil}, {"config vdom", 5, nil}, {"config global", 5, nil},
-	{"config system interface", 4, nil}, {"config firewall policy", 4, nil}, {"config system ", 2, nil},
+	{"config system interface", 4, nil}, {"config firewall policy", 4, nil},
+	{"config system ", 2, nil},
 	{"#conf_file_ver=", 4, nil}, {"#global_vdom=", 4, nil}, {"#buildno=", 2, nil},
 }
 
@@ -29,15 +31,17 @@ var fortiOS = platform{
 }
 
 var fortiManager = platform{
-	name: "fortimanager", signs: []sign{{"#config-version=FMG", 30, nil}}, read: readFortiOS, whole: wholeFortiOS,
+	name: "fortimanager", signs: []sign{{"#config-version=FMG", 30, nil}}, read: readFortiOS,
+	whole: wholeFortiOS,
 }
 
 var fortiAnalyzer = platform{
-	name: "fortianalyzer", signs: []sign{{"#config-version=FAZ", 30, nil}}, read: readFortiOS, whole: wholeFortiOS,
+	name: "fortianalyzer", signs: []sign{{"#config-version=FAZ", 30, nil}}, read: readFortiOS,
+	whole: wholeFortiOS,
 }
 
-// Where a FortiOS file is, in walk.state: outside of a quoted string that runs over lines, in one, in a private key's, or in
-// that of a private key that is displayed encrypted.
+// Where a FortiOS file is, in walk.state: outside of a quoted string that runs over lines, in one,
+// in a private key's, or in that of a private key that is displayed encrypted.
 const (
 	fortiPlain = iota
 	fortiQuoted
@@ -99,7 +103,8 @@ func readFortiOS(w *walk) {
 	w.scanQuotes(from, opens)
 }
 
-// endFortiBlock: "end" closes a config block, and with it an edit block that has no "next" of its own.
+// endFortiBlock: "end" closes a config block, and with it an edit block that has no "next" of its
+// own.
 func (w *walk) endFortiBlock() {
 	if w.depth > 1 && !w.isConfig(w.depth-1) {
 		w.pop()
@@ -133,7 +138,8 @@ func (w *walk) fortiPlace() place {
 	switch string(w.path[inner].header) {
 	case "config firewall internet-service-name":
 		return fortiServices
-	case "config firewall ssh local-key", "config firewall ssh local-ca", "config vpn certificate local":
+	case "config firewall ssh local-key", "config firewall ssh local-ca",
+		"config vpn certificate local":
 		return fortiLocalKeys
 	}
 	return 0
@@ -169,7 +175,8 @@ func (w *walk) readFortiHeader() {
 		set(&w.id.Build, v)
 	case "global_vdom": // 0:vd_name=NAME in the backup of one VDOM
 		if name, ok := bytes.CutPrefix(v, []byte("0:vd_name=")); ok {
-			if short, long, two := bytes.Cut(name, []byte("/")); two && bytes.Equal(short, long) { // later releases write it twice
+			// later releases write it twice
+			if short, long, two := bytes.Cut(name, []byte("/")); two && bytes.Equal(short, long) {
 				name = short
 			}
 			w.id.Kind = "vdom:" + string(name)
@@ -177,8 +184,8 @@ func (w *walk) readFortiHeader() {
 	}
 }
 
-// readFortiSet reads a line "set KEY VALUE". It returns where the value begins, and the state of a string that begins on this
-// line and doesn't end there.
+// readFortiSet reads a line "set KEY VALUE". It returns where the value begins, and the state of a
+// string that begins on this line and doesn't end there.
 func (w *walk) readFortiSet() (from, opens int) {
 	b := w.words[4:]
 	n := 0
@@ -191,7 +198,8 @@ func (w *walk) readFortiSet() (from, opens int) {
 	key, v := b[:n], b[n+1:]
 	from = 4 + n + 1
 	if v[0] >= '0' && v[0] <= '9' { // set md5-key 1 ENC ...
-		if i := bytes.IndexByte(v[:min(len(v), 4)], ' '); i > 0 && bytes.HasPrefix(v[i+1:], []byte("ENC ")) {
+		if i := bytes.IndexByte(v[:min(len(v), 4)], ' '); i > 0 &&
+			bytes.HasPrefix(v[i+1:], []byte("ENC ")) {
 			v = v[i+1:]
 		}
 	}
@@ -215,7 +223,8 @@ func (w *walk) readFortiSet() (from, opens int) {
 		if string(key) == "private-key" {
 			return from, w.openFortiKey(v)
 		}
-		if w.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" || string(w.words) == "set pre-login-banner disable") && w.id.Kind == KindFull {
+		if w.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" ||
+			string(w.words) == "set pre-login-banner disable") && w.id.Kind == KindFull {
 			w.id.Kind = KindDefaults // nobody but full-config writes what has its default
 		}
 	case 'i':
@@ -223,11 +232,13 @@ func (w *walk) readFortiSet() (from, opens int) {
 			w.drop()
 		}
 	case 'l':
-		if (string(key) == "last-login" || string(key) == "last-failed-login") && w.within("config system admin") {
+		if (string(key) == "last-login" || string(key) == "last-failed-login") &&
+			w.within("config system admin") {
 			w.mark(v, noise)
 		}
 	case 'c':
-		if w.place == fortiLocalKeys && string(key) == "comments" && bytes.HasPrefix(v, []byte(`"Error (`)) {
+		if w.place == fortiLocalKeys && string(key) == "comments" &&
+			bytes.HasPrefix(v, []byte(`"Error (`)) {
 			w.mark(v, noise) // of a certificate that ACME could not renew, with the time of the try
 		}
 	}
@@ -237,15 +248,18 @@ func (w *walk) readFortiSet() (from, opens int) {
 // fortiHash are one-way hashes of passwords, which don't change by themselves.
 var fortiHash = map[string]bool{"AK1": true, "SH2": true, "PB2": true}
 
-// fortiSecret marks the value of a setting whose name says that it is a secret, where it isn't displayed encrypted: in
-// scripts, and on old releases. A setting too many is hidden rather than one too few.
+// fortiSecret marks the value of a setting whose name says that it is a secret, where it isn't
+// displayed encrypted: in scripts, and on old releases. A setting too many is hidden rather than
+// one too few.
 func (w *walk) fortiSecret(key, v []byte) {
 	around := []byte(nil) // the table that the entry is of
 	if len(w.path) > 1 {
 		around = w.path[len(w.path)-2].header
 	}
-	community := string(key) == "name" && (string(around) == "config system snmp community" || bytes.HasSuffix(around, []byte(" snmp-community")))
-	header := (string(key) == "value" || string(key) == "content") && bytes.HasSuffix(around, []byte("headers"))
+	community := string(key) == "name" && (string(around) == "config system snmp community" ||
+		bytes.HasSuffix(around, []byte(" snmp-community")))
+	header := (string(key) == "value" || string(key) == "content") &&
+		bytes.HasSuffix(around, []byte("headers"))
 	if !community && !header && !fortiSecretName(key) {
 		return
 	}
@@ -259,10 +273,12 @@ func (w *walk) fortiSecret(key, v []byte) {
 // fortiSecretName reports whether a setting of this name holds a secret.
 func fortiSecretName(key []byte) bool {
 	switch string(key) {
-	case "key", "authkey", "enckey", "pin", "key-string", "private-key", "history0", "history1", "http-headers", "headers", "keytab", "uploadpass", "token":
+	case "key", "authkey", "enckey", "pin", "key-string", "private-key", "history0", "history1",
+		"http-headers", "headers", "keytab", "uploadpass", "token":
 		return true
 	}
-	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "public-key"} {
+	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol",
+		"public-key"} {
 		if bytes.HasSuffix(key, []byte(other)) {
 			return false
 		}
@@ -311,9 +327,10 @@ func (w *walk) readFortiString() {
 	w.scanQuotes(0, w.state)
 }
 
-// scanQuotes follows strings through the line, from where its value begins; a string that runs over its end is in the state
-// that is given. A string opens with a quote after a blank and closes with one before a blank, since FortiOS escapes every
-// quote inside: so a stray quote that somebody's editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file.
+// scanQuotes follows strings through the line, from where its value begins; a string that runs over
+// its end is in the state that is given. A string opens with a quote after a blank and closes with
+// one before a blank, since FortiOS escapes every quote inside: so a stray quote that somebody's
+// editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file.
 func (w *walk) scanQuotes(from, opens int) {
 	b := w.words
 	i := from
@@ -397,13 +414,14 @@ func fortiVersion(v string) (model, version, build string) {
 
 // dotted reports whether s is a number with dots, such as 7.0.1.
 func dotted(s string) bool {
-	return strings.Contains(s, ".") && strings.Trim(s, "0123456789.") == "" && s[0] != '.' && s[len(s)-1] != '.'
+	return strings.Contains(s, ".") && strings.Trim(s, "0123456789.") == "" && s[0] != '.' &&
+		s[len(s)-1] != '.'
 }
 
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// unquote returns the first value of a line: up to the closing quote or the next blank, with \" and \\ resolved. A value that
-// runs over the line's end is no name, and blank.
+// unquote returns the first value of a line: up to the closing quote or the next blank, with \" and
+// \\ resolved. A value that runs over the line's end is no name, and blank.
 func unquote(b []byte) string {
 	var out []byte
 	var quote byte

@@ -1,18 +1,24 @@
 package device
 
-// Gaia shows its configuration as commands "set ..." and "add ...", below a header of comments that names the machine and who
-// had it shown.
-// Sources: Check Point's administration guides, and files of several releases.
+// Gaia shows its configuration as commands "set ..." and "add ...", below a header of comments that
+// names the machine and who had it shown. Sources: Check Point's administration guides, and files
+// of several releases.
 
 var gaia = platform{
 	name: "checkpoint_gaia",
 	signs: []sign{
-		{"# Configuration of ", 5, nil}, {"# Language version: ", 6, nil}, {"# Exported by ", 4, nil}, {"set installer policy ", 4, nil},
-		{"set management interface ", 4, nil}, {"add allowed-client ", 4, nil}, {"set user admin shell ", 4, nil}, {"set max-path-splits ", 4, nil},
-		{"set expert-password-hash ", 6, nil}, {"set web table-refresh-rate ", 4, nil}, {"set inactivity-timeout ", 3, nil}, {"set tracefile ", 3, nil},
-		{"set format date ", 4, nil}, {"set domainname ", 2, nil}, {"set message banner ", 4, nil}, {"set static-route default nexthop ", 4, nil},
-		{"set core-dump ", 3, nil}, {"set hostname ", 1, nil}, {"set interface eth", 2, nil}, {"add rba ", 4, nil}, {"set password-controls ", 4, nil},
-		{"set edition ", 2, nil}, {"set dns mode ", 2, nil}, {"set clienv ", 3, nil}, {"set ntp active ", 3, nil},
+		{"# Configuration of ", 5, nil}, {"# Language version: ", 6, nil},
+		{"# Exported by ", 4, nil}, {"set installer policy ", 4, nil},
+		{"set management interface ", 4, nil}, {"add allowed-client ", 4, nil},
+		{"set user admin shell ", 4, nil}, {"set max-path-splits ", 4, nil},
+		{"set expert-password-hash ", 6, nil}, {"set web table-refresh-rate ", 4, nil},
+		{"set inactivity-timeout ", 3, nil}, {"set tracefile ", 3, nil},
+		{"set format date ", 4, nil}, {"set domainname ", 2, nil}, {"set message banner ", 4, nil},
+		{"set static-route default nexthop ", 4, nil},
+		{"set core-dump ", 3, nil}, {"set hostname ", 1, nil}, {"set interface eth", 2, nil},
+		{"add rba ", 4, nil}, {"set password-controls ", 4, nil},
+		{"set edition ", 2, nil}, {"set dns mode ", 2, nil}, {"set clienv ", 3, nil},
+		{"set ntp active ", 3, nil},
 	},
 	read: readGaia,
 }
@@ -35,6 +41,8 @@ func readGaia(w *walk) {
 func (w *walk) commentsOnly() bool { return w.last == nil || w.last[0] == '#' }
 
 var gaiaSecrets = map[string]bool{
-	"expert-password-hash": true, "password-hash": true, "secret": true, "community": true, "auth-pass-phrase-hashed": true, "password": true,
-	"privacy-pass-phrase-hashed": true, "auth-pass-phrase": true, "privacy-pass-phrase": true, "md5": true, "authkey": true, "key": true, "simple": true,
+	"expert-password-hash": true, "password-hash": true, "secret": true, "community": true,
+	"auth-pass-phrase-hashed": true, "password": true,
+	"privacy-pass-phrase-hashed": true, "auth-pass-phrase": true, "privacy-pass-phrase": true,
+	"md5": true, "authkey": true, "key": true, "simple": true,
 }

@@ -2,18 +2,23 @@ package device
 
 import "bytes"
 
-// HP has two families. ProCurve, now AOS-S of Aruba, writes lines indented by three blanks, with "exit" at the end of a
-// block, under a comment that names the model and the release. Comware, also of H3C and 3Com, writes lines indented by one
-// blank, sections between lines "#", and "return" at the end; lines of the outermost level are often indented too.
-// Sources: HP's command references, and configurations of many releases.
+// HP has two families. ProCurve, now AOS-S of Aruba, writes lines indented by three blanks, with
+// "exit" at the end of a block, under a comment that names the model and the release. Comware, also
+// of H3C and 3Com, writes lines indented by one blank, sections between lines "#", and "return" at
+// the end; lines of the outermost level are often indented too. Sources: HP's command references,
+// and configurations of many releases.
 
 var hpProCurve = platform{
 	name: "hp_procurve",
 	signs: []sign{
-		{"; ", 20, holding(" Configuration Editor; Created on release #")}, {"; Ver #", 4, nil}, {`hostname "`, 2, nil}, {`snmp-server community "`, 2, nil},
-		{"   untagged ", 4, nil}, {"   tagged ", 3, nil}, {"   no untagged ", 4, nil}, {"module 1 type ", 5, nil}, {"password manager", 4, nil},
-		{`   name "`, 2, nil}, {"ip authorized-managers ", 4, nil}, {"max-vlans ", 4, nil}, {"   ip address dhcp-bootp", 4, nil}, {"   exit", 1, nothing},
-		{"timesync ", 2, nil}, {"oobm", 2, nothing}, {"no web-management", 2, nil}, {"ip default-gateway ", 1, nil},
+		{"; ", 20, holding(" Configuration Editor; Created on release #")}, {"; Ver #", 4, nil},
+		{`hostname "`, 2, nil}, {`snmp-server community "`, 2, nil},
+		{"   untagged ", 4, nil}, {"   tagged ", 3, nil}, {"   no untagged ", 4, nil},
+		{"module 1 type ", 5, nil}, {"password manager", 4, nil},
+		{`   name "`, 2, nil}, {"ip authorized-managers ", 4, nil}, {"max-vlans ", 4, nil},
+		{"   ip address dhcp-bootp", 4, nil}, {"   exit", 1, nothing},
+		{"timesync ", 2, nil}, {"oobm", 2, nothing}, {"no web-management", 2, nil},
+		{"ip default-gateway ", 1, nil},
 	},
 	read: readProCurve,
 }
@@ -21,20 +26,28 @@ var hpProCurve = platform{
 var hpComware = platform{
 	name: "hp_comware",
 	signs: []sign{
-		{"version ", 8, comwareNumber}, {" version ", 8, comwareNumber}, {"sysname ", 2, nil}, {" sysname ", 2, nil}, {"interface Vlan-interface", 4, nil},
-		{"interface Ten-GigabitEthernet", 4, nil}, {"interface M-GigabitEthernet", 5, nil}, {"interface Bridge-Aggregation", 5, nil},
-		{"line class ", 4, nil}, {"line vty ", 1, nil}, {" irf mac-address ", 4, nil}, {" undo copyright-info enable", 3, nothing},
-		{" authorization-attribute user-role ", 3, nil}, {"radius scheme ", 3, nil}, {"hwtacacs scheme ", 3, nil}, {"domain system", 2, nothing},
-		{"user-group system", 3, nothing}, {" password-recovery enable", 3, nothing}, {" port link-mode ", 3, nil}, {" lldp global enable", 3, nothing},
-		{" scheduler logfile ", 3, nil}, {"return", 1, nothing}, {" domain default enable ", 3, nil},
+		{"version ", 8, comwareNumber}, {" version ", 8, comwareNumber}, {"sysname ", 2, nil},
+		{" sysname ", 2, nil}, {"interface Vlan-interface", 4, nil},
+		{"interface Ten-GigabitEthernet", 4, nil}, {"interface M-GigabitEthernet", 5, nil},
+		{"interface Bridge-Aggregation", 5, nil},
+		{"line class ", 4, nil}, {"line vty ", 1, nil}, {" irf mac-address ", 4, nil},
+		{" undo copyright-info enable", 3, nothing},
+		{" authorization-attribute user-role ", 3, nil}, {"radius scheme ", 3, nil},
+		{"hwtacacs scheme ", 3, nil}, {"domain system", 2, nothing},
+		{"user-group system", 3, nothing}, {" password-recovery enable", 3, nothing},
+		{" port link-mode ", 3, nil}, {" lldp global enable", 3, nothing},
+		{" scheduler logfile ", 3, nil}, {"return", 1, nothing},
+		{" domain default enable ", 3, nil},
 	},
 	read: readComware, whole: endsWith("return"),
 }
 
-// comwareNumber: Comware writes "version 7.1.045, Release 2418P06"; others than releases are "ESS", "Feature", "Alpha".
+// comwareNumber: Comware writes "version 7.1.045, Release 2418P06"; others than releases are "ESS",
+// "Feature", "Alpha".
 func comwareNumber(v []byte) bool {
 	i := bytes.Index(v, []byte(", "))
-	return i > 0 && i < 20 && dotted(string(v[:i])) && len(v) > i+2 && 'A' <= v[i+2] && v[i+2] <= 'Z'
+	return i > 0 && i < 20 && dotted(string(v[:i])) && len(v) > i+2 && 'A' <= v[i+2] &&
+		v[i+2] <= 'Z'
 }
 
 func readProCurve(w *walk) {
@@ -46,7 +59,8 @@ func readProCurve(w *walk) {
 		return
 	}
 	w.indented()
-	if w.words[0] == ';' || w.words[0] == '!' && w.place != inBody || w.place != inBody && w.title() {
+	if w.words[0] == ';' || w.words[0] == '!' && w.place != inBody || w.place != inBody &&
+		w.title() {
 		w.readProCurveHeader()
 		return
 	}
@@ -73,7 +87,8 @@ func readProCurve(w *walk) {
 	}
 }
 
-// readProCurveHeader reads "; MODEL Configuration Editor; Created on release #RELEASE" and what stands above it.
+// readProCurveHeader reads "; MODEL Configuration Editor; Created on release #RELEASE" and what
+// stands above it.
 func (w *walk) readProCurveHeader() {
 	switch w.words[0] {
 	case ';':
@@ -96,7 +111,8 @@ func (w *walk) readProCurveHeader() {
 
 // proCurveSecrets announce secrets in ProCurve, where passwords follow the kind of their hash.
 var proCurveSecrets = map[string]int{
-	"key": 0, "encrypted-key": 0, "community": 0, "encrypted-community": 0, "sha1": 0, "sha256": 0, "plaintext": 0, "auth": 0, "priv": 0,
+	"key": 0, "encrypted-key": 0, "community": 0, "encrypted-community": 0, "sha1": 0, "sha256": 0,
+	"plaintext": 0, "auth": 0, "priv": 0,
 	"key-value": 0, "md5-auth-key-chain": 0, "authentication-key": 0, "key-string": 0,
 }
 
@@ -123,9 +139,9 @@ func readComware(w *walk) {
 	w.opens()
 }
 
-// readSections is what Comware and Huawei's VRP share: sections between lines "#", text that runs over lines, "return" at
-// the end, and prompts in angle brackets or square ones, before which and after which is nothing of the configuration. It reports whether
-// the line is a statement.
+// readSections is what Comware and Huawei's VRP share: sections between lines "#", text that runs
+// over lines, "return" at the end, and prompts in angle brackets or square ones, before which and
+// after which is nothing of the configuration. It reports whether the line is a statement.
 func (w *walk) readSections() bool {
 	switch {
 	case w.until != nil:
@@ -153,8 +169,9 @@ func (w *walk) readSections() bool {
 	return true
 }
 
-// angled reports whether a line is a prompt "<NAME>" with nothing after it, or the command that displays or leaves; where
-// the configuration is made it is "[NAME]", which a release of VRP is not.
+// angled reports whether a line is a prompt "<NAME>" with nothing after it, or the command that
+// displays or leaves; where the configuration is made it is "[NAME]", which a release of VRP is
+// not.
 func angled(b []byte) bool {
 	end := byte('>')
 	if b[0] == '[' {
@@ -165,5 +182,6 @@ func angled(b []byte) bool {
 		return false
 	}
 	command := bytes.TrimLeft(b[n+1:], " ")
-	return len(command) == 0 && !vrpRelease(b[min(len(b), 2):]) || bytes.HasPrefix(command, []byte("dis")) || string(command) == "quit"
+	return len(command) == 0 && !vrpRelease(b[min(len(b), 2):]) ||
+		bytes.HasPrefix(command, []byte("dis")) || string(command) == "quit"
 }

@@ -2,26 +2,34 @@ package device
 
 import "bytes"
 
-// Huawei's VRP writes lines, indented by one blank inside a block, sections between lines "#", and "return" at the end. Its
-// header says when the configuration was changed and saved. Where the terminal is set so, a line with the time stands above.
-// Sources: Huawei's command references, and configurations of many releases.
+// Huawei's VRP writes lines, indented by one blank inside a block, sections between lines "#", and
+// "return" at the end. Its header says when the configuration was changed and saved. Where the
+// terminal is set so, a line with the time stands above. Sources: Huawei's command references, and
+// configurations of many releases.
 
 var huaweiVRP = platform{
 	name: "huawei_vrp",
 	signs: []sign{
-		{"!Software Version V", 20, nil}, {"[V", 6, vrpRelease}, {"!Last configuration was ", 6, nil}, {"sysname ", 2, nil}, {" sysname ", 2, nil},
-		{"vlan batch ", 4, nil}, {"interface Vlanif", 4, nil}, {"interface MEth0/0/", 5, nil}, {"interface XGigabitEthernet", 4, nil},
-		{"interface Eth-Trunk", 4, nil}, {"user-interface vty ", 2, nil}, {"user-interface con", 2, nil}, {"drop-profile default", 3, nothing},
-		{"diffserv domain default", 3, nothing}, {" local-user ", 2, nil}, {"stelnet server enable", 3, nothing}, {"aaa", 1, nothing},
-		{"undo ", 1, nil}, {"return", 1, nothing}, {"observe-port ", 2, nil}, {" undo portswitch", 3, nothing}, {"interface 10GE", 4, nil}, {"interface GE", 3, nil},
-		{"set cpu-usage threshold", 3, nil}, {" authentication-scheme default", 2, nothing}, {"snmp-agent", 1, nothing},
+		{"!Software Version V", 20, nil}, {"[V", 6, vrpRelease},
+		{"!Last configuration was ", 6, nil}, {"sysname ", 2, nil}, {" sysname ", 2, nil},
+		{"vlan batch ", 4, nil}, {"interface Vlanif", 4, nil}, {"interface MEth0/0/", 5, nil},
+		{"interface XGigabitEthernet", 4, nil},
+		{"interface Eth-Trunk", 4, nil}, {"user-interface vty ", 2, nil},
+		{"user-interface con", 2, nil}, {"drop-profile default", 3, nothing},
+		{"diffserv domain default", 3, nothing}, {" local-user ", 2, nil},
+		{"stelnet server enable", 3, nothing}, {"aaa", 1, nothing},
+		{"undo ", 1, nil}, {"return", 1, nothing}, {"observe-port ", 2, nil},
+		{" undo portswitch", 3, nothing}, {"interface 10GE", 4, nil}, {"interface GE", 3, nil},
+		{"set cpu-usage threshold", 3, nil}, {" authentication-scheme default", 2, nothing},
+		{"snmp-agent", 1, nothing},
 	},
 	read: readVRP, whole: endsWith("return"),
 }
 
 // vrpRelease: routers write "[V200R009C00SPC500]" where others write "!Software Version".
 func vrpRelease(v []byte) bool {
-	return len(v) > 4 && len(v) < 40 && v[0] >= '0' && v[0] <= '9' && v[len(v)-1] == ']' && bytes.IndexByte(v, 'R') > 0
+	return len(v) > 4 && len(v) < 40 && v[0] >= '0' && v[0] <= '9' && v[len(v)-1] == ']' &&
+		bytes.IndexByte(v, 'R') > 0
 }
 
 func readVRP(w *walk) {
@@ -66,5 +74,6 @@ func (w *walk) readVRPHeader() {
 
 // dated reports whether a line is a time such as "2026-11-23 05:15:00.123 +00:00".
 func dated(b []byte) bool {
-	return len(b) >= 19 && len(b) < 40 && b[4] == '-' && b[7] == '-' && b[10] == ' ' && b[13] == ':' && b[16] == ':' && digits(b[:4])
+	return len(b) >= 19 && len(b) < 40 && b[4] == '-' && b[7] == '-' && b[10] == ' ' &&
+		b[13] == ':' && b[16] == ':' && digits(b[:4])
 }

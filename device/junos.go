@@ -2,9 +2,10 @@ package device
 
 import "bytes"
 
-// Junos shows its configuration as blocks of braces or as commands "set ...". The host name is the statement host-name directly
-// in "system", or in "system" of a configuration group. Groups re0 and re1 name the two routing engines, so with two names
-// nobody can tell which of them sent the file, and it has none. A statement that is deactivated has no effect.
+// Junos shows its configuration as blocks of braces or as commands "set ...". The host name is the
+// statement host-name directly in "system", or in "system" of a configuration group. Groups re0 and
+// re1 name the two routing engines, so with two names nobody can tell which of them sent the file,
+// and it has none. A statement that is deactivated has no effect.
 //
 // The header "## Last commit: TIME by NAME" is the only comment that the device writes itself.
 // Sources: Juniper's CLI references, and files of many releases.
@@ -12,19 +13,32 @@ import "bytes"
 var junOS = platform{
 	name: "juniper_junos",
 	signs: []sign{
-		{"## Last commit: ", 10, nil}, {"## Last changed: ", 10, nil}, {"version ", 8, junosVersion}, {"set version ", 8, nil},
-		{"    root-authentication {", 5, nil}, {"routing-options {", 4, nil}, {"policy-options {", 4, nil}, {"chassis {", 3, nil},
-		{"groups {", 3, nil}, {"apply-groups ", 4, nil}, {"    ge-", 3, opensBlock}, {"    xe-", 3, opensBlock}, {"    et-", 3, opensBlock},
-		{"routing-instances {", 3, nil}, {"class-of-service {", 3, nil}, {"forwarding-options {", 3, nil}, {"vlans {", 3, nil},
-		{"system {", 2, nil}, {"interfaces {", 1, nil}, {"protocols {", 1, nil}, {"security {", 2, nil}, {"firewall {", 1, nil}, {"snmp {", 1, nil},
-		{"    host-name ", 2, endsStatement}, {"ethernet-switching-options {", 4, nil}, {"access {", 2, nil}, {"applications {", 2, nil},
-		{"set system root-authentication ", 5, nil}, {"set interfaces ge-", 4, nil}, {"set interfaces xe-", 4, nil}, {"set interfaces et-", 4, nil},
-		{"set interfaces ae", 3, nil}, {"set interfaces lo0 ", 3, nil}, {"set interfaces fxp0 ", 4, nil}, {"set interfaces em0 ", 4, nil},
-		{"set routing-options ", 4, nil}, {"set policy-options ", 4, nil}, {"set security zones ", 4, nil}, {"set security policies ", 4, nil},
-		{"set groups ", 4, nil}, {"set apply-groups ", 4, nil}, {"set firewall family ", 4, nil}, {"set firewall filter ", 4, nil},
-		{"set chassis ", 4, nil}, {"set class-of-service ", 4, nil}, {"set routing-instances ", 4, nil}, {"set forwarding-options ", 4, nil},
-		{"set protocols bgp group ", 3, nil}, {"set vlans ", 2, nil}, {"deactivate ", 2, nil}, {"set system host-name ", 2, nil},
-		{"set system services ", 2, nil}, {"set snmp community ", 1, nil}, {"set protocols ospf area ", 1, nil}, {"set security ", 2, nil},
+		{"## Last commit: ", 10, nil}, {"## Last changed: ", 10, nil},
+		{"version ", 8, junosVersion}, {"set version ", 8, nil},
+		{"    root-authentication {", 5, nil}, {"routing-options {", 4, nil},
+		{"policy-options {", 4, nil}, {"chassis {", 3, nil},
+		{"groups {", 3, nil}, {"apply-groups ", 4, nil}, {"    ge-", 3, opensBlock},
+		{"    xe-", 3, opensBlock}, {"    et-", 3, opensBlock},
+		{"routing-instances {", 3, nil}, {"class-of-service {", 3, nil},
+		{"forwarding-options {", 3, nil}, {"vlans {", 3, nil},
+		{"system {", 2, nil}, {"interfaces {", 1, nil}, {"protocols {", 1, nil},
+		{"security {", 2, nil}, {"firewall {", 1, nil}, {"snmp {", 1, nil},
+		{"    host-name ", 2, endsStatement}, {"ethernet-switching-options {", 4, nil},
+		{"access {", 2, nil}, {"applications {", 2, nil},
+		{"set system root-authentication ", 5, nil}, {"set interfaces ge-", 4, nil},
+		{"set interfaces xe-", 4, nil}, {"set interfaces et-", 4, nil},
+		{"set interfaces ae", 3, nil}, {"set interfaces lo0 ", 3, nil},
+		{"set interfaces fxp0 ", 4, nil}, {"set interfaces em0 ", 4, nil},
+		{"set routing-options ", 4, nil}, {"set policy-options ", 4, nil},
+		{"set security zones ", 4, nil}, {"set security policies ", 4, nil},
+		{"set groups ", 4, nil}, {"set apply-groups ", 4, nil}, {"set firewall family ", 4, nil},
+		{"set firewall filter ", 4, nil},
+		{"set chassis ", 4, nil}, {"set class-of-service ", 4, nil},
+		{"set routing-instances ", 4, nil}, {"set forwarding-options ", 4, nil},
+		{"set protocols bgp group ", 3, nil}, {"set vlans ", 2, nil}, {"deactivate ", 2, nil},
+		{"set system host-name ", 2, nil},
+		{"set system services ", 2, nil}, {"set snmp community ", 1, nil},
+		{"set protocols ospf area ", 1, nil}, {"set security ", 2, nil},
 	},
 	read: readJunos, whole: balanced,
 }
@@ -73,7 +87,8 @@ func (w *walk) readJunosHeader() bool {
 		return false
 	}
 	b := bytes.TrimLeft(w.words, "# ")
-	if !bytes.HasPrefix(b, []byte("Last commit: ")) && !bytes.HasPrefix(b, []byte("Last changed: ")) {
+	if !bytes.HasPrefix(b, []byte("Last commit: ")) &&
+		!bytes.HasPrefix(b, []byte("Last changed: ")) {
 		return false
 	}
 	set(&w.id.ChangedBy, field(author(b), 0))
@@ -90,7 +105,8 @@ func (w *walk) readJunosStatement(b []byte) {
 		}
 		if w.in("system") {
 			w.ownJunosName(scalar(v))
-		} else if w.depth == 3 && len(w.path) == 3 && string(w.path[0].header) == "groups" && string(w.path[2].header) == "system" {
+		} else if w.depth == 3 && len(w.path) == 3 && string(w.path[0].header) == "groups" &&
+			string(w.path[2].header) == "system" {
 			w.groupJunosName(w.path[1].header, scalar(v))
 		}
 	case 'v':
@@ -133,8 +149,8 @@ func (w *walk) ownJunosName(name []byte) {
 	w.setName(name)
 }
 
-// groupJunosName takes the name that a group gives. The groups of routing engines and of the nodes of a cluster apply by
-// their names; any other has to be applied, which comes later in the file.
+// groupJunosName takes the name that a group gives. The groups of routing engines and of the nodes
+// of a cluster apply by their names; any other has to be applied, which comes later in the file.
 func (w *walk) groupJunosName(group, name []byte) {
 	if w.place == junosOwn || len(name) == 0 || len(name) > maxValue || len(group) > maxValue {
 		return
@@ -193,7 +209,8 @@ func (w *walk) applyJunosGroups(b []byte) {
 func (w *walk) deactivateJunos(b []byte) {
 	switch {
 	case w.place == junosOwn && (string(b) == "system" || string(b) == "system host-name"),
-		w.place == junosGroup && (bytes.HasPrefix(b, []byte("groups ")) || bytes.HasPrefix(b, []byte("apply-groups"))):
+		w.place == junosGroup && (bytes.HasPrefix(b, []byte("groups ")) || bytes.HasPrefix(b,
+			[]byte("apply-groups"))):
 		w.place, w.id.Name = junosNobody, ""
 	case bytes.HasPrefix(b, []byte("groups ")):
 		w.held = []byte{0}
@@ -201,7 +218,11 @@ func (w *walk) deactivateJunos(b []byte) {
 }
 
 var junosSecrets = map[string]bool{
-	"trap-group": true, "community-name": true, "snmp-community": true, "encrypted-password": true, "plain-text-password-value": true, "secret": true, "authentication-key": true, "key": true, "ascii-text": true,
-	"hexadecimal": true, "password": true, "pre-shared-key": true, "simple-password": true, "community": true, "authentication-password": true,
-	"privacy-password": true, "authentication-key-chain-secret": true, "ssh-rsa": true, "ssh-ed25519": true, "ssh-ecdsa": true, "ssh-dsa": true,
+	"trap-group": true, "community-name": true, "snmp-community": true, "encrypted-password": true,
+	"plain-text-password-value": true, "secret": true, "authentication-key": true, "key": true,
+	"ascii-text":  true,
+	"hexadecimal": true, "password": true, "pre-shared-key": true, "simple-password": true,
+	"community": true, "authentication-password": true,
+	"privacy-password": true, "authentication-key-chain-secret": true, "ssh-rsa": true,
+	"ssh-ed25519": true, "ssh-ecdsa": true, "ssh-dsa": true,
 }

@@ -4,12 +4,12 @@ import "bytes"
 
 // What the families of indented lines that are not Cisco's share.
 
-// inBody is where a file's own lines have begun: comments before it are the header, which the device writes. A comment
-// after it may be the operator's.
+// inBody is where a file's own lines have begun: comments before it are the header, which the
+// device writes. A comment after it may be the operator's.
 const inBody place = 1
 
-// readHeaded is readLines for files with a header of comments: it tells those from what follows. It reports whether the
-// line is a statement.
+// readHeaded is readLines for files with a header of comments: it tells those from what follows. It
+// reports whether the line is a statement.
 func (w *walk) readHeaded() bool {
 	if w.until == nil && w.place != inBody && w.title() { // comments may stand above it
 		w.drop()
@@ -24,7 +24,8 @@ func (w *walk) readHeaded() bool {
 
 // title reports whether the line is what a terminal prints above a configuration.
 func (w *walk) title() bool {
-	for _, t := range []string{"Building configuration", "Building Configuration", "Current configuration", "Current Configuration",
+	for _, t := range []string{"Building configuration", "Building Configuration",
+		"Current configuration", "Current Configuration",
 		"Running configuration", "Startup configuration", "Startup-config data location"} {
 		if v, ok := w.after(t); ok {
 			return len(v) == 0 || bytes.IndexByte([]byte(":.i"), v[0]) >= 0
@@ -35,11 +36,12 @@ func (w *walk) title() bool {
 
 // heads reports whether the line is a comment of the header.
 func (w *walk) heads() bool {
-	return w.place != inBody && w.depth == 0 && w.indent == 0 && !w.dropped && w.until == nil && !w.quoting
+	return w.place != inBody && w.depth == 0 && w.indent == 0 && !w.dropped && w.until == nil &&
+		!w.quoting
 }
 
-// openText looks whether text begins here that runs over lines up to its first character. Letters and digits delimit
-// nothing: text that begins with one is all on this line.
+// openText looks whether text begins here that runs over lines up to its first character. Letters
+// and digits delimit nothing: text that begins with one is all on this line.
 func (w *walk) openText(text []byte) {
 	if len(text) > 0 && !alphanumeric(text[0]) {
 		w.openBanner(text)
@@ -62,32 +64,44 @@ func (w *walk) untilLine() bool {
 	return true
 }
 
-// manner are words that say how a secret is written or what it is for, and stand between it and the word that announces it.
+// manner are words that say how a secret is written or what it is for, and stand between it and the
+// word that announces it.
 var manner = map[string]bool{
-	"encrypted": true, "secret-encrypted": true, "cipher": true, "simple": true, "plaintext": true, "ciphertext": true, "hash": true,
-	"irreversible-cipher": true, "md5": true, "sha": true, "sha1": true, "sha224": true, "sha256": true, "sha384": true, "sha512": true,
-	"MD5": true, "SHA": true, "aes": true, "aes128": true, "aes192": true, "aes256": true, "AES": true, "AES128": true, "des": true,
-	"des56": true, "3des": true, "DES": true, "8a": true, "read": true, "write": true, "authentication": true, "authorization": true,
+	"encrypted": true, "secret-encrypted": true, "cipher": true, "simple": true, "plaintext": true,
+	"ciphertext": true, "hash": true,
+	"irreversible-cipher": true, "md5": true, "sha": true, "sha1": true, "sha224": true,
+	"sha256": true, "sha384": true, "sha512": true,
+	"MD5": true, "SHA": true, "aes": true, "aes128": true, "aes192": true, "aes256": true,
+	"AES": true, "AES128": true, "des": true,
+	"des56": true, "3des": true, "DES": true, "8a": true, "read": true, "write": true,
+	"authentication": true, "authorization": true,
 	"accounting": true, "authentication-mode": true, "hashed": true, "hash2": true,
 }
 
 // lineSecrets are words that announce a secret, and how many words stand between it and them.
 var lineSecrets = map[string]int{
-	"password": 0, "passwd": 0, "secret": 0, "key": 0, "key-string": 0, "passphrase": 0, "community": 0, "2c": 0, "auth": 0, "priv": 0,
+	"password": 0, "passwd": 0, "secret": 0, "key": 0, "key-string": 0, "passphrase": 0,
+	"community": 0, "2c": 0, "auth": 0, "priv": 0,
 	"auth-pass": 0, "priv-pass": 0,
-	"authentication-key": 0, "encrypted-key": 0, "encrypted-password": 0, "encrypted-community": 0, "server-key": 0, "shared-key": 0,
-	"shared-secret": 0, "pre-shared-key": 0, "psk": 0, "md5": 0, "sha": 0, "sha1": 0, "sha256": 0, "sha512": 0, "cipher": 0, "ciphertext": 0,
-	"irreversible-cipher": 0, "simple": 0, "plaintext": 0, "hash": 0, "encrypted": 0, "secret-encrypted": 0, "privacy-mode": 0,
-	"super-user-password": 0, "port-config-password": 0, "read-only-password": 0, "md5-key": 0, "message-digest-key": 1, "admin-password": 0,
-	"snmptrap": 0, "auth-md5": 0, "auth-sha": 0, "auth-md5-key": 0, "auth-sha-key": 0, "priv-des": 0, "priv-des-key": 0, "priv-aes128": 0, "securityname": 0,
+	"authentication-key": 0, "encrypted-key": 0, "encrypted-password": 0, "encrypted-community": 0,
+	"server-key": 0, "shared-key": 0,
+	"shared-secret": 0, "pre-shared-key": 0, "psk": 0, "md5": 0, "sha": 0, "sha1": 0, "sha256": 0,
+	"sha512": 0, "cipher": 0, "ciphertext": 0,
+	"irreversible-cipher": 0, "simple": 0, "plaintext": 0, "hash": 0, "encrypted": 0,
+	"secret-encrypted": 0, "privacy-mode": 0,
+	"super-user-password": 0, "port-config-password": 0, "read-only-password": 0, "md5-key": 0,
+	"message-digest-key": 1, "admin-password": 0,
+	"snmptrap": 0, "auth-md5": 0, "auth-sha": 0, "auth-md5-key": 0, "auth-sha-key": 0,
+	"priv-des": 0, "priv-des-key": 0, "priv-aes128": 0, "securityname": 0,
 	"community-map": 0, "plain": 0, "hmac-sha256": 0,
 }
 
-// hide marks the secrets of a line: what follows a word that announces one. changes, which may be nil, tells whether a
-// secret is written anew at each display. Where somebody only talks of secrets a word too many is hidden; that is the
-// lesser harm.
+// hide marks the secrets of a line: what follows a word that announces one. changes, which may be
+// nil, tells whether a secret is written anew at each display. Where somebody only talks of secrets
+// a word too many is hidden; that is the lesser harm.
 func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool) {
-	if !w.redact && changes == nil || prose[string(field(w.words, 0))] || changes == nil && w.talks() {
+	if !w.redact && changes == nil || prose[string(field(w.words, 0))] || changes == nil &&
+		w.talks() {
 		return
 	}
 	b := w.words
@@ -103,7 +117,8 @@ func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool)
 		}
 		at, numbered := b, false
 		v, more := cutWord(b)
-		for len(more) > 0 && (manner[string(v)] || len(v) <= 2 && digits(v) || changes == nil && writtenAs(v)) {
+		for len(more) > 0 && (manner[string(v)] || len(v) <= 2 && digits(v) || changes == nil &&
+			writtenAs(v)) {
 			at, numbered = more, digits(v)
 			v, more = cutWord(more)
 		}

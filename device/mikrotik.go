@@ -2,20 +2,23 @@ package device
 
 import "bytes"
 
-// RouterOS exports menus, such as "/ip address", with commands below them; a compact form has the menu in every line. Long lines
-// go on after a backslash. The host name is "set name=" of /system identity, which is absent while it is the default. The first
-// line says when the export was made.
+// RouterOS exports menus, such as "/ip address", with commands below them; a compact form has the
+// menu in every line. Long lines go on after a backslash. The host name is "set name=" of /system
+// identity, which is absent while it is the default. The first line says when the export was made.
 //
-// Comments of the operator's are settings (comment="..."). Lines that begin with "#" are the device's own: what it says there of
-// the state of an interface or a client comes and goes.
+// Comments of the operator's are settings (comment="..."). Lines that begin with "#" are the
+// device's own: what it says there of the state of an interface or a client comes and goes.
 // Sources: MikroTik's documentation, and exports of releases 6 and 7.
 
 var routerOS = platform{
 	name: "mikrotik_routeros",
 	signs: []sign{
-		{"# ", 10, byRouterOS}, {"# software id = ", 6, nil}, {"# serial number = ", 1, nil}, {"# model = ", 1, nil}, {"/interface ", 4, nil}, {"/ip address", 4, nil},
-		{"/ip ", 3, nil}, {"/system identity", 5, nil}, {"/system ", 2, nil}, {"/routing ", 2, nil}, {"/tool ", 2, nil}, {"/user", 1, nil},
-		{"set [ find default", 5, nil}, {"add address=", 2, nil}, {"add action=", 2, nil}, {"/snmp", 2, nil}, {"/ipv6 ", 2, nil}, {"/queue ", 2, nil},
+		{"# ", 10, byRouterOS}, {"# software id = ", 6, nil}, {"# serial number = ", 1, nil},
+		{"# model = ", 1, nil}, {"/interface ", 4, nil}, {"/ip address", 4, nil},
+		{"/ip ", 3, nil}, {"/system identity", 5, nil}, {"/system ", 2, nil}, {"/routing ", 2, nil},
+		{"/tool ", 2, nil}, {"/user", 1, nil},
+		{"set [ find default", 5, nil}, {"add address=", 2, nil}, {"add action=", 2, nil},
+		{"/snmp", 2, nil}, {"/ipv6 ", 2, nil}, {"/queue ", 2, nil},
 	},
 	read: readRouterOS,
 }
@@ -34,9 +37,11 @@ const (
 	routerQSecret // and is a secret
 )
 
-// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16"; some take the time out of it.
+// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16"; some take the time out of
+// it.
 func byRouterOS(rest []byte) bool {
-	return len(rest) < 100 && (bytes.Contains(rest, []byte(" by RouterOS ")) || bytes.HasPrefix(rest, []byte("by RouterOS ")))
+	return len(rest) < 100 && (bytes.Contains(rest, []byte(" by RouterOS ")) ||
+		bytes.HasPrefix(rest, []byte("by RouterOS ")))
 }
 
 func readRouterOS(w *walk) {
@@ -83,7 +88,9 @@ func (w *walk) readRouterComment() {
 // routerState reports whether a comment speaks of a state.
 func routerState(b []byte) bool {
 	b = b[:min(len(b), 200)]
-	for _, state := range []string{" not ready", "inactive", " not active", "# poe-out status: ", " bad format", "# Firmware upgraded", " no link", "# managed by CAPsMAN", "# channel: ", "# SSID: ", " not running"} {
+	for _, state := range []string{" not ready", "inactive", " not active", "# poe-out status: ",
+		" bad format", "# Firmware upgraded", " no link", "# managed by CAPsMAN", "# channel: ",
+		"# SSID: ", " not running"} {
 		if bytes.Contains(b, []byte(state)) {
 			return true
 		}
@@ -169,7 +176,8 @@ func routerCommand(b []byte) bool {
 	return len(b) > 0
 }
 
-// scanRouterWords goes through the settings KEY=VALUE of the line: it marks secrets, and says what the next line goes on with.
+// scanRouterWords goes through the settings KEY=VALUE of the line: it marks secrets, and says what
+// the next line goes on with.
 func (w *walk) scanRouterWords(more bool) {
 	b := w.words
 	if more {
@@ -187,7 +195,8 @@ func (w *walk) scanRouterWords(more bool) {
 		case quoted:
 		case c == '=' && !hidden && i-word <= 64: // no key is longer
 			switch key := string(b[word:i]); {
-			case routerSecrets[key], key == "name" && w.within("/snmp community"), key == "value" && w.within("/container envs"),
+			case routerSecrets[key], key == "name" && w.within("/snmp community"), key == "value" &&
+				w.within("/container envs"),
 				key == "identity" && w.within("/zerotier"): // with its private key
 				hidden, from = true, i+1
 			}
@@ -216,8 +225,13 @@ func (w *walk) scanRouterWords(more bool) {
 }
 
 var routerSecrets = map[string]bool{
-	"password": true, "secret": true, "passphrase": true, "wpa-pre-shared-key": true, "wpa2-pre-shared-key": true, "pre-shared-key": true,
-	"private-key": true, "preshared-key": true, "authentication-password": true, "encryption-password": true, "ipsec-secret": true,
-	"shared-secret": true, "auth-key": true, "authentication-key": true, "security.passphrase": true, "key": true, "wpa3-pre-shared-key": true,
-	"tcp-md5-key": true, "cak": true, "static-key-0": true, "static-key-1": true, "static-key-2": true, "static-key-3": true, "supplicant-password": true, "trap-community": true,
+	"password": true, "secret": true, "passphrase": true, "wpa-pre-shared-key": true,
+	"wpa2-pre-shared-key": true, "pre-shared-key": true,
+	"private-key": true, "preshared-key": true, "authentication-password": true,
+	"encryption-password": true, "ipsec-secret": true,
+	"shared-secret": true, "auth-key": true, "authentication-key": true,
+	"security.passphrase": true, "key": true, "wpa3-pre-shared-key": true,
+	"tcp-md5-key": true, "cak": true, "static-key-0": true, "static-key-1": true,
+	"static-key-2": true, "static-key-3": true, "supplicant-password": true,
+	"trap-community": true,
 }

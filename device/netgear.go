@@ -2,17 +2,22 @@ package device
 
 import "bytes"
 
-// FASTPATH, of Broadcom, is what Netgear, Dell, Ubiquiti and others sell under names of their own. It writes lines, not
-// indented; a block ends with "exit". Its header tells who sells it, in a description of the switch, and how long it has been
-// up. Netgear's smart switches have another form, with a header that names everything, and indentation.
-// Sources: the vendors' command references, and configurations of many releases.
+// FASTPATH, of Broadcom, is what Netgear, Dell, Ubiquiti and others sell under names of their own.
+// It writes lines, not indented; a block ends with "exit". Its header tells who sells it, in a
+// description of the switch, and how long it has been up. Netgear's smart switches have another
+// form, with a header that names everything, and indentation. Sources: the vendors' command
+// references, and configurations of many releases.
 
 // fastpathSigns are common to all that FASTPATH is sold as.
 var fastpathSigns = []sign{
-	{"!Current Configuration:", 4, nil}, {"!System Software Version ", 4, nil}, {"!Additional Packages ", 3, nil}, {"!Cut-through mode is configured as ", 3, nil},
-	{"!System Up Time ", 3, nil}, {"!Current SNTP Synchronized Time:", 3, nil}, {"vlan database", 2, nothing}, {"configure", 2, nothing},
-	{"lineconfig", 4, nothing}, {"vlan participation ", 4, nil}, {"vlan pvid ", 3, nil}, {"network parms ", 4, nil}, {"network protocol ", 3, nil},
-	{"serviceport protocol ", 4, nil}, {"serviceport ip ", 4, nil}, {"interface 0/", 3, nil}, {"interface 1/0/", 3, nil}, {"addport ", 3, nil},
+	{"!Current Configuration:", 4, nil}, {"!System Software Version ", 4, nil},
+	{"!Additional Packages ", 3, nil}, {"!Cut-through mode is configured as ", 3, nil},
+	{"!System Up Time ", 3, nil}, {"!Current SNTP Synchronized Time:", 3, nil},
+	{"vlan database", 2, nothing}, {"configure", 2, nothing},
+	{"lineconfig", 4, nothing}, {"vlan participation ", 4, nil}, {"vlan pvid ", 3, nil},
+	{"network parms ", 4, nil}, {"network protocol ", 3, nil},
+	{"serviceport protocol ", 4, nil}, {"serviceport ip ", 4, nil}, {"interface 0/", 3, nil},
+	{"interface 1/0/", 3, nil}, {"addport ", 3, nil},
 }
 
 // describing reports whether a description of the system begins with one of some words.
@@ -31,13 +36,17 @@ func describing(words ...string) func([]byte) bool {
 var netgearProSafe = platform{
 	name: "netgear_prosafe",
 	signs: append([]sign{
-		{"SYSTEM CONFIG FILE ::= BEGIN", 2, nil}, {"! System Description: ", 8, netgearDescription}, {"! Model: ", 8, netgearDescription}, // others have this form too
-		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil}, {"!System Description ", 14, netgearDescription},
+		// others have this form too
+		{"SYSTEM CONFIG FILE ::= BEGIN", 2, nil}, {"! System Description: ", 8, netgearDescription},
+		{"! Model: ", 8, netgearDescription},
+		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil},
+		{"!System Description ", 14, netgearDescription},
 	}, fastpathSigns...),
 	read: readNetgear, whole: wholeFastpath,
 }
 
-// netgearDescription: Netgear's models begin so, and its descriptions often name the line of products.
+// netgearDescription: Netgear's models begin so, and its descriptions often name the line of
+// products.
 func netgearDescription(v []byte) bool {
 	for _, word := range []string{"ProSAFE", "ProSafe", "NETGEAR", "Netgear"} {
 		if bytes.Contains(v, []byte(word)) {
@@ -45,8 +54,10 @@ func netgearDescription(v []byte) bool {
 		}
 	}
 	v = bytes.TrimLeft(v, ` "`)
-	for _, series := range []string{"GSM", "GS", "GC", "MS", "FSM", "XSM", "M4", "M5", "M6", "XS", "S3"} {
-		if rest, ok := bytes.CutPrefix(v, []byte(series)); ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
+	for _, series := range []string{"GSM", "GS", "GC", "MS", "FSM", "XSM", "M4", "M5", "M6", "XS",
+		"S3"} {
+		if rest, ok := bytes.CutPrefix(v, []byte(series)); ok && len(rest) > 0 && rest[0] >= '0' &&
+			rest[0] <= '9' {
 			return true
 		}
 	}
@@ -54,14 +65,16 @@ func netgearDescription(v []byte) bool {
 }
 
 var edgeSwitch = platform{
-	name:  "ubiquiti_edgeswitch",
-	signs: append([]sign{{"!System Description ", 14, describing("EdgeSwitch", "EdgePoint", "USW")}}, fastpathSigns...),
-	read:  readFastpath, whole: wholeFastpath,
+	name: "ubiquiti_edgeswitch",
+	signs: append([]sign{{"!System Description ", 14,
+		describing("EdgeSwitch", "EdgePoint", "USW")}}, fastpathSigns...),
+	read: readFastpath, whole: wholeFastpath,
 }
 
-// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms, since they have its signs
-// and one more.
-var broadcomICOS = platform{name: "broadcom_icos", signs: fastpathSigns, read: readFastpath, whole: wholeFastpath}
+// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
+// since they have its signs and one more.
+var broadcomICOS = platform{name: "broadcom_icos", signs: fastpathSigns, read: readFastpath,
+	whole: wholeFastpath}
 
 func readFastpath(w *walk) {
 	if w.last == nil && w.title() {
@@ -99,7 +112,8 @@ func readFastpath(w *walk) {
 	w.openFastpath()
 }
 
-// readFastpathHeader reads a comment of the header. How long the switch is up, and its time, are no configuration.
+// readFastpathHeader reads a comment of the header. How long the switch is up, and its time, are no
+// configuration.
 func (w *walk) readFastpathHeader() {
 	if len(w.words) == 1 {
 		w.drop()
@@ -109,21 +123,26 @@ func (w *walk) readFastpathHeader() {
 		return
 	}
 	switch v, _ := w.after("!"); {
-	case bytes.HasPrefix(v, []byte("System Up Time")), bytes.HasPrefix(v, []byte("Current System Time:")),
-		bytes.HasPrefix(v, []byte("Current SNTP Synchronized Time")), string(v) == "Current Configuration:":
+	case bytes.HasPrefix(v, []byte("System Up Time")),
+		bytes.HasPrefix(v, []byte("Current System Time:")),
+		bytes.HasPrefix(v, []byte("Current SNTP Synchronized Time")),
+		string(v) == "Current Configuration:":
 		w.drop()
 	case bytes.HasPrefix(v, []byte("System Description ")):
-		description, _, _ := bytes.Cut(bytes.Trim(v[len("System Description "):], ` "`), []byte(","))
+		description, _, _ := bytes.Cut(bytes.Trim(v[len("System Description "):], ` "`),
+			[]byte(","))
 		set(&w.id.Model, fastpathModel(description))
 	case bytes.HasPrefix(v, []byte("System Software Version ")):
 		set(&w.id.OSVersion, bytes.Trim(v[len("System Software Version "):], ` "`))
 	}
 }
 
-// fastpathModel finds the model in a description such as "Dell EMC Networking N3024ET-ON", "PowerConnect 6248",
-// "EdgeSwitch 24 250W" or "M4300-28G-PoE+ ProSAFE 24-port ...". Not every description has one.
+// fastpathModel finds the model in a description such as "Dell EMC Networking N3024ET-ON",
+// "PowerConnect 6248", "EdgeSwitch 24 250W" or "M4300-28G-PoE+ ProSAFE 24-port ...". Not every
+// description has one.
 func fastpathModel(description []byte) []byte {
-	for _, seller := range []string{"Dell EMC Networking ", "Dell Networking ", "Dell EMC ", "Dell "} {
+	for _, seller := range []string{"Dell EMC Networking ", "Dell Networking ", "Dell EMC ",
+		"Dell "} {
 		description = bytes.TrimPrefix(description, []byte(seller))
 	}
 	first := field(description, 0)
@@ -134,7 +153,8 @@ func fastpathModel(description []byte) []byte {
 	if bytes.HasPrefix(first, []byte("USW-")) {
 		return first
 	}
-	if len(first) < 4 || len(bytes.Trim(first, "0123456789")) == 0 || bytes.IndexAny(first, "0123456789") <= 0 {
+	if len(first) < 4 || len(bytes.Trim(first, "0123456789")) == 0 ||
+		bytes.IndexAny(first, "0123456789") <= 0 {
 		return nil
 	}
 	return first
@@ -155,13 +175,16 @@ func (w *walk) markCountdown() {
 
 // fastpathBlocks open blocks that stand in "configure", or in none.
 var fastpathBlocks = []string{
-	"interface ", "line ", "class-map ", "policy-map ", "router ", "ipv6 router ", "ip dhcp pool ", "ipv6 dhcp pool ", "mac access-list extended ",
-	"ip access-list ", "ipv6 access-list ", "route-map ", "time-range ", "vpc domain ", "radius server auth ", "radius server acct ",
-	"tacacs-server host ", "spanning-tree mst configuration", "ip vrf ", "vlan database", "lineconfig", "stack",
+	"interface ", "line ", "class-map ", "policy-map ", "router ", "ipv6 router ", "ip dhcp pool ",
+	"ipv6 dhcp pool ", "mac access-list extended ",
+	"ip access-list ", "ipv6 access-list ", "route-map ", "time-range ", "vpc domain ",
+	"radius server auth ", "radius server acct ",
+	"tacacs-server host ", "spanning-tree mst configuration", "ip vrf ", "vlan database",
+	"lineconfig", "stack",
 }
 
-// openFastpath opens a block. What can't be inside another block closes whatever is open there: not every release writes
-// "exit" after everything.
+// openFastpath opens a block. What can't be inside another block closes whatever is open there: not
+// every release writes "exit" after everything.
 func (w *walk) openFastpath() {
 	switch {
 	case string(w.words) == "configure":
@@ -171,7 +194,8 @@ func (w *walk) openFastpath() {
 		if !w.inFastpath("policy-map ") {
 			return
 		}
-	case w.has("vlan ") && len(bytes.Trim(w.words[5:], "0123456789,-")) == 0 && !w.inFastpath("vlan database"):
+	case w.has("vlan ") && len(bytes.Trim(w.words[5:], "0123456789,-")) == 0 &&
+		!w.inFastpath("vlan database"):
 		w.leaveFastpath()
 	default:
 		for _, head := range fastpathBlocks {
@@ -188,7 +212,8 @@ func (w *walk) openFastpath() {
 
 // inFastpath reports whether the innermost block begins so.
 func (w *walk) inFastpath(head string) bool {
-	return w.depth > 0 && w.depth == len(w.path) && bytes.HasPrefix(w.path[w.depth-1].header, []byte(head))
+	return w.depth > 0 && w.depth == len(w.path) &&
+		bytes.HasPrefix(w.path[w.depth-1].header, []byte(head))
 }
 
 // leaveFastpath closes blocks up to "configure".
@@ -198,7 +223,9 @@ func (w *walk) leaveFastpath() {
 	}
 }
 
-func wholeFastpath(w *walk) bool { return w.depth == 0 && w.until == nil || w.state == netgearSmart }
+func wholeFastpath(w *walk) bool {
+	return w.depth == 0 && w.until == nil || w.state == netgearSmart
+}
 
 // netgearSmart is walk.state in a file of a smart switch; blank lines there are lines.
 const netgearSmart = 1

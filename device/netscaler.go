@@ -2,17 +2,21 @@ package device
 
 import "bytes"
 
-// NetScaler saves commands, below a line with its release and one with the time of saving. The host name is "set ns hostName",
-// which is absent until somebody sets it.
-// Sources: Citrix's command reference, and files of several releases.
+// NetScaler saves commands, below a line with its release and one with the time of saving. The host
+// name is "set ns hostName", which is absent until somebody sets it. Sources: Citrix's command
+// reference, and files of several releases.
 
 var netScaler = platform{
 	name: "netscaler",
 	signs: []sign{
-		{"#NS", 10, startsNumber}, {"set ns config ", 5, nil}, {"enable ns feature ", 5, nil}, {"enable ns mode ", 5, nil}, {"add lb vserver ", 5, nil},
-		{"add serviceGroup ", 4, nil}, {"bind serviceGroup ", 4, nil}, {"bind lb vserver ", 4, nil}, {"add cs vserver ", 4, nil}, {"add ns ip ", 5, nil},
-		{"set system user nsroot ", 5, nil}, {"set ns rpcNode ", 4, nil}, {"set ns hostName ", 6, nil}, {"set ns param ", 3, nil}, {"add ssl certKey ", 4, nil},
-		{"set ssl vserver ", 3, nil}, {"set ns httpProfile ", 3, nil}, {"set ns tcpParam ", 3, nil}, {"add server ", 1, nil}, {"set lb parameter ", 3, nil},
+		{"#NS", 10, startsNumber}, {"set ns config ", 5, nil}, {"enable ns feature ", 5, nil},
+		{"enable ns mode ", 5, nil}, {"add lb vserver ", 5, nil},
+		{"add serviceGroup ", 4, nil}, {"bind serviceGroup ", 4, nil}, {"bind lb vserver ", 4, nil},
+		{"add cs vserver ", 4, nil}, {"add ns ip ", 5, nil},
+		{"set system user nsroot ", 5, nil}, {"set ns rpcNode ", 4, nil},
+		{"set ns hostName ", 6, nil}, {"set ns param ", 3, nil}, {"add ssl certKey ", 4, nil},
+		{"set ssl vserver ", 3, nil}, {"set ns httpProfile ", 3, nil}, {"set ns tcpParam ", 3, nil},
+		{"add server ", 1, nil}, {"set lb parameter ", 3, nil},
 		{"add lb monitor ", 4, nil}, {"set ns encryptionParams ", 4, nil},
 	},
 	read: readNetScaler,
@@ -48,7 +52,8 @@ func (w *walk) netScalerUser() {
 	if !w.redact {
 		return
 	}
-	for _, command := range []string{"set system user ", "add system user ", "add snmp community "} {
+	for _, command := range []string{"set system user ", "add system user ",
+		"add snmp community "} {
 		v, ok := w.after(command)
 		if !ok {
 			continue
@@ -71,6 +76,8 @@ func (w *walk) netScalerUser() {
 }
 
 var netScalerSecrets = map[string]bool{
-	"-password": true, "-keyValue": true, "-tacacsSecret": true, "-radKey": true, "-ldapBindDnPassword": true, "-passcrypt": true, "-secret": true,
-	"-clientSecret": true, "-snmpCommunity": true, "-key": true, "-communityName": true, "-authpasswd": true, "-privpasswd": true, "-passPhrase": true, "-psk": true,
+	"-password": true, "-keyValue": true, "-tacacsSecret": true, "-radKey": true,
+	"-ldapBindDnPassword": true, "-passcrypt": true, "-secret": true,
+	"-clientSecret": true, "-snmpCommunity": true, "-key": true, "-communityName": true,
+	"-authpasswd": true, "-privpasswd": true, "-passPhrase": true, "-psk": true,
 }

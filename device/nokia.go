@@ -2,17 +2,22 @@ package device
 
 import "bytes"
 
-// Nokia's SR OS writes one of two forms. The classic one is lines indented by four blanks inside a block, with "exit" at its
-// end and "exit all" at the end of all; MD-CLI writes braces. Both stand between comments that say when they were written.
-// The name is in the block system of the block configure; nearly every other block has names too.
-// Sources: Nokia's CLI guides, and configurations of releases 8 to 25.
+// Nokia's SR OS writes one of two forms. The classic one is lines indented by four blanks inside a
+// block, with "exit" at its end and "exit all" at the end of all; MD-CLI writes braces. Both stand
+// between comments that say when they were written. The name is in the block system of the block
+// configure; nearly every other block has names too. Sources: Nokia's CLI guides, and
+// configurations of releases 8 to 25.
 
 var nokiaSROS = platform{
 	name: "nokia_sros",
 	signs: []sign{
-		{"# TiMOS-", 20, nil}, {`echo "System Configuration"`, 10, nil}, {"exit all", 3, nothing}, {"configure {", 5, nothing}, {"configure", 1, nothing},
-		{"    system", 2, nothing}, {"    system {", 2, nothing}, {`echo "`, 2, holding(` Configuration"`)}, {"    card 1", 2, nil}, {"        card-type ", 3, nil},
-		{"/configure ", 4, nil}, {"# Generated ", 2, nil}, {"# Configuration format version ", 4, nil}, {"persistent-indices {", 4, nothing},
+		{"# TiMOS-", 20, nil}, {`echo "System Configuration"`, 10, nil}, {"exit all", 3, nothing},
+		{"configure {", 5, nothing}, {"configure", 1, nothing},
+		{"    system", 2, nothing}, {"    system {", 2, nothing},
+		{`echo "`, 2, holding(` Configuration"`)}, {"    card 1", 2, nil},
+		{"        card-type ", 3, nil},
+		{"/configure ", 4, nil}, {"# Generated ", 2, nil},
+		{"# Configuration format version ", 4, nil}, {"persistent-indices {", 4, nothing},
 	},
 	read: readSROS,
 	whole: func(w *walk) bool {
@@ -40,7 +45,8 @@ func readSROS(w *walk) {
 		w.readSROSComment()
 		return
 	}
-	if w.indent == 0 && (srosPrompt(w.words) || w.has("INFO: ") && string(w.last) == "exit all") { // what it says after the configuration
+	// what it says after the configuration
+	if w.indent == 0 && (srosPrompt(w.words) || w.has("INFO: ") && string(w.last) == "exit all") {
 		w.drop()
 		return
 	}
@@ -56,7 +62,8 @@ func readSROS(w *walk) {
 		return
 	}
 	w.place = inBody
-	if w.has("echo ") && w.indent == 0 { // a title, which stands at the edge inside of "configure" too
+	// a title, which stands at the edge inside of "configure" too
+	if w.has("echo ") && w.indent == 0 {
 		return
 	}
 	w.indented()
@@ -69,7 +76,8 @@ func readSROS(w *walk) {
 	}
 }
 
-// srosPrompt reports whether a line is the first of MD-CLI's prompts, which have two: "[/]", "*(ex)[/configure]".
+// srosPrompt reports whether a line is the first of MD-CLI's prompts, which have two: "[/]",
+// "*(ex)[/configure]".
 func srosPrompt(b []byte) bool {
 	b = bytes.TrimLeft(b, "!*")
 	if len(b) > 4 && b[0] == '(' && b[3] == ')' {
@@ -99,13 +107,15 @@ func (w *walk) readSROSBraces() {
 // readSROSFlat reads a line of MD-CLI's other form, which has its blocks before it.
 func (w *walk) readSROSFlat() {
 	w.place = srosFlat
-	if v, ok := bytes.CutPrefix(bytes.TrimPrefix(w.words, []byte("/")), []byte("configure system name ")); ok {
+	if v, ok := bytes.CutPrefix(bytes.TrimPrefix(w.words, []byte("/")),
+		[]byte("configure system name ")); ok {
 		w.setName(quotedValue(v))
 	}
 	w.hide(srosSecrets, nil)
 }
 
-// readSROSComment reads a comment at the beginning of a line; only the header and the end have any of interest.
+// readSROSComment reads a comment at the beginning of a line; only the header and the end have any
+// of interest.
 func (w *walk) readSROSComment() {
 	if w.indent > 0 {
 		return
@@ -141,7 +151,9 @@ func srosUser(b []byte) []byte {
 func quotedValue(b []byte) []byte { return []byte(unquote(b)) }
 
 var srosSecrets = map[string]int{
-	"password": 0, "admin-password": 0, "community": 0, "notify-community": 0, "authentication-key": 0, "message-digest-key": 0, "secret": 0,
-	"key": 0, "md5-key": 0, "pre-shared-key": 0, "authentication": 0, "hello-authentication-key": 0, "shared-secret": 0, "privacy": 0,
+	"password": 0, "admin-password": 0, "community": 0, "notify-community": 0,
+	"authentication-key": 0, "message-digest-key": 0, "secret": 0,
+	"key": 0, "md5-key": 0, "pre-shared-key": 0, "authentication": 0, "hello-authentication-key": 0,
+	"shared-secret": 0, "privacy": 0,
 	"usm-community": 0, "des-key": 0, "aes-128-cfb-key": 0,
 }

@@ -2,19 +2,27 @@ package device
 
 import "bytes"
 
-// PAN-OS saves its configuration as XML; its command line shows it as blocks of braces or as commands "set ...". The host name
-// is deviceconfig/system/hostname of the device itself. Templates of Panorama hold the same path deeper, for other devices.
-// Sources: Palo Alto's CLI and API references, and files of several releases.
+// PAN-OS saves its configuration as XML; its command line shows it as blocks of braces or as
+// commands "set ...". The host name is deviceconfig/system/hostname of the device itself. Templates
+// of Panorama hold the same path deeper, for other devices. Sources: Palo Alto's CLI and API
+// references, and files of several releases.
 
 var panOS = platform{
 	name: "paloalto_panos",
 	signs: []sign{
-		{"<config version=\"", 10, nil}, {"<config urldb=\"", 10, nil}, {"<?xml ", 10, panDocument}, {"<response status=", 10, panDocument},
-		{"config {", 3, nil}, {"  mgt-config {", 5, nil}, {"mgt-config {", 5, nil}, {"deviceconfig {", 6, nil}, {"  devices {", 3, nil}, {"  shared {", 2, nil},
-		{"    localhost.localdomain {", 4, nil}, {"set deviceconfig ", 6, nil}, {"set config devices ", 6, nil}, {"set config shared ", 4, nil}, {"set mgt-config ", 5, nil}, {"set network interface ethernet ", 4, nil},
-		{"set network profiles ", 4, nil}, {"set network ike ", 4, nil}, {"set network virtual-router ", 4, nil}, {"set rulebase ", 4, nil},
-		{"set device-group ", 4, nil}, {"set template ", 3, nil}, {"set shared ", 2, nil}, {"set vsys ", 3, nil}, {"set zone ", 1, nil},
-		{"set address ", 1, nil}, {"set import network ", 4, nil}, {"<mgt-config>", 6, nil}, {"  <mgt-config>", 6, nil}, {"  <mgt-config ", 6, nil},
+		{"<config version=\"", 10, nil}, {"<config urldb=\"", 10, nil}, {"<?xml ", 10, panDocument},
+		{"<response status=", 10, panDocument},
+		{"config {", 3, nil}, {"  mgt-config {", 5, nil}, {"mgt-config {", 5, nil},
+		{"deviceconfig {", 6, nil}, {"  devices {", 3, nil}, {"  shared {", 2, nil},
+		{"    localhost.localdomain {", 4, nil}, {"set deviceconfig ", 6, nil},
+		{"set config devices ", 6, nil}, {"set config shared ", 4, nil},
+		{"set mgt-config ", 5, nil}, {"set network interface ethernet ", 4, nil},
+		{"set network profiles ", 4, nil}, {"set network ike ", 4, nil},
+		{"set network virtual-router ", 4, nil}, {"set rulebase ", 4, nil},
+		{"set device-group ", 4, nil}, {"set template ", 3, nil}, {"set shared ", 2, nil},
+		{"set vsys ", 3, nil}, {"set zone ", 1, nil},
+		{"set address ", 1, nil}, {"set import network ", 4, nil}, {"<mgt-config>", 6, nil},
+		{"  <mgt-config>", 6, nil}, {"  <mgt-config ", 6, nil},
 	},
 	read: readPanOS, whole: wholePanOS,
 }
@@ -24,8 +32,9 @@ var panBraces = braceForm{strings: true}
 // panDocument: the root element stands on the same line.
 func panDocument(rest []byte) bool {
 	rest = rest[:min(len(rest), 300)]
-	return bytes.Contains(rest, []byte("<config ")) && (bytes.Contains(rest, []byte("urldb=")) || bytes.Contains(rest, []byte("<mgt-config")) ||
-		bytes.Contains(rest, []byte("detail-version=")))
+	return bytes.Contains(rest, []byte("<config ")) &&
+		(bytes.Contains(rest, []byte("urldb=")) || bytes.Contains(rest, []byte("<mgt-config")) ||
+			bytes.Contains(rest, []byte("detail-version=")))
 }
 
 // Which form the file has, in walk.place.
@@ -82,10 +91,11 @@ func (w *walk) hidePanHeader(b []byte) {
 	}
 }
 
-// panSystem reports whether the line stands in the device's own system settings, seen from any of the levels from which the
-// command line shows them.
+// panSystem reports whether the line stands in the device's own system settings, seen from any of
+// the levels from which the command line shows them.
 func (w *walk) panSystem() bool {
-	return w.in("deviceconfig", "system") || w.in("config", "devices", "localhost.localdomain", "deviceconfig", "system") ||
+	return w.in("deviceconfig", "system") || w.in("config", "devices", "localhost.localdomain",
+		"deviceconfig", "system") ||
 		w.in("devices", "localhost.localdomain", "deviceconfig", "system")
 }
 
@@ -115,7 +125,8 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 			w.mark(bytes.TrimSpace(part), secret)
 		}
 	case xmlOnClose:
-		if string(x.element(0)) == "hostname" && x.at(root, "config", "devices", "entry", "deviceconfig", "system", "hostname") {
+		if string(x.element(0)) == "hostname" &&
+			x.at(root, "config", "devices", "entry", "deviceconfig", "system", "hostname") {
 			w.setName(x.text())
 		}
 	}
@@ -129,7 +140,10 @@ func wholePanOS(w *walk) bool {
 }
 
 var panSecrets = map[string]bool{
-	"phash": true, "password": true, "private-key": true, "key": true, "secret": true, "bind-password": true, "passphrase": true,
-	"authpwd": true, "privpwd": true, "snmp-community-string": true, "auth-key": true, "md5": true, "password-hash": true, "certificate-password": true,
-	"authentication-key": true, "secure-proxy-password": true, "community": true, "auth-password": true, "priv-password": true, "api-key": true, "token": true,
+	"phash": true, "password": true, "private-key": true, "key": true, "secret": true,
+	"bind-password": true, "passphrase": true,
+	"authpwd": true, "privpwd": true, "snmp-community-string": true, "auth-key": true, "md5": true,
+	"password-hash": true, "certificate-password": true,
+	"authentication-key": true, "secure-proxy-password": true, "community": true,
+	"auth-password": true, "priv-password": true, "api-key": true, "token": true,
 }

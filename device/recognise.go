@@ -11,8 +11,8 @@ type sign struct {
 }
 
 const (
-	// headBytes and tailBytes are what recognition looks at: where files say what they are, and enough lines of those that
-	// don't.
+	// headBytes and tailBytes are what recognition looks at: where files say what they are, and
+	// enough lines of those that don't.
 	headBytes = 64 << 10
 	tailBytes = 4 << 10
 	// enough is the sum of weights from which on a platform is taken: no single hint.
@@ -75,14 +75,16 @@ func (r *recogniser) look(part []byte) bool {
 		met := false
 		for i := range signs[line[0]] {
 			s := &signs[line[0]][i]
-			if len(line) >= len(s.text) && string(line[:len(s.text)]) == s.text && !r.seen[s.number] &&
+			if len(line) >= len(s.text) && string(line[:len(s.text)]) == s.text &&
+				!r.seen[s.number] &&
 				(s.also == nil || s.also(bytes.TrimRight(line[len(s.text):], " \t\r"))) {
 				r.seen[s.number], met = true, true
 				r.score[s.platform] += s.weight
 			}
 		}
 		if met {
-			if best, next := r.best(); r.score[best] >= sure && r.score[best]-r.score[next] >= ahead {
+			if best, next := r.best(); r.score[best] >= sure &&
+				r.score[best]-r.score[next] >= ahead {
 				return true
 			}
 		}
@@ -104,11 +106,12 @@ func (r *recogniser) best() (best, next int) {
 	return best, next
 }
 
-// maxPrompt is among how many lines from the start there may be echoes of commands, blank ones counted.
+// maxPrompt is among how many lines from the start there may be echoes of commands, blank ones
+// counted.
 const maxPrompt = 8
 
-// echoed reports whether a line is what a terminal session shows before a configuration: a prompt with the command that
-// asks for it.
+// echoed reports whether a line is what a terminal session shows before a configuration: a prompt
+// with the command that asks for it.
 func echoed(line []byte) bool {
 	n := bytes.IndexAny(line, "#>$")
 	if n <= 0 || n > 80 || !promptHead(line[:n]) {
@@ -119,7 +122,8 @@ func echoed(line []byte) bool {
 		return true
 	}
 	command = bytes.TrimPrefix(command, []byte("(enable) ")) // CatOS
-	for _, c := range []string{"sh", "display", "more ", "cat ", "write t", "wr t", "/export", "export", "admin ", "copy ", "list ", "config ", "edit ", "term"} {
+	for _, c := range []string{"sh", "display", "more ", "cat ", "write t", "wr t", "/export",
+		"export", "admin ", "copy ", "list ", "config ", "edit ", "term"} {
 		if bytes.HasPrefix(command, []byte(c)) {
 			return true
 		}
@@ -127,14 +131,17 @@ func echoed(line []byte) bool {
 	return false
 }
 
-// promptHead reports whether b can stand before the sign that ends a prompt: one word, or "name (mode)", or "(Cisco Controller)".
+// promptHead reports whether b can stand before the sign that ends a prompt: one word, or "name
+// (mode)", or "(Cisco Controller)".
 func promptHead(b []byte) bool {
 	b = bytes.TrimLeft(bytes.TrimRight(b, " "), "*") // * is for what is not saved: *A:router#
-	if len(b) > 2 && b[0] == '(' {                   // (switch) #, (controller) [mynode] #, (Some Routing) (Config)#
+	// (switch) #, (controller) [mynode] #, (Some Routing) (Config)#
+	if len(b) > 2 && b[0] == '(' {
 		i := bytes.IndexByte(b, ')')
 		return i > 1 && (i == len(b)-1 || b[i+1] == ' ')
 	}
-	if i := bytes.IndexByte(b, ' '); i > 0 && bytes.HasPrefix(b[i:], []byte(" (")) && b[len(b)-1] == ')' {
+	if i := bytes.IndexByte(b, ' '); i > 0 && bytes.HasPrefix(b[i:], []byte(" (")) &&
+		b[len(b)-1] == ')' {
 		b = b[:i]
 	}
 	if i := bytes.IndexByte(b, ' '); i > 0 && b[0] == '[' { // [admin@MikroTik] >
@@ -142,7 +149,8 @@ func promptHead(b []byte) bool {
 	}
 	for i, c := range b {
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '[', c == '{':
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c &&
+			c <= '9', c == '_', c == '[', c == '{':
 		case i > 0 && bytes.IndexByte([]byte(".-/@:()~]}*"), c) >= 0:
 		default:
 			return false
@@ -151,8 +159,8 @@ func promptHead(b []byte) bool {
 	return len(b) > 0
 }
 
-// lastLine returns where the last line that is neither blank nor a prompt ends: of a terminal session, the prompt after
-// the configuration is no part of it.
+// lastLine returns where the last line that is neither blank nor a prompt ends: of a terminal
+// session, the prompt after the configuration is no part of it.
 func lastLine(text []byte) int {
 	end := len(text)
 	for range maxPrompt {

@@ -1,24 +1,30 @@
 package device
 
-// ScreenOS writes commands "set ..." and "unset ...". The host name is "set hostname NAME", words that FortiOS has, too. Virtual
-// routers and policies with more than a line end with "exit".
+// ScreenOS writes commands "set ..." and "unset ...". The host name is "set hostname NAME", words
+// that FortiOS has, too. Virtual routers and policies with more than a line end with "exit".
 // Sources: Juniper's ScreenOS CLI reference, and files of several releases.
 
 var screenOS = platform{
 	name: "juniper_screenos",
 	signs: []sign{
-		{"Total Config size ", 10, nil}, {"set vrouter ", 4, nil}, {"unset vrouter ", 5, nil}, {"set auth-server ", 4, nil},
-		{"set auth default auth server ", 5, nil}, {"set admin name ", 4, nil}, {"set zone \"", 4, nil}, {"set nsmgmt ", 4, nil}, {"set flow tcp-mss", 4, nil},
-		{"set interface \"", 3, nil}, {"set policy id ", 4, nil}, {"set clock ", 2, nil}, {"set hostname ", 1, nil}, {"unset interface vlan1 ", 4, nil},
-		{"set alg appleichat ", 4, nil}, {"set admin format dos", 4, nil}, {"set pki authority default ", 3, nil}, {"set url protocol ", 3, nil},
-		{"set config lock timeout ", 4, nil}, {"set ike respond-bad-spi ", 4, nil}, {"set crypto-policy", 2, nil},
+		{"Total Config size ", 10, nil}, {"set vrouter ", 4, nil}, {"unset vrouter ", 5, nil},
+		{"set auth-server ", 4, nil},
+		{"set auth default auth server ", 5, nil}, {"set admin name ", 4, nil},
+		{"set zone \"", 4, nil}, {"set nsmgmt ", 4, nil}, {"set flow tcp-mss", 4, nil},
+		{"set interface \"", 3, nil}, {"set policy id ", 4, nil}, {"set clock ", 2, nil},
+		{"set hostname ", 1, nil}, {"unset interface vlan1 ", 4, nil},
+		{"set alg appleichat ", 4, nil}, {"set admin format dos", 4, nil},
+		{"set pki authority default ", 3, nil}, {"set url protocol ", 3, nil},
+		{"set config lock timeout ", 4, nil}, {"set ike respond-bad-spi ", 4, nil},
+		{"set crypto-policy", 2, nil},
 	},
 	read: readScreenOS, whole: func(w *walk) bool { return w.depth == 0 },
 }
 
 func readScreenOS(w *walk) {
 	switch {
-	case w.last == nil && (w.has("Total Config size ") || endsWithCommand(w.words, "-> get config")):
+	case w.last == nil && (w.has("Total Config size ") || endsWithCommand(w.words,
+		"-> get config")):
 		w.drop()
 		return
 	case string(w.words) == "exit":
@@ -41,11 +47,12 @@ func readScreenOS(w *walk) {
 
 // endsWithCommand reports whether a line is a prompt with this command.
 func endsWithCommand(line []byte, command string) bool {
-	return len(line) < 120 && len(line) > len(command) && string(line[len(line)-len(command):]) == command
+	return len(line) < 120 && len(line) > len(command) &&
+		string(line[len(line)-len(command):]) == command
 }
 
-// opensScreenBlock reports whether the command names a virtual router or a policy and says no more, which is how a block of
-// commands for it begins.
+// opensScreenBlock reports whether the command names a virtual router or a policy and says no more,
+// which is how a block of commands for it begins.
 func (w *walk) opensScreenBlock() bool {
 	words := 0
 	b := w.words
@@ -65,11 +72,14 @@ func (w *walk) opensScreenBlock() bool {
 			third = word
 		}
 	}
-	return words == 3 && string(second) == "vrouter" || words == 4 && string(second) == "policy" && string(third) == "id"
+	return words == 3 && string(second) == "vrouter" || words == 4 && string(second) == "policy" &&
+		string(third) == "id"
 }
 
 var screenSecrets = map[string]bool{
-	"password": true, "hash-password": true, "secret": true, "preshare": true, "community": true, "seed-preshare": true, "auth-md5": true,
-	"md5": true, "password-hash": true, "priv-password": true, "auth-password": true, "passphrase": true, "key": true, "encrypted-password": true,
+	"password": true, "hash-password": true, "secret": true, "preshare": true, "community": true,
+	"seed-preshare": true, "auth-md5": true,
+	"md5": true, "password-hash": true, "priv-password": true, "auth-password": true,
+	"passphrase": true, "key": true, "encrypted-password": true,
 	"otp": true, "ascii": true,
 }

@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// Besides the secrets that a platform knows the places of there is a net for all of them: what is a secret by its form (a
-// hash, a private key, a password in a URL), and what a name announces that no platform uses for anything else. It is for
-// what is shown alone. It marks no noise and works only where lines are asked for, so that no fingerprint depends on it.
-// What is hidden though it is no secret is the lesser harm.
+// Besides the secrets that a platform knows the places of there is a net for all of them: what is a
+// secret by its form (a hash, a private key, a password in a URL), and what a name announces that
+// no platform uses for anything else. It is for what is shown alone. It marks no noise and works
+// only where lines are asked for, so that no fingerprint depends on it. What is hidden though it is
+// no secret is the lesser harm.
 
-// hideAnywhere marks the secrets of the line that the platform hasn't marked, puts the marks in order, and keeps the
-// secrets out of the path.
+// hideAnywhere marks the secrets of the line that the platform hasn't marked, puts the marks in
+// order, and keeps the secrets out of the path.
 func (w *walk) hideAnywhere() {
 	w.hidePrivateKey()
 	w.hideURLs()
@@ -34,7 +35,9 @@ func (w *walk) hidePath() {
 	for len(w.shown) < len(w.path) {
 		b := &w.path[len(w.shown)]
 		var shown []byte
-		if b.number == w.number && slices.ContainsFunc(w.marks, func(m mark) bool { return m.kind&secret != 0 }) {
+		if b.number == w.number && slices.ContainsFunc(w.marks, func(m mark) bool {
+			return m.kind&secret != 0
+		}) {
 			shown = w.maskedPart(nil, b.header, secret, hidden)
 		}
 		w.shown = append(w.shown, shown)
@@ -56,7 +59,8 @@ func (w *walk) hidePrivateKey() {
 			if b = after; n < 0 || bytes.Contains(after[:n], []byte("--")) {
 				continue
 			}
-			b = bytes.TrimLeft(bytes.TrimPrefix(after[n+len("PRIVATE KEY"):], []byte(" BLOCK")), " -")
+			b = bytes.TrimLeft(bytes.TrimPrefix(after[n+len("PRIVATE KEY"):], []byte(" BLOCK")),
+				" -")
 			w.sealed = true
 		}
 		end := sealEnd(b)
@@ -138,23 +142,24 @@ func (w *walk) hideForms() {
 // opensValue reports whether a value may begin after c.
 func opensValue(c byte) bool { return bytes.IndexByte([]byte(" \t\"'=:>,([{"), c) >= 0 }
 
-// formed returns the word of b that begins at i: up to the quote that stands before it, else a blank, or an end tag. It costs
-// no more than its length.
+// formed returns the word of b that begins at i: up to the quote that stands before it, else a
+// blank, or an end tag. It costs no more than its length.
 func formed(b []byte, i int) []byte {
 	var quote byte
 	if i > 0 && (b[i-1] == '"' || b[i-1] == '\'') {
 		quote = b[i-1]
 	}
 	n := i
-	for n < len(b) && b[n] != quote && (quote != 0 || !blank(b[n])) && !bytes.HasPrefix(b[n:], []byte("</")) && !bytes.HasPrefix(b[n:], []byte("]]>")) {
+	for n < len(b) && b[n] != quote && (quote != 0 || !blank(b[n])) &&
+		!bytes.HasPrefix(b[n:], []byte("</")) && !bytes.HasPrefix(b[n:], []byte("]]>")) {
 		n++
 	}
 	return bytes.TrimRight(b[i:n], `;,"'\`)
 }
 
-// secretFormed returns where the secret begins in what a word begins with, if its form says that it is one, else something
-// below 0: hashes and ciphers as crypt(3) writes them ($6$SALT$HASH, Junos $9$, Comware $c$3$, F5 $M$), LDAP's ({SSHA}),
-// Huawei's (%^%#...%^%#).
+// secretFormed returns where the secret begins in what a word begins with, if its form says that it
+// is one, else something below 0: hashes and ciphers as crypt(3) writes them ($6$SALT$HASH, Junos
+// $9$, Comware $c$3$, F5 $M$), LDAP's ({SSHA}), Huawei's (%^%#...%^%#).
 func secretFormed(b []byte) int {
 	b = b[:min(len(b), 20)]
 	if len(b) < 6 {
@@ -166,7 +171,8 @@ func secretFormed(b []byte) int {
 			return 0
 		}
 	case '%':
-		if b[2] == '%' && bytes.IndexByte([]byte("^@$+#*"), b[1]) >= 0 && bytes.IndexByte([]byte("^@$+#*"), b[3]) >= 0 {
+		if b[2] == '%' && bytes.IndexByte([]byte("^@$+#*"), b[1]) >= 0 &&
+			bytes.IndexByte([]byte("^@$+#*"), b[3]) >= 0 {
 			return 0
 		}
 	case '{':
@@ -177,7 +183,8 @@ func secretFormed(b []byte) int {
 	return -1
 }
 
-// credentials returns those of an HTTP header (RFC 7235) that b begins with after their scheme, and what FortiOS writes after ENC.
+// credentials returns those of an HTTP header (RFC 7235) that b begins with after their scheme, and
+// what FortiOS writes after ENC.
 func credentials(b []byte) []byte {
 	n := bytes.IndexByte(b[:min(len(b), 8)], ' ')
 	if n < 0 {
@@ -226,11 +233,12 @@ func nameBytes(b []byte) bool {
 	return len(b) > 0
 }
 
-// hideNamed marks what follows a name that announces a secret. In prose, comments and strings such words are just words,
-// unless a colon or an equals sign follows.
+// hideNamed marks what follows a name that announces a secret. In prose, comments and strings such
+// words are just words, unless a colon or an equals sign follows.
 func (w *walk) hideNamed() {
 	b := w.words
-	talk := w.quoting || w.inside || prose[string(field(b, 0))] || len(b) > 0 && (b[0] == '!' || b[0] == '#' || b[0] == ';' || b[0] == '/' && w.platform != &routerOS)
+	talk := w.quoting || w.inside || prose[string(field(b, 0))] || len(b) > 0 &&
+		(b[0] == '!' || b[0] == '#' || b[0] == ';' || b[0] == '/' && w.platform != &routerOS)
 	var quote byte
 	for i := 0; i < len(b); {
 		c := b[i]
@@ -248,7 +256,8 @@ func (w *walk) hideNamed() {
 		for i < len(b) && nameByte(b[i]) {
 			i++
 		}
-		if !secretName(b[from:i]) && !secretHeader(b[from:i]) && !toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&')) {
+		if !secretName(b[from:i]) && !secretHeader(b[from:i]) &&
+			!toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&')) {
 			continue
 		}
 		at, told := i, false
@@ -263,10 +272,12 @@ func (w *walk) hideNamed() {
 			told = told || !blank(b[at])
 			at++
 		}
-		if at+1 < len(b) && b[at] == '\\' && b[at+1] == '"' { // a string inside of the string, of a script
+		// a string inside of the string, of a script
+		if at+1 < len(b) && b[at] == '\\' && b[at+1] == '"' {
 			told = true
 		}
-		if at >= len(b) || at == i || !told && (closed || quote != 0 || talk || !secretName(b[from:i])) {
+		if at >= len(b) || at == i || !told &&
+			(closed || quote != 0 || talk || !secretName(b[from:i])) {
 			continue
 		}
 		if end := w.hideValue(at, quote, told, secretHeader(b[from:i])); end > i {
@@ -275,8 +286,9 @@ func (w *walk) hideNamed() {
 	}
 }
 
-// hideValue marks the secret of which what announces it ends at a place of the line, and returns where it ends. quote is the
-// one in which its name stands; the value of a header of HTTP is more than a word.
+// hideValue marks the secret of which what announces it ends at a place of the line, and returns
+// where it ends. quote is the one in which its name stands; the value of a header of HTTP is more
+// than a word.
 func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 	b := w.words
 	for {
@@ -320,15 +332,21 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 	}
 }
 
-// writtenAs reports whether a word only says how the secret after it is written, or which one it is.
+// writtenAs reports whether a word only says how the secret after it is written, or which one it
+// is.
 func writtenAs(v []byte) bool {
-	return len(v) <= 2 && digits(v) || manner[string(v)] || secretForms[string(v)] || secretForm[string(v)] || ways[string(v)] || address(v)
+	return len(v) <= 2 && digits(v) || manner[string(v)] || secretForms[string(v)] ||
+		secretForm[string(v)] || ways[string(v)] || address(v)
 }
 
-// ways are what is said between the word that announces a secret and the secret, besides what single families say.
-var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
-	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
-	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
+// ways are what is said between the word that announces a secret and the secret, besides what
+// single families say.
+var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 " +
+	"hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
+	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
+	"des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
+	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
+	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
 func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
@@ -343,14 +361,22 @@ func address(v []byte) bool {
 	return len(v) <= 15 && bytes.Count(v, []byte(".")) == 3 && dotted(string(v))
 }
 
-// harmless are words that no secret is, after a word that announces one: what is said of secrets in general.
-var harmless = wordSet("strength-check secure-mode policy complexity min-length minimum-length length history aging age lockout expire expiration " +
-	"expiry lifetime warntime gracetime prompt required require enable disable enabled disabled yes no true false none recovery encryption change reset " +
-	"retries retry timeout address hostname keychain key-chain publickey keyboard keyboard-interactive configuration options option minimum maximum " +
-	"add set remove unset print find storage rotation alert matches-any matches-every matches-within in case-check consecutive-check default-check username-check enableall enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
+// harmless are words that no secret is, after a word that announces one: what is said of secrets in
+// general.
+var harmless = wordSet("strength-check secure-mode policy complexity min-length minimum-length " +
+	"length history aging age lockout expire expiration " +
+	"expiry lifetime warntime gracetime prompt required require enable disable enabled disabled " +
+	"yes no true false none recovery encryption change reset " +
+	"retries retry timeout address hostname keychain key-chain publickey keyboard " +
+	"keyboard-interactive configuration options option minimum maximum " +
+	"add set remove unset print find storage rotation alert matches-any matches-every " +
+	"matches-within in case-check consecutive-check default-check username-check enableall " +
+	"enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null " +
+	"\"\" ''")
 
-// hideSpoken marks what commands that many families share say without a word of its own for it: the communities of those who
-// get traps, the authentication of redundant gateways, the keys of OSPFv3 (RFC 4552).
+// hideSpoken marks what commands that many families share say without a word of its own for it: the
+// communities of those who get traps, the authentication of redundant gateways, the keys of OSPFv3
+// (RFC 4552).
 func (w *walk) hideSpoken() {
 	if w.quoting || w.inside {
 		return
@@ -371,7 +397,8 @@ func (w *walk) hideSpoken() {
 	switch string(first) {
 	case "standby", "glbp", "vrrp":
 	case "license":
-		if w.within("scansafe ") || w.within("parameter-map type cws") || w.within("parameter-map type content-scan") {
+		if w.within("scansafe ") || w.within("parameter-map type cws") ||
+			w.within("parameter-map type content-scan") {
 			w.hideRest(rest(w.words, 1))
 		}
 		return
@@ -386,7 +413,8 @@ func (w *walk) hideSpoken() {
 			return
 		}
 	case "authentication", "text-authentication":
-		if !w.within("hsrp ") && !w.within("vrrp ") && !w.within("glbp ") && !w.within("vrrp-group ") {
+		if !w.within("hsrp ") && !w.within("vrrp ") && !w.within("glbp ") &&
+			!w.within("vrrp-group ") {
 			return
 		}
 	default:
@@ -395,7 +423,8 @@ func (w *walk) hideSpoken() {
 	for b := w.words; len(b) > 0; b = rest(b, 1) {
 		switch string(field(b, 0)) {
 		case "authentication", "text-authentication", "auth-type":
-			if v := rest(b, 1); !bytes.Contains(v, []byte("key-chain")) && !bytes.Contains(v, []byte("keychain")) {
+			if v := rest(b, 1); !bytes.Contains(v, []byte("key-chain")) &&
+				!bytes.Contains(v, []byte("keychain")) {
 				w.hideRest(v)
 			}
 			return
@@ -414,16 +443,23 @@ func (w *walk) hideRest(b []byte) {
 }
 
 // spoken are words that stand with the secrets of hideSpoken.
-var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AES 128 192 256 authentication key-string timeout passphrase password " +
+var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AES 128 192 256 " +
+	"authentication key-string timeout passphrase password " +
 	"simple-text-auth md5-auth ietf-md5 address-family ipv4 ipv6 none authenticator")
 
 // secretEnds are how names end that announce a secret, whatever stands before, by the last byte.
 var secretEnds = func() (by [256][]string) {
-	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase", "passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
+	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase",
+		"passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
 		"ingestauth", "wepkey", "common-pw", "bind-pw",
-		"cak", "-pass", "_pass", "_pw", "_token", "-token", "phash", "password-hash", "pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare", "shared-key", "shared_key", "sharedkey",
-		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey", "api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
-		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "key-string", "community-string", "community-name", "encrypt-key", "preshare-key", "otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
+		"cak", "-pass", "_pass", "_pw", "_token", "-token", "phash", "password-hash",
+		"pre-shared-key", "preshared-key", "pre_shared_key", "presharedkey", "preshare",
+		"shared-key", "shared_key", "sharedkey",
+		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey",
+		"api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
+		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key",
+		"key-string", "community-string", "community-name", "encrypt-key", "preshare-key",
+		"otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
 	} {
 		by[end[len(end)-1]] = append(by[end[len(end)-1]], end)
 	}
@@ -440,7 +476,8 @@ func secretName(name []byte) bool {
 	if len(lower) == 0 {
 		return false
 	}
-	if bytes.HasSuffix(lower, []byte("aes-psk")) || bytes.HasSuffix(lower, []byte("tkip-psk")) { // ciphers, of ArubaOS
+	// ciphers, of ArubaOS
+	if bytes.HasSuffix(lower, []byte("aes-psk")) || bytes.HasSuffix(lower, []byte("tkip-psk")) {
 		return false
 	}
 	for _, end := range secretEnds[lower[len(lower)-1]] {
@@ -451,20 +488,24 @@ func secretName(name []byte) bool {
 	return false
 }
 
-// secretElement reports whether the text of an element of XML is a secret, by the element's name or by that of the entry around
-// it.
+// secretElement reports whether the text of an element of XML is a secret, by the element's name or
+// by that of the entry around it.
 func (x *xmlScan) secretElement() bool {
 	var buffer [64]byte
 	name := x.element(0)
 	lower := bytes.TrimRight(lowered(&buffer, name), "0123456789")
-	for _, end := range []string{"community", "communitystring", "token", "key", "pass", "trapstring"} {
-		if bytes.HasSuffix(lower, []byte(end)) && !bytes.HasSuffix(lower, []byte("public-key")) && !bytes.HasSuffix(lower, []byte("publickey")) && !bytes.HasSuffix(lower, []byte("bypass")) {
+	for _, end := range []string{"community", "communitystring", "token", "key", "pass",
+		"trapstring"} {
+		if bytes.HasSuffix(lower, []byte(end)) && !bytes.HasSuffix(lower, []byte("public-key")) &&
+			!bytes.HasSuffix(lower, []byte("publickey")) &&
+			!bytes.HasSuffix(lower, []byte("bypass")) {
 			return true
 		}
 	}
 	if string(lower) == "value" && x.depth <= len(x.open) && x.depth > 3 {
 		entry := bytes.TrimRight(x.open[x.depth-2].header, `"`)
-		return secretName(entry[max(0, len(entry)-len(buffer)):]) || string(x.element(1)) == "key" || string(x.element(2)) == "headers"
+		return secretName(entry[max(0, len(entry)-len(buffer)):]) ||
+			string(x.element(1)) == "key" || string(x.element(2)) == "headers"
 	}
 	return secretName(name)
 }
@@ -473,11 +514,13 @@ func (x *xmlScan) secretElement() bool {
 func secretHeader(name []byte) bool {
 	var buffer [64]byte
 	lower := lowered(&buffer, name)
-	return len(lower) > 5 && (bytes.HasSuffix(lower, []byte("authorization")) || string(lower) == "x-api-key" || string(lower) == "cookie" || string(lower) == "x-auth-token")
+	return len(lower) > 5 && (bytes.HasSuffix(lower, []byte("authorization")) ||
+		string(lower) == "x-api-key" || string(lower) == "cookie" ||
+		string(lower) == "x-auth-token")
 }
 
-// toldName reports whether a value after a name and a colon or an equals sign is a secret, though without them the name would be just a
-// word; or one in the query of a URL.
+// toldName reports whether a value after a name and a colon or an equals sign is a secret, though
+// without them the name would be just a word; or one in the query of a URL.
 func toldName(name []byte, query bool) bool {
 	var buffer [64]byte
 	switch string(lowered(&buffer, name)) {

@@ -5,22 +5,26 @@ import (
 	"encoding/base64"
 )
 
-// SonicOS exports its settings as pairs KEY=VALUE joined by "&", in base64, and its command line shows them as indented blocks.
-// The host name is the firewall's name.
-// Sources: SonicWall's administration guides and command references, and what is known of the files' form.
+// SonicOS exports its settings as pairs KEY=VALUE joined by "&", in base64, and its command line
+// shows them as indented blocks. The host name is the firewall's name. Sources: SonicWall's
+// administration guides and command references, and what is known of the files' form.
 
 var sonicWall = platform{
 	name: "sonicwall",
 	signs: []sign{
-		{"firewallName=", 6, nil}, {"buildNum=", 6, nil}, {"shortProdName=", 6, nil}, {"checksumVersion=", 4, nil}, {"prodName=", 2, nil},
-		{"firmware-version \"SonicOS", 10, nil}, {"rom-version ", 3, nil}, {"system-uptime ", 4, nil}, {"system-time ", 3, nil}, {"serial-number ", 1, nil},
-		{"    firewall-name ", 6, nil}, {"administration", 2, nothing}, {"zone LAN", 2, nothing}, {"access-rule ipv4 from ", 4, nil},
+		{"firewallName=", 6, nil}, {"buildNum=", 6, nil}, {"shortProdName=", 6, nil},
+		{"checksumVersion=", 4, nil}, {"prodName=", 2, nil},
+		{"firmware-version \"SonicOS", 10, nil}, {"rom-version ", 3, nil},
+		{"system-uptime ", 4, nil}, {"system-time ", 3, nil}, {"serial-number ", 1, nil},
+		{"    firewall-name ", 6, nil}, {"administration", 2, nothing}, {"zone LAN", 2, nothing},
+		{"access-rule ipv4 from ", 4, nil},
 	},
 	read: readSonicWall,
 }
 
 func readSonicWall(w *walk) {
-	if key, v, ok := bytes.Cut(w.words, []byte("=")); ok && w.indent == 0 && bytes.IndexByte(key, ' ') < 0 {
+	if key, v, ok := bytes.Cut(w.words, []byte("=")); ok && w.indent == 0 &&
+		bytes.IndexByte(key, ' ') < 0 {
 		w.readSonicPair(string(key[:min(len(key), maxValue)]), v)
 		return
 	}
@@ -79,8 +83,11 @@ func (w *walk) readSonicPair(key string, v []byte) {
 	if !w.redact {
 		return
 	}
-	for _, part := range []string{"assword", "Secret", "secret", "Passwd", "passwd", "Passphrase", "passphrase", "sharedKey", "SharedKey", "PresharedKey", "presharedKey", "Community", "community",
-		"Pwd", "psk", "Psk", "wepKey", "WepKey", "privateKey", "PrivateKey", "Phase2Key", "authKey", "AuthKey", "encKey", "EncKey"} {
+	for _, part := range []string{"assword", "Secret", "secret", "Passwd", "passwd", "Passphrase",
+		"passphrase", "sharedKey", "SharedKey", "PresharedKey", "presharedKey", "Community",
+		"community",
+		"Pwd", "psk", "Psk", "wepKey", "WepKey", "privateKey", "PrivateKey", "Phase2Key", "authKey",
+		"AuthKey", "encKey", "EncKey"} {
 		if bytes.Contains([]byte(key), []byte(part)) {
 			w.mark(v, secret)
 			return
@@ -115,7 +122,8 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-// unpackSonic returns the settings that an export in base64 holds, one a line. What doesn't begin as such an export is none.
+// unpackSonic returns the settings that an export in base64 holds, one a line. What doesn't begin
+// as such an export is none.
 func unpackSonic(config []byte) ([]byte, bool) {
 	head := make([]byte, 0, 4096)
 	for _, c := range config[:min(len(config), 8192)] {
@@ -131,8 +139,12 @@ func unpackSonic(config []byte) ([]byte, bool) {
 		return nil, false
 	}
 	var start [3072]byte
-	known, _ := base64.StdEncoding.Decode(start[:], head[:len(head)&^3]) // what is missing at the end doesn't matter
-	if !bytes.Contains(start[:known], []byte("&")) || !bytes.Contains(start[:known], []byte("buildNum=")) && !bytes.Contains(start[:known], []byte("shortProdName=")) && !bytes.Contains(start[:known], []byte("firewallName=")) {
+	// what is missing at the end doesn't matter
+	known, _ := base64.StdEncoding.Decode(start[:], head[:len(head)&^3])
+	if !bytes.Contains(start[:known], []byte("&")) ||
+		!bytes.Contains(start[:known], []byte("buildNum=")) &&
+			!bytes.Contains(start[:known], []byte("shortProdName=")) &&
+			!bytes.Contains(start[:known], []byte("firewallName=")) {
 		return nil, false
 	}
 	config = bytes.TrimRight(config, "=& \t\r\n\x00")
@@ -154,10 +166,12 @@ func unpackSonic(config []byte) ([]byte, bool) {
 }
 
 func base64Byte(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' ||
+		c == '/' || c == '='
 }
 
 var sonicSecrets = map[string]bool{
-	"password": true, "secret": true, "shared-secret": true, "passphrase": true, "bind-password": true, "shared-key": true, "sha1": true, "aes": true,
+	"password": true, "secret": true, "shared-secret": true, "passphrase": true,
+	"bind-password": true, "shared-key": true, "sha1": true, "aes": true,
 	"md5": true, "des": true, "pre-shared-secret": true, "community-name": true,
 }

@@ -2,28 +2,42 @@ package device
 
 import "bytes"
 
-// VyOS and EdgeOS have Vyatta's form: blocks of braces in the saved file, commands "set ..." in an export. The host name is the
-// setting host-name directly in "system". The saved file ends with comments that say which release wrote it.
-// Sources: the documentation of VyOS and EdgeOS, and files of many releases.
+// VyOS and EdgeOS have Vyatta's form: blocks of braces in the saved file, commands "set ..." in an
+// export. The host name is the setting host-name directly in "system". The saved file ends with
+// comments that say which release wrote it. Sources: the documentation of VyOS and EdgeOS, and
+// files of many releases.
 
 // vyattaSigns are what both have.
 var vyattaSigns = []sign{
-	{"    ethernet eth", 4, opensBlock}, {"     ethernet eth", 4, opensBlock}, {"    loopback lo ", 3, nil}, {"set interfaces ethernet eth", 4, nil}, {"set interfaces loopback lo", 2, nil},
-	{"set system config-management ", 4, nil}, {"set firewall name ", 4, nil}, {"set firewall group ", 3, nil}, {"set firewall all-ping ", 3, nil},
-	{"set firewall broadcast-ping ", 3, nil}, {"set system syslog global ", 3, nil}, {"set service ssh", 2, nil}, {"set service ", 1, nil},
-	{"set protocols static ", 2, nil}, {"set system ntp server ", 1, nil}, {"set vpn ipsec ", 1, nil}, {"set system login user ", 1, nil},
-	{"set system host-name ", 2, nil}, {"    all-ping ", 4, nil}, {"    config-management {", 4, nil}, {"firewall {", 1, nil}, {"interfaces {", 1, nil},
-	{"service {", 3, nil}, {"system {", 1, nil}, {"vpn {", 1, nil}, {"nat {", 2, nil}, {"protocols {", 1, nil}, {"    host-name ", 2, noStatement},
-	{"/* === vyatta-config-version: ", 6, nil}, {"/* Warning: Do not remove the following line. */", 3, nil}, {"zone-policy {", 2, nil},
+	{"    ethernet eth", 4, opensBlock}, {"     ethernet eth", 4, opensBlock},
+	{"    loopback lo ", 3, nil}, {"set interfaces ethernet eth", 4, nil},
+	{"set interfaces loopback lo", 2, nil},
+	{"set system config-management ", 4, nil}, {"set firewall name ", 4, nil},
+	{"set firewall group ", 3, nil}, {"set firewall all-ping ", 3, nil},
+	{"set firewall broadcast-ping ", 3, nil}, {"set system syslog global ", 3, nil},
+	{"set service ssh", 2, nil}, {"set service ", 1, nil},
+	{"set protocols static ", 2, nil}, {"set system ntp server ", 1, nil},
+	{"set vpn ipsec ", 1, nil}, {"set system login user ", 1, nil},
+	{"set system host-name ", 2, nil}, {"    all-ping ", 4, nil},
+	{"    config-management {", 4, nil}, {"firewall {", 1, nil}, {"interfaces {", 1, nil},
+	{"service {", 3, nil}, {"system {", 1, nil}, {"vpn {", 1, nil}, {"nat {", 2, nil},
+	{"protocols {", 1, nil}, {"    host-name ", 2, noStatement},
+	{"/* === vyatta-config-version: ", 6, nil},
+	{"/* Warning: Do not remove the following line. */", 3, nil}, {"zone-policy {", 2, nil},
 }
 
 var vyOS = platform{
 	name: "vyos",
 	signs: append([]sign{
-		{"// vyos-config-version: ", 10, nil}, {"// Release version: ", 6, nil}, {"/* Release version: VyOS", 10, nil}, {"// Warning: Do not remove the following line.", 4, nil},
-		{"set firewall global-options ", 4, nil}, {"set firewall ipv4 ", 3, nil}, {"set system conntrack ", 3, nil}, {"set system console ", 4, nil},
-		{"set interfaces wireguard ", 3, nil}, {"set high-availability ", 4, nil}, {"set system option ", 3, nil}, {"set policy route-map ", 1, nil},
-		{"    console {", 3, nil}, {"set nat source rule ", 3, nil}, {"set vrf ", 1, nil}, {"set pki ", 3, nil}, {"    global-options {", 3, nil},
+		{"// vyos-config-version: ", 10, nil}, {"// Release version: ", 6, nil},
+		{"/* Release version: VyOS", 10, nil},
+		{"// Warning: Do not remove the following line.", 4, nil},
+		{"set firewall global-options ", 4, nil}, {"set firewall ipv4 ", 3, nil},
+		{"set system conntrack ", 3, nil}, {"set system console ", 4, nil},
+		{"set interfaces wireguard ", 3, nil}, {"set high-availability ", 4, nil},
+		{"set system option ", 3, nil}, {"set policy route-map ", 1, nil},
+		{"    console {", 3, nil}, {"set nat source rule ", 3, nil}, {"set vrf ", 1, nil},
+		{"set pki ", 3, nil}, {"    global-options {", 3, nil},
 	}, vyattaSigns...),
 	read: readVyOS, whole: balanced,
 }
@@ -31,11 +45,16 @@ var vyOS = platform{
 var edgeOS = platform{
 	name: "ubiquiti_edgerouter",
 	signs: append([]sign{
-		{"/* Release version: v", 10, startsNumber}, {"set service gui ", 6, nil}, {"set service unms", 6, nil}, {"set service ubnt-discover", 6, nil},
-		{"set system offload ", 6, nil}, {"set system analytics-handler ", 6, nil}, {"set system crash-handler ", 6, nil}, {"set system traffic-analysis ", 6, nil},
-		{"set interfaces switch switch0", 6, nil}, {"set port-forward ", 5, nil}, {"set service nat rule ", 5, nil}, {"set firewall modify ", 2, nil},
-		{"    gui {", 6, nil}, {"    unms", 5, nil}, {"    ubnt-discover {", 5, nil}, {"    offload {", 5, nil}, {"    analytics-handler {", 6, nil},
-		{"    crash-handler {", 6, nil}, {"    traffic-analysis {", 5, nil}, {"    switch switch0 {", 6, nil}, {"port-forward {", 5, nil},
+		{"/* Release version: v", 10, startsNumber}, {"set service gui ", 6, nil},
+		{"set service unms", 6, nil}, {"set service ubnt-discover", 6, nil},
+		{"set system offload ", 6, nil}, {"set system analytics-handler ", 6, nil},
+		{"set system crash-handler ", 6, nil}, {"set system traffic-analysis ", 6, nil},
+		{"set interfaces switch switch0", 6, nil}, {"set port-forward ", 5, nil},
+		{"set service nat rule ", 5, nil}, {"set firewall modify ", 2, nil},
+		{"    gui {", 6, nil}, {"    unms", 5, nil}, {"    ubnt-discover {", 5, nil},
+		{"    offload {", 5, nil}, {"    analytics-handler {", 6, nil},
+		{"    crash-handler {", 6, nil}, {"    traffic-analysis {", 5, nil},
+		{"    switch switch0 {", 6, nil}, {"port-forward {", 5, nil},
 	}, vyattaSigns...),
 	read: readVyOS, whole: balanced,
 }
@@ -87,7 +106,9 @@ func (w *walk) readVyattaTrailer() {
 }
 
 var vyattaSecrets = map[string]bool{
-	"password": true, "encrypted-password": true, "plaintext-password": true, "pre-shared-secret": true, "preshared-key": true, "private-key": true,
-	"key": true, "secret": true, "community": true, "passphrase": true, "shared-secret": true, "md5-key": true, "psk": true, "wpa-psk": true,
+	"password": true, "encrypted-password": true, "plaintext-password": true,
+	"pre-shared-secret": true, "preshared-key": true, "private-key": true,
+	"key": true, "secret": true, "community": true, "passphrase": true, "shared-secret": true,
+	"md5-key": true, "psk": true, "wpa-psk": true,
 	"plaintext-key": true, "encrypted-key": true, "auth-key": true,
 }

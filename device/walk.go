@@ -12,15 +12,17 @@ import (
 type platform struct {
 	name  string // Netmiko's, where it has one
 	signs []sign // how its lines begin
-	// read reads one line (w.line, w.words): it keeps track of blocks, notes what the line says about the device, and marks
-	// noise and secrets. It is called for every line but blank ones and prompts.
+	// read reads one line (w.line, w.words): it keeps track of blocks, notes what the line says
+	// about the device, and marks noise and secrets. It is called for every line but blank ones and
+	// prompts.
 	read func(w *walk)
-	// whole reports at the end whether the file ends as it should; nil where the platform has no sign of it.
+	// whole reports at the end whether the file ends as it should; nil where the platform has no
+	// sign of it.
 	whole func(w *walk) bool
 }
 
-// maxDepth bounds the blocks that are kept of a path. Real configurations have a dozen levels at most; what a hostile one
-// has more is counted and not kept.
+// maxDepth bounds the blocks that are kept of a path. Real configurations have a dozen levels at
+// most; what a hostile one has more is counted and not kept.
 const maxDepth = 64
 
 // maxHeader bounds what is shown of the line that opened a block, in bytes.
@@ -46,10 +48,12 @@ type mark struct {
 	kind     markKind
 }
 
-// place is where in a configuration a line stands, as its platform counts the places it knows; 0 is any other.
+// place is where in a configuration a line stands, as its platform counts the places it knows; 0 is
+// any other.
 type place uint8
 
-// walk goes through a configuration, line by line. Everything that a platform's read may look at and set is here.
+// walk goes through a configuration, line by line. Everything that a platform's read may look at
+// and set is here.
 type walk struct {
 	platform *platform
 	text     []byte
@@ -138,7 +142,8 @@ func (w *walk) step() bool {
 	for from+4 <= to && string(line[from:from+4]) == "    " { // most indentation is made of these
 		from += 4
 	}
-	for from < to && line[from] <= ' ' && (line[from] == ' ' || line[from] == '\t' || line[from] == '\r') {
+	for from < to && line[from] <= ' ' && (line[from] == ' ' || line[from] == '\t' ||
+		line[from] == '\r') {
 		from++
 	}
 	w.start, w.line, w.words, w.indent = start, line, line[from:to], from
@@ -174,10 +179,12 @@ func (w *walk) identity() Identity {
 	default:
 		id.Complete = w.last != nil && (w.platform.whole == nil || w.platform.whole(w))
 	}
-	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind, &id.ChangedBy, &id.ExportedBy} {
+	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind,
+		&id.ChangedBy, &id.ExportedBy} {
 		*v = value(*v)
 	}
-	if id.Kind == "" || strings.HasSuffix(id.Kind, ":") { // a part of the device without a usable name is still no full configuration
+	// a part of the device without a usable name is still no full configuration
+	if id.Kind == "" || strings.HasSuffix(id.Kind, ":") {
 		id.Kind = KindOther
 	}
 	return id
@@ -214,7 +221,9 @@ func (w *walk) in(headers ...string) bool {
 
 // within reports whether one of the blocks around the line begins with a prefix.
 func (w *walk) within(prefix string) bool {
-	return slices.ContainsFunc(w.path, func(b block) bool { return bytes.HasPrefix(b.header, []byte(prefix)) })
+	return slices.ContainsFunc(w.path, func(b block) bool {
+		return bytes.HasPrefix(b.header, []byte(prefix))
+	})
 }
 
 // parent returns the line that opened the innermost block, or nothing.
@@ -225,7 +234,8 @@ func (w *walk) parent() []byte {
 	return w.path[len(w.path)-1].header
 }
 
-// push opens a block; the line that opens it stands outside of it, so this comes after everything else about the line.
+// push opens a block; the line that opens it stands outside of it, so this comes after everything
+// else about the line.
 func (w *walk) push(header []byte, indent int) {
 	if w.depth == len(w.path) && w.depth < maxDepth {
 		w.path = append(w.path, block{header, indent, w.number})
@@ -245,7 +255,8 @@ func (w *walk) pop() bool {
 	return true
 }
 
-// indented keeps track of blocks that only indentation makes: a line stands in those lines above that are indented less.
+// indented keeps track of blocks that only indentation makes: a line stands in those lines above
+// that are indented less.
 func (w *walk) indented() {
 	for len(w.path) > 0 && w.path[len(w.path)-1].indent >= w.indent {
 		w.pop()
@@ -316,7 +327,8 @@ func (w *walk) hideURLs() {
 		if end < 0 {
 			end = len(after)
 		}
-		if before := w.line[:len(w.line)-len(after)]; bytes.HasSuffix(before, []byte("wss://")) { // UNMS: wss://HOST:PORT+KEY+OPTION
+		// UNMS: wss://HOST:PORT+KEY+OPTION
+		if before := w.line[:len(w.line)-len(after)]; bytes.HasSuffix(before, []byte("wss://")) {
 			_, key, _ := bytes.Cut(after[:end], []byte("+"))
 			key, _, _ = bytes.Cut(key, []byte("+"))
 			w.mark(key, secret)
@@ -347,8 +359,9 @@ func (w *walk) pathStrings() []string {
 	return out
 }
 
-// hasher hashes the significant form of a configuration. What lies in the text as it is hashed, line after line, is hashed
-// from there, and the rest is gathered, since a hash takes small pieces slowly.
+// hasher hashes the significant form of a configuration. What lies in the text as it is hashed,
+// line after line, is hashed from there, and the rest is gathered, since a hash takes small pieces
+// slowly.
 type hasher struct {
 	sum      hash.Hash
 	from, to int // lines of the text that are not hashed yet

@@ -5,9 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// XML is read line by line as any other form: a scanner keeps its place in tags, comments and CDATA sections from line to line
-// and calls the platform for every attribute, every piece of text and the end of every element. It checks no more of XML than
-// that elements end in the order in which they began.
+// XML is read line by line as any other form: a scanner keeps its place in tags, comments and CDATA
+// sections from line to line and calls the platform for every attribute, every piece of text and
+// the end of every element. It checks no more of XML than that elements end in the order in which
+// they began.
 
 // xmlScan is where in a document the scanner is.
 type xmlScan struct {
@@ -45,10 +46,11 @@ const (
 type xmlEvent uint8
 
 const (
-	xmlOnOpen      xmlEvent = iota // an element begins; its attributes are not read yet
-	xmlOnAttribute                 // w.xml.name has its name; the part is its value, as it is written
-	xmlOnText                      // the part is text, or what of it stands on this line
-	xmlOnClose                     // w.xml.text() is the text of the element, if that is all it has
+	xmlOnOpen xmlEvent = iota // an element begins; its attributes are not read yet
+	// w.xml.name has its name; the part is its value, as it is written
+	xmlOnAttribute
+	xmlOnText  // the part is text, or what of it stands on this line
+	xmlOnClose // w.xml.text() is the text of the element, if that is all it has
 )
 
 // readXML goes through the line. Parts are slices of w.line, to be marked.
@@ -96,7 +98,8 @@ func (w *walk) readXML(on func(w *walk, event xmlEvent, part []byte)) {
 	}
 }
 
-// finishXML makes the path of the line, at the end of a platform's read: the elements that are open through the whole line.
+// finishXML makes the path of the line, at the end of a platform's read: the elements that are open
+// through the whole line.
 func (w *walk) finishXML() {
 	x := &w.xml
 	n := min(x.shared, len(x.open))
@@ -157,7 +160,8 @@ func (w *walk) openMarkup(b []byte, on func(*walk, xmlEvent, []byte)) []byte {
 	return b[1+n:]
 }
 
-// readXMLTag reads on after the name of the element, up to the end of the tag or the value of an attribute.
+// readXMLTag reads on after the name of the element, up to the end of the tag or the value of an
+// attribute.
 func (w *walk) readXMLTag(b []byte, on func(*walk, xmlEvent, []byte)) []byte {
 	x := &w.xml
 	for i := 0; i < len(b); i++ {
@@ -197,7 +201,8 @@ func (w *walk) endAttribute(v []byte, on func(*walk, xmlEvent, []byte)) {
 		if len(header) == len(e.name)+len(` name="`)+len(v)+1 { // the usual: nothing between
 			e.header = header
 		} else {
-			e.header = append(append(append(append([]byte(nil), e.name...), ` name="`...), v...), '"')
+			e.header = append(append(append(append([]byte(nil), e.name...), ` name="`...), v...),
+				'"')
 		}
 	}
 	on(w, xmlOnAttribute, v)
@@ -288,7 +293,8 @@ func xmlName(b []byte) int {
 	return len(b)
 }
 
-// appendUnescaped appends text with the references resolved that XML itself knows; others stay as they are.
+// appendUnescaped appends text with the references resolved that XML itself knows; others stay as
+// they are.
 func appendUnescaped(out, b []byte) []byte {
 	for len(b) > 0 {
 		n := bytes.IndexByte(b, '&')
