@@ -8,28 +8,52 @@ import "bytes"
 // such words stand elsewhere, in a description, they are the operator's. Sources: Cisco's command
 // references, and files of many releases.
 
-var ciscoIOS = platform{
-	name: "cisco_ios",
+// iosSigns are common to all that looks like IOS, of which much is not Cisco's.
+var iosSigns = []sign{
+	{"service timestamps ", 3, nil}, {"service password-encryption", 3, nil},
+	{"Building configuration...", 1, nil}, {"Current configuration : ", 2, nil},
+	{"Current configuration: ", 1, nil}, {"Using ", 2, usingBytes}, {"hostname ", 1, nil},
+	{"aaa new-model", 3, nil}, {"aaa authentication login default ", 2, nil},
+	{"enable secret ", 2, nil}, {"enable password ", 1, nil}, {"line con 0", 4, nil},
+	{"line vty 0", 3, nil}, {"line console 0", 3, nothing}, {"interface GigabitEthernet", 2, nil},
+	{"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil}, {"interface vlan", 1, nil},
+	{"interface VLAN", 1, nil}, {"interface TenGigabitEthernet", 2, nil},
+	{"interface Serial", 2, nil}, {"no ip http server", 2, nil},
+	{"router ospf ", 1, nil}, {"router bgp ", 1, nil}, {"username ", 1, nil},
+	{"snmp-server community ", 1, nil}, {"spanning-tree mode ", 1, nil},
+	{" switchport mode ", 2, nil}, {" ip address ", 1, addressMask}, {"ip route ", 1, addressMask},
+	{"ip access-list extended ", 1, nil}, {"vlan database", 1, nothing},
+}
+
+// ciscoLike is what looks like IOS and has no sign of Cisco's own, such as FRRouting and the switches
+// of many makers. It stands before ciscoIOS, which has its signs and more. Nothing is known of how
+// such a file ends.
+var ciscoLike = platform{
+	name: "cisco_like", family: iosSigns,
 	signs: []sign{
-		{"version ", 3, trainNumber}, {"service timestamps ", 4, nil},
-		{"boot-start-marker", 5, nil}, {"service password-encryption", 3, nil},
-		{"no service pad", 4, nil}, {"! Last configuration change at ", 3, nil},
-		{"! NVRAM config last updated", 5, nil},
-		{"Building configuration...", 1, nil}, {"Current configuration : ", 3, nil},
-		{"Using ", 3, usingBytes}, {"hostname ", 1, nil},
-		{"aaa new-model", 4, nil}, {"enable secret ", 2, nil}, {"line con 0", 4, nil},
-		{"line vty 0", 3, nil}, {"ip classless", 3, nil},
-		{"license udi pid ", 6, nil}, {"interface GigabitEthernet", 2, nil},
-		{"interface FastEthernet", 2, nil}, {"interface Vlan", 1, nil},
-		{"no ip http server", 2, nil}, {"ip cef", 3, nil}, {"no aaa new-model", 4, nil},
-		{"spanning-tree extend system-id", 4, nil},
-		{"ip subnet-zero", 3, nil}, {"control-plane", 2, nil}, {"archive", 2, nothing},
-		{"multilink bundle-name authenticated", 3, nil},
-		{" ip address ", 1, addressMask}, {"ip route ", 1, addressMask},
-		{"interface Serial", 3, nil}, {"router eigrp ", 3, nil}, {"router ospf ", 1, nil},
-		{"no ip domain lookup", 3, nothing}, {"no ip domain-lookup", 3, nothing},
-		{"enable password ", 1, nil}, {"zone security ", 4, nil},
-		{"class-map type inspect ", 2, nil},
+		{"frr version ", 20, nil}, {"frr defaults ", 10, nil}, {"! Zebra configuration saved", 10, nil},
+		{"service integrated-vtysh-config", 10, nothing}, {"switch-attributes ", 10, digits},
+		{"chassis virtual-ip ", 5, nil}, {" fabric isl enable", 5, nothing},
+		{"#Hirschmann ", 10, nil}, {"! Hirschmann ", 10, nil},
+	},
+	read: readCiscoLike,
+}
+
+// ciscoIOS has signs beyond those that it shares; each says enough to tell it from its likes.
+var ciscoIOS = platform{
+	name: "cisco_ios", family: iosSigns,
+	signs: []sign{
+		{"version ", 3, trainNumber}, {"boot-start-marker", 5, nil}, {"no service pad", 4, nil},
+		{"service timestamps debug ", 4, describing("datetime", "uptime")},
+		{"service timestamps log ", 4, describing("datetime", "uptime")},
+		{"! Last configuration change at ", 3, nil}, {"! NVRAM config last updated", 5, nil},
+		{"license udi pid ", 6, nil}, {"ip classless", 3, nil}, {"ip cef", 3, nil},
+		{"no aaa new-model", 4, nil}, {"spanning-tree extend system-id", 4, nil},
+		{"ip subnet-zero", 3, nil}, {"control-plane", 3, nothing}, {"archive", 2, nothing},
+		{"multilink bundle-name authenticated", 3, nil}, {"interface Serial", 2, nil},
+		{"router eigrp ", 3, nil}, {"no ip domain lookup", 3, nothing},
+		{"no ip domain-lookup", 3, nothing}, {"zone security ", 4, nil},
+		{"class-map type inspect ", 2, nil}, {"redundancy", 1, nothing},
 	},
 	read: readIOS, whole: endsWith("end"),
 }
@@ -313,6 +337,48 @@ func readIOS(w *walk) {
 	w.banner()
 	w.secrets()
 	w.opens()
+}
+
+// readCiscoLike reads what is common to systems that look like IOS: a host name at the top or as
+// "host-name" in a block of the chassis, banners, blocks by indentation.
+func readCiscoLike(w *walk) {
+	statement := w.readLines()
+	if w.dropped || w.quoting {
+		return
+	}
+	if !statement {
+		if w.indent == 0 && w.dated() {
+			w.drop()
+		}
+		return
+	}
+	switch v, ok := w.after("hostname "); {
+	case ok && w.outermost():
+		w.setName(unquoted(v))
+	case w.depth == 1 && w.has("host-name ") &&
+		bytes.HasPrefix(w.parent(), []byte("switch-attributes ")):
+		w.setName(unquoted(rest(w.words, 1)))
+	}
+	w.banner()
+	w.secrets()
+	w.opens()
+}
+
+// dated reports whether a comment says when the configuration was changed, saved or shown.
+func (w *walk) dated() bool {
+	v := bytes.TrimLeft(w.words, "! ")
+	if len(v) >= 19 && digits(v[:4]) && v[4] == '/' && v[7] == '/' && v[13] == ':' {
+		return true // Quagga has the time in a line of its own
+	}
+	for _, said := range []string{"Last configuration change at ", "NVRAM config last updated at ",
+		"No configuration change since last restart", "Running configuration last done at",
+		"Startup config saved at", "Time:", "Zebra configuration saved from ",
+		"Last configuration save", "Configuration saved at ", "Last modified at "} {
+		if bytes.HasPrefix(v, []byte(said)) {
+			return true
+		}
+	}
+	return false
 }
 
 // autoBandwidth looks ahead whether the tunnel sets its bandwidth itself; a tunnel's block is

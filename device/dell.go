@@ -68,19 +68,19 @@ func (w *walk) readDellHeader() {
 }
 
 var dellOS6 = platform{
-	name: "dell_os6",
-	signs: append([]sign{
+	name:   "dell_os6",
+	family: fastpathSigns, signs: []sign{
 		{"!System Description ", 14, describing("Dell", "PowerConnect")},
 		{"interface Gi1/0/", 4, nil}, {"interface Te1/0/", 4, nil},
 		{"snmp-server engineid local ", 4, nil}, {"member 1 ", 2, nil}, {"stack", 1, nothing},
 		{"interface out-of-band", 3, nothing},
-	}, fastpathSigns...),
+	},
 	read: readFastpath, whole: wholeFastpath,
 }
 
 // dellEFOS is EFOS, of Broadcom's switches as NetApp sells them.
 var dellEFOS = platform{
-	name:  "dell_efos",
-	signs: append([]sign{{"!System Description ", 14, describing("EFOS")}}, fastpathSigns...),
-	read:  readFastpath, whole: wholeFastpath,
+	name:   "dell_efos",
+	family: fastpathSigns, signs: []sign{{"!System Description ", 14, describing("EFOS")}},
+	read: readFastpath, whole: wholeFastpath,
 }

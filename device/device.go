@@ -74,7 +74,7 @@ type Identity struct {
 // another.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
-	&ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS,
+	&ciscoLike, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS,
 	&ciscoVxWorks, &ciscoSMB,
 	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,
 	&broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,

@@ -40,9 +40,9 @@ func TestOtherForms(t *testing.T) {
 			"255.255.255.0\n!\nip access-list extended A\n permit ip any any\n!\nhostname " +
 			"fi1\nip route 0.0.0.0 0.0.0.0 192.0.2.2\n",
 			device.Identity{Platform: "ruckus_fastiron", Name: "fi1", Kind: "full"}},
-		"FRR is no IOS": {"frr version 8.1\nhostname f1\n!\nip route 192.0.2.0/24 " +
+		"FRR looks like IOS": {"frr version 8.1\nhostname f1\n!\nip route 192.0.2.0/24 " +
 			"198.51.100.1\nrouter ospf\n ospf router-id 192.0.2.1\n!\nline vty\n!\n",
-			device.Identity{Kind: "other", Complete: true}},
+			device.Identity{Platform: "cisco_like", Name: "f1", Kind: "full", Complete: true}},
 		"a VDOM named twice": {"#config-version=FG1-7.4.11-FW-build2878-260126\n" +
 			"#global_vdom=0:vd_name=BRANCH/BRANCH\nconfig system settings\nend\n",
 			device.Identity{Platform: "fortinet", Model: "FG1", OSVersion: "7.4.11", Build: "2878",

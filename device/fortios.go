@@ -24,19 +24,19 @@ var fortiSigns = []sign{
 
 // fortiOS is FortiGate, and whatever else of Fortinet's has its form and no name of its own.
 var fortiOS = platform{
-	name:  "fortinet",
-	signs: append([]sign{{"#config-version=", 10, nil}, {"#FGBK|", 10, nil}}, fortiSigns...),
+	name:   "fortinet",
+	family: fortiSigns, signs: []sign{{"#config-version=", 10, nil}, {"#FGBK|", 10, nil}},
 	read:  readFortiOS,
 	whole: wholeFortiOS,
 }
 
 var fortiManager = platform{
-	name: "fortimanager", signs: []sign{{"#config-version=FMG", 30, nil}}, read: readFortiOS,
+	name: "fortimanager", signs: []sign{{"#config-version=", 30, describing("FMG")}}, read: readFortiOS,
 	whole: wholeFortiOS,
 }
 
 var fortiAnalyzer = platform{
-	name: "fortianalyzer", signs: []sign{{"#config-version=FAZ", 30, nil}}, read: readFortiOS,
+	name: "fortianalyzer", signs: []sign{{"#config-version=", 30, describing("FAZ")}}, read: readFortiOS,
 	whole: wholeFortiOS,
 }
 

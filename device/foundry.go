@@ -7,19 +7,19 @@ import "bytes"
 // references, and configurations of many releases.
 
 var ruckusFastIron = platform{
-	name: "ruckus_fastiron",
-	signs: append([]sign{
+	name:   "ruckus_fastiron",
+	family: foundrySigns, signs: []sign{
 		{"ver 0", 6, nil}, {"ver 1", 6, nil}, {"stack unit ", 5, nil}, {"  module 1 ", 4, nil},
 		{"vlan 1 name DEFAULT-VLAN by port", 6, nil},
-		{"interface ethernet 1/1/1", 3, nothing}, {" inline power", 3, nil},
+		{"interface ethernet 1/1/1", 6, nothing}, {" inline power", 3, nil},
 		{"manager registrar", 4, nothing}, {"mstp scope all", 2, nothing},
-	}, foundrySigns...),
+	},
 	read: readFoundry, whole: endsWith("end"),
 }
 
 var extremeNetIron = platform{
-	name: "extreme_netiron",
-	signs: append([]sign{
+	name:   "extreme_netiron",
+	family: foundrySigns, signs: []sign{
 		{"ver V", 8, nil}, {"module 1 ni-", 8, nil}, {"module 1 br-", 8, nil},
 		{"no dual-mode-default-vlan", 4, nothing}, {"cam-partition profile ", 5, nil},
 		{"default-max-frame-size ", 4, nil}, {"system-max virtual-interface ", 2, nil},
@@ -27,7 +27,7 @@ var extremeNetIron = platform{
 		{"interface ethernet 1/1", 2, nothing}, {"management-vrf ", 3, nil},
 		{"no transceiver-type-check", 4, nothing},
 		{"snmp-server max-ifindex-per-module ", 4, nil},
-	}, foundrySigns...),
+	},
 	read: readFoundry, whole: endsWith("end"),
 }
 

@@ -34,14 +34,14 @@ func describing(words ...string) func([]byte) bool {
 }
 
 var netgearProSafe = platform{
-	name: "netgear_prosafe",
-	signs: append([]sign{
+	name:   "netgear_prosafe",
+	family: fastpathSigns, signs: []sign{
 		// others have this form too
 		{"SYSTEM CONFIG FILE ::= BEGIN", 2, nil}, {"! System Description: ", 8, netgearDescription},
 		{"! Model: ", 8, netgearDescription},
 		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil},
 		{"!System Description ", 14, netgearDescription},
-	}, fastpathSigns...),
+	},
 	read: readNetgear, whole: wholeFastpath,
 }
 
@@ -65,15 +65,15 @@ func netgearDescription(v []byte) bool {
 }
 
 var edgeSwitch = platform{
-	name: "ubiquiti_edgeswitch",
-	signs: append([]sign{{"!System Description ", 14,
-		describing("EdgeSwitch", "EdgePoint", "USW")}}, fastpathSigns...),
+	name:   "ubiquiti_edgeswitch",
+	family: fastpathSigns, signs: []sign{{"!System Description ", 14,
+		describing("EdgeSwitch", "EdgePoint", "USW")}},
 	read: readFastpath, whole: wholeFastpath,
 }
 
 // broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
 // since they have its signs and one more.
-var broadcomICOS = platform{name: "broadcom_icos", signs: fastpathSigns, read: readFastpath,
+var broadcomICOS = platform{name: "broadcom_icos", family: fastpathSigns, read: readFastpath,
 	whole: wholeFastpath}
 
 func readFastpath(w *walk) {

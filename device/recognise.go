@@ -2,7 +2,9 @@ package device
 
 import "bytes"
 
-// sign is how a line of a platform begins, and how much that says: 10 is sure, 1 is a hint.
+// sign is how a line of a platform begins, and how much that says: 10 is sure, 1 is a hint. A sign
+// that ends with a letter ends where the word of the line ends: "config global" is not the
+// beginning of "config globals", but "interface Vlan" is that of "interface Vlan10".
 type sign struct {
 	text   string
 	weight int
@@ -15,43 +17,78 @@ const (
 	// enough lines of those that don't.
 	headBytes = 64 << 10
 	tailBytes = 4 << 10
-	// enough is the sum of weights from which on a platform is taken: no single hint.
+	// enough is the sum of weights from which on a platform is taken, if two signs or more make it
+	// up. A single sign must weigh alone.
 	enough = 4
+	alone  = 6
 	// sure is the sum from which on nothing more is looked at, if the next platform has ahead less.
 	sure  = 20
 	ahead = 10
 )
 
-// signs are those of all platforms by the first byte of the line. Each counts once.
+// platformSign is a sign with the platforms that it speaks for. Each counts once.
 type platformSign struct {
 	sign
-	platform, number int
+	platforms []int
+	number    int
 }
 
+// signs are those of all platforms, by the first byte of the line.
 var signs, signCount = func() (by [256][]platformSign, n int) {
-	for i, p := range platforms {
-		for _, s := range p.signs {
-			by[s.text[0]] = append(by[s.text[0]], platformSign{s, i, n})
+	add := func(list []sign, platforms []int) {
+		for _, s := range list {
+			by[s.text[0]] = append(by[s.text[0]], platformSign{s, platforms, n})
 			n++
+		}
+	}
+	families := map[*sign][]int{}
+	for i, p := range platforms {
+		add(p.signs, []int{i})
+		if len(p.family) > 0 {
+			families[&p.family[0]] = append(families[&p.family[0]], i)
+		}
+	}
+	for _, p := range platforms {
+		if len(p.family) > 0 {
+			if members := families[&p.family[0]]; members != nil {
+				add(p.family, members)
+				delete(families, &p.family[0])
+			}
 		}
 	}
 	return by, n
 }()
 
+// opens reports whether a line begins with the sign.
+func (s *sign) opens(line []byte) bool {
+	n := len(s.text)
+	if len(line) < n || string(line[:n]) != s.text {
+		return false
+	}
+	if len(line) > n && letter(line[n-1]) && (letter(line[n]) || line[n] == '-' || line[n] == '_') {
+		return false
+	}
+	return s.also == nil || s.also(bytes.TrimRight(line[n:], " \t\r"))
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
 // A recogniser adds up what the lines of a text say.
 type recogniser struct {
 	seen  []bool // by number of the sign
 	score []int  // by platform
+	count []int  // signs met, by platform
 }
 
 // recognise returns the platform that a text looks most like, or nil.
 func recognise(text []byte) *platform {
-	r := recogniser{make([]bool, signCount), make([]int, len(platforms))}
+	r := recogniser{make([]bool, signCount), make([]int, len(platforms)), make([]int, len(platforms))}
 	if !r.look(text[:min(len(text), headBytes)]) && len(text) > headBytes {
 		tail := text[max(headBytes, len(text)-tailBytes):]
 		r.look(tail[bytes.IndexByte(tail, '\n')+1:]) // from where a line begins, or there are none
 	}
-	if best, _ := r.best(); r.score[best] >= enough {
+	best, _ := r.best()
+	if r.score[best] >= alone || r.score[best] >= enough && r.count[best] > 1 {
 		return platforms[best]
 	}
 	return nil
@@ -69,27 +106,31 @@ func (r *recogniser) look(part []byte) bool {
 		for len(line) > 0 && line[0] == '\r' {
 			line = line[1:]
 		}
-		if len(line) == 0 {
-			continue
-		}
-		met := false
-		for i := range signs[line[0]] {
-			s := &signs[line[0]][i]
-			if len(line) >= len(s.text) && string(line[:len(s.text)]) == s.text &&
-				!r.seen[s.number] &&
-				(s.also == nil || s.also(bytes.TrimRight(line[len(s.text):], " \t\r"))) {
-				r.seen[s.number], met = true, true
-				r.score[s.platform] += s.weight
-			}
-		}
-		if met {
-			if best, next := r.best(); r.score[best] >= sure &&
-				r.score[best]-r.score[next] >= ahead {
+		if len(line) > 0 && r.meet(line) {
+			if best, next := r.best(); r.score[best] >= sure && r.score[best]-r.score[next] >= ahead {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// meet adds up the signs that a line has, and reports whether it has one that is new.
+func (r *recogniser) meet(line []byte) bool {
+	met := false
+	of := signs[line[0]]
+	for i := range of {
+		s := &of[i]
+		if r.seen[s.number] || !s.opens(line) {
+			continue
+		}
+		r.seen[s.number], met = true, true
+		for _, p := range s.platforms {
+			r.score[p] += s.weight
+			r.count[p]++
+		}
+	}
+	return met
 }
 
 // best returns the platform of the highest score, the first of equals, and that of the next.

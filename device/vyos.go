@@ -9,8 +9,8 @@ import "bytes"
 
 // vyattaSigns are what both have.
 var vyattaSigns = []sign{
-	{"    ethernet eth", 4, opensBlock}, {"     ethernet eth", 4, opensBlock},
-	{"    loopback lo ", 3, nil}, {"set interfaces ethernet eth", 4, nil},
+	{"    ethernet eth", 4, opensBlock}, {"     ethernet eth", 6, opensBlock},
+	{"    loopback lo ", 3, nil}, {"set interfaces ethernet eth", 6, nil},
 	{"set interfaces loopback lo", 2, nil},
 	{"set system config-management ", 4, nil}, {"set firewall name ", 4, nil},
 	{"set firewall group ", 3, nil}, {"set firewall all-ping ", 3, nil},
@@ -27,8 +27,8 @@ var vyattaSigns = []sign{
 }
 
 var vyOS = platform{
-	name: "vyos",
-	signs: append([]sign{
+	name:   "vyos",
+	family: vyattaSigns, signs: []sign{
 		{"// vyos-config-version: ", 10, nil}, {"// Release version: ", 6, nil},
 		{"/* Release version: VyOS", 10, nil},
 		{"// Warning: Do not remove the following line.", 4, nil},
@@ -38,13 +38,13 @@ var vyOS = platform{
 		{"set system option ", 3, nil}, {"set policy route-map ", 1, nil},
 		{"    console {", 3, nil}, {"set nat source rule ", 3, nil}, {"set vrf ", 1, nil},
 		{"set pki ", 3, nil}, {"    global-options {", 3, nil},
-	}, vyattaSigns...),
+	},
 	read: readVyOS, whole: balanced,
 }
 
 var edgeOS = platform{
-	name: "ubiquiti_edgerouter",
-	signs: append([]sign{
+	name:   "ubiquiti_edgerouter",
+	family: vyattaSigns, signs: []sign{
 		{"/* Release version: v", 10, startsNumber}, {"set service gui ", 6, nil},
 		{"set service unms", 6, nil}, {"set service ubnt-discover", 6, nil},
 		{"set system offload ", 6, nil}, {"set system analytics-handler ", 6, nil},
@@ -55,7 +55,7 @@ var edgeOS = platform{
 		{"    offload {", 5, nil}, {"    analytics-handler {", 6, nil},
 		{"    crash-handler {", 6, nil}, {"    traffic-analysis {", 5, nil},
 		{"    switch switch0 {", 6, nil}, {"port-forward {", 5, nil},
-	}, vyattaSigns...),
+	},
 	read: readVyOS, whole: balanced,
 }
 

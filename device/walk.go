@@ -12,6 +12,8 @@ import (
 type platform struct {
 	name  string // Netmiko's, where it has one
 	signs []sign // how its lines begin
+	// family are signs that the platform shares with others of its kind.
+	family []sign
 	// read reads one line (w.line, w.words): it keeps track of blocks, notes what the line says
 	// about the device, and marks noise and secrets. It is called for every line but blank ones and
 	// prompts.
