@@ -19,6 +19,7 @@ var a10ACOS = platform{
 		{"!Current config commit point ", 8, nil}, {"ip nat pool ", 1, nil},
 	},
 	read: readACOS, whole: func(w *walk) bool { return w.closed && w.until == nil },
+	cut: quoting,
 }
 
 func readACOS(w *walk) {

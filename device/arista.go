@@ -22,7 +22,7 @@ var aristaEOS = platform{
 		{"! boot system flash:", 3, nil}, {"ip routing", 1, nothing}, {"no ip routing", 1, nothing},
 		{"hostname ", 1, nil}, {"   description ", 1, nil},
 	},
-	read: readEOS, whole: endsWith("end"),
+	read: readEOS, whole: endsWith("end"), cut: quoting,
 }
 
 func readEOS(w *walk) {

@@ -40,7 +40,7 @@ var arubaOS = platform{
 		{"syslocation ", 1, nil}, {"location \"", 1, nil},
 		{"version ", 2, trainNumber}, {`hostname "`, 2, nil}, {`enable secret "`, 4, nil},
 	},
-	read: readArubaOS, whole: endsWith("end"),
+	read: readArubaOS, whole: endsWith("end"), cut: quoting,
 }
 
 var arubaInstant = platform{

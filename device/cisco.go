@@ -55,7 +55,7 @@ var ciscoIOS = platform{
 		{"no ip domain-lookup", 3, nothing}, {"zone security ", 4, nil},
 		{"class-map type inspect ", 2, nil}, {"redundancy", 1, nothing},
 	},
-	read: readIOS, whole: endsWith("end"),
+	read: readIOS, whole: endsWith("end"), cut: quoting,
 }
 
 var ciscoNXOS = platform{
@@ -81,14 +81,14 @@ var ciscoASA = platform{
 		{": Serial Number: ", 4, nil}, {": Hardware: ", 4, nil}, {"Cryptochecksum:", 3, nil},
 		{" nameif ", 3, nil}, {" security-level ", 3, nil}, {"names", 1, nothing},
 		{": Written by ", 3, nil}, {"asdm image ", 4, nil}},
-	read: readASA, whole: wholeASA,
+	read: readASA, whole: wholeASA, cut: quoting,
 }
 
 var ciscoPIX = platform{name: "cisco_pix", signs: []sign{{"PIX Version ", 30, nil},
-	{"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA}
+	{"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA, cut: quoting}
 
 var ciscoFWSM = platform{name: "cisco_fwsm", signs: []sign{{"FWSM Version ", 30, nil}},
-	read: readASA, whole: wholeASA}
+	read: readASA, whole: wholeASA, cut: quoting}
 
 var ciscoXR = platform{
 	name: "cisco_xr",
@@ -101,7 +101,7 @@ var ciscoXR = platform{
 		{"interface GigabitEthernet0/0/0/", 5, nil}, {"prefix-set ", 4, nil},
 		{"ssh server v2", 3, nil},
 	},
-	read: readXR, whole: endsWith("end"),
+	read: readXR, whole: endsWith("end"), cut: quoting,
 }
 
 var ciscoCatOS = platform{
@@ -112,7 +112,7 @@ var ciscoCatOS = platform{
 		{"set prompt ", 3, nil}, {"set logout ", 3, nil}, {"set spantree ", 4, nil},
 		{"set trunk ", 3, nil}, {"set module ", 3, nil}, {"begin", 2, nothing},
 	},
-	read: readCatOS, whole: endsWith("end"),
+	read: readCatOS, whole: endsWith("end"), cut: quoting,
 }
 
 var ciscoVxWorks = platform{
@@ -166,6 +166,9 @@ func (w *walk) outermost() bool { return w.depth == 0 && w.indent == 0 }
 func endsWith(last string) func(*walk) bool {
 	return func(w *walk) bool { return string(w.last) == last && w.until == nil }
 }
+
+// quoting reports whether a text that runs over lines, such as a banner, is not ended.
+func quoting(w *walk) bool { return w.until != nil }
 
 // readLines is what the families of this form share: banners, comments, blocks by indentation,
 // noise that their terminals print. It reports whether the line is a statement.
@@ -465,7 +468,6 @@ func readASA(w *walk) {
 	if !w.readLines() {
 		return
 	}
-	w.closed = w.closed && w.has("[OK]") // after the end comes nothing else
 	if w.outermost() {
 		if v, ok := w.after("hostname "); ok {
 			w.setWord(v)
@@ -506,13 +508,17 @@ func (w *walk) readASAComment() {
 	case bytes.HasPrefix(v, []byte("Written by ")):
 		set(&w.id.ExportedBy, field(v, 2))
 		w.drop()
-	case string(v) == "Saved", len(v) == 0:
+	case string(v) == "Saved":
+		w.closed = false // another configuration begins
+		w.drop()
+	case len(v) == 0:
 		w.drop()
 	case string(v) == "end":
 		w.closed = true
 	}
 }
 
+// wholeASA: lines of ASDM may follow the end, "asdm image" and "no asdm history enable".
 func wholeASA(w *walk) bool { return w.closed }
 
 // readCatOS reads lines "set ...", which know no blocks.

@@ -19,7 +19,7 @@ var dellOS9 = platform{
 		{"interface fortyGigE ", 5, nil}, {"protocol lldp", 3, nothing}, {"hostname ", 1, nil},
 		{"! Last configuration change at ", 1, nil},
 	},
-	read: readDellOS, whole: endsWith("end"),
+	read: readDellOS, whole: endsWith("end"), cut: quoting,
 }
 
 var dellOS10 = platform{
@@ -75,12 +75,12 @@ var dellOS6 = platform{
 		{"snmp-server engineid local ", 4, nil}, {"member 1 ", 2, nil}, {"stack", 1, nothing},
 		{"interface out-of-band", 3, nothing},
 	},
-	read: readFastpath, whole: wholeFastpath,
+	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }
 
 // dellEFOS is EFOS, of Broadcom's switches as NetApp sells them.
 var dellEFOS = platform{
 	name:   "dell_efos",
 	family: fastpathSigns, signs: []sign{{"!System Description ", 14, describing("EFOS")}},
-	read: readFastpath, whole: wholeFastpath,
+	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }

@@ -40,7 +40,7 @@ import (
 // Rules is the number of the rules by which [Fingerprint] tells noise from what somebody changed.
 // It grows whenever the same bytes may get another fingerprint than before; fingerprints of
 // different rules can't be compared.
-const Rules = 1
+const Rules = 2
 
 // Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind
 // of their own, "vdom:NAME" or "context:NAME".
@@ -112,6 +112,30 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	w.hash = &hasher{sum: sha256.New()}
 	w.run()
 	return w.identity(), w.hash.finish(w.text)
+}
+
+// Ending returns how a text ends that [Identify] says is incomplete: its last significant line, with
+// the blocks that the line stands in, and without secrets. Some releases leave out the end that
+// their platform writes: where two captures of a device lack it and have the same Ending, one is as
+// whole as the other. It is blank where the text is complete, and where it is cut off for certain: in
+// the middle of a line, of a banner, or of a block that its platform always closes.
+func Ending(config []byte) string {
+	w := newWalk(config)
+	last, inside := 0, false // the last significant line
+	for !w.opaque && w.step() {
+		if !w.dropped && len(w.words) > 0 {
+			last, inside = w.number, w.start+len(w.line) == len(w.text)
+		}
+	}
+	whole := w.opaque || w.platform == &plain || w.identity().Complete
+	if whole || inside || w.platform.cut == nil || w.platform.cut(w) {
+		return ""
+	}
+	w = newWalk(config)
+	w.redact = true
+	for w.number < last && w.step() {
+	}
+	return strings.Join(append(w.pathStrings(), string(w.masked(nil, noise|secret, hidden))), "\n")
 }
 
 // Readable reports whether the significant form is one of lines, so that two configurations can be

@@ -14,7 +14,7 @@ var ruckusFastIron = platform{
 		{"interface ethernet 1/1/1", 6, nothing}, {" inline power", 3, nil},
 		{"manager registrar", 4, nothing}, {"mstp scope all", 2, nothing},
 	},
-	read: readFoundry, whole: endsWith("end"),
+	read: readFoundry, whole: endsWith("end"), cut: quoting,
 }
 
 var extremeNetIron = platform{
@@ -28,7 +28,7 @@ var extremeNetIron = platform{
 		{"no transceiver-type-check", 4, nothing},
 		{"snmp-server max-ifindex-per-module ", 4, nil},
 	},
-	read: readFoundry, whole: endsWith("end"),
+	read: readFoundry, whole: endsWith("end"), cut: quoting,
 }
 
 // foundrySigns are common to both.

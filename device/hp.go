@@ -39,7 +39,7 @@ var hpComware = platform{
 		{" scheduler logfile ", 3, nil}, {"return", 1, nothing},
 		{" domain default enable ", 3, nil},
 	},
-	read: readComware, whole: endsWith("return"),
+	read: readComware, whole: endsWith("return"), cut: quoting,
 }
 
 // comwareNumber: Comware writes "version 7.1.045, Release 2418P06"; others than releases are "ESS",

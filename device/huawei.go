@@ -23,7 +23,7 @@ var huaweiVRP = platform{
 		{"set cpu-usage threshold", 3, nil}, {" authentication-scheme default", 2, nothing},
 		{"snmp-agent", 1, nothing},
 	},
-	read: readVRP, whole: endsWith("return"),
+	read: readVRP, whole: endsWith("return"), cut: quoting,
 }
 
 // vrpRelease: routers write "[V200R009C00SPC500]" where others write "!Software Version".

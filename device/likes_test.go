@@ -23,16 +23,19 @@ func TestLikes(t *testing.T) {
 			"interface TenGigabitEthernet 7/0/1\n fabric isl enable\n!\n", "cisco_like", "rack7"},
 		"a switch of many makers": {"!\nservice password-encryption\nhostname acc12\n!\n" +
 			"username root privilege 15 password 7 0a0b\n!\ninterface GigabitEthernet 0/1\n" +
-			" switchport mode access\n!\ninterface vlan 1\n ip address 192.0.2.2 255.255.255.0\n!\n" +
+			" switchport mode access\n!\ninterface vlan 1\n ip address 192.0.2.2 255.255.255.0\n" +
+			"!\n" +
 			"line vty 0 4\n!\n", "cisco_like", "acc12"},
 		"a few lines of IOS": {"version 15.1\nhostname r7\ninterface FastEthernet0/0\n" +
 			" ip address 192.0.2.1 255.255.255.0\nline vty 0 4\n", "cisco_ios", "r7"},
 		"uci": {"config interface 'lan'\n\toption device 'br-lan'\n\nconfig globals 'globals'\n" +
 			"\toption ula_prefix 'fd00:1::/48'\n", "", ""},
-		"a report":             {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
-		"one weak sign":        {"feature list of the next release\nmore of it\n", "", ""},
-		"a word that goes on":  {"config globals 'globals'\nconfig vdomains\nconfig systems x\n", "", ""},
-		"a setting of FortiOS": {"config vdom\nedit root\nconfig system settings\nend\nnext\nend\n", "fortinet", ""},
+		"a report":      {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
+		"one weak sign": {"feature list of the next release\nmore of it\n", "", ""},
+		"a word that goes on": {"config globals 'globals'\nconfig vdomains\nconfig systems x\n",
+			"", ""},
+		"a setting of FortiOS": {"config vdom\nedit root\nconfig system settings\nend\nnext\nend\n",
+			"fortinet", ""},
 	} {
 		id := device.Identify([]byte(c.config))
 		if id.Platform != c.platform || id.Name != c.name {
@@ -50,7 +53,8 @@ func TestLikesRedacted(t *testing.T) {
 	const config = "frr version 9.1\nhostname leaf3\n!\nusername admin password 7 0a1b2c3d\n" +
 		"router bgp 65003\n neighbor 192.0.2.9 password Heron-55\n!\n"
 	for l := range device.Lines([]byte(config)) {
-		if s := string(l.Redacted()); strings.Contains(s, "0a1b2c3d") || strings.Contains(s, "Heron") {
+		if s := string(l.Redacted()); strings.Contains(s, "0a1b2c3d") ||
+			strings.Contains(s, "Heron") {
 			t.Errorf("%s shows a secret", s)
 		}
 	}

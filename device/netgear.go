@@ -42,7 +42,7 @@ var netgearProSafe = platform{
 		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil},
 		{"!System Description ", 14, netgearDescription},
 	},
-	read: readNetgear, whole: wholeFastpath,
+	read: readNetgear, whole: wholeFastpath, cut: quoting,
 }
 
 // netgearDescription: Netgear's models begin so, and its descriptions often name the line of
@@ -68,13 +68,13 @@ var edgeSwitch = platform{
 	name:   "ubiquiti_edgeswitch",
 	family: fastpathSigns, signs: []sign{{"!System Description ", 14,
 		describing("EdgeSwitch", "EdgePoint", "USW")}},
-	read: readFastpath, whole: wholeFastpath,
+	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }
 
 // broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
 // since they have its signs and one more.
 var broadcomICOS = platform{name: "broadcom_icos", family: fastpathSigns, read: readFastpath,
-	whole: wholeFastpath}
+	whole: wholeFastpath, cut: quoting}
 
 func readFastpath(w *walk) {
 	if w.last == nil && w.title() {

@@ -32,6 +32,7 @@ var nokiaSROS = platform{
 		}
 		return string(w.last) == "exit all"
 	},
+	cut: func(w *walk) bool { return w.torn || w.until != nil || w.place == srosBraces },
 }
 
 // What form a file has, if not the classic one.

@@ -21,6 +21,9 @@ type platform struct {
 	// whole reports at the end whether the file ends as it should; nil where the platform has no
 	// sign of it.
 	whole func(w *walk) bool
+	// cut reports whether a file that isn't whole is cut off for certain, and doesn't merely lack
+	// the end that its platform writes; nil where what isn't whole is cut.
+	cut func(w *walk) bool
 }
 
 // maxDepth bounds the blocks that are kept of a path. Real configurations have a dozen levels at
@@ -83,7 +86,7 @@ type walk struct {
 	until  []byte // text up to this is a banner or the like, not configuration
 	state  int    // blank lines matter where it isn't 0
 	place  place
-	closed bool // an end was met that nothing may follow
+	closed bool // an end was met
 	torn   bool // something that can't be: an end without a block
 	quote  int  // where a quote is known to stand, with none between here and there
 	held   []byte
@@ -97,7 +100,7 @@ type walk struct {
 }
 
 func newWalk(config []byte) *walk {
-	w := &walk{text: Decode(config)}
+	w := &walk{text: unpadded(Decode(config))}
 	w.platform = recognise(w.text)
 	w.id.Kind = KindFull
 	switch {
@@ -109,6 +112,16 @@ func newWalk(config []byte) *walk {
 	}
 	w.end = lastLine(w.text)
 	return w
+}
+
+// unpadded returns a text without the NUL and SUB (0x1A) that some devices and file transfers fill
+// the last block with, and without line ends after those.
+func unpadded(text []byte) []byte {
+	trimmed := bytes.TrimRight(text, "\x00\x1a\r\n")
+	if n := bytes.IndexAny(text[len(trimmed):], "\x00\x1a"); n >= 0 {
+		return text[:len(trimmed)+n]
+	}
+	return text
 }
 
 // plain is what no platform recognises.
@@ -177,7 +190,7 @@ func (w *walk) identity() Identity {
 	switch {
 	case w.opaque && id.Kind == KindEncrypted:
 	case w.platform == &plain:
-		return Identity{Kind: KindOther, Complete: len(w.text) > 0}
+		return Identity{Kind: KindOther, Complete: len(bytes.TrimSpace(w.text)) > 0}
 	default:
 		id.Complete = w.last != nil && (w.platform.whole == nil || w.platform.whole(w))
 	}

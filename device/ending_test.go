@@ -1,0 +1,67 @@
+package device_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tftpsql/tftpsql/device"
+)
+
+// TestEnding: what merely lacks its platform's end has an ending, and what is cut off has none.
+func TestEnding(t *testing.T) {
+	const ios = "version 15.2\nhostname r1\n!\ninterface FastEthernet0/1\n"
+	for name, c := range map[string]struct {
+		config   string
+		complete bool
+		ending   string
+	}{
+		"ASA, lines of ASDM behind the end": {": Saved\nASA Version 9.1(7)\nhostname a1\n" +
+			"Cryptochecksum:0011\n: end\nasdm image disk0:/asdm-771.bin\nasdm history enable\n",
+			true, ""},
+		"ASA, another begins behind the end": {": Saved\nASA Version 9.1(7)\nhostname a1\n: end\n" +
+			": Saved\nASA Version 9.1(7)\nhostname a1\n", false, "hostname a1"},
+		"IOS without its end": {ios + " no shutdown\n!\n", false,
+			"interface FastEthernet0/1\n no shutdown"},
+		"IOS, a secret": {ios + " ip ospf authentication-key 7 0a1b2c3d\n", false,
+			"interface FastEthernet0/1\n ip ospf authentication-key 7 <secret>"},
+		"IOS, in the middle of a line": {ios + " no shut", false, ""},
+		"IOS, in a banner":             {ios + "banner motd ^C\nmind the gap\n", false, ""},
+		"IOS, whole":                   {ios + "end\n", true, ""},
+		"IOS, padded with NUL":         {ios + "end\n\x00\x00\x00\x00", true, ""},
+		"IOS, padded with SUB":         {ios + "end\n\x1a\x1a\r\n", true, ""},
+		"FortiOS, a block is open": {"#config-version=FGT60F-7.4.7-FW-build2731\nconfig " +
+			"system global\nset alias \"x\"\n", false, ""},
+		"Junos, a block is open": {"version 21.4R1;\nsystem {\n    host-name j1;\n", false,
+			""},
+		"pfSense, an element is open": {"<?xml version=\"1.0\"?>\n<pfsense>\n<system>\n", false,
+			""},
+		"Comware without its return": {" version 7.1.045, Release 2418P06\n sysname c1\n#\n",
+			false, "sysname c1"},
+		"blank":               {" \n\r\n", false, ""},
+		"empty":               {"", false, ""},
+		"nothing but padding": {"\x00\x00\x00", false, ""},
+		"text of no platform": {"one\ntwo", true, ""},
+	} {
+		if id := device.Identify([]byte(c.config)); id.Complete != c.complete {
+			t.Errorf("%s: complete is %t", name, id.Complete)
+		}
+		if got := device.Ending([]byte(c.config)); strings.TrimSpace(got) != c.ending {
+			t.Errorf("%s: ending %q, want %q", name, got, c.ending)
+		}
+	}
+}
+
+// TestPadding: what fills the last block of a transfer is no configuration.
+func TestPadding(t *testing.T) {
+	for _, config := range []string{"version 15.2\nhostname r1\n!\nend\n", "one\ntwo\n"} {
+		want := device.Fingerprint([]byte(config))
+		for _, padding := range []string{"\x00", "\x00\x00\x00", "\x1a", "\x1a\x00\r\n"} {
+			if device.Fingerprint([]byte(config+padding)) != want {
+				t.Errorf("%q behind %q makes another configuration", padding, config)
+			}
+		}
+		if device.Fingerprint([]byte("a\x00"+config)) == device.Fingerprint([]byte("a"+config)) {
+			t.Error("a NUL inside is padding")
+		}
+	}
+}
