@@ -206,6 +206,7 @@ func FuzzBlocks(f *testing.F) {
 // everywhere else.
 func TestBlockNoise(t *testing.T) {
 	junos, f5 := "version 21.4R3;\n", "#TMSH-VERSION: 15.1.0\n"
+	nxos := "version 9.3(8) Bios:version\nhostname n1\nfeature lldp\n"
 	ros := "# nov/20/2026 09:00:00 by RouterOS 6.49\n/ip x\n"
 	for name, c := range map[string]struct {
 		config, old, new string
@@ -243,6 +244,33 @@ func TestBlockNoise(t *testing.T) {
 		"pfSense, rules updated": {"<pfsense>\n" +
 			"<installedpackages><snortglobal><last_rule_upd_time>1</last_rule_upd_time>" +
 			"</snortglobal></installedpackages></pfsense>\n", ">1<", ">2<", true},
+		"pfSense, graphs": {"<pfsense>\n<rrddata>\n<rrddatafile>\n<xmldata>\n" +
+			"AAAA\n</xmldata>\n</rrddatafile>\n</rrddata>\n<a>b</a>\n</pfsense>\n",
+			"AAAA\n", "BBBB\nCC\n", true},
+		"pfSense, without graphs": {"<pfsense>\n<rrddata>\n<rrddatafile>x</rrddatafile>\n" +
+			"</rrddata>\n<a>b</a>\n</pfsense>\n",
+			"<rrddata>\n<rrddatafile>x</rrddatafile>\n</rrddata>\n", "", true},
+		"pfSense, leases": {"<pfsense>\n<dhcpddata>AAAA</dhcpddata>\n</pfsense>\n", "AAAA",
+			"BBBB", true},
+		"pfSense, behind the graphs": {"<pfsense>\n<rrddata>x</rrddata>\n<a>b</a>\n</pfsense>\n",
+			"<a>b", "<a>c", false},
+		"pfSense, graphs elsewhere": {"<pfsense>\n<a><rrddata>x</rrddata></a>\n</pfsense>\n",
+			"ta>x", "ta>y", false},
+		"NX-OS, after a restart": {nxos + "!Running configuration last done at: Mon Nov 23\n",
+			"!Running configuration last done at: Mon Nov 23",
+			"!No configuration change since last restart", true},
+		"NX-OS, in a description": {nxos + "interface Ethernet1/1\n  description !Time: 1\n",
+			"Time: 1", "Time: 2", false},
+		"IOS XR, after a restart": {"!! IOS XR Configuration 7.3.2\n!! Last configuration change " +
+			"at Mon Nov 23 by a\nhostname x\nend\n",
+			"!! Last configuration change at Mon Nov 23 by a\n",
+			"!! No configuration change since last restart\n", true},
+		"RouterOS, channel": {ros + "# mode: AP, SSID: yard, channel: 5500/ax/Ceee\nadd a=b\n",
+			"5500/ax/Ceee", "5180/ax", true},
+		"RouterOS, a client that comes": {ros + "# DHCP client can not run on a bridge port!\n" +
+			"add a=b\n", "# DHCP client can not run on a bridge port!\n", "", true},
+		"RouterOS, in a script": {ros + "add source=\"x\\\n    \\n# channel: 1\"\n", "channel: 1",
+			"channel: 2", false},
 		"pfSense, deeper revision": {"<pfsense>\n" +
 			"<x><revision><time>1</time></revision></x></pfsense>\n", ">1<", ">2<", false},
 		"pfSense, domain": {"<pfsense>\n<system><domain>a</domain></system></pfsense>\n",
@@ -264,7 +292,7 @@ func TestBlockNoise(t *testing.T) {
 			"modified a\n", "modified a", "modified b", false},
 		"RouterOS, old date":      {ros, "nov/20", "nov/21", true},
 		"RouterOS, release":       {ros, "6.49", "6.50", false},
-		"RouterOS, other comment": {ros + "# x\nadd a=b\n", "# x", "# y", false},
+		"RouterOS, other comment": {ros + "# x\nadd a=b\n", "# x", "# y", true},
 		"RouterOS, state in a string": {ros + "add source=\"x\\\n    \\n# not ready\"\n",
 			"not ready", "inactive", false},
 		"RouterOS, state in a setting": {ros + "add comment=\"# not ready\"\n", "not ready",

@@ -1,6 +1,10 @@
 package device
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
 
 // pfSense and OPNsense save one XML document. The host name is system/hostname directly below the
 // root; wizards and clients have elements of that name, too. Its <version> is that of the
@@ -31,8 +35,39 @@ func rootElement(tag string) func([]byte) bool {
 const senseAuto place = 1
 
 func readSense(w *walk) {
+	from := w.senseExtra() || w.beginsExtra()
 	w.readXML(onSense)
 	w.finishXML()
+	if from && (w.senseExtra() || w.endsExtra()) {
+		w.drop()
+	}
+}
+
+// senseExtras are parts of a backup that are data of the running system: graphs, leases, and who is
+// logged in to a portal.
+var senseExtras = []string{"rrddata", "dhcpddata", "dhcpd6data", "dhcpdv6data", "captiveportaldata",
+	"voucherdata"}
+
+// senseExtra reports whether one of senseExtras is open.
+func (w *walk) senseExtra() bool {
+	x := &w.xml
+	return x.depth > 1 && slices.Contains(senseExtras, string(x.open[1].name))
+}
+
+func (w *walk) beginsExtra() bool {
+	v, ok := w.after("<")
+	name, _, ended := bytes.Cut(v, []byte(">"))
+	return ok && ended && w.xml.depth == 1 &&
+		slices.Contains(senseExtras, strings.TrimSuffix(string(name), "/"))
+}
+
+func (w *walk) endsExtra() bool {
+	n := bytes.LastIndex(w.words, []byte("<"))
+	if n < 0 || w.xml.depth != 1 {
+		return false
+	}
+	name, _, _ := bytes.Cut(w.words[n+1:], []byte(">"))
+	return slices.Contains(senseExtras, strings.Trim(string(name), "/"))
 }
 
 func onSense(w *walk, event xmlEvent, part []byte) {
@@ -67,7 +102,7 @@ func (w *walk) readSenseText(part []byte) {
 		return
 	}
 	switch {
-	case x.depth >= 2 && string(x.open[1].name) == "revision",
+	case x.depth >= 2 && string(x.open[1].name) == "revision", w.senseExtra(),
 		x.depth == 2 && string(x.open[1].name) == "lastchange",
 		x.depth > 2 && string(x.open[x.depth-1].name) == "last_rule_upd_time",
 		w.place == senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":

@@ -306,8 +306,7 @@ func readIOS(w *walk) {
 		case w.has("! Last configuration change at "):
 			set(&w.id.ChangedBy, author(w.words))
 			w.drop()
-		case w.has("! NVRAM config last updated at "),
-			w.has("! No configuration change since last restart"):
+		case w.dated():
 			w.drop()
 		}
 		return
@@ -407,8 +406,7 @@ func readNXOS(w *walk) {
 		return
 	}
 	if !statement {
-		if w.indent == 0 && (w.has("!Time:") || w.has("!Running configuration last done at:") ||
-			w.has("!Startup config saved at:") || w.has("!Command:")) {
+		if w.indent == 0 && (w.dated() || w.has("!Command:")) {
 			w.drop()
 		}
 		return
@@ -442,6 +440,8 @@ func readXR(w *walk) {
 			set(&w.id.OSVersion, field(v, 0))
 		} else if w.indent == 0 && w.has("!! Last configuration change at ") {
 			set(&w.id.ChangedBy, author(w.words))
+			w.drop()
+		} else if w.indent == 0 && w.dated() {
 			w.drop()
 		}
 		return

@@ -67,7 +67,8 @@ func readRouterOS(w *walk) {
 	}
 }
 
-// readRouterComment reads the header, and drops what the device says of its state.
+// readRouterComment reads the header. Comments below it are no configuration: the device says there
+// what state an interface or a client is in, and an import leaves them out.
 func (w *walk) readRouterComment() {
 	b := w.words
 	switch {
@@ -80,22 +81,9 @@ func (w *walk) readRouterComment() {
 		} else if v, ok := w.after("# serial number = "); ok {
 			set(&w.id.Serial, v)
 		}
-	case routerState(b):
+	default:
 		w.drop()
 	}
-}
-
-// routerState reports whether a comment speaks of a state.
-func routerState(b []byte) bool {
-	b = b[:min(len(b), 200)]
-	for _, state := range []string{" not ready", "inactive", " not active", "# poe-out status: ",
-		" bad format", "# Firmware upgraded", " no link", "# managed by CAPsMAN", "# channel: ",
-		"# SSID: ", " not running"} {
-		if bytes.Contains(b, []byte(state)) {
-			return true
-		}
-	}
-	return false
 }
 
 // beginRouterCommand reads the beginning of a menu or a command.
