@@ -28,6 +28,9 @@ const (
 	routerSection                  // any other menu
 )
 
+// routerLine is the indentation of a block that is a command over several lines, not a menu.
+const routerLine = 1
+
 // What the line before leaves open, in walk.state. Blank lines inside a command don't matter.
 const (
 	routerEnded   = iota
@@ -59,8 +62,8 @@ func readRouterOS(w *walk) {
 	first := w.state == routerEnded
 	w.scanRouterWords(more)
 	switch {
-	case more && first && w.words[0] != '/':
-		w.push(w.words, 1) // what goes on stands in it
+	case more && first && (w.words[0] != '/' || routerCommand(w.words)):
+		w.push(w.words, routerLine) // what goes on stands in it
 	case !more && first && w.words[0] == '/' && !routerCommand(w.words):
 		w.path, w.depth = w.path[:0], 0
 		w.push(w.words, 0)
@@ -88,7 +91,7 @@ func (w *walk) readRouterComment() {
 
 // beginRouterCommand reads the beginning of a menu or a command.
 func (w *walk) beginRouterCommand() {
-	for w.depth > 1 || w.depth == 1 && w.words[0] == '/' {
+	for w.depth > 1 || w.depth == 1 && (w.words[0] == '/' || w.path[0].indent == routerLine) {
 		w.pop()
 	}
 	if w.words[0] == '/' {

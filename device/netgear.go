@@ -95,7 +95,7 @@ func readFastpath(w *walk) {
 	w.place = inBody
 	switch v, ok := w.after("hostname "); {
 	case string(w.words) == "exit":
-		w.pop()
+		w.exitFastpath()
 		return
 	case !w.top() && !w.in("configure"):
 	case ok:
@@ -181,6 +181,66 @@ var fastpathBlocks = []string{
 	"radius server auth ", "radius server acct ",
 	"tacacs-server host ", "spanning-tree mst configuration", "ip vrf ", "vlan database",
 	"lineconfig", "stack",
+	"captive-portal", "wireless",
+}
+
+// fastpathNests are the blocks that have blocks inside, and fastpathNested those of the latter that
+// are known by name.
+var (
+	fastpathNests  = []string{"router bgp ", "captive-portal", "wireless"}
+	fastpathNested = []string{"address-family ", "template peer ", "vrf "}
+)
+
+// exitsInside looks ahead how many blocks the block has inside, most of which nobody lists: its own
+// "exit" is the last one before the next block begins, but for that of "configure" at the end.
+func (w *walk) exitsInside() int {
+	exits, last := 0, true
+	for ahead := w.text[w.next:max(w.end, w.next)]; len(ahead) > 0; {
+		line := ahead
+		if n := bytes.IndexByte(ahead, '\n'); n >= 0 {
+			line, ahead = ahead[:n], ahead[n+1:]
+		} else {
+			ahead = nil
+		}
+		line = bytes.TrimSpace(line)
+		if string(line) == "exit" {
+			exits++
+		} else if fastpathHead(line) {
+			last = false
+			break
+		}
+	}
+	if last && w.depth > 1 {
+		exits--
+	}
+	return max(exits-1, 0)
+}
+
+// exitFastpath closes what an "exit" ends: a block that is listed, or one that nobody lists inside
+// of it.
+func (w *walk) exitFastpath() {
+	listed := false
+	for _, head := range fastpathNested {
+		listed = listed || w.inFastpath(head)
+	}
+	if w.unlisted > 0 {
+		w.unlisted--
+		if !listed {
+			return
+		}
+	}
+	w.pop()
+}
+
+// fastpathHead reports whether a line opens one of fastpathBlocks.
+func fastpathHead(line []byte) bool {
+	for _, head := range fastpathBlocks {
+		if len(line) >= len(head) && string(line[:len(head)]) == head &&
+			(len(line) > len(head)) == (head[len(head)-1] == ' ') {
+			return true
+		}
+	}
+	return false
 }
 
 // openFastpath opens a block. What can't be inside another block closes whatever is open there: not
@@ -197,17 +257,29 @@ func (w *walk) openFastpath() {
 	case w.has("vlan ") && len(bytes.Trim(w.words[5:], "0123456789,-")) == 0 &&
 		!w.inFastpath("vlan database"):
 		w.leaveFastpath()
-	default:
-		for _, head := range fastpathBlocks {
-			if v, ok := w.after(head); ok && (len(v) > 0) == (head[len(head)-1] == ' ') {
-				w.leaveFastpath()
-				w.push(w.words, w.indent)
-				return
+	case w.unlisted > 0 && w.opensNested():
+	case fastpathHead(w.words):
+		w.leaveFastpath()
+		w.push(w.words, w.indent)
+		for _, head := range fastpathNests {
+			if w.has(head) {
+				w.unlisted = w.exitsInside()
 			}
 		}
 		return
+	default:
+		return
 	}
 	w.push(w.words, w.indent)
+}
+
+func (w *walk) opensNested() bool {
+	for _, head := range fastpathNested {
+		if w.has(head) {
+			return true
+		}
+	}
+	return false
 }
 
 // inFastpath reports whether the innermost block begins so.
@@ -218,6 +290,7 @@ func (w *walk) inFastpath(head string) bool {
 
 // leaveFastpath closes blocks up to "configure".
 func (w *walk) leaveFastpath() {
+	w.unlisted = 0
 	for w.depth > 0 && !(w.depth == 1 && string(w.path[0].header) == "configure") {
 		w.pop()
 	}

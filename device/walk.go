@@ -83,14 +83,15 @@ type walk struct {
 	last    []byte // words of the last line that is not blank and not noise
 
 	// What platforms remember from line to line.
-	until  []byte // text up to this is a banner or the like, not configuration
-	state  int    // blank lines matter where it isn't 0
-	place  place
-	closed bool // an end was met
-	torn   bool // something that can't be: an end without a block
-	quote  int  // where a quote is known to stand, with none between here and there
-	held   []byte
-	xml    xmlScan // of platforms that write XML
+	until    []byte // text up to this is a banner or the like, not configuration
+	state    int    // blank lines matter where it isn't 0
+	place    place
+	unlisted int  // blocks to come inside of the block that are not known by name
+	closed   bool // an end was met
+	torn     bool // something that can't be: an end without a block
+	quote    int  // where a quote is known to stand, with none between here and there
+	held     []byte
+	xml      xmlScan // of platforms that write XML
 
 	brief  bool     // nobody asks for noise and secrets, which needn't be marked
 	redact bool     // secrets are to be marked
