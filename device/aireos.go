@@ -2,7 +2,8 @@ package device
 
 import "bytes"
 
-// AireOS, of Cisco's wireless controllers, writes commands "config ...". A file that the controller
+// AireOS, of Cisco's wireless controllers, writes commands "config ...", of which "show run-config
+// commands" and the tools that use it leave out the first word. A file that the controller
 // sent itself stands between two comments with the time, and begins with what state the controller
 // is in.
 
@@ -13,6 +14,13 @@ var ciscoAireOS = platform{
 		{"config wlan ", 4, nil}, {"config mgmtuser ", 5, nil},
 		{"config 802.11", 5, nil}, {"config mobility ", 4, nil}, {"config ap ", 3, nil},
 		{"config interface ", 2, nil}, {"# WLC Config Begin", 10, nil},
+		{"# PID: ", 4, nil}, {"# Product Version: ", 4, nil}, {"802.11a ", 4, nil},
+		{"802.11b ", 4, nil}, {"advanced 802.11", 5, nil}, {"mobility group domain ", 5, nil},
+		{"mgmtuser add ", 4, nil}, {"wlan create ", 5, nil}, {"wlan apgroup ", 5, nil},
+		{"interface address management ", 6, nil}, {"interface address virtual ", 6, nil},
+		{"snmp community accessmode ", 4, nil}, {"snmp community create ", 3, nil},
+		{"auth-list ap-policy ", 5, nil}, {"sysname ", 1, nil}, {"rf-profile create ", 5, nil},
+		{"rogue detection ", 3, nil}, {"network rf-network-name ", 5, nil},
 	},
 	read: readAireOS, whole: func(w *walk) bool { return !w.torn },
 }
@@ -32,25 +40,26 @@ func readAireOS(w *walk) {
 		w.torn = false
 		return
 	}
-	if w.words[0] == '!' {
+	if w.words[0] == '!' || w.words[0] == '#' {
 		w.readAireComment()
 		return
 	}
 	w.place = inBody
-	if v, ok := w.after("config sysname "); ok {
+	command := bytes.TrimPrefix(w.words, []byte("config "))
+	if v, ok := bytes.CutPrefix(command, []byte("sysname ")); ok {
 		w.setWord(v)
 	}
 	// config mgmtuser add encrypt NAME 1 IV TAG 16 CIPHER
 	if i := bytes.Index(w.words, []byte(" encrypt ")); i >= 0 {
 		w.mark(w.words[i+len(" encrypt "):], secret)
-	} else if v, ok := w.after("config mgmtuser add "); ok {
+	} else if v, ok := bytes.CutPrefix(command, []byte("mgmtuser add ")); ok {
 		w.mark(field(v, 1), secret)
 	} else if !w.redact {
 		return
 	} else if i := bytes.Index(w.words, []byte(" hex ")); i >= 0 {
 		w.mark(w.words[i+len(" hex "):], secret)
-	} else if n := aireSecret(w.words); n > 0 {
-		w.mark(rest(w.words, n), secret)
+	} else if n := aireSecret(command); n > 0 {
+		w.mark(rest(command, n), secret)
 	} else {
 		w.secrets()
 	}
@@ -62,10 +71,10 @@ func aireSecret(b []byte) int {
 		command string
 		words   int
 	}{
-		{"config snmp community mode enable ", 5}, {"config snmp community ipaddr ", 6},
-		{"config snmp community mode disable ", 5}, {"config snmp trapreceiver create ", 4},
-		{"config snmp trapreceiver mode enable ", 5}, {"config snmp v3user create ", 8},
-		{"config netuser add ", 4},
+		{"snmp community mode enable ", 4}, {"snmp community ipaddr ", 5},
+		{"snmp community mode disable ", 4}, {"snmp trapreceiver create ", 3},
+		{"snmp trapreceiver mode enable ", 4}, {"snmp v3user create ", 7},
+		{"netuser add ", 3},
 	} {
 		if bytes.HasPrefix(b, []byte(c.command)) {
 			return c.words
@@ -77,14 +86,16 @@ func aireSecret(b []byte) int {
 // readAireComment reads what the controller says of itself; in a file that it sent itself, tables
 // of ports and neighbours follow, with times that run.
 func (w *walk) readAireComment() {
-	if v, ok := w.after("! PID:"); ok {
+	v := bytes.TrimLeft(w.words[1:], " ")
+	if v, ok := bytes.CutPrefix(v, []byte("PID:")); ok {
+		v = bytes.TrimLeft(v, " ")
 		model, v, _ := bytes.Cut(v, []byte(","))
 		set(&w.id.Model, model)
-		if v = bytes.TrimLeft(v, " "); bytes.HasPrefix(v, []byte("SN:")) {
-			set(&w.id.Serial, field(v, 1))
+		if _, serial, ok := bytes.Cut(v, []byte("SN:")); ok {
+			set(&w.id.Serial, field(bytes.TrimLeft(serial, " "), 0))
 		}
-	} else if v, ok := w.after("! Product Version:"); ok {
-		set(&w.id.OSVersion, v)
+	} else if v, ok := bytes.CutPrefix(v, []byte("Product Version:")); ok {
+		set(&w.id.OSVersion, bytes.TrimLeft(v, " "))
 	} else if w.place == aireHead {
 		w.drop()
 	}
