@@ -25,13 +25,14 @@ var iosSigns = []sign{
 	{"ip access-list extended ", 1, nil}, {"vlan database", 1, nothing},
 }
 
-// ciscoLike is what looks like IOS and has no sign of Cisco's own, such as FRRouting and the switches
-// of many makers. It stands before ciscoIOS, which has its signs and more. Nothing is known of how
-// such a file ends.
+// ciscoLike is what looks like IOS and has no sign of Cisco's own, such as FRRouting and the
+// switches of many makers. It stands before ciscoIOS, which has its signs and more. Nothing is
+// known of how such a file ends.
 var ciscoLike = platform{
 	name: "cisco_like", family: iosSigns,
 	signs: []sign{
-		{"frr version ", 20, nil}, {"frr defaults ", 10, nil}, {"! Zebra configuration saved", 10, nil},
+		{"frr version ", 20, nil}, {"frr defaults ", 10, nil},
+		{"! Zebra configuration saved", 10, nil},
 		{"service integrated-vtysh-config", 10, nothing}, {"switch-attributes ", 10, digits},
 		{"chassis virtual-ip ", 5, nil}, {" fabric isl enable", 5, nothing},
 		{"#Hirschmann ", 10, nil}, {"! Hirschmann ", 10, nil},
@@ -85,7 +86,8 @@ var ciscoASA = platform{
 }
 
 var ciscoPIX = platform{name: "cisco_pix", signs: []sign{{"PIX Version ", 30, nil},
-	{"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA, cut: quoting}
+	{"nameif ethernet", 4, nil}, {"fixup protocol ", 4, nil}}, read: readASA, whole: wholeASA,
+	cut: quoting}
 
 var ciscoFWSM = platform{name: "cisco_fwsm", signs: []sign{{"FWSM Version ", 30, nil}},
 	read: readASA, whole: wholeASA, cut: quoting}

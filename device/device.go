@@ -74,7 +74,8 @@ type Identity struct {
 // another.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
-	&ciscoLike, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS, &ciscoAireOS,
+	&ciscoLike, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS,
+	&ciscoAireOS,
 	&ciscoVxWorks, &ciscoSMB,
 	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,
 	&broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,
@@ -114,11 +115,11 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	return w.identity(), w.hash.finish(w.text)
 }
 
-// Ending returns how a text ends that [Identify] says is incomplete: its last significant line, with
-// the blocks that the line stands in, and without secrets. Some releases leave out the end that
-// their platform writes: where two captures of a device lack it and have the same Ending, one is as
-// whole as the other. It is blank where the text is complete, and where it is cut off for certain: in
-// the middle of a line, of a banner, or of a block that its platform always closes.
+// Ending returns how a text ends that [Identify] says is incomplete: its last significant line,
+// with the blocks that the line stands in, and without secrets. Some releases leave out the end
+// that their platform writes: where two captures of a device lack it and have the same Ending, one
+// is as whole as the other. It is blank where the text is complete, and where it is cut off for
+// certain: in the middle of a line, of a banner, or of a block that its platform always closes.
 func Ending(config []byte) string {
 	w := newWalk(config)
 	last, inside := 0, false // the last significant line

@@ -31,12 +31,14 @@ var fortiOS = platform{
 }
 
 var fortiManager = platform{
-	name: "fortimanager", signs: []sign{{"#config-version=", 30, describing("FMG")}}, read: readFortiOS,
+	name: "fortimanager", signs: []sign{{"#config-version=", 30, describing("FMG")}},
+	read:  readFortiOS,
 	whole: wholeFortiOS,
 }
 
 var fortiAnalyzer = platform{
-	name: "fortianalyzer", signs: []sign{{"#config-version=", 30, describing("FAZ")}}, read: readFortiOS,
+	name: "fortianalyzer", signs: []sign{{"#config-version=", 30, describing("FAZ")}},
+	read:  readFortiOS,
 	whole: wholeFortiOS,
 }
 

@@ -18,16 +18,47 @@ var extensions = map[string]bool{
 	".boot": true,
 }
 
-// stamp is a date, a time or a time zone at the end of a stem, with the counter that may follow it.
-// A number alone is not taken for a counter: sw-1 and sw-2 are two devices.
-var stamp = regexp.MustCompile(`(?i)[-_. @]+(` +
-	`(19|20)\d{6}([-_. t]?\d{4}(\d{2})?)?z?` + // 20261123, 20261123-0515, 20261123T051500Z
-	// 2026-11-23, 2026-11-23_05:15:00
-	`|(19|20)\d{2}[-_.](0?[1-9]|1[0-2])[-_.](0?[1-9]|[12]\d|3[01])([-_. t]\d{1,2}[-_.:]?\d{2}([-_.:]?\d{2})?)?z?` +
-	// Nov-23-05-15-00.123-UTC
-	`|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[-_. ]+\d{1,2}([-_. ](19|20)\d{2})?([-_. ]\d{1,2}[-_.:]\d{2}([-_.:]\d{2}(\.\d+)?)?)?([-_. ][a-z]{3,4})?` +
-	`|\d{1,2}:\d{2}(:\d{2})?` + // 05:15:00
-	`)([-_.]\d{1,5}|\(\d{1,5}\))?$`)
+// stamp is a stamp anywhere in a stem, as words of its own: a date, a time, a week, or the number of a
+// copy that nobody chose. stampEnd is one at the end, with the counter that may follow it. A number
+// alone is not taken for a counter: sw-1 and sw-2 are two devices.
+var stamp, stampEnd = stampExpressions()
+
+func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
+	const (
+		year  = `(19|20)\d{2}`
+		month = `(0?[1-9]|1[0-2])`
+		day   = `(0?[1-9]|[12]\d|3[01])`
+		mm    = `(0[1-9]|1[0-2])`
+		dd    = `(0[1-9]|[12]\d|3[01])`
+		name  = `(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`
+		hhmm  = `([01]\d|2[0-3])[0-5]\d([0-5]\d)?`
+		clock = `([01]?\d|2[0-3])[-_.:h]?[0-5]\d([-_.:]?[0-5]\d([.,]\d{1,6})?)?`
+		zone  = `(z|[+-]\d{2}:?\d{2}|[-_. ]?(utc|gmt|ce?s?t|[ecmp][sd]t))?`
+		on    = `((mon|tue|wed|thu|fri|sat|sun)[-_. ]+)?`
+		at    = `([-_. t]+` + clock + zone + `)?`
+		uuid  = `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+	)
+	// The first form is that of 20261123T051500Z.
+	const stamps = year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
+		`|` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
+		`|` + day + `[-_.]` + month + `[-_.]` + year + at + // 23.11.2026
+		`|` + month + `[-_.]` + day + `[-_.]` + year + at + // 11-23-2026
+		`|(` + dd + mm + `|` + mm + dd + `)` + year + `([-_. t]?` + hhmm + `)?` + // 23112026, 11232026
+		`|(\d{2}` + mm + dd + `|` + dd + mm + `\d{2})[-_. t]` + hhmm + // 261123_0515
+		`|` + on + name + `[-_. ]+` + day + `[-_. ]+` + year + at + // Nov-23-2026
+		`|` + on + day + `[-_. ]?` + name + `[-_. ]?` + year + at + // 23-Nov-2026
+		`|` + year + `-?w(0[1-9]|[1-4]\d|5[0-3])(-?[1-7])?` + // 2026-W48-1
+		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
+		`|\d{1,2}:\d{2}(:\d{2})?` + zone + // 05:15:00
+		`|` + uuid + `(-monitor)?`
+	// monthDay is what IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC, which says no
+	// year: in the middle of a name such words may be anything.
+	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
+		`)?([-_. ][a-z]{3,4})?`
+	return regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `)([-_. @)]+|$)`),
+		regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `|` + monthDay +
+			`)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)
+}
 
 // confg is what Cisco appends to the host name.
 var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|running-config|startup-config)$`)
@@ -62,6 +93,10 @@ func FromFilename(name string) (site, stem string) {
 		return "", ""
 	}
 	last := len(elements) - 1
+	if strings.HasSuffix(strings.ReplaceAll(name, `\`, "/"), "/") { // a site, and no file
+		elements = append(elements, "")
+		last++
+	}
 	// What begins with - or @ would be taken for a flag or a number where a person types it.
 	return strings.TrimLeft(value(strings.Join(elements[:last], "/")), "-@~"),
 		value(trimStem(elements[last]))
@@ -70,21 +105,41 @@ func FromFilename(name string) (site, stem string) {
 func trimStem(s string) string {
 	for len(s) <= 4*maxValue {
 		was := s
-		if ext := path.Ext(s); extensions[strings.ToLower(ext)] {
-			s = strings.TrimSuffix(s, ext)
+		ext := path.Ext(s)
+		bare := strings.TrimSuffix(s, ext)
+		rotated := len(ext) > 1 && len(ext) <= 4 && strings.Trim(ext[1:], "0123456789") == "" &&
+			extensions[strings.ToLower(path.Ext(bare))] // sw1.cfg.1
+		if extensions[strings.ToLower(ext)] || rotated {
+			s = bare
 		}
 		s = confg.ReplaceAllString(s, "")
-		s = stamp.ReplaceAllString(s, "")
+		s = stampEnd.ReplaceAllString(s, "")
+		s = withoutStamp(s)
 		if s == was {
 			break
 		}
 	}
 	s = strings.Trim(s, "-_. @")
 	lower := strings.ToLower(s)
-	if generic[lower] || stamp.MatchString("-"+lower) || strings.Trim(lower, "0123456789") == "" {
+	if generic[lower] || strings.Trim(lower, "0123456789") == "" {
 		return ""
 	}
 	return s
+}
+
+// withoutStamp leaves a stamp in s out, with what parts it from the words on its right.
+func withoutStamp(s string) string {
+	at := stamp.FindStringIndex(s)
+	if at == nil {
+		return s
+	}
+	found := s[at[0]:at[1]]
+	left := strings.TrimRight(s[:at[0]], "-_. @(")
+	right := strings.TrimLeft(s[at[1]:], "-_. @)")
+	if left == "" || right == "" {
+		return left + right
+	}
+	return left + found[:1] + right
 }
 
 // Source returns an address as it is stored and shown: an IPv4 address in IPv6 form (RFC 4291,

@@ -23,11 +23,13 @@ func TestNested(t *testing.T) {
 			"interface Gi1/0/1\nexit\nexit\n", "snmp-server location x", "configure"},
 		"without a block inside": {os6 + "router bgp 7\nneighbor 192.0.2.1\nexit\n@\nexit\n",
 			"snmp-server location x", "configure"},
-		"captive portal": {os6 + "captive-portal\nconfiguration 1\nname \"a\"\nexit\n@\nexit\nexit\n",
+		"captive portal": {os6 +
+			"captive-portal\nconfiguration 1\nname \"a\"\nexit\n@\nexit\nexit\n",
 			"statistics interval 60", "configure > captive-portal"},
 		"before another block": {os6 + "wireless\nap profile 1\nradio 1\nexit\nexit\n@\nexit\n" +
 			"interface Gi1/0/1\nexit\nexit\n", "discovery method ip-poll", "configure > wireless"},
-		"RouterOS, terse": {"# 2026-11-24 05:15:00 by RouterOS 7.16\n/interface bridge add name=b\n" +
+		"RouterOS, terse": {"# 2026-11-24 05:15:00 by RouterOS 7.16\n" +
+			"/interface bridge add name=b\n" +
 			"/system script add name=up source=\"\\\n@\"\n/ip dns set servers=192.0.2.1\n",
 			"    :log info up", `/system script add name=up source="\`},
 		"RouterOS, behind a terse script": {"# 2026-11-24 05:15:00 by RouterOS 7.16\n" +

@@ -82,7 +82,8 @@ type recogniser struct {
 
 // recognise returns the platform that a text looks most like, or nil.
 func recognise(text []byte) *platform {
-	r := recogniser{make([]bool, signCount), make([]int, len(platforms)), make([]int, len(platforms))}
+	r := recogniser{make([]bool, signCount), make([]int, len(platforms)),
+		make([]int, len(platforms))}
 	if !r.look(text[:min(len(text), headBytes)]) && len(text) > headBytes {
 		tail := text[max(headBytes, len(text)-tailBytes):]
 		r.look(tail[bytes.IndexByte(tail, '\n')+1:]) // from where a line begins, or there are none
@@ -107,7 +108,8 @@ func (r *recogniser) look(part []byte) bool {
 			line = line[1:]
 		}
 		if len(line) > 0 && r.meet(line) {
-			if best, next := r.best(); r.score[best] >= sure && r.score[best]-r.score[next] >= ahead {
+			if best, next := r.best(); r.score[best] >= sure &&
+				r.score[best]-r.score[next] >= ahead {
 				return true
 			}
 		}
