@@ -18,9 +18,9 @@ var extensions = map[string]bool{
 	".boot": true,
 }
 
-// stamp is a stamp anywhere in a stem, as words of its own: a date, a time, a week, or the number of a
-// copy that nobody chose. stampEnd is one at the end, with the counter that may follow it. A number
-// alone is not taken for a counter: sw-1 and sw-2 are two devices.
+// stamp is a stamp anywhere in a stem, as words of its own: a date, a time, a week, or the number
+// of a copy that nobody chose. stampEnd is one at the end, with the counter that may follow it. A
+// number alone is not taken for a counter: sw-1 and sw-2 are two devices.
 var stamp, stampEnd = stampExpressions()
 
 func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
@@ -51,8 +51,8 @@ func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
 		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
 		`|\d{1,2}:\d{2}(:\d{2})?` + zone + // 05:15:00
 		`|` + uuid + `(-monitor)?`
-	// monthDay is what IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC, which says no
-	// year: in the middle of a name such words may be anything.
+	// monthDay is what IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC, which says
+	// no year: in the middle of a name such words may be anything.
 	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
 		`)?([-_. ][a-z]{3,4})?`
 	return regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `)([-_. @)]+|$)`),
