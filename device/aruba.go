@@ -71,7 +71,10 @@ func readAOSCX(w *walk) {
 	}
 	if w.place == cxJSON || w.last == nil && w.words[0] == '{' {
 		w.place = cxJSON
-		w.readCXJSON()
+		if v, ok := w.after(`"hostname": `); ok && w.in("System") {
+			set(&w.id.Name, []byte(unquote(v)))
+		}
+		w.readJSON()
 		return
 	}
 	if !w.readHeaded() {
@@ -90,9 +93,9 @@ func readAOSCX(w *walk) {
 	w.opens()
 }
 
-// readCXJSON reads a line of pretty-printed JSON, of which the outermost braces are no block. All
+// readJSON reads a line of pretty-printed JSON, of which the outermost braces are no block. All
 // on one line it is one line, from which nothing is taken.
-func (w *walk) readCXJSON() {
+func (w *walk) readJSON() {
 	b := bytes.TrimRight(w.words, ",")
 	if w.closed || len(b) == 0 {
 		w.torn = true
@@ -118,15 +121,14 @@ func (w *walk) readCXJSON() {
 		return
 	}
 	v = bytes.TrimLeft(v, " ")
-	switch key := bytes.TrimPrefix(key, []byte(`"`)); {
-	case string(key) == "hostname" && w.in("System"):
-		set(&w.id.Name, []byte(unquote(v)))
-	case w.redact && jsonSecret(key):
+	if w.redact && jsonSecret(bytes.TrimPrefix(key, []byte(`"`))) {
 		w.mark(v, secret)
 	}
 }
 
 func jsonSecret(key []byte) bool {
+	var buffer [64]byte
+	key = lowered(&buffer, key)
 	for _, word := range []string{"password", "passkey", "secret", "key", "community",
 		"passphrase"} {
 		if bytes.HasSuffix(key, []byte(word)) {

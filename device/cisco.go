@@ -25,21 +25,6 @@ var iosSigns = []sign{
 	{"ip access-list extended ", 1, nil}, {"vlan database", 1, nothing},
 }
 
-// ciscoLike is what looks like IOS and has no sign of Cisco's own, such as FRRouting and the
-// switches of many makers. It stands before ciscoIOS, which has its signs and more. Nothing is
-// known of how such a file ends.
-var ciscoLike = platform{
-	name: "cisco_like", family: iosSigns,
-	signs: []sign{
-		{"frr version ", 20, nil}, {"frr defaults ", 10, nil},
-		{"! Zebra configuration saved", 10, nil},
-		{"service integrated-vtysh-config", 10, nothing}, {"switch-attributes ", 10, digits},
-		{"chassis virtual-ip ", 5, nil}, {" fabric isl enable", 5, nothing},
-		{"#Hirschmann ", 10, nil}, {"! Hirschmann ", 10, nil},
-	},
-	read: readCiscoLike,
-}
-
 // ciscoIOS has signs beyond those that it shares; each says enough to tell it from its likes.
 var ciscoIOS = platform{
 	name: "cisco_ios", family: iosSigns,
@@ -337,31 +322,6 @@ func readIOS(w *walk) {
 		}
 	} else if v, ok := w.after("tunnel mpls traffic-eng bandwidth "); ok && w.autoBandwidth() {
 		w.mark(v, noise)
-	}
-	w.banner()
-	w.secrets()
-	w.opens()
-}
-
-// readCiscoLike reads what is common to systems that look like IOS: a host name at the top or as
-// "host-name" in a block of the chassis, banners, blocks by indentation.
-func readCiscoLike(w *walk) {
-	statement := w.readLines()
-	if w.dropped || w.quoting {
-		return
-	}
-	if !statement {
-		if w.indent == 0 && w.dated() {
-			w.drop()
-		}
-		return
-	}
-	switch v, ok := w.after("hostname "); {
-	case ok && w.outermost():
-		w.setName(unquoted(v))
-	case w.depth == 1 && w.has("host-name ") &&
-		bytes.HasPrefix(w.parent(), []byte("switch-attributes ")):
-		w.setName(unquoted(rest(w.words, 1)))
 	}
 	w.banner()
 	w.secrets()

@@ -74,14 +74,14 @@ type Identity struct {
 // another.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
-	&ciscoLike, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS,
+	&ciscoLike, &alliedWarePlus, &ruijieOS, &bdcom, &dcn, &eltexMES, &adtranOS, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS,
 	&ciscoAireOS,
 	&ciscoVxWorks, &ciscoSMB,
 	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,
 	&broadcomICOS, &dellEFOS, &dellOS6, &dellOS9, &dellOS10,
 	&netgearProSafe, &edgeSwitch, &ruckusFastIron, &extremeNetIron, &a10ACOS, &nokiaSROS,
 	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia,
-	&netScaler, &routerOS, &sonicWall, &airOS,
+	&netScaler, &openWrt, &sonic, &routerOS, &sonicWall, &airOS,
 }
 
 // Identify tells what a configuration says about its device. What no platform recognises has kind

@@ -29,7 +29,9 @@ func TestLikes(t *testing.T) {
 		"a few lines of IOS": {"version 15.1\nhostname r7\ninterface FastEthernet0/0\n" +
 			" ip address 192.0.2.1 255.255.255.0\nline vty 0 4\n", "cisco_ios", "r7"},
 		"uci": {"config interface 'lan'\n\toption device 'br-lan'\n\nconfig globals 'globals'\n" +
-			"\toption ula_prefix 'fd00:1::/48'\n", "", ""},
+			"\toption ula_prefix 'fd00:1::/48'\n", "openwrt", ""},
+		"a switch with FRR's lines": {"service password-encryption\nhostname x1\nline vty 0 4\n",
+			"cisco_like", "x1"},
 		"a report":      {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
 		"one weak sign": {"feature list of the next release\nmore of it\n", "", ""},
 		"a word that goes on": {"config globals 'globals'\nconfig vdomains\nconfig systems x\n",
