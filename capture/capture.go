@@ -64,7 +64,7 @@ func (u Upload) kind(id device.Identity) string {
 	switch {
 	case len(u.Body) == 0:
 		return store.KindEmpty
-	case u.Log && id.Name == "":
+	case id.Platform == "" && (u.Log || !device.IsConfiguration(u.Filename, u.Body)):
 		return store.KindLog
 	case id.Kind == device.KindFull && strings.Contains(strings.ToLower(u.Filename), "startup"):
 		return kindStartup

@@ -202,7 +202,7 @@ func (a *app) open(ctx context.Context) (*store.Store, error) {
 
 func (a *app) storeOptions() store.Options {
 	return store.Options{DirectURL: a.config.DirectDatabase, Fingerprint: device.Fingerprint,
-		Logger: a.warnings()}
+		Ending: device.Ending, Logger: a.warnings()}
 }
 
 // onStore runs fn on the database, and closes it.

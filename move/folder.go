@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -126,11 +127,13 @@ func (f *folder) find(file folderFile) item {
 	case err != nil:
 		return leftOut(file.name, err)
 	}
+	if !device.IsConfiguration(file.name, body) {
+		return leftOut(file.name, skipped(file.name, "it is no configuration"))
+	}
 	sum := sha256.Sum256(body)
 	return item{uidOf("file", file.name, file.at.UTC().Truncate(time.Microsecond).Format(
 		time.RFC3339Nano), string(sum[:])),
 		func(context.Context) (store.Capture, error) {
-			return captureFrom(file.name, file.at, body),
-				nil
+			return captureFrom(file.name, file.at, body), nil
 		}}
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -192,6 +193,9 @@ func (g *gitRepository) each(ctx context.Context, _ *store.Store, yield func(ite
 					return store.Capture{}, skipped(v.path, "encrypted by git-crypt")
 				}
 				place := g.place(v.path)
+				if !device.IsConfiguration(v.path, body) {
+					return store.Capture{}, skipped(v.path, "it is no configuration")
+				}
 				return captureFrom(place, v.at, body), nil
 			}})
 		if err != nil {
