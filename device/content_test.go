@@ -15,7 +15,8 @@ func TestIsConfiguration(t *testing.T) {
 		{"r1.cfg", ios, true},
 		{"r1-confg", "some switch's lines\nof no platform\n", true},
 		{"r1.log", ios, true}, // of a terminal
-		{"config_db.json", "{\n    \"DEVICE_METADATA\": {\n        \"localhost\": {}\n    }\n}\n", true},
+		{"config_db.json", "{\n    \"DEVICE_METADATA\": {\n        \"localhost\": {}\n    }\n}\n",
+			true},
 		{"acme/fw1", "\x00\x01\x02 sealed by the device", true},
 		{"r1.txt", "hostname r1\n", true},
 		{"core-sw1.cfg", ios, true},

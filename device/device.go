@@ -74,7 +74,9 @@ type Identity struct {
 // another.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
-	&ciscoLike, &alliedWarePlus, &ruijieOS, &bdcom, &dcn, &eltexMES, &adtranOS, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX, &ciscoFWSM, &ciscoXR, &ciscoCatOS,
+	&ciscoLike, &alliedWarePlus, &ruijieOS, &bdcom, &dcn, &eltexMES, &adtranOS, &zteOLT, &zyxelOS,
+	&edgecore, &extremeVOSS, &yamahaRT, &dLink, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX,
+	&ciscoFWSM, &ciscoXR, &ciscoCatOS,
 	&ciscoAireOS,
 	&ciscoVxWorks, &ciscoSMB,
 	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,

@@ -35,7 +35,8 @@ var alliedWarePlus = platform{
 var ruijieOS = platform{
 	name: "ruijie_os", family: iosSigns,
 	signs: []sign{
-		{"version ", 10, holding("RGOS")}, {"cwmp", 4, nothing}, {"interface AggregatePort ", 6, nil},
+		{"version ", 10, holding("RGOS")}, {"cwmp", 4, nothing},
+		{"interface AggregatePort ", 6, nil},
 		{"interface TFGigabitEthernet ", 6, nil}, {"sysmac ", 6, nil}, {"nfpp", 5, nothing},
 		{"webmaster level ", 6, nil}, {"install 0 ", 5, nil},
 	},
@@ -57,7 +58,8 @@ var bdcom = platform{
 	signs: []sign{
 		{"!version ", 12, holding(" build ")}, {"interface GigaEthernet", 6, nil},
 		{"interface TGigaEthernet", 6, nil}, {"interface EPON0/", 6, nil}, {" epon ", 5, nil},
-		{"interface GPON0/", 5, nil}, {" gpon ", 4, nil}, {"service timestamps log date", 4, nothing},
+		{"interface GPON0/", 5, nil}, {" gpon ", 4, nil},
+		{"service timestamps log date", 4, nothing},
 		{"service timestamps debug date", 4, nothing},
 		{"aaa authentication enable default none", 2, nothing},
 	},
@@ -78,7 +80,8 @@ func readBDCOM(w *walk) {
 var dcn = platform{
 	name: "dcn_os", family: iosSigns,
 	signs: []sign{
-		{"Interface Ethernet1/", 8, nil}, {"Interface Ethernet0/", 8, nil}, {"Interface Vlan", 6, nil},
+		{"Interface Ethernet1/", 8, nil}, {"Interface Ethernet0/", 8, nil},
+		{"Interface Vlan", 6, nil},
 		{"sysLocation ", 4, nil}, {"sysContact ", 4, nil}, {"Interface Port-Channel", 4, nil},
 		{"Interface Port-channel", 4, nil},
 	},
@@ -121,6 +124,64 @@ func readAdtran(w *walk) {
 		}
 	}
 	readCiscoLike(w)
+}
+
+// zteOLT is ZTE's ZXAN, of optical line terminals.
+var zteOLT = platform{
+	name: "zte_zxros", family: iosSigns,
+	signs: []sign{
+		{"interface gpon-olt_", 8, nil}, {"interface gpon-onu_", 8, nil},
+		{"interface gpon_olt-", 8, nil}, {"interface gpon_onu-", 8, nil}, {"pon-onu-mng ", 8, nil},
+		{"interface gei_", 5, nil}, {"interface xgei", 5, nil}, {"add-card rackno ", 6, nil},
+		{"interface epon-olt_", 8, nil}, {"!<if-intf>", 6, nothing}, {"!</if-intf>", 6, nothing},
+	},
+	read: readCiscoLike, // some releases write no end
+}
+
+// zyxelOS are Zyxel's switches and firewalls, each of which has a header of its own.
+var zyxelOS = platform{
+	name: "zyxel_os", family: iosSigns,
+	signs: []sign{
+		{"; Product Name = ", 10, nil}, {"; Firmware Version = ", 10, nil}, {"! model: ", 5, nil},
+		{"! firmware version: ", 8, nil}, {"! saved at ", 5, nil},
+		{"hardware-watchdog-timer ", 6, nil},
+		{"admin-password ", 4, nil}, {"  forbidden ", 4, nil}, {"  fixed ", 4, nil},
+	},
+	read: readZyxel,
+}
+
+func readZyxel(w *walk) {
+	if w.until == nil && w.indent == 0 && (w.words[0] == ';' || w.words[0] == '!') {
+		v := bytes.TrimLeft(w.words, ";! ")
+		for _, h := range []struct {
+			key   string
+			field *string
+		}{
+			{"Product Name = ", &w.id.Model}, {"model: ", &w.id.Model},
+			{"Firmware Version = ", &w.id.OSVersion}, {"firmware version: ", &w.id.OSVersion},
+		} {
+			if v, ok := bytes.CutPrefix(v, []byte(h.key)); ok {
+				set(h.field, v)
+			}
+		}
+		if bytes.HasPrefix(v, []byte("saved at ")) {
+			w.drop()
+			return
+		}
+		if w.words[0] == ';' {
+			return
+		}
+	}
+	readCiscoLike(w)
+}
+
+var edgecore = platform{
+	name: "edgecore", family: iosSigns,
+	signs: []sign{
+		{"!<stackingDB>", 12, nil}, {"!<stackingMac>", 12, nil},
+		{" VLAN 1 name DefaultVlan media ethernet", 6, nil},
+	},
+	read: readCiscoLike, // some releases write no end
 }
 
 // readCiscoLike reads what is common to systems that look like IOS: a host name at the top or as

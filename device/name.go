@@ -43,7 +43,8 @@ func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
 		`|` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
 		`|` + day + `[-_.]` + month + `[-_.]` + year + at + // 23.11.2026
 		`|` + month + `[-_.]` + day + `[-_.]` + year + at + // 11-23-2026
-		`|(` + dd + mm + `|` + mm + dd + `)` + year + `([-_. t]?` + hhmm + `)?` + // 23112026, 11232026
+		// 23112026, 11232026
+		`|(` + dd + mm + `|` + mm + dd + `)` + year + `([-_. t]?` + hhmm + `)?` +
 		`|(\d{2}` + mm + dd + `|` + dd + mm + `\d{2})[-_. t]` + hhmm + // 261123_0515
 		`|` + on + name + `[-_. ]+` + day + `[-_. ]+` + year + at + // Nov-23-2026
 		`|` + on + day + `[-_. ]?` + name + `[-_. ]?` + year + at + // 23-Nov-2026

@@ -3,14 +3,15 @@ package device
 import "bytes"
 
 // OpenWrt keeps its configuration in files of sections, "config TYPE 'NAME'" with lines "option KEY
-// 'VALUE'" and "list KEY 'VALUE'" below. "uci export" writes them all, each under "package NAME". The
-// host name is an option of a section "system".
-// Sources: OpenWrt's documentation of UCI, and exports of several releases.
+// 'VALUE'" and "list KEY 'VALUE'" below. "uci export" writes them all, each under "package NAME".
+// The host name is an option of a section "system". Sources: OpenWrt's documentation of UCI, and
+// exports of several releases.
 
 var openWrt = platform{
 	name: "openwrt",
 	signs: []sign{
-		{"config ", 3, uciSection}, {"\toption ", 4, nil}, {"\tlist ", 2, nil}, {"package ", 2, oneWord},
+		{"config ", 3, uciSection}, {"\toption ", 4, nil}, {"\tlist ", 2, nil},
+		{"package ", 2, oneWord},
 		{"        option ", 3, nil}, {"    option ", 3, nil},
 	},
 	read: readOpenWrt,
@@ -55,8 +56,8 @@ func readOpenWrt(w *walk) {
 	}
 }
 
-// uciSecret reports whether an option of this name holds a secret; a value of one digit, of "key", is
-// the number of one.
+// uciSecret reports whether an option of this name holds a secret; a value of one digit, of "key",
+// is the number of one.
 func uciSecret(key []byte) bool {
 	switch string(key) {
 	case "key", "key1", "key2", "key3", "key4", "community", "pincode", "wpakey":

@@ -998,6 +998,41 @@ url=x"
 /interface macsec|add cak=@ ckn=x
 /container envs|add key=DB_PASSWORD name=e value=@
 `},
+	{"openwrt.conf", "", `
+config wifi-iface 'x'|	option key '@'
+config wifi-iface 'x'|	option sae_password '@'
+config interface 'x'|	option password '@'
+config interface 'x'|	option private_key '@'
+config wireguard_wg0|	option preshared_key '@'
+config service 'x'|	option service 'y'|	option password '@'
+config snmpd 'x'|	option community '@'
+`},
+	{"cisco_like.conf", "", `
+router bgp 1| neighbor 192.0.2.1 password @
+interface eth1| ip ospf message-digest-key 1 md5 @
+snmp-server community @ ro
+username a password 7 @
+tacacs-server key 7 @
+enable secret 5 @
+`},
+	{"yamaha.conf", "", `
+pp select 2| pp auth username u @
+tunnel select 2| ipsec ike pre-shared-key 2 text @
+tunnel select 2| ipsec ike pre-shared-key 2 @
+login user x @
+login password encrypted @
+snmp community read-only @
+`},
+	{"dlink_ds.conf", "", `
+create account user x|@|@
+create snmp community @ view CommunityView read_write
+config radius add 1 192.0.2.1 key @ default
+`},
+	{"extreme_vsp.conf", "end", `
+radius server host 192.0.2.1 key @
+ntp authentication-key 1 @ type sha1
+snmp-server community-by-index second community @
+`},
 	{"sonicwall.conf", "", `
     user local|        user bob|            password 4,@
     snmp|        get-community-name @|        trap-community-name @

@@ -1,0 +1,54 @@
+package device
+
+import "bytes"
+
+// D-Link's switches of the DES and DGS series write commands, one a line, in sections with a
+// comment above each. The header names the model and the release. Sources: D-Link's command
+// references, and configurations of several releases.
+
+var dLink = platform{
+	name: "dlink_ds",
+	signs: []sign{
+		{"config snmp system_name ", 6, nil}, {"config vlan default ", 5, nil},
+		{"create account ", 4, nil}, {"config ports ", 4, nil}, {"config traffic control ", 5, nil},
+		{"config command_prompt ", 6, nil}, {"# BASIC", 4, nothing}, {"# STORM", 4, nothing},
+		{"# ACCOUNT LIST", 5, nothing}, {"config stp version ", 4, nil}, {"create vlan ", 2, nil},
+		{"# Firmware: Build ", 6, nil}, {"#     Firmware: Build ", 6, nil},
+		{"config ipif System ", 5, nil}, {"enable loopdetect", 3, nothing},
+	},
+	read: readDLink,
+}
+
+// dLinkAccount is below "create account", where the password stands twice, in lines of its own.
+const dLinkAccount place = 1
+
+func readDLink(w *walk) {
+	if w.words[0] == '#' {
+		v, _ := w.after("#")
+		if release, ok := bytes.CutPrefix(v, []byte("Firmware: Build ")); ok && w.commentsOnly() {
+			set(&w.id.OSVersion, field(release, 0))
+		} else if bytes.HasSuffix(v, []byte(" Switch")) && w.commentsOnly() {
+			set(&w.id.Model, field(v, 0))
+		}
+		return
+	}
+	if v, ok := w.after("config snmp system_name "); ok {
+		w.setName(unquoted(v))
+	}
+	account := w.place == dLinkAccount
+	w.place = 0
+	if w.has("create account ") || account && bytes.IndexByte(w.words, ' ') < 0 {
+		w.place = dLinkAccount
+	}
+	if !w.redact {
+		return
+	}
+	if account && w.place == dLinkAccount && !w.has("create ") {
+		w.mark(w.words, secret)
+	} else if w.has("create snmp community ") {
+		w.mark(field(w.words, 3), secret)
+	} else if w.has("create snmp host ") || w.has("config account ") {
+		w.mark(rest(w.words, 6), secret)
+	}
+	w.hide(lineSecrets, nil)
+}
