@@ -4,8 +4,9 @@ import "bytes"
 
 // A10's ACOS writes lines indented by two blanks, under a header that says when the configuration
 // was changed, saved and synchronized, and by which release it was written. After "end" may follow
-// a comment about the point of commit. Sources: A10's command references, and configurations of
-// releases 2.7 to 5.
+// a comment about the point of commit.
+//
+// Sources: A10's command references, and configurations of releases 2.7 to 5.
 
 var a10ACOS = platform{
 	name: "a10",

@@ -4,7 +4,9 @@ import "bytes"
 
 // Arista's EOS writes lines, indented by three blanks inside a block, under a header that names the
 // device, its model and its release. Banners and scripts of event handlers end with a line "EOF",
-// whatever they hold before it. Sources: Arista's EOS manual, and configurations of many releases.
+// whatever they hold before it.
+//
+// Sources: Arista's EOS manual, and configurations of many releases.
 
 var aristaEOS = platform{
 	name: "arista_eos",
@@ -47,7 +49,7 @@ func readEOS(w *walk) {
 	w.opens()
 }
 
-// readEOSHeader reads "! device: NAME (MODEL, EOS-VERSION)" and what stands around it.
+// readEOSHeader reads "! device: NAME (MODEL, EOS-VERSION)" and the lines around it.
 func (w *walk) readEOSHeader() {
 	switch {
 	case !w.heads():

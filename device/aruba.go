@@ -6,7 +6,9 @@ import "bytes"
 // where it is asked to. ArubaOS, of the wireless controllers, writes blocks that end with "!", and
 // Instant, of access points that control themselves, writes lines indented by one; the last two
 // encrypt their secrets with another salt each time they are displayed, as long hexadecimal
-// numbers. Sources: Aruba's command references, and configurations of many releases.
+// numbers.
+//
+// Sources: Aruba's command references, and configurations of many releases.
 
 var arubaCX = platform{
 	name: "aruba_aoscx",

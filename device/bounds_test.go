@@ -33,7 +33,7 @@ func beginnings(t testing.TB) map[string]string {
 	return heads
 }
 
-// hostile is what nobody's device writes, of about n bytes.
+// hostile is what no device writes, of about n bytes.
 var hostile = map[string]func(n int) string{
 	"one line":          func(n int) string { return strings.Repeat("x", n) },
 	"one line of words": func(n int) string { return strings.Repeat("password 7 ", n/11) },

@@ -9,7 +9,9 @@ import (
 // pfSense and OPNsense save one XML document. The host name is system/hostname directly below the
 // root; wizards and clients have elements of that name, too. Its <version> is that of the
 // document's form, not of the system. The block <revision> says when and by whom the document was
-// saved last, for all of it. Sources: files of several releases.
+// saved last, for all of it.
+//
+// Sources: files of several releases.
 
 var pfSense = platform{
 	name: "pfsense",
@@ -43,7 +45,7 @@ func readSense(w *walk) {
 	}
 }
 
-// senseExtras are parts of a backup that are data of the running system: graphs, leases, and who is
+// senseExtras are parts of a backup that are data of the running system: graphs, leases, and sessions of
 // logged in to a portal.
 var senseExtras = []string{"rrddata", "dhcpddata", "dhcpd6data", "dhcpdv6data", "captiveportaldata",
 	"voucherdata"}

@@ -5,8 +5,9 @@ import "bytes"
 // Cisco's families write lines, indented by one blank inside a block. A host name is the top-level
 // line "hostname NAME" (NX-OS also "switchname"). Banners are text between two delimiters and hold
 // anything. Lines that begin with "!" are comments, and some of them say when and by whom; where
-// such words stand elsewhere, in a description, they are the operator's. Sources: Cisco's command
-// references, and files of many releases.
+// such words stand elsewhere, in a description, they are the operator's.
+//
+// Sources: Cisco's command references, and files of many releases.
 
 // iosSigns are common to all that looks like IOS, of which much is not Cisco's.
 var iosSigns = []sign{

@@ -35,7 +35,7 @@ var prose = map[string]bool{"description": true, "remark": true, "name": true, "
 	"title": true, "contact": true, "location": true}
 
 // secrets marks what follows a word that announces a secret, and what may stand between. Where
-// somebody only talks of secrets a word too many is hidden; that is the lesser harm.
+// a line only mentions secrets a word too many is hidden; that is the lesser harm.
 func (w *walk) secrets() {
 	if !w.redact || w.talks() {
 		return

@@ -140,7 +140,7 @@ func begunWithTime(line []byte) bool {
 		line[3] == ' ' && digits(bytes.TrimRight(day, " "))
 }
 
-// noted reports whether a text begins as somebody's list of things to do.
+// noted reports whether a text begins as a list of things to do.
 func noted(text []byte) bool {
 	first, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
 	first = bytes.ToLower(bytes.TrimLeft(first[:min(len(first), 40)], "#*- "))

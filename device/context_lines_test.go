@@ -178,7 +178,7 @@ func TestLineHeaderless(t *testing.T) {
 		_, config, _ := strings.Cut(read(t, file), "\n"+kept)
 		got := device.Identify([]byte(kept + config))
 		if file == "dell_efos.conf" {
-			want.Platform = "broadcom_icos" // the header alone says who sells it
+			want.Platform = "broadcom_icos" // the header alone names the vendor
 		}
 		if got.Platform != want.Platform || got.Name != want.Name {
 			t.Errorf("%s without its header is %s %q, want %s %q", file, got.Platform, got.Name,
@@ -259,7 +259,7 @@ func TestLineForms(t *testing.T) {
 		"(host) #show run\nBuilding Configuration...\nversion 6.4\nlocation \"Building1.floor1\" " +
 			"\nhostname \"Aruba 3600\"\n!\nnetservice svc-x tcp 1\nend\n": {Platform: "aruba_os",
 			Name: "Aruba 3600", OSVersion: "6.4", Complete: true},
-		// what belongs to nobody here
+		// configurations of no platform
 		"hostname x\ninterface 1\nexit\nsnmp-server community public\n":                        {},
 		"system {\n    host-name fw1\n    login {\n        user vyos {\n        }\n    }\n}\n": {},
 		"SYSTEM CONFIG FILE ::= BEGIN\n! System Description: GS-1900 of others\n! System Name: " +

@@ -62,7 +62,7 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestLine: what of a line is significant, and what of it may be shown to everybody. Lines that
+// TestLine: what of a line is significant, and what of it may be shown to readers. Lines that
 // give no line before are at the top.
 func TestLine(t *testing.T) {
 	forti, ios := "#config-version=FG100F-7.4.8-FW-build2795-250523:opmode=0:vdom=0:user=x\n",
@@ -167,7 +167,7 @@ func TestLine(t *testing.T) {
 			significant = any
 		}
 		want := c.significant
-		if want == hidden { // a line of a sealed key: neither significant nor for everybody
+		if want == hidden { // a line of a sealed key: neither significant nor to be shown
 			want = any
 		}
 		if want == "" {

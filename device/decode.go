@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDecoded bounds what gzip, zip and UTF-16 are decoded to, in bytes: as much as the largest
-// upload that is taken by default. What unpacks to more is not unpacked.
+// MaxDecoded bounds the decoded size of gzip, zip and UTF-16, in bytes. It is the default limit of
+// an upload. Larger contents are not decoded.
 const MaxDecoded = 64 << 20
 
-// Decode returns the text that a configuration is, looked at through gzip or a zip archive of one
-// file, the base64 of a SonicWall export, a byte order mark and UTF-16. What is none of these comes
-// back as it is.
+// Decode returns the text of a configuration. It unpacks gzip, a zip archive of one file and the
+// base64 of a SonicWall export, and removes a byte order mark and UTF-16. Anything else is
+// returned unchanged.
 func Decode(config []byte) []byte {
 	for range 2 { // a zip file inside gzip, or the other way round, is as far as it goes
 		unpacked, ok := unpack(config)
@@ -63,9 +63,9 @@ func unpack(config []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// oneFile reports whether a zip archive says of itself that it holds one file, in a directory as
-// long as that takes at most: the reader of archives takes several times the memory of a long one,
-// whatever the number says.
+// oneFile reports whether a zip archive says that it holds one file, with a directory that is no
+// longer than one file needs. The reader of archives takes several times the memory of a long
+// directory, whatever number of files it states.
 func oneFile(archive []byte) bool {
 	const header, end, longest = 46, 22, 1<<16 - 1
 	at := bytes.LastIndex(archive[max(0, len(archive)-end-longest):], []byte("PK\x05\x06"))
@@ -81,8 +81,8 @@ func oneFile(archive []byte) bool {
 	return files == 1 && size <= header+3*longest && uint64(offset)+uint64(size) == uint64(at)
 }
 
-// readAll reads to the end, or gives up where that is more than MaxDecoded or the checksum is
-// wrong. (io.ReadAll would bring IO into this package.)
+// readAll reads to the end. It fails if the size exceeds MaxDecoded or the checksum is wrong.
+// (io.ReadAll would bring IO into this package.)
 func readAll(read func([]byte) (int, error), size int) ([]byte, bool) {
 	b := make([]byte, 0, min(max(size, 4096), MaxDecoded+1))
 	for {
@@ -100,7 +100,7 @@ func readAll(read func([]byte) (int, error), size int) ([]byte, bool) {
 	}
 }
 
-// fromUTF16 returns text as UTF-8, or whole as it was where it is no UTF-16.
+// fromUTF16 returns text as UTF-8, or whole unchanged if it is not UTF-16.
 func fromUTF16(whole, text []byte, order binary.ByteOrder) []byte {
 	if len(text)%2 != 0 || len(text) > MaxDecoded {
 		return whole

@@ -4,8 +4,9 @@ import "bytes"
 
 // Dell sells three systems. OS6, of the N series and PowerConnect before, is Broadcom's FASTPATH,
 // which others sell too (netgear.go). OS9, Force10's FTOS, and OS10 look like Cisco's IOS, with
-// comments of their own at the top. Sources: Dell's command references, and configurations of many
-// releases.
+// comments of their own at the top.
+//
+// Sources: Dell's command references, and configurations of many releases.
 
 var dellOS9 = platform{
 	name: "dell_os9",

@@ -1,31 +1,32 @@
-// Package device reads what a device's configuration says: who the device is and which platform it
-// runs, what in its configuration is significant and what changes by itself, and where in its
-// blocks a line stands. Its functions are pure: bytes go in, values come out, nothing is kept and
-// nothing is read from elsewhere. They take time linear in the size of the configuration, whatever
-// it holds.
+// Package device reads configurations of network devices. It tells which device a configuration
+// belongs to and which platform the device runs, which parts of it an operator sets and which
+// parts change by themselves, and which blocks a line is in. The functions are pure: they take
+// bytes, return values, keep no state and read nothing else. They take time linear in the size of
+// the configuration, whatever it holds.
 //
-// # Who it is
+// # Identity
 //
-// [Identify] recognises the platform ([Platforms] lists them, by Netmiko's names) and takes host
-// name, model, version and serial number from where that platform keeps them, and whether the file
-// is whole. A blank is a legal answer; a wrong name is a defect. So nothing is guessed: a host name
-// is never taken from the first line that looks like one. [FromFilename] is for what says no name.
+// [Identify] recognises the platform ([Platforms] lists them, by Netmiko's names). It takes host
+// name, model, version and serial number from the place where that platform keeps them, and it
+// tells whether the file is whole. A blank value is a legal answer; a wrong name is a defect. So
+// the package guesses nothing: it never takes a host name from the first line that looks like one.
+// [FromFilename] is for configurations that contain no name.
 //
-// # What changed
+// # Changes
 //
-// Two backups of a device differ, though nobody has touched it: times, counters, secrets that are
-// encrypted anew for each display. [Fingerprint] is the same for both, and another one as soon as a
-// line comes, goes or is edited. Fingerprints are comparable while [Rules] is the same. [Examine]
-// gives identity and fingerprint in one pass.
+// Two backups of a device can differ although no operator has changed anything: times, counters,
+// and secrets that the device encrypts anew for each display. [Fingerprint] is equal for both. It
+// differs as soon as a line is added, removed or edited. Fingerprints are comparable while [Rules]
+// is the same. [Examine] returns identity and fingerprint in one pass.
 //
-// # Line by line
+// # Lines
 //
-// [Lines] goes through a configuration: each [Line] knows the blocks it stands in, what of it is
-// significant, and how it reads without its secrets. [Context] answers the same for one line.
+// [Lines] iterates over a configuration. Each [Line] knows the blocks that it is in, its
+// significant part, and its text without secrets. [Context] returns the blocks of one line.
 //
-// Line ends, a byte order mark, UTF-16, gzip, a zip archive of one file and the prompts of a
-// terminal session around a configuration are looked through. What that unpacks to is bounded by
-// [MaxDecoded].
+// The package decodes line ends, a byte order mark, UTF-16, gzip and a zip archive of one file,
+// and it skips the prompts of a terminal session around a configuration. [MaxDecoded] bounds the
+// decoded size.
 package device
 
 import (
@@ -37,9 +38,9 @@ import (
 	"unicode/utf8"
 )
 
-// Rules is the number of the rules by which [Fingerprint] tells noise from what somebody changed.
-// It grows whenever the same bytes may get another fingerprint than before; fingerprints of
-// different rules can't be compared.
+// Rules is the version of the rules by which [Fingerprint] tells noise from changes. It grows
+// whenever the same bytes may get another fingerprint than before. Fingerprints of different rules
+// are not comparable.
 const Rules = 2
 
 // Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind
@@ -51,12 +52,12 @@ const (
 	KindOther     = "other"       // anything else
 )
 
-// maxValue bounds what is taken for an identity, in bytes: names of devices have 253 at most (RFC
-// 1035, section 2.3.4), and a longer value is something else.
+// maxValue bounds the values of an identity, in bytes. Names of devices have 253 at most (RFC
+// 1035, section 2.3.4); a longer value is not a name.
 const maxValue = 255
 
-// Identity is what a configuration says about its device. Every field may be blank, and every one
-// is printable UTF-8, as [Text] makes it.
+// Identity is what a configuration says about its device. Every field may be blank. Every field is
+// printable UTF-8, as [Text] makes it.
 type Identity struct {
 	Platform   string // Netmiko's name of the platform, where it has one: "fortinet"
 	Name       string // host name
@@ -67,11 +68,11 @@ type Identity struct {
 	Kind       string // one of the Kind constants, "vdom:NAME" or "context:NAME"
 	Complete   bool   // the file ends as its platform ends files
 	ChangedBy  string // who changed the configuration last, where the file says so
-	ExportedBy string // who had the file made, where it says so
+	ExportedBy string // who made the file, where it says so
 }
 
-// platforms, of which the first is taken where a configuration looks as much like one as like
-// another.
+// platforms lists the known platforms. Where two match a configuration equally well, the first one
+// wins.
 var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
 	&ciscoLike, &alliedWarePlus, &ruijieOS, &bdcom, &dcn, &eltexMES, &adtranOS, &zteOLT, &zyxelOS,
@@ -86,8 +87,9 @@ var platforms = []*platform{
 	&netScaler, &openWrt, &sonic, &routerOS, &sonicWall, &airOS,
 }
 
-// Identify tells what a configuration says about its device. What no platform recognises has kind
-// [KindOther], and is complete unless it is empty, since nothing says how it would end.
+// Identify returns what a configuration says about its device. A configuration that no platform
+// recognises has kind [KindOther]; it is complete unless it is blank, since nothing says how it
+// would end.
 func Identify(config []byte) Identity {
 	w := newWalk(config)
 	w.brief = true
@@ -95,11 +97,11 @@ func Identify(config []byte) Identity {
 	return w.identity()
 }
 
-// Fingerprint is what two configurations of a device are compared by: the SHA-256 of their
-// significant form, in which what changes by itself is left out or replaced by a marker. Two
-// configurations with the same fingerprint differ in nothing that somebody changed, as far as the
-// bytes can tell: a secret that is encrypted anew at each display hides its own change. What can't
-// be read, such as an encrypted backup, is its own significant form.
+// Fingerprint returns the SHA-256 of a configuration's significant form, in which the parts that
+// change by themselves are left out or replaced by a marker. Configurations of a device are
+// compared by it: two with the same fingerprint differ in nothing that an operator changed, as far
+// as the bytes tell. A secret that the device encrypts anew for each display hides its own change.
+// A configuration that can't be read, such as an encrypted backup, is its own significant form.
 func Fingerprint(config []byte) [sha256.Size]byte {
 	_, sum := Examine(config)
 	return sum
@@ -117,11 +119,11 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	return w.identity(), w.hash.finish(w.text)
 }
 
-// Ending returns how a text ends that [Identify] says is incomplete: its last significant line,
-// with the blocks that the line stands in, and without secrets. Some releases leave out the end
-// that their platform writes: where two captures of a device lack it and have the same Ending, one
-// is as whole as the other. It is blank where the text is complete, and where it is cut off for
-// certain: in the middle of a line, of a banner, or of a block that its platform always closes.
+// Ending returns the last significant line of a text that [Identify] calls incomplete, with the
+// blocks that the line is in and without secrets. Some releases don't write the end that is usual
+// on their platform: if two captures of a device lack it and have the same Ending, they are
+// equally whole. Ending is blank where the text is complete, and where it is certainly cut off: in
+// the middle of a line, of a banner, or of a block that the platform always closes.
 func Ending(config []byte) string {
 	w := newWalk(config)
 	last, inside := 0, false // the last significant line
@@ -141,11 +143,11 @@ func Ending(config []byte) string {
 	return strings.Join(append(w.pathStrings(), string(w.masked(nil, noise|secret, hidden))), "\n")
 }
 
-// Readable reports whether the significant form is one of lines, so that two configurations can be
-// shown line against line.
+// Readable reports whether the significant form consists of lines, so that two configurations can
+// be compared line by line.
 func Readable(config []byte) bool { return !newWalk(config).opaque }
 
-// A Line is one line of a configuration. It is good until the next one is asked for.
+// A Line is one line of a configuration. It is valid until the iteration goes on.
 type Line struct {
 	Number int    // from 1 on, in the decoded text
 	Text   []byte // as it is, without its line end
@@ -157,8 +159,8 @@ type Line struct {
 // no line holds.
 func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
 
-// Redacted returns the line with its secrets replaced by "<secret>"; the whole of it where nobody
-// has looked for secrets, as [Outline].
+// Redacted returns the line with its secrets replaced by "<secret>". The lines of [Outline], in
+// which secrets aren't searched, are replaced as a whole.
 func (l Line) Redacted() []byte {
 	if !l.w.redact {
 		return []byte(hidden)
@@ -166,16 +168,16 @@ func (l Line) Redacted() []byte {
 	return l.w.masked(nil, secret, hidden)
 }
 
-// Path returns the blocks that the line stands in, outermost first: "config firewall policy", "edit
+// Path returns the blocks that the line is in, outermost first: "config firewall policy", "edit
 // 12".
 func (l Line) Path() []string { return l.w.pathStrings() }
 
-// Lines returns the lines of a configuration, decoded, in order. There are none where it isn't
-// [Readable].
+// Lines returns the decoded lines of a configuration, in order. It returns none if the
+// configuration isn't [Readable].
 func Lines(config []byte) iter.Seq[Line] { return lines(config, true) }
 
-// Outline is [Lines] for who shows them as they are: it doesn't look for secrets, in lines or in
-// the blocks that they stand in, which takes a third of the time.
+// Outline is [Lines] for callers that show the text as it is. It doesn't search secrets, in lines
+// or in the blocks around them, and so takes a third of the time.
 func Outline(config []byte) iter.Seq[Line] { return lines(config, false) }
 
 func lines(config []byte, redact bool) iter.Seq[Line] {
@@ -190,7 +192,8 @@ func lines(config []byte, redact bool) iter.Seq[Line] {
 	}
 }
 
-// Context returns the blocks that a line stands in, by its number from 1 on, outermost first.
+// Context returns the blocks that a line is in, outermost first. The number of the first line is
+// 1.
 func Context(config []byte, number int) []string {
 	for l := range Lines(config) {
 		if l.Number == number {
@@ -200,8 +203,8 @@ func Context(config []byte, number int) []string {
 	return nil
 }
 
-// value makes an identity value presentable: one that is too long to be one, before or after
-// escaping, is blank.
+// value makes an identity value printable. A value that is too long, before or after escaping,
+// becomes blank.
 func value(s string) string {
 	if s = strings.TrimSpace(s); len(s) > maxValue {
 		return ""
@@ -212,9 +215,9 @@ func value(s string) string {
 	return s
 }
 
-// Text returns s as printable UTF-8 from which s can be had back: what is not (other encodings,
-// control characters, characters that only direct the display, such as U+202E) becomes \xNN, byte
-// by byte, and a backslash is doubled.
+// Text returns s as printable UTF-8, from which s can be restored. Other encodings, control
+// characters, and characters that only direct the display, such as U+202E, become \xNN, byte by
+// byte. A backslash is doubled.
 func Text(s string) string {
 	plain := true
 	for _, r := range s {
@@ -244,7 +247,7 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Platforms returns the names of the platforms that are recognised.
+// Platforms returns the names of the known platforms.
 func Platforms() []string {
 	names := make([]string, len(platforms))
 	for i, p := range platforms {

@@ -228,8 +228,8 @@ func FuzzFromFilename(f *testing.F) {
 	})
 }
 
-// TestOutline: who doesn't look for secrets sees the same lines, the same noise and the same
-// blocks, with the secrets of these, and nothing passes for redacted.
+// TestOutline: a caller that doesn't search secrets gets the same lines, the same noise and the
+// same blocks, with the secrets of these, and nothing passes for redacted.
 func TestOutline(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.conf")
 	if err != nil || len(files) == 0 {

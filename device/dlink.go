@@ -3,8 +3,9 @@ package device
 import "bytes"
 
 // D-Link's switches of the DES and DGS series write commands, one a line, in sections with a
-// comment above each. The header names the model and the release. Sources: D-Link's command
-// references, and configurations of several releases.
+// comment above each. The header names the model and the release.
+//
+// Sources: D-Link's command references, and configurations of several releases.
 
 var dLink = platform{
 	name: "dlink_ds",

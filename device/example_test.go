@@ -66,7 +66,7 @@ func ExampleLines() {
 	// 15: config user local > edit "guest" > set passwd ENC <secret>
 }
 
-// What a device names its file says who it is where its configuration doesn't.
+// The file name identifies a device whose configuration doesn't.
 func ExampleFromFilename() {
 	for _, name := range []string{"acme/sw1-confg", "sw1-Nov-23-05-15-00.123-UTC-7",
 		`acme\branch\sw1_2026-11-23.cfg`, "backup.conf"} {

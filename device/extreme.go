@@ -4,8 +4,9 @@ import "bytes"
 
 // ExtremeXOS uploads its configuration as a script of commands, by modules, and saves it as XML.
 // The host name is "configure snmp sysName" or the element sysName of the device manager; RADIUS
-// and TACACS servers have elements named hostname. Sources: Extreme's command reference, and files
-// of several releases.
+// and TACACS servers have elements named hostname.
+//
+// Sources: Extreme's command reference, and files of several releases.
 
 var extremeXOS = platform{
 	name: "extreme_exos",

@@ -8,8 +8,9 @@ import "bytes"
 // certificates and software images.
 //
 // iRules and other scripts are code, in which braces need not balance: they end with a "}" at the
-// beginning of a line, after which another object begins, or nothing. Sources: F5's tmsh reference,
-// and files of several releases.
+// beginning of a line, after which another object begins, or nothing.
+//
+// Sources: F5's tmsh reference, and files of several releases.
 
 var f5TMSH = platform{
 	name: "f5_tmsh",
@@ -175,7 +176,7 @@ func (w *walk) readTMSHSetting(b []byte) {
 	case string(key) == "state" && (w.within("ltm pool ") || w.within("ltm node ")):
 		switch string(v) {
 		case "up", "down", "checking", "irule-down":
-			// what a monitor found; user-down is somebody's will
+			// what a monitor found; an operator sets user-down
 			w.mark(v, noise)
 		}
 	case !digits(v):

@@ -6,7 +6,7 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// TestOtherForms: forms in which some releases, and some of those who pass files on, write what
+// TestOtherForms: forms in which some releases, and some tools that pass files on, write what
 // others write differently.
 func TestOtherForms(t *testing.T) {
 	for name, c := range map[string]struct {

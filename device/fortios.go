@@ -13,7 +13,9 @@ import (
 //
 // Secrets that the device must be able to read (ENC, private keys) are encrypted with another salt
 // each time they are displayed, so they are noise; one-way hashes of passwords (AK1, SH2, PB2) stay
-// what they are. Sources: Fortinet's CLI references, and files of many releases.
+// what they are.
+//
+// Sources: Fortinet's CLI references, and files of many releases.
 
 var fortiSigns = []sign{
 	{"config system global", 6, nil}, {"config vdom", 5, nil}, {"config global", 5, nil},
@@ -227,7 +229,7 @@ func (w *walk) readFortiSet() (from, opens int) {
 		}
 		if w.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" ||
 			string(w.words) == "set pre-login-banner disable") && w.id.Kind == KindFull {
-			w.id.Kind = KindDefaults // nobody but full-config writes what has its default
+			w.id.Kind = KindDefaults // only full-config writes defaults
 		}
 	case 'i':
 		if w.place == fortiServices && string(key) == "internet-service-id" {

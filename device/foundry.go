@@ -3,8 +3,9 @@ package device
 import "bytes"
 
 // Foundry's IronWare lives on as Brocade's and now Ruckus' FastIron and Extreme's NetIron. Both
-// write lines indented by one blank, and "end" at the end. Sources: the vendors' command
-// references, and configurations of many releases.
+// write lines indented by one blank, and "end" at the end.
+//
+// Sources: the vendors' command references, and configurations of many releases.
 
 var ruckusFastIron = platform{
 	name:   "ruckus_fastiron",

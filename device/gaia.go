@@ -1,8 +1,9 @@
 package device
 
 // Gaia shows its configuration as commands "set ..." and "add ...", below a header of comments that
-// names the machine and who had it shown. Sources: Check Point's administration guides, and files
-// of several releases.
+// names the machine and the user.
+//
+// Sources: Check Point's administration guides, and files of several releases.
 
 var gaia = platform{
 	name: "checkpoint_gaia",

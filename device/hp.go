@@ -5,8 +5,9 @@ import "bytes"
 // HP has two families. ProCurve, now AOS-S of Aruba, writes lines indented by three blanks, with
 // "exit" at the end of a block, under a comment that names the model and the release. Comware, also
 // of H3C and 3Com, writes lines indented by one blank, sections between lines "#", and "return" at
-// the end; lines of the outermost level are often indented too. Sources: HP's command references,
-// and configurations of many releases.
+// the end; lines of the outermost level are often indented too.
+//
+// Sources: HP's command references, and configurations of many releases.
 
 var hpProCurve = platform{
 	name: "hp_procurve",
@@ -92,7 +93,7 @@ func readProCurve(w *walk) {
 func (w *walk) readProCurveHeader() {
 	switch w.words[0] {
 	case ';':
-	case '!': // what somebody's program wrote above
+	case '!': // a backup program wrote it above
 		return
 	default:
 		w.drop()

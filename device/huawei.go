@@ -4,8 +4,9 @@ import "bytes"
 
 // Huawei's VRP writes lines, indented by one blank inside a block, sections between lines "#", and
 // "return" at the end. Its header says when the configuration was changed and saved. Where the
-// terminal is set so, a line with the time stands above. Sources: Huawei's command references, and
-// configurations of many releases.
+// terminal is set so, a line with the time stands above.
+//
+// Sources: Huawei's command references, and configurations of many releases.
 
 var huaweiVRP = platform{
 	name: "huawei_vrp",

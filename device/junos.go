@@ -4,7 +4,7 @@ import "bytes"
 
 // Junos shows its configuration as blocks of braces or as commands "set ...". The host name is the
 // statement host-name directly in "system", or in "system" of a configuration group. Groups re0 and
-// re1 name the two routing engines, so with two names nobody can tell which of them sent the file,
+// re1 name the two routing engines, so with two names it is unknown which of them sent the file,
 // and it has none. A statement that is deactivated has no effect.
 //
 // The header "## Last commit: TIME by NAME" is the only comment that the device writes itself.

@@ -4,7 +4,9 @@ import "bytes"
 
 // Many makers write configurations that look like those of Cisco's IOS: lines, indented inside a
 // block, with "!" between blocks. Those that are known by a sign of their own have a name; the rest
-// is cisco_like. Sources: the makers' command references, and configurations of several releases.
+// is cisco_like.
+//
+// Sources: the makers' command references, and configurations of several releases.
 
 // ciscoLike is what looks like IOS and has no sign of Cisco's own, such as FRRouting and the
 // switches of many makers. It stands before ciscoIOS, which has its signs and more. Nothing is

@@ -2,10 +2,10 @@ package device
 
 import "bytes"
 
-// What the families of indented lines that are not Cisco's share.
+// What the platforms with indented lines share, except Cisco's.
 
-// inBody is where a file's own lines have begun: comments before it are the header, which the
-// device writes. A comment after it may be the operator's.
+// inBody is the part after the header. The device writes the comments of the header; a comment
+// after it may be an operator's.
 const inBody place = 1
 
 // readHeaded is readLines for files with a header of comments: it tells those from what follows. It
@@ -22,7 +22,7 @@ func (w *walk) readHeaded() bool {
 	return true
 }
 
-// title reports whether the line is what a terminal prints above a configuration.
+// title reports whether a terminal prints the line above a configuration.
 func (w *walk) title() bool {
 	for _, t := range []string{"Building configuration", "Building Configuration",
 		"Current configuration", "Current Configuration",
@@ -40,8 +40,8 @@ func (w *walk) heads() bool {
 		!w.quoting
 }
 
-// openText looks whether text begins here that runs over lines up to its first character. Letters
-// and digits delimit nothing: text that begins with one is all on this line.
+// openText opens a text that ends at its first character, if that is not on this line. A text that
+// begins with a letter or digit ends on its line: those are no delimiters.
 func (w *walk) openText(text []byte) {
 	if len(text) > 0 && !alphanumeric(text[0]) {
 		w.openBanner(text)
@@ -52,7 +52,8 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// untilLine reads text that ends with a line of its own, and reports whether the line is such text.
+// untilLine reads a text that ends with a line of its own. It reports whether the line belongs to
+// such a text.
 func (w *walk) untilLine() bool {
 	if w.until == nil {
 		return false
@@ -64,8 +65,8 @@ func (w *walk) untilLine() bool {
 	return true
 }
 
-// manner are words that say how a secret is written or what it is for, and stand between it and the
-// word that announces it.
+// manner are words between an announcing word and its secret. They say how the secret is encrypted
+// or what it is for.
 var manner = map[string]bool{
 	"encrypted": true, "secret-encrypted": true, "cipher": true, "simple": true, "plaintext": true,
 	"ciphertext": true, "hash": true,
@@ -78,7 +79,7 @@ var manner = map[string]bool{
 	"accounting": true, "authentication-mode": true, "hashed": true, "hash2": true,
 }
 
-// lineSecrets are words that announce a secret, and how many words stand between it and them.
+// lineSecrets are words that announce a secret, with the number of words in between.
 var lineSecrets = map[string]int{
 	"password": 0, "passwd": 0, "secret": 0, "key": 0, "key-string": 0, "passphrase": 0,
 	"community": 0, "2c": 0, "auth": 0, "priv": 0,
@@ -96,9 +97,9 @@ var lineSecrets = map[string]int{
 	"community-map": 0, "plain": 0, "hmac-sha256": 0,
 }
 
-// hide marks the secrets of a line: what follows a word that announces one. changes, which may be
-// nil, tells whether a secret is written anew at each display. Where somebody only talks of secrets
-// a word too many is hidden; that is the lesser harm.
+// hide marks the secrets of a line: the values after words that announce them. changes, which may
+// be nil, tells whether the device writes a secret anew at each display. A text that only mentions
+// secrets may lose a word; that is the lesser harm.
 func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool) {
 	if !w.redact && changes == nil || prose[string(field(w.words, 0))] || changes == nil &&
 		w.talks() {

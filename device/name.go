@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// extensions are dropped from a file name to get its stem; what is not listed may be part of a host
-// name (fw1.example.net).
+// extensions are cut off a file name to get its stem. Other endings may be part of a host name
+// (fw1.example.net).
 var extensions = map[string]bool{
 	".conf": true, ".cfg": true, ".config": true, ".txt": true, ".text": true, ".log": true,
 	".bak": true, ".backup": true,
@@ -18,9 +18,9 @@ var extensions = map[string]bool{
 	".boot": true,
 }
 
-// stamp is a stamp anywhere in a stem, as words of its own: a date, a time, a week, or the number
-// of a copy that nobody chose. stampEnd is one at the end, with the counter that may follow it. A
-// number alone is not taken for a counter: sw-1 and sw-2 are two devices.
+// stamp matches a stamp anywhere in a stem, as a word of its own: a date, a time, a week, or the
+// number of an automatic copy. stampEnd matches one at the end, with the counter after it. A
+// number alone is no counter: sw-1 and sw-2 are two devices.
 var stamp, stampEnd = stampExpressions()
 
 func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
@@ -52,8 +52,8 @@ func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
 		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
 		`|\d{1,2}:\d{2}(:\d{2})?` + zone + // 05:15:00
 		`|` + uuid + `(-monitor)?`
-	// monthDay is what IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC, which says
-	// no year: in the middle of a name such words may be anything.
+	// monthDay is the form that IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC.
+	// It has no year, so in the middle of a name such words may mean something else.
 	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
 		`)?([-_. ][a-z]{3,4})?`
 	return regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `)([-_. @)]+|$)`),
@@ -61,10 +61,10 @@ func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
 			`)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)
 }
 
-// confg is what Cisco appends to the host name.
+// confg matches what Cisco appends to the host name.
 var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|running-config|startup-config)$`)
 
-// generic are stems that name no device.
+// generic are stems that don't name a device.
 var generic = map[string]bool{
 	"backup": true, "config": true, "confg": true, "configuration": true, "conf": true, "cfg": true,
 	"running-config": true,
@@ -78,11 +78,11 @@ var generic = map[string]bool{
 	"device": true, "system": true,
 }
 
-// FromFilename takes a file name as it was asked for apart: the directory is the site, the stem
-// names the device. The backslash is a slash; leading slashes, "." and ".." name nothing. The stem
-// is the last element without its extensions and without trailing dates, times, counters after
-// them, and Cisco's "-confg"; it is blank where it is generic ("backup"). Both are printable, as
-// [Text] makes them, and blank over 255 bytes.
+// FromFilename splits a requested file name: the directory is the site, and the stem names the
+// device. A backslash counts as a slash. Leading slashes, "." and ".." are ignored, and a name
+// that ends with a slash is a site alone. The stem is the last element without extensions, dates,
+// times, counters after those, and Cisco's "-confg". It is blank if it is generic ("backup"). Both
+// values are printable, as [Text] makes them, and blank if they have more than 255 bytes.
 func FromFilename(name string) (site, stem string) {
 	var elements []string
 	for e := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
@@ -128,7 +128,7 @@ func trimStem(s string) string {
 	return s
 }
 
-// withoutStamp leaves a stamp in s out, with what parts it from the words on its right.
+// withoutStamp removes the first stamp in s, with the separators around it.
 func withoutStamp(s string) string {
 	at := stamp.FindStringIndex(s)
 	if at == nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // TestNested: a line stands in the blocks around it, also where a block inside of them is one that
-// nobody lists.
+// is not known by name.
 func TestNested(t *testing.T) {
 	const os6 = "!Current Configuration:\n!System Description \"Dell Networking N2048, 6.5.4.1, " +
 		"Linux 4.4\"\n!System Software Version 6.5.4.1\n!\nconfigure\nhostname \"os6\"\n"

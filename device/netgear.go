@@ -3,10 +3,11 @@ package device
 import "bytes"
 
 // FASTPATH, of Broadcom, is what Netgear, Dell, Ubiquiti and others sell under names of their own.
-// It writes lines, not indented; a block ends with "exit". Its header tells who sells it, in a
+// It writes lines, not indented; a block ends with "exit". Its header tells the vendor, in a
 // description of the switch, and how long it has been up. Netgear's smart switches have another
-// form, with a header that names everything, and indentation. Sources: the vendors' command
-// references, and configurations of many releases.
+// form, with a header that names everything, and indentation.
+//
+// Sources: the vendors' command references, and configurations of many releases.
 
 // fastpathSigns are common to all that FASTPATH is sold as.
 var fastpathSigns = []sign{
@@ -191,8 +192,9 @@ var (
 	fastpathNested = []string{"address-family ", "template peer ", "vrf "}
 )
 
-// exitsInside looks ahead how many blocks the block has inside, most of which nobody lists: its own
-// "exit" is the last one before the next block begins, but for that of "configure" at the end.
+// exitsInside counts the blocks inside the block that the line opens, of which few are known by
+// name. The block's own "exit" is the last one before the next known block begins; at the end of
+// the file, "configure" has one more.
 func (w *walk) exitsInside() int {
 	exits, last := 0, true
 	for ahead := w.text[w.next:max(w.end, w.next)]; len(ahead) > 0; {
@@ -216,8 +218,8 @@ func (w *walk) exitsInside() int {
 	return max(exits-1, 0)
 }
 
-// exitFastpath closes what an "exit" ends: a block that is listed, or one that nobody lists inside
-// of it.
+// exitFastpath closes the block that an "exit" ends: a known one, or one inside it that is not
+// known by name.
 func (w *walk) exitFastpath() {
 	listed := false
 	for _, head := range fastpathNested {

@@ -3,8 +3,9 @@ package device
 import "bytes"
 
 // NetScaler saves commands, below a line with its release and one with the time of saving. The host
-// name is "set ns hostName", which is absent until somebody sets it. Sources: Citrix's command
-// reference, and files of several releases.
+// name is "set ns hostName", which is absent until an operator sets it.
+//
+// Sources: Citrix's command reference, and files of several releases.
 
 var netScaler = platform{
 	name: "netscaler",
@@ -66,7 +67,7 @@ func (w *walk) netScalerUser() {
 			w.mark(word, secret)
 		}
 	}
-	for b := w.words; len(b) > 0; { // what stands before it is encrypted, whatever it is
+	for b := w.words; len(b) > 0; { // the value before it is encrypted
 		before, after, ok := bytes.Cut(b, []byte(" -encrypted"))
 		if n := bytes.LastIndexByte(before, ' ') + 1; ok && len(before) > n && before[n] != '-' {
 			w.mark(before[n:], secret)

@@ -5,8 +5,9 @@ import "bytes"
 // Nokia's SR OS writes one of two forms. The classic one is lines indented by four blanks inside a
 // block, with "exit" at its end and "exit all" at the end of all; MD-CLI writes braces. Both stand
 // between comments that say when they were written. The name is in the block system of the block
-// configure; nearly every other block has names too. Sources: Nokia's CLI guides, and
-// configurations of releases 8 to 25.
+// configure; nearly every other block has names too.
+//
+// Sources: Nokia's CLI guides, and configurations of releases 8 to 25.
 
 var nokiaSROS = platform{
 	name: "nokia_sros",

@@ -4,8 +4,9 @@ import "bytes"
 
 // OpenWrt keeps its configuration in files of sections, "config TYPE 'NAME'" with lines "option KEY
 // 'VALUE'" and "list KEY 'VALUE'" below. "uci export" writes them all, each under "package NAME".
-// The host name is an option of a section "system". Sources: OpenWrt's documentation of UCI, and
-// exports of several releases.
+// The host name is an option of a section "system".
+//
+// Sources: OpenWrt's documentation of UCI, and exports of several releases.
 
 var openWrt = platform{
 	name: "openwrt",

@@ -11,7 +11,7 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// TestChanges: what somebody changed is another configuration, however it looks.
+// TestChanges: what an operator changed is another configuration, however it looks.
 func TestChanges(t *testing.T) {
 	for _, c := range []struct{ file, what, from, to string }{
 		{"fortinet.conf", "a hash SH2", "SH2hash", "SH2other"},
@@ -80,7 +80,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestNames: the host name is what stands where the platform keeps it.
+// TestNames: the host name is the value in the place where the platform keeps it.
 func TestNames(t *testing.T) {
 	forti, ios := "#config-version=FG100F-7.4.8-FW-build2795-250523:opmode=0\n",
 		"version 15.2\nboot-start-marker\n"

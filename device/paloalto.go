@@ -4,8 +4,9 @@ import "bytes"
 
 // PAN-OS saves its configuration as XML; its command line shows it as blocks of braces or as
 // commands "set ...". The host name is deviceconfig/system/hostname of the device itself. Templates
-// of Panorama hold the same path deeper, for other devices. Sources: Palo Alto's CLI and API
-// references, and files of several releases.
+// of Panorama hold the same path deeper, for other devices.
+//
+// Sources: Palo Alto's CLI and API references, and files of several releases.
 
 var panOS = platform{
 	name: "paloalto_panos",

@@ -13,15 +13,15 @@ type sign struct {
 }
 
 const (
-	// headBytes and tailBytes are what recognition looks at: where files say what they are, and
-	// enough lines of those that don't.
+	// headBytes and tailBytes bound the part of a file that recognition looks at. Files name their
+	// platform in the head, or have enough typical lines in these parts.
 	headBytes = 64 << 10
 	tailBytes = 4 << 10
-	// enough is the sum of weights from which on a platform is taken, if two signs or more make it
-	// up. A single sign must weigh alone.
+	// A platform needs the weight enough, if at least two signs make it up, or alone, if a single
+	// sign does.
 	enough = 4
 	alone  = 6
-	// sure is the sum from which on nothing more is looked at, if the next platform has ahead less.
+	// Recognition ends early when a platform has the weight sure and leads the next one by ahead.
 	sure  = 20
 	ahead = 10
 )
@@ -73,7 +73,7 @@ func (s *sign) opens(line []byte) bool {
 
 func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
-// A recogniser adds up what the lines of a text say.
+// A recogniser adds up the weights of the signs in a text.
 type recogniser struct {
 	seen  []bool // by number of the sign
 	score []int  // by platform
@@ -95,7 +95,7 @@ func recognise(text []byte) *platform {
 	return nil
 }
 
-// look reads lines, and reports whether it stopped because there is no doubt any more.
+// look reads lines. It reports whether it ended early because the platform is sure.
 func (r *recogniser) look(part []byte) bool {
 	for len(part) > 0 {
 		line := part
@@ -149,12 +149,12 @@ func (r *recogniser) best() (best, next int) {
 	return best, next
 }
 
-// maxPrompt is among how many lines from the start there may be echoes of commands, blank ones
-// counted.
+// maxPrompt is the number of lines at the start, with blank ones, in which echoes of commands are
+// looked for.
 const maxPrompt = 8
 
-// echoed reports whether a line is what a terminal session shows before a configuration: a prompt
-// with the command that asks for it.
+// echoed reports whether a line is the head of a terminal session: a prompt with the command that
+// shows the configuration.
 func echoed(line []byte) bool {
 	n := bytes.IndexAny(line, "#>$")
 	if n <= 0 || n > 80 || !promptHead(line[:n]) {
@@ -202,8 +202,8 @@ func promptHead(b []byte) bool {
 	return len(b) > 0
 }
 
-// lastLine returns where the last line that is neither blank nor a prompt ends: of a terminal
-// session, the prompt after the configuration is no part of it.
+// lastLine returns the end of the last line that is neither blank nor a prompt. The prompt after a
+// configuration in a terminal session is not part of it.
 func lastLine(text []byte) int {
 	end := len(text)
 	for range maxPrompt {
@@ -218,7 +218,7 @@ func lastLine(text []byte) int {
 	return len(bytes.TrimRight(text[:end], " \t\r\n"))
 }
 
-// prompted reports whether a line is a prompt with nothing after it but a word that leaves.
+// prompted reports whether a line is a prompt, alone or with a word that ends the session.
 func prompted(line []byte) bool {
 	n := bytes.LastIndexAny(line, "#>$")
 	if n <= 0 || !promptHead(line[:n]) || bytes.HasPrefix(line, []byte("#")) {

@@ -375,7 +375,7 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"\"\" ''")
 
 // hideSpoken marks what commands that many families share say without a word of its own for it: the
-// communities of those who get traps, the authentication of redundant gateways, the keys of OSPFv3
+// communities of trap receivers, the authentication of redundant gateways, the keys of OSPFv3
 // (RFC 4552).
 func (w *walk) hideSpoken() {
 	if w.quoting || w.inside {

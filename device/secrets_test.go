@@ -7,7 +7,7 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 )
 
-// planted is what stands in the place of every secret of TestPlanted.
+// planted replaces every secret of TestPlanted.
 const planted = "5eEdl1nG"
 
 // plants are lines of each platform's with a secret, "@" here, in a place where one can stand. They

@@ -3,8 +3,9 @@ package device
 import "bytes"
 
 // SONiC keeps its configuration in one JSON object, config_db.json, of a table a key. The device
-// says who it is in DEVICE_METADATA. Sources: SONiC's documentation of its configuration, and files
-// of several releases.
+// says who it is in DEVICE_METADATA.
+//
+// Sources: SONiC's documentation of its configuration, and files of several releases.
 
 var sonic = platform{
 	name: "sonic",

@@ -6,8 +6,10 @@ import (
 )
 
 // SonicOS exports its settings as pairs KEY=VALUE joined by "&", in base64, and its command line
-// shows them as indented blocks. The host name is the firewall's name. Sources: SonicWall's
-// administration guides and command references, and what is known of the files' form.
+// shows them as indented blocks. The host name is the firewall's name.
+//
+// Sources: SonicWall's administration guides and command references, and what is known of the
+// files' form.
 
 var sonicWall = platform{
 	name: "sonicwall",

@@ -4,8 +4,9 @@ import "bytes"
 
 // VyOS and EdgeOS have Vyatta's form: blocks of braces in the saved file, commands "set ..." in an
 // export. The host name is the setting host-name directly in "system". The saved file ends with
-// comments that say which release wrote it. Sources: the documentation of VyOS and EdgeOS, and
-// files of many releases.
+// comments that say which release wrote it.
+//
+// Sources: the documentation of VyOS and EdgeOS, and files of many releases.
 
 // vyattaSigns are what both have.
 var vyattaSigns = []sign{

@@ -8,26 +8,27 @@ import (
 	"strings"
 )
 
-// A platform is a form of configuration: how to know it, and how to read it line by line.
+// A platform is a form of configuration: the signs by which it is recognised, and how it is read
+// line by line.
 type platform struct {
 	name  string // Netmiko's, where it has one
 	signs []sign // how its lines begin
 	// family are signs that the platform shares with others of its kind.
 	family []sign
-	// read reads one line (w.line, w.words): it keeps track of blocks, notes what the line says
-	// about the device, and marks noise and secrets. It is called for every line but blank ones and
+	// read reads one line (w.line, w.words). It keeps track of blocks, takes the identity from the
+	// line, and marks noise and secrets. It is called for every line except blank ones and
 	// prompts.
 	read func(w *walk)
-	// whole reports at the end whether the file ends as it should; nil where the platform has no
-	// sign of it.
+	// whole reports, after the last line, whether the file ends as the platform ends files. It is
+	// nil if the platform has no sign of an end.
 	whole func(w *walk) bool
-	// cut reports whether a file that isn't whole is cut off for certain, and doesn't merely lack
-	// the end that its platform writes; nil where what isn't whole is cut.
+	// cut reports whether an incomplete file is certainly cut off, and doesn't merely lack its
+	// usual end. It is nil if every incomplete file of the platform is cut off.
 	cut func(w *walk) bool
 }
 
 // maxDepth bounds the blocks that are kept of a path. Real configurations have a dozen levels at
-// most; what a hostile one has more is counted and not kept.
+// most. Deeper levels of a hostile one are counted and not kept.
 const maxDepth = 64
 
 // maxHeader bounds what is shown of the line that opened a block, in bytes.
@@ -45,7 +46,7 @@ type markKind uint8
 
 const (
 	noise  markKind = 1 << iota // changes by itself
-	secret                      // not for everybody's eyes
+	secret                      // hidden from readers
 )
 
 type mark struct {
@@ -53,12 +54,12 @@ type mark struct {
 	kind     markKind
 }
 
-// place is where in a configuration a line stands, as its platform counts the places it knows; 0 is
-// any other.
+// place is a platform's number for the part of a configuration that a line is in. 0 is any part
+// without a meaning.
 type place uint8
 
-// walk goes through a configuration, line by line. Everything that a platform's read may look at
-// and set is here.
+// walk iterates over the lines of a configuration. It holds everything that a platform's read may
+// look at and set.
 type walk struct {
 	platform *platform
 	text     []byte
@@ -93,7 +94,7 @@ type walk struct {
 	held     []byte
 	xml      xmlScan // of platforms that write XML
 
-	brief  bool     // nobody asks for noise and secrets, which needn't be marked
+	brief  bool     // noise and secrets needn't be marked
 	redact bool     // secrets are to be marked
 	sealed bool     // a private key goes on, where they are
 	shown  [][]byte // of the path, what differs from its headers: they hold no secrets
@@ -125,7 +126,7 @@ func unpadded(text []byte) []byte {
 	return text
 }
 
-// plain is what no platform recognises.
+// plain is the platform of configurations that no other platform recognises.
 var plain = platform{read: func(*walk) {}}
 
 func (w *walk) run() {
@@ -219,10 +220,10 @@ func (w *walk) has(prefix string) bool {
 	return len(w.words) >= len(prefix) && string(w.words[:len(prefix)]) == prefix
 }
 
-// top reports whether the line stands in no block.
+// top reports whether the line is in no block.
 func (w *walk) top() bool { return w.depth == 0 }
 
-// in reports whether the line stands in just these blocks.
+// in reports whether the line is in exactly these blocks.
 func (w *walk) in(headers ...string) bool {
 	if w.depth != len(headers) || w.depth != len(w.path) {
 		return false
@@ -250,8 +251,8 @@ func (w *walk) parent() []byte {
 	return w.path[len(w.path)-1].header
 }
 
-// push opens a block; the line that opens it stands outside of it, so this comes after everything
-// else about the line.
+// push opens a block. The line that opens it is outside of it, so push is the last step of reading
+// that line.
 func (w *walk) push(header []byte, indent int) {
 	if w.depth == len(w.path) && w.depth < maxDepth {
 		w.path = append(w.path, block{header, indent, w.number})
@@ -271,8 +272,8 @@ func (w *walk) pop() bool {
 	return true
 }
 
-// indented keeps track of blocks that only indentation makes: a line stands in those lines above
-// that are indented less.
+// indented keeps track of blocks that only indentation makes: a line is in the lines above it that
+// are indented less.
 func (w *walk) indented() {
 	for len(w.path) > 0 && w.path[len(w.path)-1].indent >= w.indent {
 		w.pop()
@@ -280,7 +281,7 @@ func (w *walk) indented() {
 	w.depth = len(w.path) // beyond maxDepth the deepest block stands for all below it
 }
 
-// opens makes the line the head of what is indented more.
+// opens makes the line the head of a block of the lines that are indented more.
 func (w *walk) opens() {
 	if len(w.path) < maxDepth {
 		w.push(w.words, w.indent)
@@ -299,10 +300,10 @@ func (w *walk) mark(part []byte, kind markKind) {
 	w.marks = append(w.marks, mark{from, from + len(part), kind})
 }
 
-// setName takes a host name, if the configuration didn't say one before.
+// setName keeps the first host name of a configuration.
 func (w *walk) setName(name []byte) { set(&w.id.Name, name) }
 
-// set takes what a configuration says first.
+// set keeps the first value that a configuration has for a field.
 func set(field *string, v []byte) {
 	if *field == "" && len(v) > 0 && len(v) <= 4*maxValue {
 		*field = string(v)
@@ -314,7 +315,8 @@ func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
 	return w.maskedPart(b, w.line, kind, marker)
 }
 
-// maskedPart is masked for a part of the line. Of marks that overlap all is replaced.
+// maskedPart is masked for a part of the line. Where marks overlap, everything that they cover is
+// replaced.
 func (w *walk) maskedPart(b, part []byte, kind markKind, marker string) []byte {
 	at := cap(w.line) - cap(part)
 	end := at + len(part)
@@ -331,7 +333,7 @@ func (w *walk) maskedPart(b, part []byte, kind markKind, marker string) []byte {
 	return append(b, w.line[at:end]...)
 }
 
-// hideURLs marks the passwords in URLs, "ftp://user:password@host", which stand anywhere.
+// hideURLs marks the passwords in URLs, "ftp://user:password@host", anywhere in a line.
 func (w *walk) hideURLs() {
 	for rest := w.line; ; {
 		_, after, ok := bytes.Cut(rest, []byte("://"))
@@ -356,7 +358,7 @@ func (w *walk) hideURLs() {
 	}
 }
 
-// pathStrings returns the blocks around the line, of which those that it opens itself are none.
+// pathStrings returns the blocks around the line, without those that the line itself opens.
 func (w *walk) pathStrings() []string {
 	path := w.path
 	for len(path) > 0 && path[len(path)-1].number == w.number {
@@ -375,9 +377,9 @@ func (w *walk) pathStrings() []string {
 	return out
 }
 
-// hasher hashes the significant form of a configuration. What lies in the text as it is hashed,
-// line after line, is hashed from there, and the rest is gathered, since a hash takes small pieces
-// slowly.
+// hasher hashes the significant form of a configuration. Consecutive lines without noise are
+// hashed in one piece. Other pieces are gathered in a buffer first, since hashing small pieces is
+// slow.
 type hasher struct {
 	sum      hash.Hash
 	from, to int // lines of the text that are not hashed yet

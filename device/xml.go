@@ -76,7 +76,7 @@ func (w *walk) readXML(on func(w *walk, event xmlEvent, part []byte)) {
 		case xmlAttribute:
 			n := bytes.IndexByte(b, x.quote)
 			if n < 0 {
-				return // a value over lines is nobody's
+				return // a value over lines is no identity
 			}
 			w.endAttribute(b[:n], on)
 			x.state, b = xmlTag, b[n+1:]
