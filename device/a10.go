@@ -19,7 +19,7 @@ var a10ACOS = platform{
 		{"multi-config enable", 3, nothing}, {"health monitor ", 3, nil}, {"vrrp-a ", 3, nil},
 		{"!Current config commit point ", 8, nil}, {"ip nat pool ", 1, nil},
 	},
-	read: readACOS, whole: func(w *walk) bool { return w.closed && w.until == nil },
+	read: readACOS, whole: func(w *walk) bool { return w.lines.closed && w.until == nil },
 	cut: quoting,
 }
 
@@ -41,7 +41,7 @@ func readACOS(w *walk) {
 				w.openText(text)
 			}
 		}
-		w.closed = string(w.words) == "end"
+		w.lines.closed = string(w.words) == "end"
 	}
 	w.hide(lineSecrets, nil)
 	w.opens()

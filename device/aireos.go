@@ -22,29 +22,31 @@ var ciscoAireOS = platform{
 		{"auth-list ap-policy ", 5, nil}, {"sysname ", 1, nil}, {"rf-profile create ", 5, nil},
 		{"rogue detection ", 3, nil}, {"network rf-network-name ", 5, nil},
 	},
-	read: readAireOS, whole: func(w *walk) bool { return !w.torn },
+	read: readAireOS, whole: func(w *walk) bool { return !w.aire.torn },
 }
 
-// aireHead is where a file that the controller sent itself says what state it is in, before the
-// first command.
-const aireHead = inBody + 1
+// aireState is what a file that the controller sent itself remembers from line to line.
+type aireState struct {
+	head bool // it says what state the controller is in, before the first command
+	torn bool // its last comment is still to come
+}
 
 func readAireOS(w *walk) {
 	if v, ok := w.after("# WLC Config Begin <"); ok {
 		w.mark(v, noise) // the time
-		w.place, w.torn = aireHead, true
+		w.aire.head, w.aire.torn = true, true
 		return
 	}
 	if v, ok := w.after("# WLC Config End <"); ok {
 		w.mark(v, noise)
-		w.torn = false
+		w.aire.torn = false
 		return
 	}
 	if w.words[0] == '!' || w.words[0] == '#' {
 		w.readAireComment()
 		return
 	}
-	w.place = inBody
+	w.aire.head = false
 	command := bytes.TrimPrefix(w.words, []byte("config "))
 	if v, ok := bytes.CutPrefix(command, []byte("sysname ")); ok {
 		w.setWord(v)
@@ -96,7 +98,7 @@ func (w *walk) readAireComment() {
 		}
 	} else if v, ok := bytes.CutPrefix(v, []byte("Product Version:")); ok {
 		set(&w.id.OSVersion, bytes.TrimLeft(v, " "))
-	} else if w.place == aireHead {
+	} else if w.aire.head {
 		w.drop()
 	}
 }

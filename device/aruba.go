@@ -25,7 +25,7 @@ var arubaCX = platform{
 	},
 	read: readAOSCX,
 	whole: func(w *walk) bool {
-		return w.until == nil && (w.place != cxJSON || w.depth == 0 && w.closed && !w.torn)
+		return w.until == nil && (!w.json.begun || w.depth == 0 && w.json.closed && !w.json.torn)
 	},
 }
 
@@ -64,15 +64,19 @@ func instantNumber(v []byte) bool {
 	return i > 0 && len(v) < 40 && dotted(string(v[:i])) && dotted(string(v[i+1:]))
 }
 
-// cxJSON is where a line of AOS-CX is JSON.
-const cxJSON place = inBody + 1
+// jsonState is what a file of JSON remembers from line to line.
+type jsonState struct {
+	begun  bool // the file is JSON, of a platform that has another form, too
+	closed bool // the outermost brace is closed
+	torn   bool // more follows that
+}
 
 func readAOSCX(w *walk) {
 	if w.untilLine() {
 		return
 	}
-	if w.place == cxJSON || w.last == nil && w.words[0] == '{' {
-		w.place = cxJSON
+	if w.json.begun || w.last == nil && w.words[0] == '{' {
+		w.json.begun = true
 		if v, ok := w.after(`"hostname": `); ok && w.in("System") {
 			set(&w.id.Name, []byte(unquote(v)))
 		}
@@ -99,8 +103,8 @@ func readAOSCX(w *walk) {
 // on one line it is one line, from which nothing is taken.
 func (w *walk) readJSON() {
 	b := bytes.TrimRight(w.words, ",")
-	if w.closed || len(b) == 0 {
-		w.torn = true
+	if w.json.closed || len(b) == 0 {
+		w.json.torn = true
 		return
 	}
 	switch b[len(b)-1] {
@@ -112,9 +116,9 @@ func (w *walk) readJSON() {
 		return
 	case '}', ']':
 		if len(b) == 1 {
-			w.closed = !w.pop()
+			w.json.closed = !w.pop()
 		} else if w.last == nil && b[0] == '{' {
-			w.closed = true
+			w.json.closed = true
 		}
 		return
 	}

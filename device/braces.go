@@ -13,12 +13,20 @@ type braceForm struct {
 	slash   bool // a line that begins with "//" is a comment, and "/*" begins one
 }
 
-// Where a file of this form is at the beginning of a line, in walk.state.
+// braceState is what a file of this form remembers from line to line.
+type braceState struct {
+	text braceText
+	torn bool // a brace was closed that nothing opened
+}
+
+// braceText says what the line begins inside of.
+type braceText uint8
+
 const (
-	bracePlain   = iota
-	braceQuoted  // in a string that runs over lines
-	braceComment // in a comment that does
-	braceRaw     // in code of another language, of which the platform finds the end
+	bracePlain   braceText = iota
+	braceQuoted            // in a string that runs over lines
+	braceComment           // in a comment that does
+	braceRaw               // in code of another language, of which the platform finds the end
 )
 
 // braceKind is what a line is, as its blocks go.
@@ -35,8 +43,8 @@ const (
 // comments and without the brace that opens. What it opens is left to push, since its head stands
 // outside of it.
 func (w *walk) braces(form braceForm) (braceKind, []byte) {
-	quoted := w.state == braceQuoted
-	w.inside = w.state != bracePlain
+	quoted := w.brace.text == braceQuoted
+	w.inside = w.brace.text != bracePlain
 	words, bare := w.significant(form)
 	if len(words) == 0 {
 		return braceNothing, nil
@@ -45,7 +53,7 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	if words[0] == '}' && !quoted {
 		for len(words) > 0 && words[0] == '}' {
 			if !w.pop() {
-				w.torn = true
+				w.brace.torn = true
 			}
 			words = bytes.TrimLeft(words[1:], " \t;")
 		}
@@ -71,7 +79,7 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 // swallow the rest of the file.
 func (w *walk) significant(form braceForm) (words []byte, bare bool) {
 	b := w.words
-	if form.slash && w.state == bracePlain && bytes.HasPrefix(b, []byte("//")) {
+	if form.slash && w.brace.text == bracePlain && bytes.HasPrefix(b, []byte("//")) {
 		return nil, false
 	}
 	first, last, i := -1, 0, 0
@@ -79,29 +87,29 @@ scan:
 	for i < len(b) {
 		c := b[i]
 		switch {
-		case w.state == braceComment:
+		case w.brace.text == braceComment:
 			end := bytes.Index(b[i:], []byte("*/"))
 			if end < 0 {
 				break scan
 			}
 			i += end + 2
-			w.state = bracePlain
+			w.brace.text = bracePlain
 			continue
-		case w.state == braceQuoted:
+		case w.brace.text == braceQuoted:
 			if c == '\\' {
 				i++
 			} else if c == '"' && (i+1 >= len(b) ||
 				bytes.IndexByte([]byte(" \t;])},"), b[i+1]) >= 0) {
-				w.state = bracePlain
+				w.brace.text = bracePlain
 			}
 			bare = false
 		case c == ' ' || c == '\t':
 			i++
 			continue
 		case c == '"' && (i == 0 || bytes.IndexByte([]byte(" \t[({,="), b[i-1]) >= 0):
-			w.state, bare = braceQuoted, false
+			w.brace.text, bare = braceQuoted, false
 		case form.slash && c == '/' && i+1 < len(b) && b[i+1] == '*' && (i == 0 || blank(b[i-1])):
-			w.state = braceComment
+			w.brace.text = braceComment
 			i += 2
 			continue
 		case form.hash && c == '#' && (i == 0 || blank(b[i-1])):
@@ -115,8 +123,8 @@ scan:
 		i++
 		last = min(i, len(b))
 	}
-	if w.state == braceQuoted && !form.strings {
-		w.state = bracePlain // a string that nothing closes
+	if w.brace.text == braceQuoted && !form.strings {
+		w.brace.text = bracePlain // a string that nothing closes
 	}
 	if first < 0 {
 		return nil, false
@@ -124,13 +132,16 @@ scan:
 	return b[first:last], bare
 }
 
+// unclosed is the open of the platforms of this form.
+func unclosed(w *walk) bool { return w.brace.text != bracePlain }
+
 // balanced is the whole of the platforms of this form: every block, string and comment is closed.
-func balanced(w *walk) bool { return w.depth == 0 && !w.torn && w.state == bracePlain }
+func balanced(w *walk) bool { return w.depth == 0 && !w.brace.torn && w.brace.text == bracePlain }
 
 // stray reports whether a line is what a terminal shows around a configuration of this form, such
 // as [edit] or {master:0}.
 func (w *walk) stray() bool {
-	if w.state != bracePlain || !w.top() || w.indent > 0 {
+	if w.brace.text != bracePlain || !w.top() || w.indent > 0 {
 		return false
 	}
 	b := w.words

@@ -33,9 +33,6 @@ func rootElement(tag string) func([]byte) bool {
 	return func(rest []byte) bool { return bytes.Contains(rest[:min(len(rest), 300)], []byte(tag)) }
 }
 
-// Whether the <created> of the element was written by the system itself, in walk.place.
-const senseAuto place = 1
-
 func readSense(w *walk) {
 	from := w.senseExtra() || w.beginsExtra()
 	w.readXML(onSense)
@@ -45,8 +42,8 @@ func readSense(w *walk) {
 	}
 }
 
-// senseExtras are parts of a backup that are data of the running system: graphs, leases, and sessions of
-// logged in to a portal.
+// senseExtras are parts of a backup that are data of the running system: graphs, leases, and
+// sessions of logged in to a portal.
 var senseExtras = []string{"rrddata", "dhcpddata", "dhcpd6data", "dhcpdv6data", "captiveportaldata",
 	"voucherdata"}
 
@@ -77,9 +74,9 @@ func onSense(w *walk, event xmlEvent, part []byte) {
 	switch event {
 	case xmlOnOpen:
 		if string(x.element(0)) == "created" {
-			w.place = 0
+			w.senseAuto = false
 			if w.automatic(part) {
-				w.place = senseAuto
+				w.senseAuto = true
 			}
 		}
 	case xmlOnText:
@@ -107,7 +104,7 @@ func (w *walk) readSenseText(part []byte) {
 	case x.depth >= 2 && string(x.open[1].name) == "revision", w.senseExtra(),
 		x.depth == 2 && string(x.open[1].name) == "lastchange",
 		x.depth > 2 && string(x.open[x.depth-1].name) == "last_rule_upd_time",
-		w.place == senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":
+		w.senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":
 		w.mark(part, noise)
 	case w.redact && (senseSecrets[string(x.element(0))] || senseNotice[string(x.element(1))] &&
 		string(x.element(0)) == "api" || x.secretElement()):
@@ -118,7 +115,7 @@ func (w *walk) readSenseText(part []byte) {
 // automatic looks ahead whether a <created> block names the system itself as its author. Such a
 // block is short, and so is what is looked at.
 func (w *walk) automatic(name []byte) bool {
-	at := cap(w.text) - cap(name)
+	at := offset(w.text, name)
 	ahead := w.text[at:min(len(w.text), at+300)]
 	if end := bytes.Index(ahead, []byte("</created>")); end >= 0 {
 		ahead = ahead[:end]

@@ -472,17 +472,17 @@ func (w *walk) readASAComment() {
 		set(&w.id.ExportedBy, field(v, 2))
 		w.drop()
 	case string(v) == "Saved":
-		w.closed = false // another configuration begins
+		w.lines.closed = false // another configuration begins
 		w.drop()
 	case len(v) == 0:
 		w.drop()
 	case string(v) == "end":
-		w.closed = true
+		w.lines.closed = true
 	}
 }
 
 // wholeASA: lines of ASDM may follow the end, "asdm image" and "no asdm history enable".
-func wholeASA(w *walk) bool { return w.closed }
+func wholeASA(w *walk) bool { return w.lines.closed }
 
 // readCatOS reads lines "set ...", which know no blocks.
 func readCatOS(w *walk) {
@@ -539,8 +539,11 @@ func vxSecret(key []byte) bool {
 	return false
 }
 
+// smbHeader is what the next line of the header says.
+type smbHeader uint8
+
 const (
-	smbName place = iota + 1
+	smbName smbHeader = iota + 1
 	smbVersion
 )
 
@@ -548,15 +551,15 @@ const (
 func readSMB(w *walk) {
 	switch {
 	case string(w.words) == "config-file-header" && w.number <= maxPrompt+1:
-		w.place = smbName
+		w.smb = smbName
 		return
-	case w.place == smbName:
+	case w.smb == smbName:
 		w.setName(w.words)
-		w.place = smbVersion
+		w.smb = smbVersion
 		return
-	case w.place == smbVersion:
+	case w.smb == smbVersion:
 		set(&w.id.OSVersion, bytes.TrimPrefix(field(w.words, 0), []byte("v")))
-		w.place = 0
+		w.smb = 0
 		return
 	}
 	if !w.readLines() {

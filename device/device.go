@@ -85,6 +85,8 @@ var platforms = []*platform{
 	&netgearProSafe, &edgeSwitch, &ruckusFastIron, &extremeNetIron, &a10ACOS, &nokiaSROS,
 	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia,
 	&netScaler, &openWrt, &sonic, &routerOS, &sonicWall, &airOS,
+	&cdataOLT, &maipuOS, &brocadeNOS, &extremeSLX, &tplinkJetStream, &ocNOS, &mlnxOS, &fabricOS,
+	&apcAOS,
 }
 
 // Identify returns what a configuration says about its device. A configuration that no platform

@@ -20,9 +20,6 @@ var dLink = platform{
 	read: readDLink,
 }
 
-// dLinkAccount is below "create account", where the password stands twice, in lines of its own.
-const dLinkAccount place = 1
-
 func readDLink(w *walk) {
 	if w.words[0] == '#' {
 		v, _ := w.after("#")
@@ -36,15 +33,13 @@ func readDLink(w *walk) {
 	if v, ok := w.after("config snmp system_name "); ok {
 		w.setName(unquoted(v))
 	}
-	account := w.place == dLinkAccount
-	w.place = 0
-	if w.has("create account ") || account && bytes.IndexByte(w.words, ' ') < 0 {
-		w.place = dLinkAccount
-	}
+	// Below "create account" the password stands twice, in lines of its own.
+	account := w.dlinkAccount
+	w.dlinkAccount = w.has("create account ") || account && bytes.IndexByte(w.words, ' ') < 0
 	if !w.redact {
 		return
 	}
-	if account && w.place == dLinkAccount && !w.has("create ") {
+	if account && w.dlinkAccount && !w.has("create ") {
 		w.mark(w.words, secret)
 	} else if w.has("create snmp community ") {
 		w.mark(field(w.words, 3), secret)

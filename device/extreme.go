@@ -27,13 +27,11 @@ func moduleConfiguration(rest []byte) bool {
 	return bytes.HasSuffix(rest, []byte(" configuration."))
 }
 
-const xosXML place = 1
-
 func readXOS(w *walk) {
-	if w.place == 0 && w.last == nil && w.words[0] == '<' {
-		w.place = xosXML
+	if w.last == nil && w.words[0] == '<' {
+		w.xosXML = true
 	}
-	if w.place == xosXML {
+	if w.xosXML {
 		w.readXML(onXOS)
 		w.finishXML()
 		return
@@ -129,7 +127,7 @@ func onXOS(w *walk, event xmlEvent, part []byte) {
 	}
 }
 
-func wholeXOS(w *walk) bool { return w.place != xosXML || wholeXML(w) }
+func wholeXOS(w *walk) bool { return !w.xosXML || wholeXML(w) }
 
 var xosSecrets = map[string]bool{
 	"encrypted": true, "password": true, "secret": true, "shared-secret": true, "community": true,

@@ -28,14 +28,17 @@ var f5TMSH = platform{
 		{"asm policy ", 3, nil}, {"gtm wideip ", 4, nil}, {"gtm server ", 4, nil},
 		{"gtm datacenter ", 4, nil}, {"security firewall ", 3, nil},
 	},
-	read: readTMSH, whole: balanced,
+	read: readTMSH, open: unclosed, whole: balanced,
 }
 
 var tmshBraces = braceForm{strings: true}
 
+// tmshPlace is the object that a line stands in, of those that hold something of interest.
+type tmshPlace uint8
+
 const (
-	tmshSelf  place = iota + 1 // the cm device that the file is of
-	tmshOther                  // another one
+	tmshSelf  tmshPlace = iota + 1 // the cm device that the file is of
+	tmshOther                      // another one
 	// a sys db variable that holds when the configuration was changed
 	tmshConfigTime
 )
@@ -50,17 +53,17 @@ var tmshModules = map[string]bool{
 
 func readTMSH(w *walk) {
 	if len(w.words) > 0 && w.words[0] == '}' && w.indent == 0 &&
-		(w.state == bracePlain || w.objectNext()) {
+		(w.brace.text == bracePlain || w.objectNext()) {
 		for w.depth > 0 {
 			w.pop()
 		}
-		w.state, w.place = bracePlain, 0
+		w.brace.text, w.tmsh = bracePlain, 0
 		return
 	}
-	if w.state == braceRaw {
+	if w.brace.text == braceRaw {
 		return
 	}
-	if w.state == bracePlain && w.top() && bytes.Contains(w.words[:min(len(w.words), 200)],
+	if w.brace.text == bracePlain && w.top() && bytes.Contains(w.words[:min(len(w.words), 200)],
 		[]byte("(tmos)#")) {
 		w.drop() // a prompt with the state of the cluster in it
 		return
@@ -98,35 +101,35 @@ func (w *walk) objectNext() bool {
 
 // openTMSHObject looks what object begins.
 func (w *walk) openTMSHObject(head []byte) {
-	w.place = 0
+	w.tmsh = 0
 	switch string(field(head, 0)) {
 	case "ltm", "gtm":
 		if string(field(head, 1)) == "rule" {
-			w.state = braceRaw
+			w.brace.text = braceRaw
 		}
 	case "pem":
 		if string(field(head, 1)) == "irule" {
-			w.state = braceRaw
+			w.brace.text = braceRaw
 		}
 	case "cli":
 		if string(field(head, 1)) == "script" {
-			w.state = braceRaw
+			w.brace.text = braceRaw
 		}
 	case "cm":
 		if string(field(head, 1)) == "device" {
-			w.place = tmshOther
+			w.tmsh = tmshOther
 			if w.indent == 0 && w.isSelf() {
-				w.place = tmshSelf
+				w.tmsh = tmshSelf
 			}
 		}
 	case "sys":
 		switch string(rest(head, 1)) {
 		case "db configsync.localconfigtime", "db gtm.configtime", "db ltm.configtime":
-			w.place = tmshConfigTime
+			w.tmsh = tmshConfigTime
 		}
 		if bytes.HasPrefix(head, []byte("sys application template ")) ||
 			bytes.HasPrefix(head, []byte("sys icall script ")) {
-			w.state = braceRaw
+			w.brace.text = braceRaw
 		}
 	}
 }
@@ -163,11 +166,11 @@ func (w *walk) readTMSHSetting(b []byte) {
 		return
 	}
 	switch {
-	case w.place == tmshSelf && w.depth == 1:
+	case w.tmsh == tmshSelf && w.depth == 1:
 		w.readTMSHDevice(string(key), v)
-	case w.place == tmshOther && w.depth == 1 && string(key) == "failover-state":
+	case w.tmsh == tmshOther && w.depth == 1 && string(key) == "failover-state":
 		w.mark(v, noise)
-	case w.place == tmshConfigTime && string(key) == "value":
+	case w.tmsh == tmshConfigTime && string(key) == "value":
 		w.mark(v, noise)
 	case string(key) == "hostname" && w.in("sys global-settings"):
 		if string(v) != "none" {

@@ -28,40 +28,54 @@ var fortiSigns = []sign{
 var fortiOS = platform{
 	name:   "fortinet",
 	family: fortiSigns, signs: []sign{{"#config-version=", 10, nil}, {"#FGBK|", 10, nil}},
-	read:  readFortiOS,
+	read: readFortiOS, open: fortiOpen,
 	whole: wholeFortiOS,
 }
 
 var fortiManager = platform{
 	name: "fortimanager", signs: []sign{{"#config-version=", 30, describing("FMG")}},
-	read:  readFortiOS,
+	read: readFortiOS, open: fortiOpen,
 	whole: wholeFortiOS,
 }
 
 var fortiAnalyzer = platform{
 	name: "fortianalyzer", signs: []sign{{"#config-version=", 30, describing("FAZ")}},
-	read:  readFortiOS,
+	read: readFortiOS, open: fortiOpen,
 	whole: wholeFortiOS,
 }
 
-// Where a FortiOS file is, in walk.state: outside of a quoted string that runs over lines, in one,
-// in a private key's, or in that of a private key that is displayed encrypted.
+// fortiState is what a FortiOS file remembers from line to line.
+type fortiState struct {
+	text  fortiText
+	place fortiPlace
+	torn  bool // an end without a block was met
+	quote int  // where the next quote stands in the text, if it was looked for
+}
+
+// fortiText says whether the line begins inside a quoted string.
+type fortiText uint8
+
 const (
-	fortiPlain = iota
-	fortiQuoted
-	fortiKey
-	fortiSealedKey
+	fortiPlain     fortiText = iota
+	fortiQuoted              // inside a string
+	fortiKey                 // inside a private key's
+	fortiSealedKey           // inside that of a private key that is displayed encrypted
 )
 
-// Where a FortiOS line stands, of the places that hold something of interest.
+// fortiPlace is where a line stands, of the blocks that hold something of interest.
+type fortiPlace uint8
+
 const (
-	fortiGlobal    place = iota + 1 // where the host name is
-	fortiServices                   // config firewall internet-service-name, which FortiGuard fills
-	fortiLocalKeys                  // keys of the device itself
+	fortiGlobal fortiPlace = iota + 1 // where the host name is
+	// config firewall internet-service-name, which FortiGuard fills
+	fortiServices
+	fortiLocalKeys // keys of the device itself
 )
+
+func fortiOpen(w *walk) bool { return w.forti.text != fortiPlain }
 
 func readFortiOS(w *walk) {
-	if w.state != fortiPlain {
+	if w.forti.text != fortiPlain {
 		w.readFortiString()
 		return
 	}
@@ -69,16 +83,16 @@ func readFortiOS(w *walk) {
 	from, opens := 0, fortiQuoted
 	switch b[0] {
 	case 's':
-		if w.has("set ") && (!w.brief || w.place == fortiGlobal) {
+		if w.has("set ") && (!w.brief || w.forti.place == fortiGlobal) {
 			from, opens = w.readFortiSet()
 		}
 	case 'n':
 		if string(b) == "next" {
-			if w.place == fortiServices {
+			if w.forti.place == fortiServices {
 				w.drop()
 			}
 			if w.depth == 0 || w.isConfig(w.depth-1) || !w.pop() {
-				w.torn = true
+				w.forti.torn = true
 			}
 			return
 		}
@@ -88,7 +102,7 @@ func readFortiOS(w *walk) {
 			w.endFortiBlock()
 			return
 		case w.has("edit ") || string(b) == "edit":
-			if w.place == fortiServices {
+			if w.forti.place == fortiServices {
 				w.drop()
 			}
 			w.push(b, w.indent)
@@ -96,7 +110,7 @@ func readFortiOS(w *walk) {
 	case 'c':
 		if w.has("config ") {
 			w.push(b, w.indent)
-			w.place = w.fortiPlace()
+			w.forti.place = w.innerFortiPlace()
 		}
 	case '#':
 		if w.last == nil || w.last[0] == '#' {
@@ -114,21 +128,21 @@ func (w *walk) endFortiBlock() {
 		w.pop()
 	}
 	if w.depth == 0 || !w.isConfig(w.depth-1) || !w.pop() {
-		w.torn = true
+		w.forti.torn = true
 	}
-	w.place = w.fortiPlace()
+	w.forti.place = w.innerFortiPlace()
 }
 
 func (w *walk) isConfig(n int) bool {
 	if n >= len(w.path) { // deeper than real files go: taken for torn in the end
-		w.torn = true
+		w.forti.torn = true
 		return true
 	}
 	return w.path[n].header[0] == 'c'
 }
 
-// fortiPlace looks at the blocks when a config block was opened or closed.
-func (w *walk) fortiPlace() place {
+// innerFortiPlace looks at the blocks when a config block was opened or closed.
+func (w *walk) innerFortiPlace() fortiPlace {
 	if w.depth == 0 || w.depth > len(w.path) {
 		return 0
 	}
@@ -190,7 +204,7 @@ func (w *walk) readFortiHeader() {
 
 // readFortiSet reads a line "set KEY VALUE". It returns where the value begins, and the state of a
 // string that begins on this line and doesn't end there.
-func (w *walk) readFortiSet() (from, opens int) {
+func (w *walk) readFortiSet() (from int, opens fortiText) {
 	b := w.words[4:]
 	n := 0
 	for n < len(b) && b[n] != ' ' {
@@ -220,19 +234,19 @@ func (w *walk) readFortiSet() (from, opens int) {
 	}
 	switch key[0] {
 	case 'h':
-		if w.place == fortiGlobal && string(key) == "hostname" {
+		if w.forti.place == fortiGlobal && string(key) == "hostname" {
 			w.id.Name = unquote(v)
 		}
 	case 'p':
 		if string(key) == "private-key" {
 			return from, w.openFortiKey(v)
 		}
-		if w.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" ||
+		if w.forti.place == fortiGlobal && (string(w.words) == "set post-login-banner disable" ||
 			string(w.words) == "set pre-login-banner disable") && w.id.Kind == KindFull {
 			w.id.Kind = KindDefaults // only full-config writes defaults
 		}
 	case 'i':
-		if w.place == fortiServices && string(key) == "internet-service-id" {
+		if w.forti.place == fortiServices && string(key) == "internet-service-id" {
 			w.drop()
 		}
 	case 'l':
@@ -241,7 +255,7 @@ func (w *walk) readFortiSet() (from, opens int) {
 			w.mark(v, noise)
 		}
 	case 'c':
-		if w.place == fortiLocalKeys && string(key) == "comments" &&
+		if w.forti.place == fortiLocalKeys && string(key) == "comments" &&
 			bytes.HasPrefix(v, []byte(`"Error (`)) {
 			w.mark(v, noise) // of a certificate that ACME could not renew, with the time of the try
 		}
@@ -301,12 +315,12 @@ func fortiSecretName(key []byte) bool {
 }
 
 // openFortiKey looks whether the private key that begins on this line is displayed encrypted.
-func (w *walk) openFortiKey(v []byte) int {
+func (w *walk) openFortiKey(v []byte) fortiText {
 	begin, _, ok := bytes.Cut(v, []byte(" PRIVATE KEY-----"))
 	switch {
 	case !ok || !bytes.Contains(begin, []byte("-----BEGIN")):
 		return fortiQuoted
-	case bytes.HasSuffix(begin, []byte("ENCRYPTED")) || w.place == fortiLocalKeys:
+	case bytes.HasSuffix(begin, []byte("ENCRYPTED")) || w.forti.place == fortiLocalKeys:
 		return fortiSealedKey
 	}
 	return fortiKey
@@ -315,39 +329,41 @@ func (w *walk) openFortiKey(v []byte) int {
 // readFortiString reads a line inside a quoted string.
 func (w *walk) readFortiString() {
 	w.inside = true
-	if w.state != fortiQuoted {
+	if w.forti.text != fortiQuoted {
 		switch {
 		case w.has("-----END"):
-			w.state = fortiQuoted
+			w.forti.text = fortiQuoted
 		case w.has("Proc-Type:") && bytes.Contains(w.words, []byte("ENCRYPTED")):
-			w.state = fortiSealedKey
-		case w.state == fortiSealedKey && (bytes.IndexByte(w.words, ' ') < 0 || w.has("DEK-Info:")):
+			w.forti.text = fortiSealedKey
+		case w.forti.text == fortiSealedKey &&
+			(bytes.IndexByte(w.words, ' ') < 0 || w.has("DEK-Info:")):
 			w.mark(w.line, secret)
 			w.drop()
 		default:
 			w.mark(w.line, secret)
 		}
 	}
-	w.scanQuotes(0, w.state)
+	w.scanQuotes(0, w.forti.text)
 }
 
 // scanQuotes follows strings through the line, from where its value begins; a string that runs over
 // its end is in the state that is given. A string opens with a quote after a blank and closes with
 // one before a blank, since FortiOS escapes every quote inside: so a stray quote that somebody's
 // editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file.
-func (w *walk) scanQuotes(from, opens int) {
+func (w *walk) scanQuotes(from int, opens fortiText) {
 	b := w.words
 	i := from
 	if i < len(b) && b[i] != '"' {
 		start := w.start + w.indent
-		if w.quote <= start+from { // the next one is looked for once, however many lines it is away
+		// The next one is looked for once, however many lines it is away.
+		if w.forti.quote <= start+from {
 			if n := bytes.IndexByte(w.text[start+from:], '"'); n >= 0 {
-				w.quote = start + from + n
+				w.forti.quote = start + from + n
 			} else {
-				w.quote = len(w.text)
+				w.forti.quote = len(w.text)
 			}
 		}
-		n := w.quote - start
+		n := w.forti.quote - start
 		if n >= len(b) {
 			return
 		}
@@ -355,7 +371,7 @@ func (w *walk) scanQuotes(from, opens int) {
 			i = n
 		}
 	}
-	quoted := w.state != fortiPlain
+	quoted := w.forti.text != fortiPlain
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c > '\\': // small letters, mostly
@@ -369,15 +385,15 @@ func (w *walk) scanQuotes(from, opens int) {
 	}
 	switch {
 	case !quoted:
-		w.state = fortiPlain
-	case w.state == fortiPlain:
-		w.state = opens
+		w.forti.text = fortiPlain
+	case w.forti.text == fortiPlain:
+		w.forti.text = opens
 	}
 }
 
 // wholeFortiOS reports whether every block is closed and the file ends with "end".
 func wholeFortiOS(w *walk) bool {
-	return !w.torn && w.state == fortiPlain && w.depth == 0 && string(w.last) == "end"
+	return !w.forti.torn && w.forti.text == fortiPlain && w.depth == 0 && string(w.last) == "end"
 }
 
 // identifyFGBK reads the header of an encrypted backup: #FGBK|<n>|<model>|<major>|<minor>|<build>|.

@@ -60,12 +60,12 @@ func readProCurve(w *walk) {
 		return
 	}
 	w.indented()
-	if w.words[0] == ';' || w.words[0] == '!' && w.place != inBody || w.place != inBody &&
+	if w.words[0] == ';' || w.words[0] == '!' && !w.lines.body || !w.lines.body &&
 		w.title() {
 		w.readProCurveHeader()
 		return
 	}
-	w.place = inBody
+	w.lines.body = true
 	if w.top() {
 		if v, ok := w.after("hostname "); ok {
 			w.setName(unquoted(v))
@@ -101,7 +101,7 @@ func (w *walk) readProCurveHeader() {
 	}
 	v, _ := w.after(";")
 	model, release, ok := bytes.Cut(v, []byte(" Configuration Editor; Created on release #"))
-	if !ok || w.place == inBody {
+	if !ok || w.lines.body {
 		return
 	}
 	if !bytes.HasPrefix(model, []byte("hpStack")) { // a stack, of whatever models
@@ -151,7 +151,8 @@ func (w *walk) readSections() bool {
 			w.until = nil
 		}
 		return false
-	case (w.words[0] == '<' || w.words[0] == '[') && (w.last == nil || w.closed) && angled(w.words):
+	case (w.words[0] == '<' || w.words[0] == '[') && (w.last == nil || w.lines.closed) &&
+		angled(w.words):
 		w.drop()
 		return false
 	}
@@ -165,7 +166,7 @@ func (w *walk) readSections() bool {
 		w.drop() // separates
 		return false
 	case w.indent == 0 && string(w.words) == "return":
-		w.closed = true
+		w.lines.closed = true
 	}
 	return true
 }

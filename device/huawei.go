@@ -42,12 +42,12 @@ func readVRP(w *walk) {
 		return
 	}
 	if w.words[0] == '!' || w.words[0] == '[' {
-		if w.place != inBody {
+		if !w.lines.body {
 			w.readVRPHeader()
 		}
 		return
 	}
-	w.place = inBody
+	w.lines.body = true
 	if w.top() {
 		if v, ok := w.after("sysname "); ok {
 			w.setName(unquoted(v))

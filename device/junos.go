@@ -40,16 +40,25 @@ var junOS = platform{
 		{"set system services ", 2, nil}, {"set snmp community ", 1, nil},
 		{"set protocols ospf area ", 1, nil}, {"set security ", 2, nil},
 	},
-	read: readJunos, whole: balanced,
+	read: readJunos, open: unclosed, whole: balanced,
 }
 
 var junosBraces = braceForm{hash: true, slash: true}
 
-// Where the host name is from, in walk.place.
+// junosState is what a Junos file remembers from line to line.
+type junosState struct {
+	named junosNamed
+	// group and the name that it gives, parted by a NUL, until the group is applied.
+	group []byte
+}
+
+// junosNamed says where the host name is from.
+type junosNamed uint8
+
 const (
-	junosGroup  place = iota + 1 // a group
-	junosOwn                     // the system's own
-	junosNobody                  // groups that differ
+	junosGroup  junosNamed = iota + 1 // a group
+	junosOwn                          // the system's own
+	junosNobody                       // groups that differ
 )
 
 // junosVersion: Junos writes "version 22.4R3-S2.11;".
@@ -83,7 +92,7 @@ func readJunos(w *walk) {
 
 // readJunosHeader reads "## Last commit: TIME by NAME", which only the device writes at the top.
 func (w *walk) readJunosHeader() bool {
-	if w.state != bracePlain || !w.top() || w.indent > 0 {
+	if w.brace.text != bracePlain || !w.top() || w.indent > 0 {
 		return false
 	}
 	b := bytes.TrimLeft(w.words, "# ")
@@ -145,14 +154,15 @@ func (w *walk) readJunosSet(b []byte) {
 }
 
 func (w *walk) ownJunosName(name []byte) {
-	w.id.Name, w.place = "", junosOwn
+	w.id.Name, w.junos.named = "", junosOwn
 	w.setName(name)
 }
 
 // groupJunosName takes the name that a group gives. The groups of routing engines and of the nodes
 // of a cluster apply by their names; any other has to be applied, which comes later in the file.
 func (w *walk) groupJunosName(group, name []byte) {
-	if w.place == junosOwn || len(name) == 0 || len(name) > maxValue || len(group) > maxValue {
+	if w.junos.named == junosOwn || len(name) == 0 || len(name) > maxValue ||
+		len(group) > maxValue {
 		return
 	}
 	if memberGroup(group) {
@@ -160,19 +170,19 @@ func (w *walk) groupJunosName(group, name []byte) {
 		return
 	}
 	held := append(append(append([]byte(nil), group...), 0), name...)
-	if w.held != nil && !bytes.Equal(w.held, held) {
+	if w.junos.group != nil && !bytes.Equal(w.junos.group, held) {
 		held = []byte{0} // more than one: none
 	}
-	w.held = held
+	w.junos.group = held
 }
 
 func (w *walk) takeJunosName(name []byte) {
 	switch {
-	case w.place == 0:
-		w.place = junosGroup
+	case w.junos.named == 0:
+		w.junos.named = junosGroup
 		w.setName(name)
-	case w.place == junosGroup && w.id.Name != string(name):
-		w.place, w.id.Name = junosNobody, ""
+	case w.junos.named == junosGroup && w.id.Name != string(name):
+		w.junos.named, w.id.Name = junosNobody, ""
 	}
 }
 
@@ -188,8 +198,8 @@ func memberGroup(group []byte) bool {
 
 // applyJunosGroups reads "NAME;" or "[ NAME NAME ];".
 func (w *walk) applyJunosGroups(b []byte) {
-	group, name, ok := bytes.Cut(w.held, []byte{0})
-	if !ok || len(group) == 0 || w.place == junosOwn {
+	group, name, ok := bytes.Cut(w.junos.group, []byte{0})
+	if !ok || len(group) == 0 || w.junos.named == junosOwn {
 		return
 	}
 	for len(b) > 0 {
@@ -208,12 +218,12 @@ func (w *walk) applyJunosGroups(b []byte) {
 // deactivateJunos takes back a name that is deactivated.
 func (w *walk) deactivateJunos(b []byte) {
 	switch {
-	case w.place == junosOwn && (string(b) == "system" || string(b) == "system host-name"),
-		w.place == junosGroup && (bytes.HasPrefix(b, []byte("groups ")) || bytes.HasPrefix(b,
+	case w.junos.named == junosOwn && (string(b) == "system" || string(b) == "system host-name"),
+		w.junos.named == junosGroup && (bytes.HasPrefix(b, []byte("groups ")) || bytes.HasPrefix(b,
 			[]byte("apply-groups"))):
-		w.place, w.id.Name = junosNobody, ""
+		w.junos.named, w.id.Name = junosNobody, ""
 	case bytes.HasPrefix(b, []byte("groups ")):
-		w.held = []byte{0}
+		w.junos.group = []byte{0}
 	}
 }
 

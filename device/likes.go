@@ -16,8 +16,7 @@ var ciscoLike = platform{
 	signs: []sign{
 		{"frr version ", 20, nil}, {"frr defaults ", 10, nil},
 		{"! Zebra configuration saved", 10, nil},
-		{"service integrated-vtysh-config", 10, nothing}, {"switch-attributes ", 10, digits},
-		{"chassis virtual-ip ", 5, nil}, {" fabric isl enable", 5, nothing},
+		{"service integrated-vtysh-config", 10, nothing},
 		{"#Hirschmann ", 10, nil}, {"! Hirschmann ", 10, nil},
 	},
 	read: readCiscoLike,

@@ -20,7 +20,7 @@ func TestLikes(t *testing.T) {
 			"cisco_like", "q1"},
 		"VDX": {"switch-attributes 7\n chassis-name VDX6740\n host-name rack7\n!\n" +
 			"service password-encryption\nline vty\n exec-timeout 10\n!\n" +
-			"interface TenGigabitEthernet 7/0/1\n fabric isl enable\n!\n", "cisco_like", "rack7"},
+			"interface TenGigabitEthernet 7/0/1\n fabric isl enable\n!\n", "brocade_nos", "rack7"},
 		"a switch of many makers": {"!\nservice password-encryption\nhostname acc12\n!\n" +
 			"username root privilege 15 password 7 0a0b\n!\ninterface GigabitEthernet 0/1\n" +
 			" switchport mode access\n!\ninterface vlan 1\n ip address 192.0.2.2 255.255.255.0\n" +

@@ -4,21 +4,25 @@ import "bytes"
 
 // What the platforms with indented lines share, except Cisco's.
 
-// inBody is the part after the header. The device writes the comments of the header; a comment
-// after it may be an operator's.
-const inBody place = 1
+// lineState is what a file of lines remembers from one to the next, besides walk.until.
+type lineState struct {
+	// body says that the file's own lines have begun: comments before them are the header, which
+	// the device writes. A later comment may be the operator's.
+	body   bool
+	closed bool // the end was met
+}
 
 // readHeaded is readLines for files with a header of comments: it tells those from what follows. It
 // reports whether the line is a statement.
 func (w *walk) readHeaded() bool {
-	if w.until == nil && w.place != inBody && w.title() { // comments may stand above it
+	if w.until == nil && !w.lines.body && w.title() { // comments may stand above it
 		w.drop()
 		return false
 	}
 	if !w.readLines() {
 		return false
 	}
-	w.place = inBody
+	w.lines.body = true
 	return true
 }
 
@@ -36,7 +40,7 @@ func (w *walk) title() bool {
 
 // heads reports whether the line is a comment of the header.
 func (w *walk) heads() bool {
-	return w.place != inBody && w.depth == 0 && w.indent == 0 && !w.dropped && w.until == nil &&
+	return !w.lines.body && w.depth == 0 && w.indent == 0 && !w.dropped && w.until == nil &&
 		!w.quoting
 }
 

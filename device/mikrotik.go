@@ -20,24 +20,35 @@ var routerOS = platform{
 		{"set [ find default", 5, nil}, {"add address=", 2, nil}, {"add action=", 2, nil},
 		{"/snmp", 2, nil}, {"/ipv6 ", 2, nil}, {"/queue ", 2, nil},
 	},
-	read: readRouterOS,
+	read: readRouterOS, open: routerGoing,
 }
 
+// routerState is what an export remembers from line to line.
+type routerState struct {
+	open routerOpen
+	menu routerMenu
+}
+
+// routerMenu is the menu that a line stands in.
+type routerMenu uint8
+
 const (
-	routerSystem  place = iota + 1 // /system identity
-	routerSection                  // any other menu
+	routerSystem  routerMenu = iota + 1 // /system identity
+	routerSection                       // any other menu
 )
 
 // routerLine is the indentation of a block that is a command over several lines, not a menu.
 const routerLine = 1
 
-// What the line before leaves open, in walk.state. Blank lines inside a command don't matter.
+// routerOpen is what the line before leaves open.
+type routerOpen uint8
+
 const (
-	routerEnded   = iota
-	routerGoesOn  // the command goes on
-	routerSecret  // and its next word is a secret, or the rest of one
-	routerQuoted  // a string goes on
-	routerQSecret // and is a secret
+	routerEnded   routerOpen = iota
+	routerGoesOn             // the command goes on
+	routerSecret             // and its next word is a secret, or the rest of one
+	routerQuoted             // a string goes on
+	routerQSecret            // and is a secret
 )
 
 // byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16"; some take the time out of
@@ -47,19 +58,21 @@ func byRouterOS(rest []byte) bool {
 		bytes.HasPrefix(rest, []byte("by RouterOS ")))
 }
 
+func routerGoing(w *walk) bool { return w.router.open != routerEnded }
+
 func readRouterOS(w *walk) {
 	if len(w.words) == 0 {
 		return
 	}
-	if w.state == routerEnded && w.words[0] == '#' {
+	if w.router.open == routerEnded && w.words[0] == '#' {
 		w.readRouterComment()
 		return
 	}
-	if w.state == routerEnded {
+	if w.router.open == routerEnded {
 		w.beginRouterCommand()
 	}
 	more := w.words[len(w.words)-1] == '\\'
-	first := w.state == routerEnded
+	first := w.router.open == routerEnded
 	w.scanRouterWords(more)
 	switch {
 	case more && first && (w.words[0] != '/' || routerCommand(w.words)):
@@ -95,17 +108,17 @@ func (w *walk) beginRouterCommand() {
 		w.pop()
 	}
 	if w.words[0] == '/' {
-		w.place = routerSection
+		w.router.menu = routerSection
 		if v, ok := w.after("/system identity"); ok && (len(v) == 0 || v[0] != '/') {
-			w.place = routerSystem
+			w.router.menu = routerSystem
 			if v, ok := bytes.CutPrefix(v, []byte("set ")); ok {
 				w.routerName(v)
-				w.place = routerSection
+				w.router.menu = routerSection
 			}
 		}
 		return
 	}
-	if v, ok := w.after("set "); ok && w.place == routerSystem {
+	if v, ok := w.after("set "); ok && w.router.menu == routerSystem {
 		w.routerName(v)
 	}
 }
@@ -174,8 +187,8 @@ func (w *walk) scanRouterWords(more bool) {
 	if more {
 		b = b[:len(b)-1]
 	}
-	quoted := w.state == routerQuoted || w.state == routerQSecret
-	hidden := w.state == routerSecret || w.state == routerQSecret
+	quoted := w.router.open == routerQuoted || w.router.open == routerQSecret
+	hidden := w.router.open == routerSecret || w.router.open == routerQSecret
 	from, word := 0, 0 // of the secret, of the word
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -203,15 +216,15 @@ func (w *walk) scanRouterWords(more bool) {
 	}
 	switch {
 	case !more:
-		w.state = routerEnded
+		w.router.open = routerEnded
 	case quoted && hidden:
-		w.state = routerQSecret
+		w.router.open = routerQSecret
 	case quoted:
-		w.state = routerQuoted
+		w.router.open = routerQuoted
 	case hidden:
-		w.state = routerSecret
+		w.router.open = routerSecret
 	default:
-		w.state = routerGoesOn
+		w.router.open = routerGoesOn
 	}
 }
 

@@ -43,7 +43,7 @@ var netgearProSafe = platform{
 		{"struct0x4e47", 20, nil}, {"0x4e470x01", 20, nil}, {"0x4e47 4e47 ", 20, nil},
 		{"!System Description ", 14, netgearDescription},
 	},
-	read: readNetgear, whole: wholeFastpath, cut: quoting,
+	read: readNetgear, open: smartOpen, whole: wholeFastpath, cut: quoting,
 }
 
 // netgearDescription: Netgear's models begin so, and its descriptions often name the line of
@@ -93,7 +93,7 @@ func readFastpath(w *walk) {
 		w.readFastpathHeader()
 		return
 	}
-	w.place = inBody
+	w.lines.body = true
 	switch v, ok := w.after("hostname "); {
 	case string(w.words) == "exit":
 		w.exitFastpath()
@@ -120,7 +120,7 @@ func (w *walk) readFastpathHeader() {
 		w.drop()
 		return
 	}
-	if w.place == inBody {
+	if w.lines.body {
 		return
 	}
 	switch v, _ := w.after("!"); {
@@ -225,8 +225,8 @@ func (w *walk) exitFastpath() {
 	for _, head := range fastpathNested {
 		listed = listed || w.inFastpath(head)
 	}
-	if w.unlisted > 0 {
-		w.unlisted--
+	if w.fastpath.unlisted > 0 {
+		w.fastpath.unlisted--
 		if !listed {
 			return
 		}
@@ -259,13 +259,13 @@ func (w *walk) openFastpath() {
 	case w.has("vlan ") && len(bytes.Trim(w.words[5:], "0123456789,-")) == 0 &&
 		!w.inFastpath("vlan database"):
 		w.leaveFastpath()
-	case w.unlisted > 0 && w.opensNested():
+	case w.fastpath.unlisted > 0 && w.opensNested():
 	case fastpathHead(w.words):
 		w.leaveFastpath()
 		w.push(w.words, w.indent)
 		for _, head := range fastpathNests {
 			if w.has(head) {
-				w.unlisted = w.exitsInside()
+				w.fastpath.unlisted = w.exitsInside()
 			}
 		}
 		return
@@ -292,27 +292,32 @@ func (w *walk) inFastpath(head string) bool {
 
 // leaveFastpath closes blocks up to "configure".
 func (w *walk) leaveFastpath() {
-	w.unlisted = 0
+	w.fastpath.unlisted = 0
 	for w.depth > 0 && !(w.depth == 1 && string(w.path[0].header) == "configure") {
 		w.pop()
 	}
 }
 
 func wholeFastpath(w *walk) bool {
-	return w.depth == 0 && w.until == nil || w.state == netgearSmart
+	return w.depth == 0 && w.until == nil || w.fastpath.smart
 }
 
-// netgearSmart is walk.state in a file of a smart switch; blank lines there are lines.
-const netgearSmart = 1
+// fastpathState is what a file of FASTPATH remembers from line to line.
+type fastpathState struct {
+	unlisted int  // blocks to come inside of the block that are not known by name
+	smart    bool // the file is one of Netgear's smart switches, in which blank lines are lines
+}
+
+func smartOpen(w *walk) bool { return w.fastpath.smart }
 
 // readNetgear reads either of Netgear's forms.
 func readNetgear(w *walk) {
 	if w.last == nil && w.has("SYSTEM CONFIG FILE ::= BEGIN") {
-		w.state = netgearSmart
+		w.fastpath.smart = true
 		return
 	}
 	switch {
-	case w.state == netgearSmart:
+	case w.fastpath.smart:
 		w.readNetgearSmart()
 	case w.last == nil && (w.has("struct0x4e47") || w.has("0x4e470x01")):
 		_, v, _ := bytes.Cut(w.words, []byte("0x4e470x010x00"))

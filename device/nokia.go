@@ -22,10 +22,10 @@ var nokiaSROS = platform{
 	},
 	read: readSROS,
 	whole: func(w *walk) bool {
-		if w.torn || w.until != nil {
+		if w.sros.torn || w.until != nil {
 			return false
 		}
-		switch w.place {
+		switch w.sros.form {
 		case srosBraces:
 			return w.depth == 0
 		case srosFlat: // has no end
@@ -33,12 +33,20 @@ var nokiaSROS = platform{
 		}
 		return string(w.last) == "exit all"
 	},
-	cut: func(w *walk) bool { return w.torn || w.until != nil || w.place == srosBraces },
+	cut: func(w *walk) bool { return w.sros.torn || w.until != nil || w.sros.form == srosBraces },
 }
 
-// What form a file has, if not the classic one.
+// srosState is what a file of SR OS remembers from line to line.
+type srosState struct {
+	form srosForm
+	torn bool // a brace was closed that nothing opened
+}
+
+type srosForm uint8
+
 const (
-	srosBraces place = inBody + 1 + iota
+	srosClassic srosForm = iota + 1
+	srosBraces
 	srosFlat
 )
 
@@ -53,9 +61,9 @@ func readSROS(w *walk) {
 		return
 	}
 	if w.indent == 0 && w.words[len(w.words)-1] == '{' {
-		w.place = srosBraces
+		w.sros.form = srosBraces
 	}
-	if w.place == srosBraces {
+	if w.sros.form == srosBraces {
 		w.readSROSBraces()
 		return
 	}
@@ -63,7 +71,7 @@ func readSROS(w *walk) {
 		w.readSROSFlat()
 		return
 	}
-	w.place = inBody
+	w.sros.form = srosClassic
 	// a title, which stands at the edge inside of "configure" too
 	if w.has("echo ") && w.indent == 0 {
 		return
@@ -96,7 +104,7 @@ func (w *walk) readSROSBraces() {
 		return
 	case string(w.words) == "}":
 		if !w.pop() {
-			w.torn = true
+			w.sros.torn = true
 		}
 		return
 	}
@@ -108,7 +116,7 @@ func (w *walk) readSROSBraces() {
 
 // readSROSFlat reads a line of MD-CLI's other form, which has its blocks before it.
 func (w *walk) readSROSFlat() {
-	w.place = srosFlat
+	w.sros.form = srosFlat
 	if v, ok := bytes.CutPrefix(bytes.TrimPrefix(w.words, []byte("/")),
 		[]byte("configure system name ")); ok {
 		w.setName(quotedValue(v))

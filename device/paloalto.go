@@ -25,7 +25,7 @@ var panOS = platform{
 		{"set address ", 1, nil}, {"set import network ", 4, nil}, {"<mgt-config>", 6, nil},
 		{"  <mgt-config>", 6, nil}, {"  <mgt-config ", 6, nil},
 	},
-	read: readPanOS, whole: wholePanOS,
+	read: readPanOS, open: unclosed, whole: wholePanOS,
 }
 
 var panBraces = braceForm{strings: true}
@@ -38,21 +38,23 @@ func panDocument(rest []byte) bool {
 			bytes.Contains(rest, []byte("detail-version=")))
 }
 
-// Which form the file has, in walk.place.
+// panForm is which form the file has.
+type panForm uint8
+
 const (
-	panXML place = iota + 1
+	panXML panForm = iota + 1
 	panCLI
 )
 
 func readPanOS(w *walk) {
-	if w.place == 0 && len(w.words) > 0 {
+	if w.pan == 0 && len(w.words) > 0 {
 		if w.words[0] == '<' {
-			w.place = panXML
+			w.pan = panXML
 		} else if w.words[0] != '#' && !w.stray() {
-			w.place = panCLI
+			w.pan = panCLI
 		}
 	}
-	if w.place == panXML {
+	if w.pan == panXML {
 		w.readXML(onPanXML)
 		w.finishXML()
 		return
@@ -134,7 +136,7 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 }
 
 func wholePanOS(w *walk) bool {
-	if w.place == panXML {
+	if w.pan == panXML {
 		return wholeXML(w)
 	}
 	return balanced(w)

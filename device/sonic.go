@@ -17,7 +17,7 @@ var sonic = platform{
 		{`    "FLEX_COUNTER_TABLE": {`, 4, nil}, {`    "AUTO_TECHSUPPORT": {`, 4, nil},
 	},
 	read:  readSONiC,
-	whole: func(w *walk) bool { return w.depth == 0 && w.closed && !w.torn },
+	whole: func(w *walk) bool { return w.depth == 0 && w.json.closed && !w.json.torn },
 }
 
 func readSONiC(w *walk) {

@@ -30,13 +30,13 @@ func readVOSS(w *walk) {
 		case "software version":
 			set(&w.id.OSVersion, value)
 		default:
-			if w.place != inBody && weekday(v) {
+			if !w.lines.body && weekday(v) {
 				w.drop()
 			}
 		}
 		return
 	}
-	w.place = inBody
+	w.lines.body = true
 	if string(w.words) == "exit" {
 		w.pop()
 		return

@@ -40,7 +40,7 @@ var vyOS = platform{
 		{"    console {", 3, nil}, {"set nat source rule ", 3, nil}, {"set vrf ", 1, nil},
 		{"set pki ", 3, nil}, {"    global-options {", 3, nil},
 	},
-	read: readVyOS, whole: balanced,
+	read: readVyOS, open: unclosed, whole: balanced,
 }
 
 var edgeOS = platform{
@@ -57,7 +57,7 @@ var edgeOS = platform{
 		{"    crash-handler {", 6, nil}, {"    traffic-analysis {", 5, nil},
 		{"    switch switch0 {", 6, nil}, {"port-forward {", 5, nil},
 	},
-	read: readVyOS, whole: balanced,
+	read: readVyOS, open: unclosed, whole: balanced,
 }
 
 var vyattaBraces = braceForm{strings: true, slash: true}
@@ -72,7 +72,7 @@ func readVyOS(w *walk) {
 		w.drop()
 		return
 	}
-	if w.state == bracePlain && w.top() {
+	if w.brace.text == bracePlain && w.top() {
 		w.readVyattaTrailer()
 	}
 	kind, words := w.braces(vyattaBraces)

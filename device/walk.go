@@ -19,6 +19,9 @@ type platform struct {
 	// line, and marks noise and secrets. It is called for every line except blank ones and
 	// prompts.
 	read func(w *walk)
+	// open reports whether a blank line is to be read, because it is part of something that began
+	// before it. It is nil if none is.
+	open func(w *walk) bool
 	// whole reports, after the last line, whether the file ends as the platform ends files. It is
 	// nil if the platform has no sign of an end.
 	whole func(w *walk) bool
@@ -54,10 +57,6 @@ type mark struct {
 	kind     markKind
 }
 
-// place is a platform's number for the part of a configuration that a line is in. 0 is any part
-// without a meaning.
-type place uint8
-
 // walk iterates over the lines of a configuration. It holds everything that a platform's read may
 // look at and set.
 type walk struct {
@@ -83,16 +82,26 @@ type walk struct {
 	marks   []mark
 	last    []byte // words of the last line that is not blank and not noise
 
-	// What platforms remember from line to line.
-	until    []byte // text up to this is a banner or the like, not configuration
-	state    int    // blank lines matter where it isn't 0
-	place    place
-	unlisted int  // blocks to come inside of the block that are not known by name
-	closed   bool // an end was met
-	torn     bool // something that can't be: an end without a block
-	quote    int  // where a quote is known to stand, with none between here and there
-	held     []byte
-	xml      xmlScan // of platforms that write XML
+	until []byte // text up to this is a banner or the like, not configuration
+
+	// What the families remember from line to line. A file is of one of them, and each has its own.
+	lines        lineState
+	fabric       fabricState
+	fastpath     fastpathState
+	smb          smbHeader
+	aire         aireState
+	json         jsonState
+	sros         srosState
+	forti        fortiState
+	brace        braceState
+	junos        junosState
+	tmsh         tmshPlace
+	router       routerState
+	xml          xmlScan
+	pan          panForm
+	dlinkAccount bool // the line before created an account of D-Link's
+	xosXML       bool // a file of EXOS is an XML document
+	senseAuto    bool // the <created> around the line was written by pfSense or OPNsense itself
 
 	brief  bool     // noise and secrets needn't be marked
 	redact bool     // secrets are to be marked
@@ -172,7 +181,7 @@ func (w *walk) step() bool {
 	case w.number <= maxPrompt && w.last == nil && echoed(w.words) && w.platform != &plain:
 		w.dropped = true
 		return true
-	case from == to && w.until == nil && w.state == 0:
+	case from == to && w.until == nil && (w.platform.open == nil || !w.platform.open(w)):
 		w.dropped = w.platform != &plain
 		return true
 	}
@@ -291,12 +300,18 @@ func (w *walk) opens() {
 // drop marks the whole line as noise.
 func (w *walk) drop() { w.dropped = !w.quoting }
 
-// mark marks a part of the line, which must be a slice of w.line.
+// offset returns where a part of b begins in b. The part must have been sliced out of b without a
+// bound on its capacity, as the functions of package bytes slice: both then end where the memory
+// ends, so their capacities differ by the offset. It saves every function that finds a word from
+// returning its place as well.
+func offset(b, part []byte) int { return cap(b) - cap(part) }
+
+// mark marks a part of the line, which must be a slice of w.line ([offset]).
 func (w *walk) mark(part []byte, kind markKind) {
 	if len(part) == 0 {
 		return
 	}
-	from := cap(w.line) - cap(part)
+	from := offset(w.line, part)
 	w.marks = append(w.marks, mark{from, from + len(part), kind})
 }
 
@@ -318,7 +333,7 @@ func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
 // maskedPart is masked for a part of the line. Where marks overlap, everything that they cover is
 // replaced.
 func (w *walk) maskedPart(b, part []byte, kind markKind, marker string) []byte {
-	at := cap(w.line) - cap(part)
+	at := offset(w.line, part)
 	end := at + len(part)
 	for _, m := range w.marks {
 		switch {

@@ -22,6 +22,7 @@ type xmlScan struct {
 	name   []byte // of the attribute
 	leaf   bool   // the innermost element has no other inside
 	began  bool   // a root element was met
+	torn   bool   // an element was closed that nothing opened, or the like
 	value  []byte // text of the innermost element so far, bounded
 }
 
@@ -142,13 +143,13 @@ func (w *walk) openMarkup(b []byte, on func(*walk, xmlEvent, []byte)) []byte {
 	}
 	n := xmlName(b[1:])
 	if n == 0 {
-		w.torn = true // no markup
+		x.torn = true // no markup
 		return b[1:]
 	}
-	x.tag = cap(w.text) - cap(b) + 1
+	x.tag = offset(w.text, b) + 1
 	x.state, x.leaf, x.value = xmlTag, true, x.value[:0]
 	if x.depth == 0 && x.began {
-		w.torn = true // a second root
+		x.torn = true // a second root
 	}
 	x.began = true
 	name := b[1 : 1+n]
@@ -196,7 +197,7 @@ func (w *walk) endAttribute(v []byte, on func(*walk, xmlEvent, []byte)) {
 	x := &w.xml
 	if string(x.name) == "name" && x.depth > 0 && x.depth == len(x.open) {
 		e := &x.open[x.depth-1]
-		end := cap(w.text) - cap(v) + len(v) + 1
+		end := offset(w.text, v) + len(v) + 1
 		header := w.text[x.tag:min(end, len(w.text))]
 		if len(header) == len(e.name)+len(` name="`)+len(v)+1 { // the usual: nothing between
 			e.header = header
@@ -213,12 +214,12 @@ func (w *walk) endAttribute(v []byte, on func(*walk, xmlEvent, []byte)) {
 func (w *walk) closeElement(name []byte, on func(*walk, xmlEvent, []byte)) {
 	x := &w.xml
 	if x.depth == 0 {
-		w.torn = true
+		x.torn = true
 		return
 	}
 	if x.depth <= len(x.open) {
 		if name != nil && !bytes.Equal(name, x.open[x.depth-1].name) {
-			w.torn = true
+			x.torn = true
 		}
 		on(w, xmlOnClose, nil)
 		x.open = x.open[:x.depth-1]
@@ -279,7 +280,7 @@ func (x *xmlScan) element(n int) []byte {
 
 // wholeXML reports whether the document has one root element, and all that began has ended.
 func wholeXML(w *walk) bool {
-	return w.xml.began && w.xml.depth == 0 && w.xml.state == xmlText && !w.torn
+	return w.xml.began && w.xml.depth == 0 && w.xml.state == xmlText && !w.xml.torn
 }
 
 // xmlName returns how long the name is that b begins with.

@@ -22,7 +22,7 @@ func readYamaha(w *walk) {
 		w.readYamahaHeader()
 		return
 	}
-	w.place = inBody
+	w.lines.body = true
 	w.indented()
 	if w.redact {
 		n := 0
@@ -52,7 +52,7 @@ func readYamaha(w *walk) {
 func (w *walk) readYamahaHeader() {
 	v, _ := w.after("#")
 	switch {
-	case w.place == inBody:
+	case w.lines.body:
 	case w.has("# Reporting Date: "):
 		w.drop()
 	case w.last == nil && len(field(v, 1)) > 4 && string(field(v, 1)[:4]) == "Rev.":
