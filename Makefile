@@ -32,8 +32,11 @@ test: check ## everything, with the race detector; bench in small
 	cd bench && go test ./...
 
 .PHONY: check
-check: ## formatting, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
+check: ## formatting, width, vet, staticcheck, known vulnerabilities where their list can be reached, go.mod, generated code and queries on both engines, other systems
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	@git ls-files '*.go' | xargs grep -L '^// Code generated' | while read -r f; do \
+		expand -t4 "$$f" | awk -v f="$$f" 'length > 100 { print f ":" FNR ": over 100 columns"; bad = 1 } END { exit bad }' \
+		|| touch .wide; done; if [ -e .wide ]; then rm .wide; exit 1; fi
 	go mod tidy -diff
 	go vet ./...
 	$(TOOL) staticcheck ./...

@@ -104,14 +104,15 @@ func (b *bench) inProcess(c *contest, l *line) {
 	})
 }
 
-// profiledProgram is the whole program with profiled.go, built when it is first needed.
+// profiledProgram is the whole program with profiled.go.overlay, built when it is first needed.
 func (p *places) profiledProgram() (string, error) {
 	program := p.program + "-profiled"
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		filepath.Join(p.root, "profiled.go"): filepath.Join(p.root, "bench", "profiled.go")}})
+		filepath.Join(p.root, "profiled.go"): filepath.Join(p.root, "bench",
+			"profiled.go.overlay")}})
 	if err != nil {
 		return "", err
 	}

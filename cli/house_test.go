@@ -26,7 +26,7 @@ type room struct {
 var house = []room{
 	{".", []string{"cli"}, nil},
 	{"bench/pin", nil, []string{"github.com/pin/tftp/v3"}},
-	{"bench", []string{"cli", "store", "queries", "pgtest", "device", "tftp"},
+	{"bench", []string{"store", "queries", "pgtest", "device", "tftp"},
 		[]string{"github.com/jackc/pgx/v5",
 			// a module of its own
 			"github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}},
@@ -81,7 +81,8 @@ func TestNoUpwardImports(t *testing.T) {
 // machines are the files of tftp without IO: no clock, no lock, no socket.
 var machines = []string{"packet.go", "option.go", "netascii.go", "errors.go", "receiver.go",
 	"sender.go", "rto.go",
-	"transfer.go", "queues.go", "messages.go", "states.go", "upload.go", "download.go", "engine.go", "limits.go",
+	"transfer.go", "queues.go", "messages.go", "states.go", "upload.go", "download.go", "engine.go",
+	"limits.go",
 	"initiator.go"}
 
 // impure matches packages of the standard library that do IO or wait. device and the machines of

@@ -127,7 +127,7 @@ var tplinkJetStream = platform{
 // tplinkModel: the first line is a model, such as "!TL-SG3428" or "!T2600G-28TS".
 func tplinkModel(rest []byte) bool {
 	return len(rest) > 3 && len(rest) < 40 && bytes.IndexByte(rest, ' ') < 0 &&
-		bytes.IndexAny(rest, "0123456789") >= 0
+		bytes.ContainsAny(rest, "0123456789")
 }
 
 func readJetStream(w *walk) {

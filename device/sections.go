@@ -33,7 +33,8 @@ func readOnyx(w *walk) {
 			set(&w.id.OSVersion, release)
 		case bytes.HasPrefix(v, []byte("Generated at ")):
 			w.drop()
-		case bytes.HasPrefix(v, []byte("Hostname:")), bytes.HasPrefix(v, []byte("Running database")),
+		case bytes.HasPrefix(v, []byte("Hostname:")),
+			bytes.HasPrefix(v, []byte("Running database")),
 			bytes.HasPrefix(v, []byte("Active saved database")):
 		default:
 			w.section(0, v)
@@ -52,7 +53,8 @@ var fabricOS = platform{
 	signs: []sign{
 		{"[Configuration upload Information]", 12, nothing}, {"Configuration Format = ", 4, nil},
 		{"[Switch Configuration Begin : ", 8, nil}, {"[Chassis Configuration Begin]", 8, nothing},
-		{"FOS version = ", 6, nil}, {"Fabric OS Version = ", 6, nil}, {"[Boot Parameters]", 3, nothing},
+		{"FOS version = ", 6, nil}, {"Fabric OS Version = ", 6, nil},
+		{"[Boot Parameters]", 3, nothing},
 		{"[Zoning]", 2, nothing}, {"SwitchName = ", 3, nil},
 	},
 	read: readFabricOS, whole: func(w *walk) bool { return !w.fabric.torn && !w.fabric.begun },
@@ -106,7 +108,8 @@ func readFabricOS(w *walk) {
 // fabricSecret reports whether a setting holds a secret.
 func fabricSecret(key []byte) bool {
 	key = bytes.ToLower(key[:min(len(key), 80)])
-	for _, part := range []string{"passw", "secret", "community", "authkey", "privkey", "sharedkey"} {
+	for _, part := range []string{"passw", "secret", "community", "authkey", "privkey",
+		"sharedkey"} {
 		if bytes.Contains(key, []byte(part)) {
 			return true
 		}
@@ -118,8 +121,10 @@ func fabricSecret(key []byte) bool {
 var apcAOS = platform{
 	name: "apc_aos",
 	signs: []sign{
-		{"; Network Management Card AOS", 12, nil}, {"; Configuration file, generated on ", 10, nil},
-		{"[NetworkTCP/IP]", 5, nothing}, {"[SystemID]", 5, nothing}, {"; Schneider Electric", 3, nil},
+		{"; Network Management Card AOS", 12, nil},
+		{"; Configuration file, generated on ", 10, nil},
+		{"[NetworkTCP/IP]", 5, nothing}, {"[SystemID]", 5, nothing},
+		{"; Schneider Electric", 3, nil},
 		{"; American Power Conversion", 5, nil}, {"[SystemUserManager]", 4, nothing},
 		{"[NetworkSNMP]", 4, nothing}, {"; APC", 2, nil},
 	},

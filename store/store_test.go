@@ -105,7 +105,8 @@ func TestPutKeepsEveryByte(t *testing.T) {
 	bodies := map[string]string{
 		"text": "config system global\n", "empty": "", "nul": "a\x00b",
 		"latin-1": "caf\xe9 \xa0\xff\x01\n", "all": string(allBytes()),
-		"utf-16": "\xff\xfec\x00o\x00", "gzip": "\x1f\x8b\x08\x00", "utf-8": "größe ☃ \U0001f600",
+		"utf-16": "\xff\xfec\x00o\x00", "gzip": "\x1f\x8b\x08\x00",
+		"utf-8": "größe ☃ \U0001f600",
 		"large": strings.Repeat("set x y\n", 1<<19),
 	}
 	conform(t, func(t *testing.T, s *store.Store) {

@@ -33,10 +33,10 @@ CREATE VIEW main_captures AS
     SELECT n.device_id, n.capture_id, julianday(n.received_at) >= max(julianday(n.received_at)) OVER (PARTITION BY n.device_id) - 7 AS fresh,
            CASE WHEN n.kind = 'full' THEN 1 WHEN n.kind = 'full-config' THEN 2 WHEN n.kind = 'encrypted' THEN 3
                 WHEN n.kind = 'startup' THEN 5 WHEN n.kind = 'other' THEN 6
-                WHEN n.kind = 'log' THEN 7 ELSE 4 END AS rank, n.kind
+                WHEN n.kind = 'log' THEN 7 ELSE 4 END AS priority, n.kind
       FROM newest n
   ), ranked AS (
-    SELECT device_id, capture_id, row_number() OVER (PARTITION BY device_id ORDER BY rank, kind) AS place
+    SELECT device_id, capture_id, row_number() OVER (PARTITION BY device_id ORDER BY priority, kind) AS place
       FROM recent WHERE fresh
   )
   SELECT device_id, capture_id FROM ranked WHERE place = 1;
