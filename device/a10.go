@@ -2,9 +2,9 @@ package device
 
 import "bytes"
 
-// A10's ACOS writes lines indented by two blanks, under a header that says when the configuration
-// was changed, saved and synchronized, and by which release it was written. After "end" may follow
-// a comment about the point of commit.
+// A10's ACOS writes lines that are indented by two blanks. The header states when the
+// configuration was changed, saved and synchronized, and the release. A comment about the point of
+// commit may follow "end".
 //
 // Sources: A10's command references, and configurations of releases 2.7 to 5.
 

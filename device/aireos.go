@@ -2,10 +2,10 @@ package device
 
 import "bytes"
 
-// AireOS, of Cisco's wireless controllers, writes commands "config ...", of which "show run-config
-// commands" and the tools that use it leave out the first word. A file that the controller
-// sent itself stands between two comments with the time, and begins with what state the controller
-// is in.
+// AireOS, of Cisco's wireless controllers, writes commands "config ...". The command "show
+// run-config commands" and the tools that use it omit the word config. A file that the controller
+// sent itself is enclosed in two comments with the time, and begins with the state of the
+// controller.
 
 var ciscoAireOS = platform{
 	name: "cisco_wlc",
@@ -67,7 +67,7 @@ func readAireOS(w *walk) {
 	}
 }
 
-// aireSecret returns after how many words of a command secrets follow that no word announces, or 0.
+// aireSecret returns the number of words of a command before secrets that no word announces, or 0.
 func aireSecret(b []byte) int {
 	for _, c := range []struct {
 		command string
@@ -85,8 +85,8 @@ func aireSecret(b []byte) int {
 	return 0
 }
 
-// readAireComment reads what the controller says of itself; in a file that it sent itself, tables
-// of ports and neighbours follow, with times that run.
+// readAireComment reads the controller's description of itself. In a file from the controller
+// itself, tables of ports and neighbours with running times follow.
 func (w *walk) readAireComment() {
 	v := bytes.TrimLeft(w.words[1:], " ")
 	if v, ok := bytes.CutPrefix(v, []byte("PID:")); ok {

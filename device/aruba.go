@@ -2,11 +2,11 @@ package device
 
 import "bytes"
 
-// Aruba has three systems that share little. AOS-CX writes lines indented by four blanks, or JSON
-// where it is asked to. ArubaOS, of the wireless controllers, writes blocks that end with "!", and
-// Instant, of access points that control themselves, writes lines indented by one; the last two
-// encrypt their secrets with another salt each time they are displayed, as long hexadecimal
-// numbers.
+// Aruba has three systems with little in common. AOS-CX writes lines that are indented by four
+// blanks, or JSON on request. ArubaOS, of the wireless controllers, writes blocks that end with
+// "!". Instant, of access points without a controller, writes lines that are indented by one
+// blank. ArubaOS and Instant encrypt their secrets with another salt for each display, as long
+// hexadecimal numbers.
 //
 // Sources: Aruba's command references, and configurations of many releases.
 
@@ -99,8 +99,8 @@ func readAOSCX(w *walk) {
 	w.opens()
 }
 
-// readJSON reads a line of pretty-printed JSON, of which the outermost braces are no block. All
-// on one line it is one line, from which nothing is taken.
+// readJSON reads a line of pretty-printed JSON. The outermost braces are no block. Nothing is
+// taken from JSON that is all on one line.
 func (w *walk) readJSON() {
 	b := bytes.TrimRight(w.words, ",")
 	if w.json.closed || len(b) == 0 {
@@ -144,7 +144,7 @@ func jsonSecret(key []byte) bool {
 	return false
 }
 
-// arubaSecrets are words that announce a secret, and how many words stand between it and them.
+// arubaSecrets are words that announce a secret, with the number of words in between.
 var arubaSecrets = map[string]int{
 	"secret": 0, "key": 0, "wpa-passphrase": 0, "wpa-hexkey": 0, "PRE-SHARE": 0, "pre-share": 0,
 	"pre-shared-key": 0, "shared-secret": 0,
@@ -164,10 +164,9 @@ var instantSecrets = func() map[string]int {
 	return m
 }()
 
-// arubaChanges reports whether a secret is one that was encrypted for the display: a long
-// hexadecimal number. Where encryption is switched off the secret itself is shown, and it counts.
-// So does what is no secret of that kind: a one-way hash, the number of a cluster, an unencrypted
-// key of WPA, which has 64 digits.
+// arubaChanges reports whether a secret was encrypted for the display: a long hexadecimal number.
+// If encryption is off, the secret itself is shown and is significant. So are values of another
+// kind: a one-way hash, the number of a cluster, an unencrypted WPA key of 64 digits.
 func arubaChanges(word, v []byte) bool {
 	switch string(word) {
 	case "virtual-controller-key", "community", "2c", "hash":

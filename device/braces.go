@@ -6,7 +6,7 @@ import "bytes"
 // at the beginning of a line closes one. Inside of a line braces are balanced and of no interest.
 // Strings and comments hold any brace.
 
-// braceForm is in what the platforms of this form differ.
+// braceForm holds the differences between the platforms of this form.
 type braceForm struct {
 	strings bool // a quoted string may run over lines
 	hash    bool // "#" begins a comment, at the beginning of a line and after a blank
@@ -29,7 +29,7 @@ const (
 	braceRaw               // in code of another language, of which the platform finds the end
 )
 
-// braceKind is what a line is, as its blocks go.
+// braceKind is the kind of a line, as far as blocks are concerned.
 type braceKind uint8
 
 const (
@@ -39,9 +39,9 @@ const (
 	braceClose
 )
 
-// braces reads how a line stands in blocks, closes what it closes, and returns its words without
-// comments and without the brace that opens. What it opens is left to push, since its head stands
-// outside of it.
+// braces tracks the blocks of a line: it closes blocks, and returns the words of the line without
+// comments and without an opening brace. The caller opens the block with push, since the head of a
+// block is outside of it.
 func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	quoted := w.brace.text == braceQuoted
 	w.inside = w.brace.text != bracePlain
@@ -73,10 +73,10 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	return braceStatement, words
 }
 
-// significant returns the line from its first to its last byte that is no comment, and whether that
-// last one stands outside of a string. A string opens with a quote after a blank or a bracket and
-// closes with one before a blank, a bracket or a semicolon, so that a stray quote in a word doesn't
-// swallow the rest of the file.
+// significant returns the line from its first to its last byte outside of comments, and whether
+// the last one is outside of a string. A string opens with a quote after a blank or a bracket and
+// closes with a quote before a blank, a bracket or a semicolon. A stray quote in a word therefore
+// doesn't swallow the rest of the file.
 func (w *walk) significant(form braceForm) (words []byte, bare bool) {
 	b := w.words
 	if form.slash && w.brace.text == bracePlain && bytes.HasPrefix(b, []byte("//")) {
@@ -138,8 +138,8 @@ func unclosed(w *walk) bool { return w.brace.text != bracePlain }
 // balanced is the whole of the platforms of this form: every block, string and comment is closed.
 func balanced(w *walk) bool { return w.depth == 0 && !w.brace.torn && w.brace.text == bracePlain }
 
-// stray reports whether a line is what a terminal shows around a configuration of this form, such
-// as [edit] or {master:0}.
+// stray reports whether a terminal prints the line around a configuration of this form, such as
+// [edit] or {master:0}.
 func (w *walk) stray() bool {
 	if w.brace.text != bracePlain || !w.top() || w.indent > 0 {
 		return false
@@ -170,7 +170,7 @@ func scalar(b []byte) []byte {
 	return unquoted(v)
 }
 
-// token splits the first word off, which may be quoted and then holds blanks; the quotes stay.
+// token splits off the first word. A quoted word may contain blanks and keeps its quotes.
 func token(b []byte) (word, rest []byte) {
 	b = bytes.TrimLeft(b, " \t")
 	n := 0
@@ -190,8 +190,8 @@ func token(b []byte) (word, rest []byte) {
 	return b[:n], b[n:]
 }
 
-// secretTokens marks the word, quoted or not, that follows one that announces a secret. A word that
-// only says how the secret is written comes between.
+// secretTokens marks the word, quoted or not, after a word that announces a secret. A word between
+// them may state the encoding.
 func (w *walk) secretTokens(announce map[string]bool) {
 	if !w.redact {
 		return

@@ -7,9 +7,9 @@ import (
 )
 
 // pfSense and OPNsense save one XML document. The host name is system/hostname directly below the
-// root; wizards and clients have elements of that name, too. Its <version> is that of the
-// document's form, not of the system. The block <revision> says when and by whom the document was
-// saved last, for all of it.
+// root; wizards and clients have elements of that name, too. Its <version> is the version of the
+// document's form, not of the system. The block <revision> states time and author of the last
+// change of the whole document.
 //
 // Sources: files of several releases.
 
@@ -27,8 +27,7 @@ var opnSense = platform{
 	read: readSense, whole: wholeXML,
 }
 
-// rootElement is a sign's condition that the root element stands on the same line as the
-// declaration.
+// rootElement is the condition of a sign that the root element is on the line of the declaration.
 func rootElement(tag string) func([]byte) bool {
 	return func(rest []byte) bool { return bytes.Contains(rest[:min(len(rest), 300)], []byte(tag)) }
 }
@@ -42,8 +41,8 @@ func readSense(w *walk) {
 	}
 }
 
-// senseExtras are parts of a backup that are data of the running system: graphs, leases, and
-// sessions of logged in to a portal.
+// senseExtras are parts of a backup that hold data of the running system: graphs, leases, and the
+// sessions of a portal.
 var senseExtras = []string{"rrddata", "dhcpddata", "dhcpd6data", "dhcpdv6data", "captiveportaldata",
 	"voucherdata"}
 
@@ -112,8 +111,8 @@ func (w *walk) readSenseText(part []byte) {
 	}
 }
 
-// automatic looks ahead whether a <created> block names the system itself as its author. Such a
-// block is short, and so is what is looked at.
+// automatic reports whether a <created> block names the system itself as its author. It looks
+// ahead in the block, which is short.
 func (w *walk) automatic(name []byte) bool {
 	at := offset(w.text, name)
 	ahead := w.text[at:min(len(w.text), at+300)]

@@ -2,14 +2,13 @@ package device
 
 import "bytes"
 
-// Cisco's families write lines, indented by one blank inside a block. A host name is the top-level
-// line "hostname NAME" (NX-OS also "switchname"). Banners are text between two delimiters and hold
-// anything. Lines that begin with "!" are comments, and some of them say when and by whom; where
-// such words stand elsewhere, in a description, they are the operator's.
-//
-// Sources: Cisco's command references, and files of many releases.
+// Cisco's families write lines that are indented by one blank inside a block. The host name is the
+// top-level line "hostname NAME" (NX-OS also has "switchname"). A banner is text between two
+// delimiters and may contain anything. Lines that begin with "!" are comments. Some of them state
+// the time and author of a change; in other places, such as a description, the same words are an
+// operator's.
 
-// iosSigns are common to all that looks like IOS, of which much is not Cisco's.
+// iosSigns are the signs of everything that looks like IOS. Many makers besides Cisco have them.
 var iosSigns = []sign{
 	{"service timestamps ", 3, nil}, {"service password-encryption", 3, nil},
 	{"Building configuration...", 1, nil}, {"Current configuration : ", 2, nil},
@@ -26,7 +25,8 @@ var iosSigns = []sign{
 	{"ip access-list extended ", 1, nil}, {"vlan database", 1, nothing},
 }
 
-// ciscoIOS has signs beyond those that it shares; each says enough to tell it from its likes.
+// ciscoIOS has signs of its own besides the shared ones. Each of them distinguishes it from
+// cisco_like.
 var ciscoIOS = platform{
 	name: "cisco_ios", family: iosSigns,
 	signs: []sign{
@@ -146,20 +146,20 @@ func digits(b []byte) bool {
 	return len(b) > 0
 }
 
-// outermost reports whether the line is a statement of the configuration as a whole: in no block,
-// and not one of a block that a comment seems to have closed.
+// outermost reports whether the line is a top-level statement: it is in no block, and it isn't
+// indented, as a line of a block that a comment interrupted would be.
 func (w *walk) outermost() bool { return w.depth == 0 && w.indent == 0 }
 
-// endsWith is a platform's whole for files whose last line is always the same.
+// endsWith returns the whole function of platforms whose last line is always the same.
 func endsWith(last string) func(*walk) bool {
 	return func(w *walk) bool { return string(w.last) == last && w.until == nil }
 }
 
-// quoting reports whether a text that runs over lines, such as a banner, is not ended.
+// quoting reports whether a text over several lines, such as a banner, has no end yet.
 func quoting(w *walk) bool { return w.until != nil }
 
-// readLines is what the families of this form share: banners, comments, blocks by indentation,
-// noise that their terminals print. It reports whether the line is a statement.
+// readLines reads what these families share: banners, comments, blocks by indentation, and the
+// noise of their terminals. It reports whether the line is a statement.
 func (w *walk) readLines() bool {
 	if w.until != nil {
 		w.quoting = true
@@ -182,7 +182,7 @@ func (w *walk) readLines() bool {
 	return true
 }
 
-// announced reports whether the line is what terminals say before a configuration.
+// announced reports whether a terminal prints the line before a configuration.
 func (w *walk) announced() bool {
 	for _, said := range []string{"Building configuration", "Building Configuration",
 		"Current configuration : ", "Current configuration:",
@@ -194,8 +194,8 @@ func (w *walk) announced() bool {
 	return w.has("Using ") && usingBytes(w.words)
 }
 
-// sized reports whether the line says how large the configuration is, which is no command wherever
-// it stands: other things may be said before.
+// sized reports whether the line states the size of the configuration. It is no command anywhere,
+// and other output may precede it.
 func (w *walk) sized() bool {
 	if w.words[0] != 'C' || w.indent > 0 {
 		return false
@@ -205,9 +205,9 @@ func (w *walk) sized() bool {
 	return ok && ok2 && digits(size)
 }
 
-// openBanner looks whether text begins on this line that runs up to a delimiter: the first
-// character after the command, or ^C, which stands for a control character and may be written so or
-// as that.
+// openBanner opens a text that continues up to its delimiter, if the delimiter isn't on this line.
+// The delimiter is the first character after the command, or ^C, which stands for a control
+// character and may be written either way.
 func (w *walk) openBanner(text []byte) {
 	if len(text) == 0 {
 		return
@@ -222,8 +222,8 @@ func (w *walk) openBanner(text []byte) {
 	}
 }
 
-// banner opens the text of "banner TYPE TEXT", of the other commands of IOS that take text between
-// ^C, and of a macro, which runs up to @.
+// banner opens the text of "banner TYPE TEXT", of the other commands of IOS with text between ^C,
+// and of a macro, which ends with @.
 func (w *walk) banner() {
 	if text, ok := w.after("banner "); ok {
 		w.openBanner(rest(text, 1))
@@ -238,7 +238,7 @@ func (w *walk) banner() {
 	}
 }
 
-// controlC returns where a word of b begins with ^C, or something below 0.
+// controlC returns the index of a word of b that begins with ^C, or a negative number.
 func controlC(b []byte) int {
 	if i := bytes.IndexByte(b, 3); i > 0 && b[i-1] == ' ' {
 		return i
@@ -275,7 +275,7 @@ func rest(b []byte, n int) []byte {
 	return b
 }
 
-// author returns who is named at the end of "... at TIME by NAME".
+// author returns NAME of "... at TIME by NAME".
 func author(b []byte) []byte {
 	if i := bytes.LastIndex(b, []byte(" by ")); i >= 0 {
 		return b[i+4:]
@@ -346,8 +346,8 @@ func (w *walk) dated() bool {
 	return false
 }
 
-// autoBandwidth looks ahead whether the tunnel sets its bandwidth itself; a tunnel's block is
-// short.
+// autoBandwidth reports whether the tunnel sets its bandwidth itself. It looks ahead in the
+// tunnel's block, which is short.
 func (w *walk) autoBandwidth() bool {
 	ahead := w.text[w.next:min(len(w.text), w.next+2048)]
 	for len(ahead) > 0 && ahead[0] == ' ' {
@@ -460,7 +460,7 @@ func readASA(w *walk) {
 	w.opens()
 }
 
-// readASAComment reads a line ": ...", of which the header and the end are made.
+// readASAComment reads a line ": ..." of the header or the end.
 func (w *walk) readASAComment() {
 	switch v, _ := w.after(":"); {
 	case bytes.HasPrefix(v, []byte("Serial Number: ")):
@@ -481,10 +481,10 @@ func (w *walk) readASAComment() {
 	}
 }
 
-// wholeASA: lines of ASDM may follow the end, "asdm image" and "no asdm history enable".
+// wholeASA reports whether the end was met. ASDM's lines, such as "asdm image", may follow it.
 func wholeASA(w *walk) bool { return w.lines.closed }
 
-// readCatOS reads lines "set ...", which know no blocks.
+// readCatOS reads lines "set ...". CatOS has no blocks.
 func readCatOS(w *walk) {
 	if w.until != nil {
 		if bytes.Contains(w.line, w.until) {
@@ -580,7 +580,8 @@ func unquoted(b []byte) []byte {
 	return b
 }
 
-// setWord takes a host name that is one word or quoted; more words are no name but prose.
+// setWord takes a host name of one word, or a quoted one. Several words without quotes are no
+// name.
 func (w *walk) setWord(v []byte) {
 	if name := unquoted(v); len(name) < len(v) || !bytes.ContainsAny(v, " \t") {
 		w.setName(name)

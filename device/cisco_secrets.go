@@ -21,8 +21,8 @@ var secretWords = map[string]bool{
 	"ah-md5": true, "hex-key": true, "pmk": true, "idtoken": true, "token": true, "pin": true,
 }
 
-// secretForms are words between one of secretWords and the secret: how it is encrypted, whose it
-// is, what is done with it.
+// secretForms are words between one of secretWords and its secret: the encryption, the owner, or
+// the action.
 var secretForms = map[string]bool{
 	"encrypted": true, "clear": true, "hex": true, "local": true, "remote": true, "des": true,
 	"3des": true, "aes": true, "aes-128": true, "128": true,
@@ -30,12 +30,12 @@ var secretForms = map[string]bool{
 	"mode": true, "accessmode": true, "ro": true, "rw": true,
 }
 
-// prose are commands whose words are the operator's own.
+// prose are commands whose arguments are an operator's free text.
 var prose = map[string]bool{"description": true, "remark": true, "name": true, "hostname": true,
 	"title": true, "contact": true, "location": true}
 
-// secrets marks what follows a word that announces a secret, and what may stand between. Where
-// a line only mentions secrets a word too many is hidden; that is the lesser harm.
+// secrets marks the value after a word that announces a secret, with allowance for the words in
+// between. A line that only mentions secrets may lose a word; that is the lesser harm.
 func (w *walk) secrets() {
 	if !w.redact || w.talks() {
 		return
@@ -89,8 +89,7 @@ func (w *walk) secrets() {
 	}
 }
 
-// restIsSecret reports whether a password of the line is all that follows, as the commands of IOS
-// read it.
+// restIsSecret reports whether the password is the rest of the line, as IOS reads some commands.
 func (w *walk) restIsSecret() bool {
 	if w.platform.name != "cisco_ios" {
 		return false
@@ -104,8 +103,8 @@ func (w *walk) restIsSecret() bool {
 	return false
 }
 
-// talks reports whether a line has words of secrets and no secret: prose, the communities of BGP,
-// groups of SNMPv3.
+// talks reports whether a line has words of secrets but no secret: free text, BGP communities,
+// SNMPv3 groups.
 func (w *walk) talks() bool {
 	switch string(field(w.words, 0)) {
 	case "set", "match":

@@ -2,8 +2,8 @@ package device
 
 import "bytes"
 
-// D-Link's switches of the DES and DGS series write commands, one a line, in sections with a
-// comment above each. The header names the model and the release.
+// D-Link's DES and DGS switches write commands, one per line, in sections below comments. The
+// header names the model and the release.
 //
 // Sources: D-Link's command references, and configurations of several releases.
 

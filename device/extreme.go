@@ -84,8 +84,8 @@ func (w *walk) hideXOSPlaces() {
 	}
 }
 
-// readXOSComment reads the comments that head the modules, of which paths are made, and the one
-// that says when the script was made.
+// readXOSComment reads the comments above the modules, which become paths, and the comment with
+// the time of the script.
 func (w *walk) readXOSComment() {
 	if w.has("# Module ") && moduleConfiguration(w.words) {
 		w.pop()

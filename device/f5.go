@@ -2,13 +2,13 @@ package device
 
 import "bytes"
 
-// tmsh writes objects as blocks of braces, each with its module first. The host name is the setting
-// hostname of "sys global-settings"; where that is missing, that of the one "cm device" that calls
-// itself self-device. The other devices of a group have such blocks, too, and versions stand in
-// certificates and software images.
+// tmsh writes objects as blocks of braces that begin with their module. The host name is the
+// setting hostname of "sys global-settings". If that is missing, it is the hostname of the "cm
+// device" that is marked self-device. The other devices of a group have such blocks, too, and
+// certificates and software images have versions.
 //
-// iRules and other scripts are code, in which braces need not balance: they end with a "}" at the
-// beginning of a line, after which another object begins, or nothing.
+// iRules and other scripts are code, in which braces need not balance. They end with a "}" at the
+// beginning of a line before the next object or the end.
 //
 // Sources: F5's tmsh reference, and files of several releases.
 
@@ -99,7 +99,7 @@ func (w *walk) objectNext() bool {
 	return len(ahead) == 0 || tmshModules[string(ahead)] || string(ahead) == "#TMSH-VERSION:"
 }
 
-// openTMSHObject looks what object begins.
+// openTMSHObject opens the block of an object, by the object's kind.
 func (w *walk) openTMSHObject(head []byte) {
 	w.tmsh = 0
 	switch string(field(head, 0)) {
@@ -134,8 +134,8 @@ func (w *walk) openTMSHObject(head []byte) {
 	}
 }
 
-// isSelf looks ahead whether the cm device that begins is the one that the file is of. It looks no
-// further than its block, so that no line is looked at twice.
+// isSelf reports whether the cm device that begins on the line is the device of the file. It looks
+// ahead only in the block, so no line is looked at twice.
 func (w *walk) isSelf() bool {
 	for ahead := w.text[w.next:]; len(ahead) > 0 && blank(ahead[0]) && ahead[0] != '\n'; {
 		line := ahead

@@ -6,14 +6,14 @@ import (
 )
 
 // FortiOS writes a tree of blocks: config PATH ... end around settings or entries, edit NAME ...
-// next around an entry. The host name stands in the block "config system global", at the top or
-// directly inside "config global" where VDOMs are on. Other blocks have a hostname too (config
-// webfilter search-engine, config system fortiguard), and so may text inside a quoted string, which
-// can run over lines.
+// next around an entry. The host name is in the block "config system global", at the top level or,
+// if VDOMs are enabled, directly inside "config global". Other blocks have a hostname, too (config
+// webfilter search-engine, config system fortiguard), and so may a quoted string, which can
+// continue over lines.
 //
-// Secrets that the device must be able to read (ENC, private keys) are encrypted with another salt
-// each time they are displayed, so they are noise; one-way hashes of passwords (AK1, SH2, PB2) stay
-// what they are.
+// FortiOS encrypts secrets that it must be able to read (ENC, private keys) with another salt for
+// each display, so they are noise. One-way hashes of passwords (AK1, SH2, PB2) don't change by
+// themselves.
 //
 // Sources: Fortinet's CLI references, and files of many releases.
 
@@ -24,7 +24,7 @@ var fortiSigns = []sign{
 	{"#conf_file_ver=", 4, nil}, {"#global_vdom=", 4, nil}, {"#buildno=", 2, nil},
 }
 
-// fortiOS is FortiGate, and whatever else of Fortinet's has its form and no name of its own.
+// fortiOS is FortiGate, and other products of Fortinet with its form and no platform of their own.
 var fortiOS = platform{
 	name:   "fortinet",
 	family: fortiSigns, signs: []sign{{"#config-version=", 10, nil}, {"#FGBK|", 10, nil}},
@@ -266,9 +266,9 @@ func (w *walk) readFortiSet() (from int, opens fortiText) {
 // fortiHash are one-way hashes of passwords, which don't change by themselves.
 var fortiHash = map[string]bool{"AK1": true, "SH2": true, "PB2": true}
 
-// fortiSecret marks the value of a setting whose name says that it is a secret, where it isn't
-// displayed encrypted: in scripts, and on old releases. A setting too many is hidden rather than
-// one too few.
+// fortiSecret marks the value of a setting whose name announces a secret and that isn't displayed
+// encrypted, as in scripts and on old releases. Hiding a value that is no secret is the lesser
+// harm.
 func (w *walk) fortiSecret(key, v []byte) {
 	around := []byte(nil) // the table that the entry is of
 	if len(w.path) > 1 {
@@ -314,7 +314,8 @@ func fortiSecretName(key []byte) bool {
 	return false
 }
 
-// openFortiKey looks whether the private key that begins on this line is displayed encrypted.
+// openFortiKey returns the state of a private key that begins on this line: displayed encrypted or
+// not.
 func (w *walk) openFortiKey(v []byte) fortiText {
 	begin, _, ok := bytes.Cut(v, []byte(" PRIVATE KEY-----"))
 	switch {
@@ -346,10 +347,11 @@ func (w *walk) readFortiString() {
 	w.scanQuotes(0, w.forti.text)
 }
 
-// scanQuotes follows strings through the line, from where its value begins; a string that runs over
-// its end is in the state that is given. A string opens with a quote after a blank and closes with
-// one before a blank, since FortiOS escapes every quote inside: so a stray quote that somebody's
-// editor left (""HTTPS" "HTTP") doesn't swallow the rest of the file.
+// scanQuotes follows strings through the line, from the place where its value begins. A string
+// that continues in the next line has the given state. FortiOS escapes every quote inside a
+// string, so a string opens with a quote after a blank and closes with a quote before a blank. A
+// stray quote that an editor left (""HTTPS" "HTTP") therefore doesn't swallow the rest of the
+// file.
 func (w *walk) scanQuotes(from int, opens fortiText) {
 	b := w.words
 	i := from
@@ -440,8 +442,8 @@ func dotted(s string) bool {
 
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// unquote returns the first value of a line: up to the closing quote or the next blank, with \" and
-// \\ resolved. A value that runs over the line's end is no name, and blank.
+// unquote returns the first value of a line: up to the closing quote or the next blank, with \"
+// and \\ resolved. It is blank if the value continues in the next line, which no name does.
 func unquote(b []byte) string {
 	var out []byte
 	var quote byte

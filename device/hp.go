@@ -43,8 +43,8 @@ var hpComware = platform{
 	read: readComware, whole: endsWith("return"), cut: quoting,
 }
 
-// comwareNumber: Comware writes "version 7.1.045, Release 2418P06"; others than releases are "ESS",
-// "Feature", "Alpha".
+// comwareNumber: Comware writes "version 7.1.045, Release 2418P06". In place of Release it may
+// write ESS, Feature or Alpha.
 func comwareNumber(v []byte) bool {
 	i := bytes.Index(v, []byte(", "))
 	return i > 0 && i < 20 && dotted(string(v[:i])) && len(v) > i+2 && 'A' <= v[i+2] &&
@@ -88,8 +88,8 @@ func readProCurve(w *walk) {
 	}
 }
 
-// readProCurveHeader reads "; MODEL Configuration Editor; Created on release #RELEASE" and what
-// stands above it.
+// readProCurveHeader reads "; MODEL Configuration Editor; Created on release #RELEASE" and the
+// lines above it.
 func (w *walk) readProCurveHeader() {
 	switch w.words[0] {
 	case ';':
@@ -140,9 +140,9 @@ func readComware(w *walk) {
 	w.opens()
 }
 
-// readSections is what Comware and Huawei's VRP share: sections between lines "#", text that runs
-// over lines, "return" at the end, and prompts in angle brackets or square ones, before which and
-// after which is nothing of the configuration. It reports whether the line is a statement.
+// readSections reads what Comware and Huawei's VRP share: sections between lines "#", texts over
+// several lines, "return" at the end, and prompts in angle or square brackets around the
+// configuration. It reports whether the line is a statement.
 func (w *walk) readSections() bool {
 	switch {
 	case w.until != nil:
@@ -171,9 +171,8 @@ func (w *walk) readSections() bool {
 	return true
 }
 
-// angled reports whether a line is a prompt "<NAME>" with nothing after it, or the command that
-// displays or leaves; where the configuration is made it is "[NAME]", which a release of VRP is
-// not.
+// angled reports whether a line is a prompt "<NAME>", alone or with a command that displays or
+// leaves. In configuration mode the prompt is "[NAME]"; a release of VRP in brackets is no prompt.
 func angled(b []byte) bool {
 	end := byte('>')
 	if b[0] == '[' {

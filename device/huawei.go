@@ -2,9 +2,9 @@ package device
 
 import "bytes"
 
-// Huawei's VRP writes lines, indented by one blank inside a block, sections between lines "#", and
-// "return" at the end. Its header says when the configuration was changed and saved. Where the
-// terminal is set so, a line with the time stands above.
+// Huawei's VRP writes lines that are indented by one blank inside a block, sections between lines
+// "#", and "return" at the end. Its header states when the configuration was changed and saved. A
+// terminal may print a line with the time above it.
 //
 // Sources: Huawei's command references, and configurations of many releases.
 

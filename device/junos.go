@@ -3,11 +3,12 @@ package device
 import "bytes"
 
 // Junos shows its configuration as blocks of braces or as commands "set ...". The host name is the
-// statement host-name directly in "system", or in "system" of a configuration group. Groups re0 and
-// re1 name the two routing engines, so with two names it is unknown which of them sent the file,
-// and it has none. A statement that is deactivated has no effect.
+// statement host-name directly in "system", or in "system" of a configuration group. Groups re0
+// and re1 name the two routing engines. If they have two names, the sender is unknown and the name
+// is blank. A deactivated statement has no effect.
 //
-// The header "## Last commit: TIME by NAME" is the only comment that the device writes itself.
+// The header "## Last commit: TIME by NAME" is the only comment that the device itself writes.
+//
 // Sources: Juniper's CLI references, and files of many releases.
 
 var junOS = platform{
@@ -158,8 +159,8 @@ func (w *walk) ownJunosName(name []byte) {
 	w.setName(name)
 }
 
-// groupJunosName takes the name that a group gives. The groups of routing engines and of the nodes
-// of a cluster apply by their names; any other has to be applied, which comes later in the file.
+// groupJunosName takes the name from a group. Groups of routing engines and of cluster nodes apply
+// by their names. Any other group must be applied by a statement, which comes later in the file.
 func (w *walk) groupJunosName(group, name []byte) {
 	if w.junos.named == junosOwn || len(name) == 0 || len(name) > maxValue ||
 		len(group) > maxValue {
@@ -215,7 +216,7 @@ func (w *walk) applyJunosGroups(b []byte) {
 	}
 }
 
-// deactivateJunos takes back a name that is deactivated.
+// deactivateJunos removes a name that is deactivated.
 func (w *walk) deactivateJunos(b []byte) {
 	switch {
 	case w.junos.named == junosOwn && (string(b) == "system" || string(b) == "system host-name"),

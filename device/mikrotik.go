@@ -2,12 +2,14 @@ package device
 
 import "bytes"
 
-// RouterOS exports menus, such as "/ip address", with commands below them; a compact form has the
-// menu in every line. Long lines go on after a backslash. The host name is "set name=" of /system
-// identity, which is absent while it is the default. The first line says when the export was made.
+// RouterOS exports menus, such as "/ip address", with commands below them; the terse form has the
+// menu in every line. Long lines continue after a backslash. The host name is "set name=" of
+// /system identity, which is absent if it is the default. The first line states the time of the
+// export.
 //
-// Comments of the operator's are settings (comment="..."). Lines that begin with "#" are the
-// device's own: what it says there of the state of an interface or a client comes and goes.
+// An operator's comments are settings (comment="..."). Lines that begin with "#" are the device's
+// own. Below the header they state what an interface or a client does at the moment.
+//
 // Sources: MikroTik's documentation, and exports of releases 6 and 7.
 
 var routerOS = platform{
@@ -51,8 +53,8 @@ const (
 	routerQSecret            // and is a secret
 )
 
-// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16"; some take the time out of
-// it.
+// byRouterOS: the first line is "# 2026-11-23 05:15:00 by RouterOS 7.16". Some tools remove the
+// time.
 func byRouterOS(rest []byte) bool {
 	return len(rest) < 100 && (bytes.Contains(rest, []byte(" by RouterOS ")) ||
 		bytes.HasPrefix(rest, []byte("by RouterOS ")))
@@ -83,8 +85,8 @@ func readRouterOS(w *walk) {
 	}
 }
 
-// readRouterComment reads the header. Comments below it are no configuration: the device says there
-// what state an interface or a client is in, and an import leaves them out.
+// readRouterComment reads the header. Comments below it are no configuration: the device states
+// the condition of interfaces and clients there, and an import ignores them.
 func (w *walk) readRouterComment() {
 	b := w.words
 	switch {
@@ -123,7 +125,7 @@ func (w *walk) beginRouterCommand() {
 	}
 }
 
-// routerName takes the name out of "name=NAME", which may go on in the next line.
+// routerName takes the name from "name=NAME", which may continue in the next line.
 func (w *walk) routerName(v []byte) {
 	if len(v) > 0 && v[len(v)-1] == '\\' && w.next < len(w.text) {
 		joined := append([]byte(nil), v[:min(len(v)-1, 4*maxValue)]...)
@@ -180,8 +182,8 @@ func routerCommand(b []byte) bool {
 	return len(b) > 0
 }
 
-// scanRouterWords goes through the settings KEY=VALUE of the line: it marks secrets, and says what
-// the next line goes on with.
+// scanRouterWords reads the settings KEY=VALUE of the line. It marks secrets and sets the state
+// for the next line.
 func (w *walk) scanRouterWords(more bool) {
 	b := w.words
 	if more {

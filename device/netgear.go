@@ -2,14 +2,14 @@ package device
 
 import "bytes"
 
-// FASTPATH, of Broadcom, is what Netgear, Dell, Ubiquiti and others sell under names of their own.
-// It writes lines, not indented; a block ends with "exit". Its header tells the vendor, in a
-// description of the switch, and how long it has been up. Netgear's smart switches have another
-// form, with a header that names everything, and indentation.
+// FASTPATH, of Broadcom, is the system of many switches of Netgear, Dell, Ubiquiti and others. It
+// writes lines without indentation; a block ends with "exit". Its header states the vendor, in a
+// description of the switch, and the uptime. Netgear's smart switches have another form, with a
+// complete header and with indentation.
 //
 // Sources: the vendors' command references, and configurations of many releases.
 
-// fastpathSigns are common to all that FASTPATH is sold as.
+// fastpathSigns are the signs of every vendor's FASTPATH.
 var fastpathSigns = []sign{
 	{"!Current Configuration:", 4, nil}, {"!System Software Version ", 4, nil},
 	{"!Additional Packages ", 3, nil}, {"!Cut-through mode is configured as ", 3, nil},
@@ -72,8 +72,8 @@ var edgeSwitch = platform{
 	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }
 
-// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
-// since they have its signs and one more.
+// broadcomICOS is FASTPATH, now ICOS, of a vendor that isn't known. It comes before the others in
+// platforms, since they have its signs and one more.
 var broadcomICOS = platform{name: "broadcom_icos", family: fastpathSigns, read: readFastpath,
 	whole: wholeFastpath, cut: quoting}
 
@@ -113,8 +113,7 @@ func readFastpath(w *walk) {
 	w.openFastpath()
 }
 
-// readFastpathHeader reads a comment of the header. How long the switch is up, and its time, are no
-// configuration.
+// readFastpathHeader reads a comment of the header. Uptime and time are no configuration.
 func (w *walk) readFastpathHeader() {
 	if len(w.words) == 1 {
 		w.drop()
@@ -161,7 +160,7 @@ func fastpathModel(description []byte) []byte {
 	return first
 }
 
-// markCountdown marks the seconds for which a receiver of sFlow is kept, which count down.
+// markCountdown marks the remaining seconds of a receiver of sFlow.
 func (w *walk) markCountdown() {
 	for b := w.words; len(b) > 0; {
 		var word []byte
@@ -174,7 +173,7 @@ func (w *walk) markCountdown() {
 	}
 }
 
-// fastpathBlocks open blocks that stand in "configure", or in none.
+// fastpathBlocks open blocks directly inside "configure", or at the top level.
 var fastpathBlocks = []string{
 	"interface ", "line ", "class-map ", "policy-map ", "router ", "ipv6 router ", "ip dhcp pool ",
 	"ipv6 dhcp pool ", "mac access-list extended ",
@@ -185,8 +184,8 @@ var fastpathBlocks = []string{
 	"captive-portal", "wireless",
 }
 
-// fastpathNests are the blocks that have blocks inside, and fastpathNested those of the latter that
-// are known by name.
+// fastpathNests are blocks that contain blocks. fastpathNested are the inner ones that are known
+// by name.
 var (
 	fastpathNests  = []string{"router bgp ", "captive-portal", "wireless"}
 	fastpathNested = []string{"address-family ", "template peer ", "vrf "}
@@ -245,8 +244,8 @@ func fastpathHead(line []byte) bool {
 	return false
 }
 
-// openFastpath opens a block. What can't be inside another block closes whatever is open there: not
-// every release writes "exit" after everything.
+// openFastpath opens a block. A block that can't be inside another one closes the open blocks,
+// since some releases omit "exit".
 func (w *walk) openFastpath() {
 	switch {
 	case string(w.words) == "configure":

@@ -2,10 +2,10 @@ package device
 
 import "bytes"
 
-// Nokia's SR OS writes one of two forms. The classic one is lines indented by four blanks inside a
-// block, with "exit" at its end and "exit all" at the end of all; MD-CLI writes braces. Both stand
-// between comments that say when they were written. The name is in the block system of the block
-// configure; nearly every other block has names too.
+// Nokia's SR OS writes one of two forms. The classic form has lines that are indented by four
+// blanks inside a block, "exit" at the end of a block and "exit all" at the end of the file.
+// MD-CLI writes braces. Both are enclosed in comments with the time. The name is in the block
+// system of the block configure; nearly every other block has names, too.
 //
 // Sources: Nokia's CLI guides, and configurations of releases 8 to 25.
 
@@ -152,7 +152,7 @@ func (w *walk) readSROSComment() {
 	}
 }
 
-// srosUser returns who is named in "... TIME by USER (MD-CLI) from ADDRESS".
+// srosUser returns USER of "... TIME by USER (MD-CLI) from ADDRESS".
 func srosUser(b []byte) []byte {
 	_, user, _ := bytes.Cut(b, []byte(" by "))
 	return field(user, 0)

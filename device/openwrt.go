@@ -57,8 +57,7 @@ func readOpenWrt(w *walk) {
 	}
 }
 
-// uciSecret reports whether an option of this name holds a secret; a value of one digit, of "key",
-// is the number of one.
+// uciSecret reports whether an option of this name holds a secret.
 func uciSecret(key []byte) bool {
 	switch string(key) {
 	case "key", "key1", "key2", "key3", "key4", "community", "pincode", "wpakey":

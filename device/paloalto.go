@@ -84,7 +84,7 @@ func readPanOS(w *walk) {
 	}
 }
 
-// hidePanHeader marks what a header of HTTP is set to, which often is a credential.
+// hidePanHeader marks the value of an HTTP header, which often is a credential.
 func (w *walk) hidePanHeader(b []byte) {
 	if _, v, ok := bytes.Cut(b, []byte(" headers ")); ok {
 		_, v, _ = bytes.Cut(v, []byte(" value "))
@@ -94,8 +94,8 @@ func (w *walk) hidePanHeader(b []byte) {
 	}
 }
 
-// panSystem reports whether the line stands in the device's own system settings, seen from any of
-// the levels from which the command line shows them.
+// panSystem reports whether the line is in the device's own system settings, from any level at
+// which the command line shows them.
 func (w *walk) panSystem() bool {
 	return w.in("deviceconfig", "system") || w.in("config", "devices", "localhost.localdomain",
 		"deviceconfig", "system") ||

@@ -1,7 +1,8 @@
 package device
 
-// ScreenOS writes commands "set ..." and "unset ...". The host name is "set hostname NAME", words
-// that FortiOS has, too. Virtual routers and policies with more than a line end with "exit".
+// ScreenOS writes commands "set ..." and "unset ...". The host name is "set hostname NAME", which
+// FortiOS has, too. Virtual routers and policies of several lines end with "exit".
+//
 // Sources: Juniper's ScreenOS CLI reference, and files of several releases.
 
 var screenOS = platform{
@@ -51,8 +52,8 @@ func endsWithCommand(line []byte, command string) bool {
 		string(line[len(line)-len(command):]) == command
 }
 
-// opensScreenBlock reports whether the command names a virtual router or a policy and says no more,
-// which is how a block of commands for it begins.
+// opensScreenBlock reports whether the command names only a virtual router or a policy, which
+// opens a block of commands for it.
 func (w *walk) opensScreenBlock() bool {
 	words := 0
 	b := w.words

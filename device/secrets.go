@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// Besides the secrets that a platform knows the places of there is a net for all of them: what is a
-// secret by its form (a hash, a private key, a password in a URL), and what a name announces that
-// no platform uses for anything else. It is for what is shown alone. It marks no noise and works
-// only where lines are asked for, so that no fingerprint depends on it. What is hidden though it is
-// no secret is the lesser harm.
+// Besides the rules of each platform, there is a net for all platforms. It catches secrets by
+// their form (a hash, a private key, a password in a URL), and values after names that always
+// announce secrets. It is for display only: it marks no noise, and it works only if lines are
+// asked for, so no fingerprint depends on it. Hiding a value that is no secret is the lesser harm.
 
-// hideAnywhere marks the secrets of the line that the platform hasn't marked, puts the marks in
-// order, and keeps the secrets out of the path.
+// hideAnywhere marks the secrets of the line that the platform hasn't marked, sorts the marks, and
+// removes the secrets from the path.
 func (w *walk) hideAnywhere() {
 	w.hidePrivateKey()
 	w.hideURLs()
@@ -25,7 +24,7 @@ func (w *walk) hideAnywhere() {
 	w.hidePath()
 }
 
-// hidePath keeps secrets out of what is shown of the blocks that the line opens.
+// hidePath removes secrets from the displayed form of the blocks that the line opens.
 func (w *walk) hidePath() {
 	old := len(w.path)
 	for old > 0 && w.path[old-1].number == w.number {
@@ -44,7 +43,7 @@ func (w *walk) hidePath() {
 	}
 }
 
-// hidden is what is shown of a secret.
+// hidden replaces a secret.
 const hidden = "<secret>"
 
 // hidePrivateKey marks private keys in PEM (RFC 7468) and what resembles it, over lines or on one.
@@ -82,7 +81,7 @@ func sealEnd(b []byte) int {
 	}
 }
 
-// hideCurl marks the password in "curl -u NAME:PASSWORD", of scripts.
+// hideCurl marks the password of "curl -u NAME:PASSWORD" in scripts.
 func (w *walk) hideCurl() {
 	_, b, _ := bytes.Cut(w.words, []byte("curl "))
 	for len(b) > 0 {
@@ -142,8 +141,8 @@ func (w *walk) hideForms() {
 // opensValue reports whether a value may begin after c.
 func opensValue(c byte) bool { return bytes.IndexByte([]byte(" \t\"'=:>,([{"), c) >= 0 }
 
-// formed returns the word of b that begins at i: up to the quote that stands before it, else a
-// blank, or an end tag. It costs no more than its length.
+// formed returns the word of b that begins at i. It ends at the quote before it, or else at a
+// blank or an end tag. The cost is linear in its length.
 func formed(b []byte, i int) []byte {
 	var quote byte
 	if i > 0 && (b[i-1] == '"' || b[i-1] == '\'') {
@@ -157,9 +156,9 @@ func formed(b []byte, i int) []byte {
 	return bytes.TrimRight(b[i:n], `;,"'\`)
 }
 
-// secretFormed returns where the secret begins in what a word begins with, if its form says that it
-// is one, else something below 0: hashes and ciphers as crypt(3) writes them ($6$SALT$HASH, Junos
-// $9$, Comware $c$3$, F5 $M$), LDAP's ({SSHA}), Huawei's (%^%#...%^%#).
+// secretFormed returns the index of the secret in a word whose form shows that it is one, or a
+// negative number. Such forms are the hashes and ciphers of crypt(3) ($6$SALT$HASH, Junos $9$,
+// Comware $c$3$, F5 $M$), of LDAP ({SSHA}) and of Huawei (%^%#...%^%#).
 func secretFormed(b []byte) int {
 	b = b[:min(len(b), 20)]
 	if len(b) < 6 {
@@ -183,8 +182,8 @@ func secretFormed(b []byte) int {
 	return -1
 }
 
-// credentials returns those of an HTTP header (RFC 7235) that b begins with after their scheme, and
-// what FortiOS writes after ENC.
+// credentials returns the credentials after the scheme of an HTTP header (RFC 7235), or after ENC
+// of FortiOS.
 func credentials(b []byte) []byte {
 	n := bytes.IndexByte(b[:min(len(b), 8)], ' ')
 	if n < 0 {
@@ -233,8 +232,8 @@ func nameBytes(b []byte) bool {
 	return len(b) > 0
 }
 
-// hideNamed marks what follows a name that announces a secret. In prose, comments and strings such
-// words are just words, unless a colon or an equals sign follows.
+// hideNamed marks the value after a name that announces a secret. In free text, comments and
+// strings such a name counts only before a colon or an equals sign.
 func (w *walk) hideNamed() {
 	b := w.words
 	talk := w.quoting || w.inside || prose[string(field(b, 0))] || len(b) > 0 &&
@@ -286,9 +285,9 @@ func (w *walk) hideNamed() {
 	}
 }
 
-// hideValue marks the secret of which what announces it ends at a place of the line, and returns
-// where it ends. quote is the one in which its name stands; the value of a header of HTTP is more
-// than a word.
+// hideValue marks the secret whose announcement ends at a place of the line, and returns the
+// secret's end. quote is the quote around the name. The value of an HTTP header may have several
+// words.
 func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 	b := w.words
 	for {
@@ -332,15 +331,14 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 	}
 }
 
-// writtenAs reports whether a word only says how the secret after it is written, or which one it
-// is.
+// writtenAs reports whether a word only states the encoding or the number of the secret after it.
 func writtenAs(v []byte) bool {
 	return len(v) <= 2 && digits(v) || manner[string(v)] || secretForms[string(v)] ||
 		secretForm[string(v)] || ways[string(v)] || address(v)
 }
 
-// ways are what is said between the word that announces a secret and the secret, besides what
-// single families say.
+// ways are words between an announcing word and its secret, in addition to those of single
+// families.
 var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 " +
 	"hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
@@ -361,8 +359,7 @@ func address(v []byte) bool {
 	return len(v) <= 15 && bytes.Count(v, []byte(".")) == 3 && dotted(string(v))
 }
 
-// harmless are words that no secret is, after a word that announces one: what is said of secrets in
-// general.
+// harmless are words that are no secret, even after a word that announces one.
 var harmless = wordSet("strength-check secure-mode policy complexity min-length minimum-length " +
 	"length history aging age lockout expire expiration " +
 	"expiry lifetime warntime gracetime prompt required require enable disable enabled disabled " +
@@ -374,8 +371,8 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null " +
 	"\"\" ''")
 
-// hideSpoken marks what commands that many families share say without a word of its own for it: the
-// communities of trap receivers, the authentication of redundant gateways, the keys of OSPFv3
+// hideSpoken marks the secrets of commands that many families share and that don't announce them
+// by a word: communities of trap receivers, authentication of redundant gateways, keys of OSPFv3
 // (RFC 4552).
 func (w *walk) hideSpoken() {
 	if w.quoting || w.inside {
@@ -432,7 +429,7 @@ func (w *walk) hideSpoken() {
 	}
 }
 
-// hideRest marks the words of b, but for those that say how a secret is written.
+// hideRest marks the words of b, except those that state the encoding of a secret.
 func (w *walk) hideRest(b []byte) {
 	for len(b) > 0 {
 		var v []byte
@@ -442,12 +439,12 @@ func (w *walk) hideRest(b []byte) {
 	}
 }
 
-// spoken are words that stand with the secrets of hideSpoken.
+// spoken are words around the secrets of hideSpoken.
 var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AES 128 192 256 " +
 	"authentication key-string timeout passphrase password " +
 	"simple-text-auth md5-auth ietf-md5 address-family ipv4 ipv6 none authenticator")
 
-// secretEnds are how names end that announce a secret, whatever stands before, by the last byte.
+// secretEnds are the endings of names that announce a secret, by their last byte.
 var secretEnds = func() (by [256][]string) {
 	for _, end := range []string{"password", "passwd", "passphrase", "pass-phrase", "pass_phrase",
 		"passcode", "passkey", "secret", "psk", "pwd", "bindpw", "uploadpass", "keytab", "cvauth",
@@ -488,8 +485,8 @@ func secretName(name []byte) bool {
 	return false
 }
 
-// secretElement reports whether the text of an element of XML is a secret, by the element's name or
-// by that of the entry around it.
+// secretElement reports whether the text of an XML element is a secret, by the name of the element
+// or of the entry around it.
 func (x *xmlScan) secretElement() bool {
 	var buffer [64]byte
 	name := x.element(0)
@@ -510,7 +507,7 @@ func (x *xmlScan) secretElement() bool {
 	return secretName(name)
 }
 
-// secretHeader reports whether a header of HTTP of this name holds a secret.
+// secretHeader reports whether an HTTP header of this name holds a secret.
 func secretHeader(name []byte) bool {
 	var buffer [64]byte
 	lower := lowered(&buffer, name)
@@ -519,8 +516,8 @@ func secretHeader(name []byte) bool {
 		string(lower) == "x-auth-token")
 }
 
-// toldName reports whether a value after a name and a colon or an equals sign is a secret, though
-// without them the name would be just a word; or one in the query of a URL.
+// toldName reports whether a name announces a secret if a colon or an equals sign follows, or in
+// the query of a URL.
 func toldName(name []byte, query bool) bool {
 	var buffer [64]byte
 	switch string(lowered(&buffer, name)) {
@@ -532,7 +529,8 @@ func toldName(name []byte, query bool) bool {
 	return false
 }
 
-// lowered returns a name in small letters, in a buffer; one that is too long is none.
+// lowered returns a name in small letters, in a buffer. It returns nothing if the name is too
+// long.
 func lowered(buffer *[64]byte, name []byte) []byte {
 	if len(name) > len(buffer) {
 		return nil

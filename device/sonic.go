@@ -2,8 +2,8 @@ package device
 
 import "bytes"
 
-// SONiC keeps its configuration in one JSON object, config_db.json, of a table a key. The device
-// says who it is in DEVICE_METADATA.
+// SONiC keeps its configuration in one JSON object, config_db.json, with one table per key.
+// DEVICE_METADATA names the device.
 //
 // Sources: SONiC's documentation of its configuration, and files of several releases.
 

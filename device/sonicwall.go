@@ -124,8 +124,8 @@ func hexDigit(c byte) byte {
 	return 255
 }
 
-// unpackSonic returns the settings that an export in base64 holds, one a line. What doesn't begin
-// as such an export is none.
+// unpackSonic returns the settings of an export in base64, one per line. It fails if the text
+// doesn't begin as such an export.
 func unpackSonic(config []byte) ([]byte, bool) {
 	head := make([]byte, 0, 4096)
 	for _, c := range config[:min(len(config), 8192)] {

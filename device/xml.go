@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// XML is read line by line as any other form: a scanner keeps its place in tags, comments and CDATA
-// sections from line to line and calls the platform for every attribute, every piece of text and
-// the end of every element. It checks no more of XML than that elements end in the order in which
-// they began.
+// XML is read line by line, as other forms are. A scanner keeps its place in tags, comments and
+// CDATA sections between lines. It calls the platform for every attribute, every piece of text and
+// the end of every element. It checks only that elements end in the reverse order of their
+// beginnings.
 
-// xmlScan is where in a document the scanner is.
+// xmlScan is the place of the scanner in a document.
 type xmlScan struct {
 	state xmlState
 	quote byte // that ends the value of an attribute
@@ -43,7 +43,7 @@ const (
 	xmlOther // a processing instruction or a declaration
 )
 
-// xmlEvent is what a platform is called for.
+// xmlEvent is the reason of a call of the platform.
 type xmlEvent uint8
 
 const (
@@ -99,8 +99,8 @@ func (w *walk) readXML(on func(w *walk, event xmlEvent, part []byte)) {
 	}
 }
 
-// finishXML makes the path of the line, at the end of a platform's read: the elements that are open
-// through the whole line.
+// finishXML sets the path of the line at the end of a platform's read: the elements that are open
+// throughout the line.
 func (w *walk) finishXML() {
 	x := &w.xml
 	n := min(x.shared, len(x.open))
@@ -122,7 +122,7 @@ func (x *xmlScan) skip(b []byte, end string, then xmlState) []byte {
 	return b[n+len(end):]
 }
 
-// openMarkup reads how what begins with "<" begins.
+// openMarkup reads the beginning of markup, after which the state tells its kind.
 func (w *walk) openMarkup(b []byte, on func(*walk, xmlEvent, []byte)) []byte {
 	x := &w.xml
 	switch {
@@ -283,7 +283,7 @@ func wholeXML(w *walk) bool {
 	return w.xml.began && w.xml.depth == 0 && w.xml.state == xmlText && !w.xml.torn
 }
 
-// xmlName returns how long the name is that b begins with.
+// xmlName returns the length of the name at the beginning of b.
 func xmlName(b []byte) int {
 	for i, c := range b {
 		switch c {
@@ -294,8 +294,8 @@ func xmlName(b []byte) int {
 	return len(b)
 }
 
-// appendUnescaped appends text with the references resolved that XML itself knows; others stay as
-// they are.
+// appendUnescaped appends text and resolves the references that XML predefines. Others stay
+// unchanged.
 func appendUnescaped(out, b []byte) []byte {
 	for len(b) > 0 {
 		n := bytes.IndexByte(b, '&')

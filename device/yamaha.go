@@ -1,7 +1,8 @@
 package device
 
-// Yamaha's routers write commands below a header of comments; those of an interface for PPP or of a
-// tunnel are indented below the line that selects it. They have no host name.
+// Yamaha's routers write commands below a header of comments. The commands of a PPP interface or a
+// tunnel are indented below the line that selects it. There is no host name.
+//
 // Sources: Yamaha's command references, and configurations of several releases.
 
 var yamahaRT = platform{
@@ -47,7 +48,7 @@ func readYamaha(w *walk) {
 	w.opens()
 }
 
-// readYamahaHeader reads "# RTX1220 Rev.15.04.05 (Mon Nov 23 05:15:00 2026)" and what stands below
+// readYamahaHeader reads "# RTX1220 Rev.15.04.05 (Mon Nov 23 05:15:00 2026)" and the lines below
 // it.
 func (w *walk) readYamahaHeader() {
 	v, _ := w.after("#")
