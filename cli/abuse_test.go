@@ -96,7 +96,7 @@ func flooded(t *testing.T, count, full int, data string) {
 	}
 	p.stop() // which writes the last failures
 	p.status <- <-p.status
-	var failed []failureJSON
+	var failed []wireFailure
 	unmarshal(t, p.must(t, "failures", "--json"), &failed)
 	reasons := map[string]bool{}
 	for _, f := range failed {
@@ -145,12 +145,12 @@ func hostileNamed(t *testing.T, url, format string) {
 			t.Errorf("%q prints %q", args, s)
 		}
 	}
-	var found []matchJSON
+	var found []wireMatch
 	unmarshal(t, p.must(t, "search", "--json", "hostname.*gnp"), &found)
 	if len(found) != 1 || !strings.Contains(found[0].Text, "\u202egnp.fnoc") {
 		t.Errorf("JSON says another text: %+v", found)
 	}
-	var devices []deviceJSON
+	var devices []wireDevice
 	unmarshal(t, p.must(t, "devices", "--json"), &devices)
 	for _, d := range devices {
 		ref := d.Site + "/" + d.Name
@@ -208,7 +208,7 @@ func TestFailuresBounded(t *testing.T) {
 			total++
 		}
 		const block = "\x00\x03\x00\x0112345678"
-		list := func() (list []failureJSON, sum int64) {
+		list := func() (list []wireFailure, sum int64) {
 			unmarshal(t, p.must(t, "failures", "--json"), &list)
 			for _, f := range list {
 				sum += f.Times

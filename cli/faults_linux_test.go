@@ -382,7 +382,7 @@ func (w *world) check() {
 		w.drain()
 	}
 	p := &program{url: w.url}
-	var log []captureJSON
+	var log []wireCapture
 	unmarshal(w.t, p.must(w.t, "log", "-n", "0", "--json"), &log)
 	s, err := store.Open(w.url, store.Options{})
 	if err != nil {

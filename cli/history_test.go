@@ -211,7 +211,7 @@ func TestSearch(t *testing.T) {
 			"acme"); got != "acme/fw2:6: config system global > set hostname \"fw2\"\n" {
 			t.Errorf("search --site:\n%s", got)
 		}
-		var found []matchJSON
+		var found []wireMatch
 		unmarshal(t, p.must(t, "search", "primary", "--json"), &found)
 		if len(found) != 2 || found[0].Device != "fw1" || found[0].ID != 2 || found[0].Line != 33 ||
 			fmt.Sprint(found[0].Path) != "[config system dns]" {
@@ -343,7 +343,7 @@ func TestFailuresCommand(t *testing.T) {
 			t.Fatal("there is no such file")
 		}
 		p.log.wait(t, "failures kept")
-		var list []failureJSON
+		var list []wireFailure
 		unmarshal(t, p.must(t, "failures", "--json"), &list)
 		times := map[string]int64{}
 		for _, f := range list {
@@ -373,7 +373,7 @@ func TestWatchCommand(t *testing.T) {
 		errs.wait(t, "watching")
 		p.put(t, "fw1.conf", gate("fw1", "s", "web", "x"))
 		line := out.wait(t, `(?m)^\{.*\}$`)[0]
-		var c captureJSON
+		var c wireCapture
 		if err := json.Unmarshal([]byte(line), &c); err != nil || c.Device != "fw1" || !c.Changed ||
 			c.ExportedBy != "admin-s" {
 			t.Errorf("%s: %+v, err %v", line, c, err)

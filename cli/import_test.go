@@ -37,7 +37,7 @@ func write(t testing.TB, file, body string, at time.Time) {
 // captures are what log --json prints, the oldest first, as "id time ref file changed".
 func (p *program) captures(t testing.TB) (list []string) {
 	t.Helper()
-	var all []captureJSON
+	var all []wireCapture
 	unmarshal(t, p.must(t, "log", "-n", "0", "--json"), &all)
 	for _, c := range all {
 		list = append([]string{fmt.Sprintf("@%d %s %s %s %v", c.ID,
@@ -153,7 +153,7 @@ func TestImportedThenSent(t *testing.T) {
 		p.must(t, "import", dir)
 		p.put(t, "sw1-confg", "a switch that says no name\nand a line\n")
 		p.put(t, "sw1-confg", "a switch that says no name\nand a line\n")
-		var devices []deviceJSON
+		var devices []wireDevice
 		unmarshal(t, p.must(t, "devices", "--json"), &devices)
 		var got []string
 		for _, d := range devices {
@@ -361,7 +361,7 @@ func TestImportSeed(t *testing.T) {
 		if got := p.must(t, "show", "fw1"); !strings.Contains(got, "set primary 3\n") {
 			t.Errorf("the newest is\n%s", got)
 		}
-		var all []captureJSON
+		var all []wireCapture
 		unmarshal(t, p.must(t, "log", "fw1", "--json"), &all)
 		if len(all) != 4 || all[1].ReceivedAt.Sub(all[2].ReceivedAt) != config.Day ||
 			all[0].ReceivedAt.Before(all[1].ReceivedAt) {

@@ -247,7 +247,9 @@ func TestMainJob(t *testing.T) {
 
 func unmarshal(t testing.TB, text string, to any) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(text), to); err != nil {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(to); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
 }
@@ -317,7 +319,7 @@ func TestAnythingIsStored(t *testing.T) {
 				t.Errorf("%q: %v", name, err)
 				continue
 			}
-			var log []captureJSON
+			var log []wireCapture
 			unmarshal(t, p.must(t, "log", "-n", "1", "--json"), &log)
 			if got := p.must(t, "show", fmt.Sprintf("@%d", log[0].ID)); got != body {
 				t.Errorf("%q: %d bytes came back of %d", name, len(got), len(body))
@@ -380,7 +382,7 @@ func TestKilledAfterReceipt(t *testing.T) {
 			t.Fatalf("only %d uploads were acknowledged", len(acknowledged))
 		}
 		p := &program{url: url}
-		var log []captureJSON
+		var log []wireCapture
 		unmarshal(t, p.must(t, "log", "-n", "0", "--json"), &log)
 		stored := map[string]int{}
 		for _, c := range log {
@@ -506,7 +508,7 @@ func TestDatabaseAway(t *testing.T) {
 	if err := put(p.addr, "fourth"); err != nil {
 		t.Error(err)
 	}
-	var log []captureJSON
+	var log []wireCapture
 	unmarshal(t, p.must(t, "log", "--json"), &log)
 	if len(log) != 2 || log[0].Device != "fourth" || log[1].Device != "second" {
 		t.Errorf("stored: %+v", log)

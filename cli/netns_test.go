@@ -196,7 +196,7 @@ func TestSeveralAddresses(t *testing.T) {
 		}
 		_ = server.Process.Kill()
 		_ = server.Wait()
-		var list []captureJSON
+		var list []wireCapture
 		unmarshal(t, (&program{url: url}).must(t, "log", "--json"), &list)
 		if len(list) != len(addresses) || list[0].Source != "10.99.0.9" &&
 			list[0].Source != "fd00:99::9" {

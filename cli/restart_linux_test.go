@@ -83,7 +83,7 @@ func TestRollingRestart(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, log)
 	}
-	var captures []captureJSON
+	var captures []wireCapture
 	unmarshal(t, (&program{url: url}).must(t, "log", "-n", "0", "--json"), &captures)
 	if int64(len(captures)) < ended.Load() || ended.Load() < 8 {
 		t.Errorf("%d uploads ended well, %d are stored", ended.Load(), len(captures))

@@ -30,7 +30,7 @@ func TestSpoolCommands(t *testing.T) {
 		if status != 0 {
 			t.Fatalf("%d %s", status, errs)
 		}
-		var list []waitingJSON
+		var list []wireWaiting
 		unmarshal(t, out, &list)
 		uids = map[string]string{}
 		for _, w := range list {

@@ -54,10 +54,10 @@ func TestColumns(t *testing.T) {
 		}
 		columns[table] = append(columns[table], column)
 	}
-	if want := jsonFields(reflect.TypeFor[captureJSON]()); !slices.Equal(columns["changes"], want) {
+	if want := jsonFields(reflect.TypeFor[wireCapture]()); !slices.Equal(columns["changes"], want) {
 		t.Errorf("the view changes has %v, log --json %v", columns["changes"], want)
 	}
-	for _, f := range jsonFields(reflect.TypeFor[deviceJSON]()) {
+	for _, f := range jsonFields(reflect.TypeFor[wireDevice]()) {
 		if reckoned := f == "allowed_s" || f == "overdue_since"; !reckoned &&
 			!slices.Contains(columns["devices"], f) {
 			t.Errorf("devices --json has %s, the table devices not", f)

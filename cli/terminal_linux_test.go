@@ -76,7 +76,7 @@ func TestHostileTerminal(t *testing.T) {
 		{"spool"}, {"spool", "--json"}, {"spool", "show", uid},
 		{"show", "/none" + hostile}, {"log", "/none" + hostile}, {"spool", "show", hostile},
 		{"search", "(" + hostile}}
-	var devices []deviceJSON
+	var devices []wireDevice
 	unmarshal(t, p.must(t, "devices", "--json"), &devices)
 	for _, d := range devices {
 		ref := d.Site + "/" + d.Name
