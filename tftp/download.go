@@ -1,8 +1,6 @@
 package tftp
 
-import (
-	"time"
-)
+import "time"
 
 // load calls the handler of the next read that waits, while there is memory for a file of the
 // largest size beside those that are being read. One may always run, however small the memory is.
@@ -44,7 +42,7 @@ func (e *engine) loaded(t *transfer, in input) {
 	t.tx = newSender(agreed, body)
 	t.rto = rto{first: e.ackTimeout, least: e.ackTimeout / 4, fixed: agreed.interval}
 	if len(answer) > 0 {
-		t.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
+		t.receipt.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
 	}
 	t.sentAt = in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
@@ -85,7 +83,7 @@ func (e *engine) restartDownload(t *transfer, in input) {
 	t.tx = newSender(agreed, t.paused.body)
 	t.tx.answered = true
 	if len(answer) > 0 {
-		t.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
+		t.receipt.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
 	}
 	t.rto.tries, t.heardAt, t.sentAt = 0, in.now, in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)

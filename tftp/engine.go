@@ -29,7 +29,8 @@ type engineConfig struct {
 //   - after any of these: send until it has nothing, and take.
 //
 // The engine owes the caller:
-//   - each request that was understood ends in exactly one Outcome, but for those that Again marks;
+//   - each request that was understood ends in exactly one Outcome, but for those that Again marks,
+//     and for an upload whose peer goes on after the last block, which then fails too;
 //   - a call is handed out once, and its body is whole; no receipt leaves before completed(nil);
 //   - deadline is right until the next call of a method; send never waits for a peer;
 //   - it holds no more memory and no more transfers than its limits say.
@@ -206,7 +207,7 @@ func (e *engine) completed(now time.Duration, id uint64, body []byte, err error)
 	if t == nil {
 		return
 	}
-	t.sum = t.req.sum
+	t.receipt.sum = t.req.sum
 	delete(e.calls, id)
 	if t.req.Op == OpRead {
 		e.loading--

@@ -208,7 +208,7 @@ func (e *engine) makeMemory(now time.Duration, t *transfer, n int64) *Error {
 		if v == t {
 			return errMemory
 		}
-		v.endBlock = uint16(v.rx.last()) + 1 // what it sends next gets the ERROR again
+		v.receipt.endBlock = uint16(v.rx.last()) + 1 // what it sends next gets the ERROR again
 		e.end(v, errMemory)
 		e.fail(v, errMemory)
 		e.linger(now, v)

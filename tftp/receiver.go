@@ -44,13 +44,6 @@ func (r *receiver) wants(n uint16, size int) bool {
 	return n == uint16(r.next) && size <= r.blksize
 }
 
-// expects reports whether a peer in the middle of this transfer may send block n next: one after
-// the last that it knows to have arrived, within its window.
-func (r *receiver) expects(n uint16) bool {
-	ahead := n - uint16(r.last())
-	return int(ahead) <= r.window
-}
-
 // data takes a DATA packet. Block numbers are compared modulo 65536, so a file may have any number
 // of them.
 func (r *receiver) data(n uint16, b []byte) verdict {

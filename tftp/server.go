@@ -220,7 +220,7 @@ func (s *Server) Serve(c net.PacketConn) error {
 	}
 	sv := s.newServing(conn, port)
 	defer sv.conn.Close()
-	defer sv.last()
+	defer sv.awaitOthers()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -257,8 +257,7 @@ func (s *Server) warnOfBuffer(conn conn) {
 		return
 	}
 	s.Logger.Info("the system grants a small receive buffer, which many devices at once "+
-		"overflow: they "+
-		"repeat what is lost, and take longer; sysctl net.core.rmem_max=16777216 mends it",
+		"overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=16777216 mends it",
 		"granted", k.receiveRoom(), "asked", receiveBuffer)
 }
 
@@ -301,9 +300,9 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// last waits, while the server drains, for the loops of its other sockets: where several share a
+// awaitOthers waits, while the server drains, for the loops of its other sockets: where several share a
 // port (SO_REUSEPORT) the kernel gives their peers to others as soon as one is closed.
-func (sv *serving) last() {
+func (sv *serving) awaitOthers() {
 	close(sv.done)
 	if !sv.draining.Load() {
 		return

@@ -130,7 +130,12 @@ type simClient struct {
 	retries int
 
 	generation int // of the server that it began with
+
+	old   *sender // of a client that restarts, before that
+	heard bool    // the server has begun anew for it
 }
+
+func (c *simClient) restarts() bool { return c.habit == "restarts" || c.habit == "misled" }
 
 // TestRollOverWithLoss sends and fetches a file of more blocks than there are numbers, in windows,
 // through a network that drops, doubles and reorders all the way, so across the roll-over too.
@@ -191,7 +196,7 @@ func (w *world) newEngine() *engine {
 
 var habits = []string{"put", "put", "put", "get", "silent", "slow", "aborts", "refuses-oack",
 	"sorcerer", "stranger",
-	"restarts"}
+	"restarts", "misled"}
 
 func (w *world) newClient(n int) *simClient {
 	r := w.r
@@ -245,7 +250,7 @@ func (w *world) begin(c *simClient) {
 	if c.options == nil && r.IntN(8) == 0 && req.Op == OpWrite {
 		req.Mode = Netascii
 	}
-	if c.habit == "restarts" { // the same bytes again ask for the same transfer
+	if c.restarts() { // the same bytes again ask for the same transfer
 		req.Mode, c.options = Octet, append([]Option{}, req.Options...)
 	}
 	body := []byte(c.body)
@@ -386,6 +391,12 @@ func (w *world) deliver(f flight) {
 			}
 		}
 		w.engine.packet(w.now, f.from, w.serverAddr.Addr(), f.b)
+		for _, c := range w.clients {
+			t := w.engine.peers[f.from]
+			if c.addr == f.from && c.begun && t != nil && t.rx != nil && t.rx.last() == 0 {
+				c.heard = true
+			}
+		}
 		return
 	}
 	for _, c := range w.clients {
@@ -410,7 +421,7 @@ func (w *world) deliver(f flight) {
 func (w *world) receive(c *simClient, f flight) {
 	op, block := header(f.b)
 	switch {
-	case c.habit == "restarts" && c.retries == 0 && w.r.IntN(4) == 0 &&
+	case c.restarts() && c.retries == 0 && w.r.IntN(4) == 0 &&
 		c.i.phase == transferring && c.i.tx != nil && c.i.tx.high < c.i.tx.final:
 		// Before its last block: else the old receipt could reach it.
 		w.restart(c)
@@ -423,6 +434,13 @@ func (w *world) receive(c *simClient, f flight) {
 		w.send(c.addr, w.serverAddr, appendERROR(nil, &Error{Code: CodeOptions, Message: "no"}))
 		c.i = newInitiator(w.now, &Request{Op: OpRead, Filename: c.name, Mode: Octet}, nil,
 			w.serverAddr, &Client{MaxSize: 1 << 20})
+	case c.habit == "misled" && c.old != nil && c.heard && c.i.phase == requesting &&
+		op == opACK && block > 0 && uint64(block) < c.old.final:
+		// takes an ACK of its old transfer, which crossed its request, for "go on there"
+		c.i.begin(w.now, f.from, terms{blksize: c.old.blksize, windowsize: int(c.old.window)})
+		c.i.tx.acked, c.i.tx.high = uint64(block), uint64(block)
+		c.i.tx.rewind()
+		c.i.tx.open()
 	case c.habit == "sorcerer" && op == opACK && c.i.tx != nil && block == uint16(c.i.tx.acked):
 		c.i.tx.rewind() // sends again for every repeated ACK, as RFC 1123 section 4.2.3.1 forbids
 	default:
@@ -440,6 +458,7 @@ func (w *world) receive(c *simClient, f flight) {
 // when its old packets are gone.
 func (w *world) restart(c *simClient) {
 	c.retries++
+	c.old, c.heard = c.i.tx, false
 	c.body = "restarted " + c.body
 	c.begun, c.start = false,
 		w.now+w.delay+10*time.Millisecond+time.Duration(w.r.Int64N(int64(4*time.Second)))

@@ -52,9 +52,8 @@ var rules = [numStates][numEvents]rule{
 		onOther: {"code 4, rate-limited", (*engine).illegal},
 	},
 	receiving: {
-		onRequest: {"same bytes: repeat the last reply before the first block; later, once the " +
-			"peer was " +
-			"quiet for a second, begin anew; other: it replaces this", (*engine).requestReceiving},
+		onRequest: {"same bytes: repeat the last reply before the first block; later, " +
+			"once the peer was quiet for a second, begin anew; other: it replaces this", (*engine).requestReceiving},
 		onData: {"next: keep, ACK at the end of a window, short block -> committing without ACK; " +
 			"other: lock-step: a repeat of the last block gets its ACK again, code 0 if its " +
 			"bytes differ, window: one ACK of the last in order for a gap or a repeat, then " +
@@ -76,7 +75,8 @@ var rules = [numStates][numEvents]rule{
 			"beside it, and the same body is not given to the handler twice",
 			(*engine).requestLingering},
 		onData: {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last " +
-			"block 0: ACK; a block after the last: code 0, once", (*engine).repeatReceipt},
+			"block 0: ACK; a block of octet after the " +
+			"last, within a window: code 0, once", (*engine).repeatReceipt},
 		onSilence: {"gone", (*engine).forget},
 		onDone:    {"logged", (*engine).logged},
 		onFailed:  {"logged", (*engine).logged},
@@ -90,9 +90,8 @@ var rules = [numStates][numEvents]rule{
 	},
 	sending: {
 		onRequest: {"same bytes: repeat an unanswered OACK, and leave DATA to the timer, " +
-			"since the address may be forged; after the first ACK, once the peer was quiet for a " +
-			"second, " +
-			"begin anew; other: it replaces this", (*engine).requestSending},
+			"since the address may be forged; after the first ACK, " +
+			"once the peer was quiet for a second, begin anew; other: it replaces this", (*engine).requestSending},
 		onACK: {"progress: the next window; inside the window: it starts there; never sent: " +
 			"ignore; the last block's: gone", (*engine).ack},
 		onERROR: {"gone", (*engine).peerFailed},
@@ -114,6 +113,9 @@ const (
 	// A client that has restarted sends its request again after this time without another packet. A
 	// repeat that the network held back comes earlier, or into a transfer that goes on.
 	restartAfter = time.Second
+	// Of a large window so many blocks after the last one are taken for such: after a roll-over, an
+	// old block that the network held back has a number ahead, too.
+	maxBeyond = 4096
 	// The receipt of an upload is repeated on demand for this long, or two negotiated intervals:
 	// tftp-hpa and atftp ask again after 5 s, and the second question may be lost too.
 	lingerTime = 12 * time.Second
@@ -188,11 +190,14 @@ func (e *engine) begin(_ *transfer, in input) {
 	}
 	r.Negotiated = answer
 	t.state = receiving
-	t.filename, t.octet = r.Filename, r.Mode == Octet
+	t.filename = r.Filename
+	if r.Mode == Octet { // netascii has other sizes on the wire
+		t.beyond = uint16(min(agreed.windowsize, maxBeyond))
+	}
 	t.rx = newReceiver(agreed, r.Mode)
 	t.rto.fixed = agreed.interval
 	if len(answer) > 0 {
-		t.reply = appendOACK(nil, answer)
+		t.receipt.reply = appendOACK(nil, answer)
 	}
 	e.enter(in.now, t)
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
@@ -351,7 +356,7 @@ func (e *engine) logged(t *transfer, in input) {
 
 // fail tells the peer that a transfer has failed.
 func (e *engine) fail(t *transfer, err *Error) {
-	t.reply = appendERROR(nil, err)
+	t.receipt.reply = appendERROR(nil, err)
 	t.replying, t.acking, t.opening = true, false, false
 	e.wantSend(t)
 }
@@ -430,5 +435,5 @@ func (e *engine) release(t *transfer) {
 	}
 	e.hold(t, -t.budget)
 	t.acking, t.repeating = false, false
-	t.rx, t.tx, t.req, t.suspended, t.paused = nil, nil, nil, nil, nil
+	t.rx, t.tx, t.req, t.paused = nil, nil, nil, nil
 }

@@ -17,13 +17,11 @@ type transfer struct {
 	started time.Duration
 
 	filename string        // of an upload, for what is logged when req has gone
-	octet    bool          // its mode
+	beyond   uint16        // blocks after an upload's last one that mean it ended too early
 	heardAt  time.Duration // when the peer last sent DATA or an ACK
 
-	rx *receiver
-	tx *sender
-	// of an upload before its restart, until its first block says which goes on
-	suspended     *receiver
+	rx            *receiver
+	tx            *sender
 	paused        *sender // of a download before its restart, until its first ACK does
 	budget        int64   // bytes that count against the engine's memory
 	size          int64   // of an upload's body, when it is whole
@@ -37,8 +35,8 @@ type transfer struct {
 	acking    bool // an ACK of rx.last() is to be sent
 	repeating bool // the earlier receipt's reply is to be sent
 	opening   bool // a read: the OACK is not confirmed yet
-	receipt
-	earlier *receipt // of the same request from the same port, a moment ago
+	receipt   receipt
+	earlier   *receipt // of the same request from the same port, a moment ago
 
 	rto      rto
 	sentAt   time.Duration // when the packet left whose answer measures the round trip; 0 for none
@@ -77,7 +75,7 @@ const never = time.Duration(1<<63 - 1)
 
 // amplifies reports whether the reply, sent once more, would make three times the request's bytes,
 // to a peer that has never answered.
-func (t *transfer) amplifies() bool { return (t.rto.tries+1)*len(t.reply) >= 3*t.request.size }
+func (t *transfer) amplifies() bool { return (t.rto.tries+1)*len(t.receipt.reply) >= 3*t.request.size }
 
 func (t *transfer) wake() time.Duration { return min(t.repeatAt, t.giveUp) }
 
@@ -86,7 +84,7 @@ func (t *transfer) packet(now time.Duration, b []byte) []byte {
 	switch {
 	case t.replying:
 		t.replying = false
-		return append(b, t.reply...)
+		return append(b, t.receipt.reply...)
 	case t.repeating:
 		t.repeating = false
 		if t.earlier == nil {

@@ -1,13 +1,11 @@
 package tftp
 
-import (
-	"time"
-)
+import "time"
 
 // sendReply sends what answers the peer's last packet: the OACK before any DATA, else an ACK. A new
 // window starts after it.
 func (e *engine) sendReply(now time.Duration, t *transfer) {
-	if t.rx.last() == 0 && t.reply != nil {
+	if t.rx.last() == 0 && t.receipt.reply != nil {
 		t.replying = true
 	} else {
 		t.acking = true
@@ -38,20 +36,15 @@ func (e *engine) requestReceiving(t *transfer, in input) {
 	}
 }
 
-// restartUpload begins an upload anew. What was received is kept until the first block comes: if
-// the request was a repeat that the network held back, the peer goes on where it was. It is kept
-// only beyond the first window: a peer that has restarted could take an old ACK within that window
-// for one of its own, and go on in the middle of its file.
+// restartUpload begins an upload anew, and forgets what was received. Some clients take an old ACK
+// that crosses their request for one of their own, and go on in the middle of their file: nothing
+// tells their next block from one of the old transfer.
 func (e *engine) restartUpload(t *transfer, in input) {
 	answer, agreed := e.negotiate(t.req, 0)
-	if t.suspended == nil && t.rx.last() > uint64(t.rx.window) {
-		t.suspended = t.rx
-	} else {
-		e.hold(t, -t.rx.body.room)
-	}
+	e.hold(t, -t.rx.body.room)
 	t.rx = newReceiver(agreed, t.req.Mode)
-	if t.reply = nil; len(answer) > 0 {
-		t.reply = appendOACK(nil, answer)
+	if t.receipt.reply = nil; len(answer) > 0 {
+		t.receipt.reply = appendOACK(nil, answer)
 	}
 	t.acking, t.repeating, t.earlier = false, false, nil
 	t.rto.tries, t.heardAt = 0, in.now
@@ -60,32 +53,13 @@ func (e *engine) restartUpload(t *transfer, in input) {
 	e.sendReply(in.now, t)
 }
 
-// resume decides, by the first DATA after a restart, which of the two goes on. A peer that has
-// restarted can't send a block beyond its first window.
-func (e *engine) resume(t *transfer, in input) {
-	if t.suspended == nil || t.rx.last() != 0 {
-		return
-	}
-	dropped := t.suspended
-	switch beyond := int(in.block) > t.rx.window; {
-	case in.block == 1:
-	case beyond && t.suspended.expects(in.block):
-		dropped, t.rx = t.rx, t.suspended
-	default:
-		return
-	}
-	e.hold(t, -dropped.body.room)
-	t.suspended = nil
-}
-
 // data takes a DATA packet of an upload.
 func (e *engine) data(t *transfer, in input) {
 	b := in.raw[headerSize:]
-	e.resume(t, in)
 	t.heardAt = in.now
 	if t.rx.wants(in.block, len(b)) {
-		if err := e.room(in.now, t, len(b)); err != nil {
-			t.endBlock = in.block
+		if err := e.reserve(in.now, t, len(b)); err != nil {
+			t.receipt.endBlock = in.block
 			e.end(t, err)
 			e.fail(t, err)
 			e.linger(in.now, t)
@@ -102,7 +76,7 @@ func (e *engine) data(t *transfer, in input) {
 	case ignored:
 		return
 	case altered:
-		t.endBlock = in.block
+		t.receipt.endBlock = in.block
 		e.end(t, errAltered)
 		e.fail(t, errAltered)
 		e.linger(in.now, t)
@@ -133,8 +107,8 @@ func (e *engine) data(t *transfer, in input) {
 	}
 }
 
-// room returns why n more bytes of a body can't be taken, or nil.
-func (e *engine) room(now time.Duration, t *transfer, n int) *Error {
+// reserve makes room for n more bytes of a body, or returns why they can't be taken.
+func (e *engine) reserve(now time.Duration, t *transfer, n int) *Error {
 	if t.rx.wire+int64(n) > e.limits.MaxSize {
 		return errTooLarge
 	}
@@ -144,12 +118,12 @@ func (e *engine) room(now time.Duration, t *transfer, n int) *Error {
 // commit gives an upload to the handler. The last block gets no ACK: that is the receipt.
 func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.state = committing
-	t.endBlock = block
+	t.receipt.endBlock = block
 	t.acking = false
 	body := t.rx.body
 	// all in one window: perhaps a repeat that the network held back
 	if t.earlier != nil && !t.advanced {
-		if t.sum = sumOf(body.take()); t.earlier.sum == t.sum {
+		if t.receipt.sum = sumOf(body.take()); t.earlier.sum == t.receipt.sum {
 			e.end(t, nil)
 			e.sendReceipt(now, t)
 			return
@@ -185,14 +159,14 @@ func (e *engine) repeatReply(t *transfer, in input) {
 // that takes one port for all, but it may also be a repeat that the network held back: then the
 // client still waits for its receipt, or has gone.
 func (e *engine) requestLingering(t *transfer, in input) {
-	receipt := t.receipt
-	same := receipt.stored && sumOf(in.raw) == t.request
+	old := t.receipt
+	same := old.stored && sumOf(in.raw) == t.request
 	if same && !e.admissible(in) {
 		return // a client that waits for its receipt would take the refusal for it
 	}
 	e.replace(t, in)
-	if again := e.peers[in.from]; same && again != nil && again != t {
-		again.earlier = &receipt
+	if begun := e.peers[in.from]; same && begun != nil && begun != t {
+		begun.earlier = &old
 	}
 }
 
@@ -216,7 +190,7 @@ func (e *engine) silent(t *transfer, in input) {
 	if t.earlier != nil && t.rx.last() == 0 && in.now < t.earlier.until {
 		e.prove(t)
 		t.receipt, t.earlier = *t.earlier, nil
-		t.state, t.repeatAt, t.giveUp = lingering, never, t.until
+		t.state, t.repeatAt, t.giveUp = lingering, never, t.receipt.until
 		e.lingers(t, true)
 		e.release(t)
 		return
@@ -246,7 +220,7 @@ func (e *engine) stored(t *transfer, in input) {
 }
 
 func (e *engine) sendReceipt(now time.Duration, t *transfer) {
-	t.reply, t.stored = appendACK(nil, uint64(t.endBlock)), true
+	t.receipt.reply, t.receipt.stored = appendACK(nil, uint64(t.receipt.endBlock)), true
 	t.replying = true
 	e.wantSend(t)
 	e.linger(now, t)
@@ -268,7 +242,7 @@ func (e *engine) linger(now time.Duration, t *transfer) {
 	if e.closing {
 		t.giveUp = now + lingerClosing
 	}
-	t.until, t.earlier = t.giveUp, nil
+	t.receipt.until, t.earlier = t.giveUp, nil
 	e.release(t)
 }
 
@@ -279,20 +253,21 @@ func (e *engine) linger(now time.Duration, t *transfer) {
 // failed unless that is acknowledged too, and it holds nothing.
 //
 // A block after the last one is from a peer that sends shorter blocks than it was granted: its file
-// ended with the first of them here. It must not take the receipt for that of the whole file.
+// ended with the first of them here. The peer must not take the receipt for that of the whole file,
+// and its upload is reported once more, as failed.
 func (e *engine) repeatReceipt(t *transfer, in input) {
-	if t.endBlock == 0 && in.block == 1 && len(in.raw) == headerSize &&
+	if t.receipt.endBlock == 0 && in.block == 1 && len(in.raw) == headerSize &&
 		opcode(t.receipt.reply[1]) == opACK {
-		t.endBlock = 1
+		t.receipt.endBlock = 1
 		t.receipt.reply = appendACK(nil, 1)
 	}
 	switch {
-	case in.block == t.endBlock:
+	case in.block == t.receipt.endBlock:
 		t.replying = true
 		e.wantSend(t)
-	case t.stored && t.octet && t.endBlock != 0 && in.block == t.endBlock+1:
-		t.stored = false
-		e.ended = append(e.ended, Outcome{Err: errBeyond, Again: true, Request: &Request{
+	case t.receipt.stored && in.block-t.receipt.endBlock <= t.beyond:
+		t.receipt.stored = false
+		e.ended = append(e.ended, Outcome{Err: errBeyond, Bytes: t.size, Request: &Request{
 			Op: OpWrite, Peer: t.peer, Local: t.local, Filename: t.filename, Mode: Octet,
 			Received: e.epoch.Add(t.started),
 		}})
