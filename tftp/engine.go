@@ -39,7 +39,7 @@ type engine struct {
 
 	// By the peer's TID: with one port nothing else tells transfers apart.
 	peers    map[netip.AddrPort]*transfer
-	sources  map[netip.Addr]source // transfers of each source
+	sources  map[netip.Addr]counts // transfers of each source
 	calls    map[uint64]*transfer  // those whose handler runs, by id; their peer may have gone
 	unproven chain                 // transfers whose peer has not answered yet
 	loads    queue                 // reads that wait for their handler
@@ -58,10 +58,10 @@ type engine struct {
 	ended []Outcome // transfers that ended, until taken
 }
 
-// source counts the transfers of one address: all, with those whose handler still runs though their
+// counts are how many transfers one address has: all, with those whose handler still runs though their
 // peer has gone; those whose peers have never answered, and the reads among these; and those that
 // have ended and linger.
-type source struct{ all, unproven, reads, ended int }
+type counts struct{ all, unproven, reads, ended int }
 
 // call is a call of the handler to be made. Joining and summing up an upload's body is left to
 // whoever makes it: that takes longer than the packets of many others.
@@ -136,7 +136,7 @@ func newEngine(c engineConfig) *engine {
 	return &engine{
 		engineConfig: c,
 		peers:        make(map[netip.AddrPort]*transfer),
-		sources:      make(map[netip.Addr]source),
+		sources:      make(map[netip.Addr]counts),
 		calls:        make(map[uint64]*transfer),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,12 @@ func upload(tb testing.TB, l Limits, blksize string) (*engine, []byte) {
 			return e, buf
 		}
 	}
+}
+
+// takeCalls takes what the engine has begun, for a caller that ends it at once.
+func takeCalls(e *engine) []call {
+	begun, _ := e.take()
+	return slices.Clone(begun)
 }
 
 // step is one DATA packet and its ACK.
@@ -122,7 +129,7 @@ func TestNothingStays(t *testing.T) {
 		for ok := r.IntN(4) > 0; ok; { // a server that sends in bursts may hear more packets before
 			_, ok = e.send(now, buf)
 		}
-		for _, c := range e.begun {
+		for _, c := range takeCalls(e) {
 			c.prepare()
 			if r.IntN(3) > 0 {
 				e.completed(now, c.id, []byte("body"), nil)
@@ -130,7 +137,6 @@ func TestNothingStays(t *testing.T) {
 				e.completed(now, c.id, nil, errTooLarge)
 			}
 		}
-		e.begun, e.ended = nil, nil
 	}
 	for at, ok := e.deadline(); ok || e.wantsToSend(); at, ok = e.deadline() {
 		if now = max(now, at); ok {
@@ -222,7 +228,7 @@ func TestBlindDataCrowdsOutNobody(t *testing.T) {
 				for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
 					said[d.peer] = string(d.b)
 				}
-				e.ended = nil
+				e.take()
 			}
 			flood := func(span time.Duration) { // 1,000 a second
 				for end := now + span; now < end; now += time.Millisecond {
@@ -259,11 +265,10 @@ func TestReplacedWhileFull(t *testing.T) {
 	buf, now := make([]byte, maxDatagram), time.Duration(0)
 	deliver := func(from netip.AddrPort, b string) {
 		e.packet(now, from, netip.Addr{}, []byte(b))
-		for _, c := range e.begun {
+		for _, c := range takeCalls(e) {
 			c.prepare()
 			e.completed(now, c.id, nil, nil)
 		}
-		e.begun, e.ended = nil, nil
 		for _, ok := e.send(now, buf); ok; _, ok = e.send(now, buf) {
 		}
 	}
@@ -280,7 +285,7 @@ func TestReplacedWhileFull(t *testing.T) {
 			t.Errorf("%s's transfer has gone", p)
 		}
 	}
-	if s := e.sources[testPeers["A"].Addr()]; s != (source{all: 2, unproven: 1}) {
+	if s := e.sources[testPeers["A"].Addr()]; s != (counts{all: 2, unproven: 1}) {
 		t.Errorf("A's source has %+v", s)
 	}
 }
@@ -318,10 +323,9 @@ func TestForgedReadsOfNothing(t *testing.T) {
 	for port := range uint16(2000) {
 		e.packet(0, netip.AddrPortFrom(testPeers["B"].Addr(), 1024+port), netip.Addr{},
 			[]byte("\x00\x01x\x00octet\x00"))
-		for _, c := range e.begun {
+		for _, c := range takeCalls(e) {
 			e.completed(0, c.id, nil, &Error{Code: CodeNotFound, Message: "file not found"})
 		}
-		e.begun = nil
 		for _, ok := e.send(0, buf); ok; _, ok = e.send(0, buf) {
 			sent++
 		}
@@ -338,11 +342,10 @@ func TestReflection(t *testing.T) {
 	buf := make([]byte, maxDatagram)
 	asked, sent, now := 0, 0, time.Duration(0)
 	settle := func() {
-		for _, c := range e.begun {
+		for _, c := range takeCalls(e) {
 			c.prepare()
 			e.completed(now, c.id, make([]byte, 100000), nil)
 		}
-		e.begun, e.ended = nil, nil
 		for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
 			sent += len(d.b)
 		}
@@ -401,11 +404,10 @@ func TestReflectionBytes(t *testing.T) {
 		buf := make([]byte, maxDatagram)
 		sent, now := 0, time.Duration(0)
 		settle := func() {
-			for _, c := range e.begun {
+			for _, c := range takeCalls(e) {
 				c.prepare()
 				e.completed(now, c.id, make([]byte, 1<<20), nil)
 			}
-			e.begun, e.ended = nil, nil
 			for d, ok := e.send(now, buf); ok; d, ok = e.send(now, buf) {
 				sent += len(d.b)
 			}

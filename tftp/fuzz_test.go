@@ -92,16 +92,24 @@ func FuzzNetascii(f *testing.F) {
 }
 
 // FuzzEngine takes bytes for a sequence of peers, packets and pauses: no panic, and in the end
-// nothing stays.
+// nothing stays. A step is a byte for its peer and the fate of its call, one for the packet's size,
+// and the packet. A fate of 0x80 has the peer restart before: it sends its last request again, two
+// seconds later. A packet of one byte is the DATA so many blocks after the last that the peer sent.
 func FuzzEngine(f *testing.F) {
 	f.Add([]byte("\x00\x10\x00\x02f\x00octet\x00\x00\x05\x00\x03\x00\x01x"))
 	f.Add([]byte("\x01\x1b\x00\x01f\x00netascii\x00windowsize\x003\x00\x01\x04\x00\x04\x00\x00"))
+	upload := "\x01\x14\x00\x02f\x00octet\x00blksize\x008\x00\x01\x0c\x00\x03\x00\x0112345678"
+	f.Add([]byte(upload + "\x81\x0c\x00\x03\x00\x01abcdefgh\x01\x05\x00\x03\x00\x02x")) // restart
+	f.Add([]byte(upload + "\x01\x05\x00\x03\x00\x02x\x01\x01\x01\x01\x01\x04"))         // beyond
+	download := "\x0f\x14\x00\x01f\x00octet\x00blksize\x008\x00\x0f\x04\x00\x04\x00\x00"
+	f.Add([]byte(download + "\x0f\x04\x00\x04\x00\x01\x8f\x04\x00\x04\x00\x00"))
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		e := newEngine(engineConfig{limits: Limits{MaxSize: 2000, Memory: 20000 + 2*callCost,
 			Transfers: 4}, reads: true})
 		buf := make([]byte, maxDatagram)
 		now, sent := time.Duration(0), 0
+		server := netip.MustParseAddr("192.0.2.100")
 		settle := func(fate byte) {
 			e.tick(now)
 			for fate&0x10 == 0 {
@@ -113,9 +121,7 @@ func FuzzEngine(f *testing.F) {
 					t.Fatalf("%x to %v, %d sent", d.b, d.peer, sent)
 				}
 			}
-			calls := e.begun
-			e.begun, e.ended = nil, nil
-			for _, c := range calls {
+			for _, c := range takeCalls(e) {
 				switch {
 				case fate&0x40 != 0:
 					e.completed(now, c.id, nil, errTooLarge)
@@ -126,15 +132,31 @@ func FuzzEngine(f *testing.F) {
 				}
 			}
 		}
-		// peer and fate, size, packet; then as many 16 ms as the packet's first byte
+		requests, blocks := map[string][]byte{}, map[string]uint16{}
+		// after a packet as many 16 ms pass as its second byte says
 		for len(script) >= 2 {
 			who, size := script[0], int(script[1])
 			script = script[2:]
 			size = min(size, len(script))
 			packet := script[:size]
 			script = script[size:]
-			e.packet(now, testPeers[names[int(who&0xf)%len(names)]],
-				netip.MustParseAddr("192.0.2.100"), packet)
+			peer := names[int(who&0xf)%len(names)]
+			if who&0x80 != 0 && requests[peer] != nil {
+				now += 2 * time.Second
+				settle(who)
+				e.packet(now, testPeers[peer], server, requests[peer])
+				settle(who)
+			}
+			if size == 1 {
+				packet = appendHeader(nil, opDATA, blocks[peer]+uint16(packet[0]))
+			}
+			switch op, block := header(packet); op {
+			case opRRQ, opWRQ:
+				requests[peer] = packet
+			case opDATA:
+				blocks[peer] = block
+			}
+			e.packet(now, testPeers[peer], server, packet)
 			settle(who)
 			if size > 2 {
 				units := binary.BigEndian.Uint16(packet[1:]) & 0xff

@@ -209,7 +209,7 @@ func (i *initiator) data(now time.Duration, from netip.AddrPort, block uint16, b
 		}
 		return
 	}
-	if i.rx.wire+int64(len(b)) > i.maxSize && i.rx.wants(block, len(b)) {
+	if i.rx.received+int64(len(b)) > i.maxSize && i.rx.wants(block, len(b)) {
 		i.tell(errTooLarge)
 		i.end(fmt.Errorf("the file is larger than %d bytes", i.maxSize))
 		return
@@ -228,7 +228,7 @@ func (i *initiator) data(now time.Duration, from netip.AddrPort, block uint16, b
 	case ackDue:
 		i.acking = true
 		i.rx.acked()
-	case final:
+	case lastBlock:
 		i.acking = true
 		i.body = i.rx.body.take()
 		i.phase = dallying
@@ -341,7 +341,7 @@ func (i *initiator) done() int64 {
 	case i.tx != nil:
 		return i.tx.sent()
 	case i.rx != nil:
-		return i.rx.wire
+		return i.rx.received
 	}
 	return 0
 }

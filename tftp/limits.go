@@ -99,16 +99,16 @@ const (
 	silentFor = 6 * time.Second
 )
 
-// makeRoom drops a transfer for one of a source that has this many already, and reports whether it
-// found one that may yield. Of those it looks at it takes one of the source that has most, and of
-// these the one that has been silent for longest. So a flood pays for itself, also where it follows
-// its requests up with blind DATA, and not a device that sends.
-func (e *engine) makeRoom(now time.Duration, has int) bool {
+// makeRoom drops a transfer for one of a source that has `asker` of them, and reports whether it
+// found one that may yield. It takes one of the source that has most, and of these the one that has
+// been silent for longest. So a flood pays for itself, also where blind DATA follows its requests,
+// and a device that sends doesn't pay.
+func (e *engine) makeRoom(now time.Duration, asker int) bool {
 	var worst *transfer
 	most, longest := 0, time.Duration(0)
 	look := func(t *transfer) {
 		silent, n := now-e.heard(t), e.held(t)
-		if !e.mayYield(t, silent, n, has) {
+		if !e.mayYield(t, silent, n, asker) {
 			return
 		}
 		if n > most || n == most && silent > longest {
@@ -144,9 +144,9 @@ func (e *engine) held(t *transfer) int {
 	return source.all - source.ended
 }
 
-// mayYield reports whether a transfer may make room for one of a source that has `has` of them. n
-// is what its own source has.
-func (e *engine) mayYield(t *transfer, silent time.Duration, n, has int) bool {
+// mayYield reports whether t may make room for a transfer of another source. n is how many
+// transfers the source of t has, and asker how many the other source has.
+func (e *engine) mayYield(t *transfer, silent time.Duration, n, asker int) bool {
 	handlerRuns := e.calls[t.id] == t
 	if handlerRuns {
 		return false // it would go on alone
@@ -154,10 +154,10 @@ func (e *engine) mayYield(t *transfer, silent time.Duration, n, has int) bool {
 	if silent > silentFor {
 		return true
 	}
-	if neverAnswered := t.waits; neverAnswered && n >= has {
+	if neverAnswered := t.waits; neverAnswered && n >= asker {
 		return true
 	}
-	sourceHasMore := n > has+1
+	sourceHasMore := n > asker+1
 	return sourceHasMore && !t.lingers
 }
 

@@ -229,16 +229,16 @@ func (sv *serving) logOutcome(o Outcome) {
 			sv.unsaid = 0
 		}
 	}
-	level, message := slog.LevelInfo, "received"
+	level, text := slog.LevelInfo, "received"
 	switch {
 	case o.Again:
-		level, message = slog.LevelDebug, "ended later"
+		level, text = slog.LevelDebug, "ended later"
 	case o.Refused:
-		level, message = slog.LevelWarn, "refused"
+		level, text = slog.LevelWarn, "refused"
 	case o.Err != nil:
-		level, message = slog.LevelWarn, "failed"
+		level, text = slog.LevelWarn, "failed"
 	case r.Op == OpRead:
-		message = "sent"
+		text = "sent"
 	}
 	attrs := []slog.Attr{
 		slog.String("op", r.Op.String()),
@@ -262,5 +262,5 @@ func (sv *serving) logOutcome(o Outcome) {
 	if o.Err != nil {
 		attrs = append(attrs, slog.Any("err", o.Err))
 	}
-	s.Logger.LogAttrs(context.Background(), level, message, attrs...)
+	s.Logger.LogAttrs(context.Background(), level, text, attrs...)
 }

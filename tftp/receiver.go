@@ -16,19 +16,19 @@ type receiver struct {
 	netascii bool
 	decoder  netasciiDecoder
 	body     buffer
-	wire     int64 // bytes received, as sent
+	received int64 // bytes received, as sent
 }
 
 // verdict is what a DATA packet means.
 type verdict uint8
 
 const (
-	ignored verdict = iota // nothing is to be done
-	kept                   // progress, and no ACK yet
-	ackDue                 // progress, and an ACK of last() is due
-	again                  // no progress, but an ACK of last() is due
-	final                  // the last block: the body is whole
-	altered                // the last block again, with other bytes: one of the two is wrong
+	ignored   verdict = iota // nothing is to be done
+	kept                     // progress, and no ACK yet
+	ackDue                   // progress, and an ACK of last() is due
+	again                    // no progress, but an ACK of last() is due
+	lastBlock                // the last block: the body is whole
+	altered                  // the last block again, with other bytes: one of the two is wrong
 )
 
 func newReceiver(t terms, mode Mode) *receiver {
@@ -53,7 +53,7 @@ func (r *receiver) data(n uint16, b []byte) verdict {
 	r.next++
 	r.hushed = false
 	r.unacked++
-	r.wire += int64(len(b))
+	r.received += int64(len(b))
 	if r.netascii {
 		r.body.decode(&r.decoder, b)
 	} else {
@@ -64,7 +64,7 @@ func (r *receiver) data(n uint16, b []byte) verdict {
 		if r.netascii {
 			r.body.flush(&r.decoder)
 		}
-		return final
+		return lastBlock
 	case r.unacked >= r.window:
 		return ackDue
 	}

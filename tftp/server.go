@@ -214,11 +214,11 @@ func (s *Server) ListenAndServe(addr string) error {
 // returns another error where c fails.
 func (s *Server) Serve(c net.PacketConn) error {
 	port := addrPort(c.LocalAddr()).Port()
-	conn, err := newConn(c)
+	sock, err := newConn(c)
 	if err != nil {
 		return err
 	}
-	sv := s.newServing(conn, port)
+	sv := s.newServing(sock, port)
 	defer sv.conn.Close()
 	defer sv.awaitOthers()
 	s.mu.Lock()
@@ -232,27 +232,27 @@ func (s *Server) Serve(c net.PacketConn) error {
 }
 
 // newServing makes the loop of a socket.
-func (s *Server) newServing(conn conn, port uint16) *serving {
+func (s *Server) newServing(sock conn, port uint16) *serving {
 	c := engineConfig{
 		limits: s.Limits, port: port, ackTimeout: s.AckTimeout, timeout: s.Timeout,
 		handlerTimeout: s.HandlerTimeout, accept: s.Accept, option: s.Option,
 	}
 	c.epoch, c.bound = s.begin()
 	_, c.reads = s.Handler.(ReadHandler)
-	if k, ok := conn.(interface{ trains() bool }); ok {
+	if k, ok := sock.(interface{ trains() bool }); ok {
 		c.trains = k.trains()
 	}
-	s.warnOfBuffer(conn)
+	s.warnOfBuffer(sock)
 	return &serving{
-		s: s, conn: conn, engine: newEngine(c), epoch: c.epoch, done: make(chan struct{}),
+		s: s, conn: sock, engine: newEngine(c), epoch: c.epoch, done: make(chan struct{}),
 		idleLines:   allowance{rate: idleLineRate, burst: idleLineBurst},
 		failedLines: allowance{rate: failedLineRate, burst: failedLineBurst},
 	}
 }
 
 // warnOfBuffer logs where the system grants a small receive buffer.
-func (s *Server) warnOfBuffer(conn conn) {
-	k, ok := conn.(interface{ receiveRoom() int })
+func (s *Server) warnOfBuffer(sock conn) {
+	k, ok := sock.(interface{ receiveRoom() int })
 	if !ok || s.Logger == nil || k.receiveRoom() <= 0 || k.receiveRoom() >= smallBuffer {
 		return
 	}

@@ -380,6 +380,40 @@ func TestReceiptWaitsForHandler(t *testing.T) {
 	})
 }
 
+// TestDataBeyondTheEnd: an upload whose client sends more after the last block has failed, and is
+// logged as a warning, though its receipt has left.
+func TestDataBeyondTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, log := newPipe(), &bytes.Buffer{}
+		var failed []tftp.Outcome
+		s := &tftp.Server{Handler: &memory{}, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Ended: func(o tftp.Outcome) {
+				if o.Err != nil {
+					failed = append(failed, o)
+				}
+			}}
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(p) }()
+		begin := time.Now()
+		p.in <- []byte(wrq)
+		p.answer(begin)
+		p.in <- []byte("\x00\x03\x00\x01x")
+		p.answer(begin)
+		p.in <- []byte("\x00\x03\x00\x02y")
+		if got := p.answer(begin); !strings.Contains(got, "data after the last block") {
+			t.Error(got)
+		}
+		s.Close()
+		<-done
+		if len(failed) != 1 || failed[0].Again || failed[0].Bytes != 1 {
+			t.Errorf("%+v", failed)
+		}
+		if !strings.Contains(log.String(), "level=WARN msg=failed op=write") {
+			t.Error(log)
+		}
+	})
+}
+
 // TestShutdown proves on fake time: requests are dropped, what runs goes on until the context ends
 // and is told then, the handler is waited for, and its receipt lingers a second.
 func TestShutdown(t *testing.T) {

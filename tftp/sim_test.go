@@ -211,10 +211,10 @@ func (w *world) newClient(n int) *simClient {
 		c.body += string(pattern(5000)) // over the limit
 	}
 	if c.habit == "put" && r.IntN(3) == 0 { // the same port again, when its old packets are gone
-		again := *c
-		again.body += " again"
-		again.begun = false
-		c.next = &again
+		next := *c
+		next.body += " again"
+		next.begun = false
+		c.next = &next
 	}
 	return c
 }

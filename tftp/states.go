@@ -367,7 +367,7 @@ func (e *engine) end(t *transfer, err error) {
 	t.told = true
 	switch {
 	case t.rx != nil:
-		o.Bytes = t.rx.wire
+		o.Bytes = t.rx.received
 	case t.tx != nil:
 		o.Bytes = t.tx.sent()
 	case t.req.Op == OpWrite:

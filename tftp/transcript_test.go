@@ -236,18 +236,17 @@ func (c *conversation) answers(at string) {
 		}
 		fmt.Fprintf(&c.out, "%s%s< %s\n", at, name, formatPacket(d.b))
 	}
-	for _, b := range c.e.begun {
+	begun, ended := c.e.take()
+	for _, b := range begun {
 		b.prepare()
 		c.calls = append(c.calls, b)
 		fmt.Fprintf(&c.out, "%s= call %s %q %d bytes\n", at, b.req.Op, b.req.Filename,
 			len(b.req.Body))
 	}
-	c.e.begun = nil
-	for _, o := range c.e.ended {
+	for _, o := range ended {
 		fmt.Fprintf(&c.out, "%s= end %s %q %d bytes: %v\n", at, o.Request.Op, o.Request.Filename,
 			o.Bytes, o.Err)
 	}
-	c.e.ended = nil
 	if at != "" && c.e.idle() {
 		fmt.Fprintf(&c.out, "%s= idle, %d bytes held\n", at, c.e.memory)
 	}

@@ -88,7 +88,7 @@ func (e *engine) data(t *transfer, in input) {
 		t.sentAt = 0
 		e.wantSend(t)
 		return
-	case ackDue, kept, final:
+	case ackDue, kept, lastBlock:
 	}
 	if t.sentAt != 0 && t.rto.tries == 0 {
 		t.rto.measured(in.now - t.sentAt)
@@ -102,14 +102,14 @@ func (e *engine) data(t *transfer, in input) {
 	case ackDue:
 		t.advanced = true
 		e.sendReply(in.now, t)
-	case final:
+	case lastBlock:
 		e.commit(in.now, t, in.block)
 	}
 }
 
 // reserve makes room for n more bytes of a body, or returns why they can't be taken.
 func (e *engine) reserve(now time.Duration, t *transfer, n int) *Error {
-	if t.rx.wire+int64(n) > e.limits.MaxSize {
+	if t.rx.received+int64(n) > e.limits.MaxSize {
 		return errTooLarge
 	}
 	return e.makeMemory(now, t, t.rx.body.need(n+1)) // netascii may hold back a byte
