@@ -58,9 +58,9 @@ type engine struct {
 	ended []Outcome // transfers that ended, until taken
 }
 
-// counts are how many transfers one address has: all, with those whose handler still runs though their
-// peer has gone; those whose peers have never answered, and the reads among these; and those that
-// have ended and linger.
+// counts are how many transfers one address has: all, with those whose handler still runs though
+// their peer has gone; those whose peers have never answered, and the reads among these; and those
+// that have ended and linger.
 type counts struct{ all, unproven, reads, ended int }
 
 // call is a call of the handler to be made. Joining and summing up an upload's body is left to

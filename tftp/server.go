@@ -257,7 +257,8 @@ func (s *Server) warnOfBuffer(sock conn) {
 		return
 	}
 	s.Logger.Info("the system grants a small receive buffer, which many devices at once "+
-		"overflow: they repeat what is lost, and take longer; sysctl net.core.rmem_max=16777216 mends it",
+		"overflow: they repeat what is lost, and take longer; "+
+		"sysctl net.core.rmem_max=16777216 mends it",
 		"granted", k.receiveRoom(), "asked", receiveBuffer)
 }
 
@@ -300,8 +301,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// awaitOthers waits, while the server drains, for the loops of its other sockets: where several share a
-// port (SO_REUSEPORT) the kernel gives their peers to others as soon as one is closed.
+// awaitOthers waits, while the server drains, for the loops of its other sockets. Where several
+// share a port (SO_REUSEPORT), the kernel gives their peers to others as soon as one is closed.
 func (sv *serving) awaitOthers() {
 	close(sv.done)
 	if !sv.draining.Load() {

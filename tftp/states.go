@@ -53,7 +53,8 @@ var rules = [numStates][numEvents]rule{
 	},
 	receiving: {
 		onRequest: {"same bytes: repeat the last reply before the first block; later, " +
-			"once the peer was quiet for a second, begin anew; other: it replaces this", (*engine).requestReceiving},
+			"once the peer was quiet for a second, begin anew; other: it replaces this",
+			(*engine).requestReceiving},
 		onData: {"next: keep, ACK at the end of a window, short block -> committing without ACK; " +
 			"other: lock-step: a repeat of the last block gets its ACK again, code 0 if its " +
 			"bytes differ, window: one ACK of the last in order for a gap or a repeat, then " +
@@ -75,8 +76,8 @@ var rules = [numStates][numEvents]rule{
 			"beside it, and the same body is not given to the handler twice",
 			(*engine).requestLingering},
 		onData: {"the last block again: repeat the ACK or ERROR; an empty block 1 after a last " +
-			"block 0: ACK; a block of octet after the " +
-			"last, within a window: code 0, once", (*engine).repeatReceipt},
+			"block 0: ACK; a block of octet after the last, within a window: code 0, once",
+			(*engine).repeatReceipt},
 		onSilence: {"gone", (*engine).forget},
 		onDone:    {"logged", (*engine).logged},
 		onFailed:  {"logged", (*engine).logged},
@@ -91,7 +92,8 @@ var rules = [numStates][numEvents]rule{
 	sending: {
 		onRequest: {"same bytes: repeat an unanswered OACK, and leave DATA to the timer, " +
 			"since the address may be forged; after the first ACK, " +
-			"once the peer was quiet for a second, begin anew; other: it replaces this", (*engine).requestSending},
+			"once the peer was quiet for a second, begin anew; other: it replaces this",
+			(*engine).requestSending},
 		onACK: {"progress: the next window; inside the window: it starts there; never sent: " +
 			"ignore; the last block's: gone", (*engine).ack},
 		onERROR: {"gone", (*engine).peerFailed},

@@ -75,7 +75,9 @@ const never = time.Duration(1<<63 - 1)
 
 // amplifies reports whether the reply, sent once more, would make three times the request's bytes,
 // to a peer that has never answered.
-func (t *transfer) amplifies() bool { return (t.rto.tries+1)*len(t.receipt.reply) >= 3*t.request.size }
+func (t *transfer) amplifies() bool {
+	return (t.rto.tries+1)*len(t.receipt.reply) >= 3*t.request.size
+}
 
 func (t *transfer) wake() time.Duration { return min(t.repeatAt, t.giveUp) }
 
