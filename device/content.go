@@ -65,14 +65,15 @@ func foreignName(base string) bool {
 func foreignStart(text []byte) bool {
 	for _, magic := range []string{"\x89PNG", "\xff\xd8\xff", "GIF8", "BM\x00", "%PDF-", "\x7fELF",
 		"MZ\x90", "\xd4\xc3\xb2\xa1", "\xa1\xb2\xc3\xd4", "\x0a\x0d\x0d\x0a", "SQLite format 3",
-		"RIFF", "7z\xbc\xaf", "\xd0\xcf\x11\xe0", "#!/", "@echo off", "import ", "from __",
+		"RIFF", "7z\xbc\xaf", "\xd0\xcf\x11\xe0", "@echo off", "import ", "from __",
 		"use strict", "# -*- coding", "\"\"\"", "package main", "<?php", "diff --git ",
 		"From: ", "<!DOCTYPE html", "<!doctype html", "<html", "<svg", "-----BEGIN CERTIFICATE"} {
 		if bytes.HasPrefix(text, []byte(magic)) {
 			return true
 		}
 	}
-	return false
+	first, _, _ := bytes.Cut(text[:min(len(text), 80)], []byte("\n"))
+	return bytes.HasPrefix(first, []byte("#!/")) && !bytes.Contains(first, []byte("clish"))
 }
 
 // The numbers of lines that are looked at, and of those from which on they tell something.

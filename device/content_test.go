@@ -43,6 +43,7 @@ func TestIsConfiguration(t *testing.T) {
 		{"fetch.sh", "echo x\n", false},
 		{"r1.example.pl", ios, true}, // of Poland
 		{"fetch", "#!/bin/sh\necho\n", false},
+		{"esr1.cfg", "#!/usr/bin/clish\n#18\nhostname esr1\nsyslog max-files 3\n", true},
 		{"README.md", ios, false},
 		{"README", "what this is\n", false},
 		{".gitignore", "*.swp\n", false},

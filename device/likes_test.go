@@ -33,6 +33,8 @@ func TestLikes(t *testing.T) {
 		"a switch with FRR's lines": {"service password-encryption\nhostname x1\nline vty 0 4\n",
 			"cisco_like", "x1"},
 		"a report":      {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
+		"one weak sign and a hint": {"hostname edge4\nfeature lacp\ninterface eth 6/0\n" +
+			" ip address 192.0.2.1 255.255.255.0\n", "", ""},
 		"one weak sign": {"feature list of the next release\nmore of it\n", "", ""},
 		"a word that goes on": {"config globals 'globals'\nconfig vdomains\nconfig systems x\n",
 			"", ""},

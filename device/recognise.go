@@ -77,7 +77,7 @@ func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 type recogniser struct {
 	seen  []bool // by number of the sign
 	score []int  // by platform
-	count []int  // signs met, by platform
+	count []int  // signs met that are more than a hint, by platform
 }
 
 // recognise returns the platform that a text looks most like, or nil.
@@ -129,7 +129,9 @@ func (r *recogniser) meet(line []byte) bool {
 		r.seen[s.number], met = true, true
 		for _, p := range s.platforms {
 			r.score[p] += s.weight
-			r.count[p]++
+			if s.weight > 1 { // a hint, such as a host name, is no second sign
+				r.count[p]++
+			}
 		}
 	}
 	return met
