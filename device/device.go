@@ -86,7 +86,7 @@ var platforms = []*platform{
 	&junOS, &vyOS, &edgeOS, &f5TMSH, &panOS, &pfSense, &opnSense, &extremeXOS, &screenOS, &gaia,
 	&netScaler, &openWrt, &sonic, &routerOS, &sonicWall, &airOS,
 	&cdataOLT, &maipuOS, &brocadeNOS, &extremeSLX, &tplinkJetStream, &ocNOS, &mlnxOS, &fabricOS,
-	&apcAOS,
+	&apcAOS, &hirschmann,
 }
 
 // Identify returns what a configuration says about its device. A configuration that no platform

@@ -135,8 +135,9 @@ var zteOLT = platform{
 		{"interface gpon_olt-", 8, nil}, {"interface gpon_onu-", 8, nil}, {"pon-onu-mng ", 8, nil},
 		{"interface gei_", 5, nil}, {"interface xgei", 5, nil}, {"add-card rackno ", 6, nil},
 		{"interface epon-olt_", 8, nil}, {"!<if-intf>", 6, nothing}, {"!</if-intf>", 6, nothing},
+		{"!<system-config>", 6, nothing}, {"!<mim>", 6, nothing}, {"timestamp_write: ", 6, nil},
 	},
-	read: readCiscoLike, // some releases write no end
+	read: readZTE, // some releases write no end
 }
 
 // zyxelOS are Zyxel's switches and firewalls, each of which has a header of its own.

@@ -32,7 +32,7 @@ func TestLikes(t *testing.T) {
 			"\toption ula_prefix 'fd00:1::/48'\n", "openwrt", ""},
 		"a switch with FRR's lines": {"service password-encryption\nhostname x1\nline vty 0 4\n",
 			"cisco_like", "x1"},
-		"a report":      {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
+		"a report": {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
 		"one weak sign and a hint": {"hostname edge4\nfeature lacp\ninterface eth 6/0\n" +
 			" ip address 192.0.2.1 255.255.255.0\n", "", ""},
 		"one weak sign": {"feature list of the next release\nmore of it\n", "", ""},

@@ -26,6 +26,29 @@ func keyed(b []byte, key string) ([]byte, bool) {
 
 func unquoting(w *walk) bool { return w.until == nil }
 
+// readZTE reads what ZTE writes. Later releases close a block with "$", and name the time and the
+// command of the last saves in comments.
+func readZTE(w *walk) {
+	if w.until == nil && w.indent == 0 {
+		switch {
+		case string(w.words) == "$":
+			w.indented()
+			w.drop() // separates
+			return
+		case w.has("timestamp_write: "), w.has("!configuration saved at "):
+			w.drop()
+			return
+		case w.has("!last configuration change at "):
+			set(&w.id.ChangedBy, author(w.words))
+			w.drop()
+			return
+		case w.has("system-name "):
+			w.setName(unquoted(rest(w.words, 1)))
+		}
+	}
+	readCiscoLike(w)
+}
+
 // cdataOLT is on the optical line terminals of C-Data.
 var cdataOLT = platform{
 	name: "cdata_olt",

@@ -72,8 +72,18 @@ var edgeSwitch = platform{
 	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }
 
-// broadcomICOS is FASTPATH, now ICOS, of a vendor that isn't known. It comes before the others in
-// platforms, since they have its signs and one more.
+// hirschmann are Hirschmann's switches with L2 and L3 software, before HiOS.
+var hirschmann = platform{
+	name: "hirschmann", family: fastpathSigns,
+	signs: []sign{
+		{"!System Description ", 14, describing("Hirschmann", "MACH", "MICE", "Railswitch")},
+		{"!System Version ", 8, describing("L2", "L3")},
+	},
+	read: readFastpath, whole: wholeFastpath, cut: quoting,
+}
+
+// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
+// since they have its signs and one more.
 var broadcomICOS = platform{name: "broadcom_icos", family: fastpathSigns, read: readFastpath,
 	whole: wholeFastpath, cut: quoting}
 
@@ -132,6 +142,8 @@ func (w *walk) readFastpathHeader() {
 		description, _, _ := bytes.Cut(bytes.Trim(v[len("System Description "):], ` "`),
 			[]byte(","))
 		set(&w.id.Model, fastpathModel(description))
+	case bytes.HasPrefix(v, []byte("System Version ")): // Hirschmann
+		set(&w.id.OSVersion, bytes.TrimSpace(v[len("System Version "):]))
 	case bytes.HasPrefix(v, []byte("System Software Version ")):
 		set(&w.id.OSVersion, bytes.Trim(v[len("System Software Version "):], ` "`))
 	}
