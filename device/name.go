@@ -18,12 +18,22 @@ var extensions = map[string]bool{
 	".boot": true,
 }
 
-// stamp matches a stamp anywhere in a stem, as a word of its own: a date, a time, a week, or the
-// number of an automatic copy. stampEnd matches one at the end, with the counter after it. A
-// number alone is no counter: sw-1 and sw-2 are two devices.
-var stamp, stampEnd = stampExpressions()
+// stampForms are the forms of a stamp in a file name: a date, a time, a week, or the identifier of
+// a copy that a program chose. The first form that matches counts. Forms with a month's name come
+// first, then those that begin with the year: "2.3-2026" is no date in fw1-10.1.2.3-2026-11-23.
+var stampForms = compileStamps()
 
-func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
+// stampForm finds stamps of one of several forms.
+type stampForm struct {
+	// possible reports whether a name may hold one, at a small part of the cost.
+	possible func(s string, digits int) bool
+	anywhere *regexp.Regexp // as words of their own
+	// atEnd also allows a counter behind the stamp. A number alone is no counter: sw-1 and sw-2 are
+	// two devices.
+	atEnd *regexp.Regexp
+}
+
+func compileStamps() []stampForm {
 	const (
 		year  = `(19|20)\d{2}`
 		month = `(0?[1-9]|1[0-2])`
@@ -39,27 +49,38 @@ func stampExpressions() (anywhere, atEnd *regexp.Regexp) {
 		uuid  = `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`
 	)
 	// The first form is that of 20261123T051500Z.
-	const stamps = year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
+	const yearFirst = year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
 		`|` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
-		`|` + day + `[-_.]` + month + `[-_.]` + year + at + // 23.11.2026
+		`|` + year + `-?w(0[1-9]|[1-4]\d|5[0-3])(-?[1-7])?` + // 2026-W48-1
+		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
+		`|` + uuid + `(-monitor)?`
+	const named = on + name + `[-_. ]+` + day + `[-_. ]+` + year + at + // Nov-23-2026
+		`|` + on + name + `[-_. ]+` + day + `[-_. ]+` + clock + zone + // Nov 23 05-15-00 2026
+		`[-_. ]+` + year +
+		`|` + on + day + `[-_. ]?` + name + `[-_. ]?` + year + at + // 23-Nov-2026
+		`|` + dd + name + `\d{2}` + at // 23Nov26
+	const dayFirst = day + `[-_.]` + month + `[-_.]` + year + at + // 23.11.2026
 		`|` + month + `[-_.]` + day + `[-_.]` + year + at + // 11-23-2026
 		// 23112026, 11232026
 		`|(` + dd + mm + `|` + mm + dd + `)` + year + `([-_. t]?` + hhmm + `)?` +
 		`|(\d{2}` + mm + dd + `|` + dd + mm + `\d{2})[-_. t]` + hhmm + // 261123_0515
-		`|` + on + name + `[-_. ]+` + day + `[-_. ]+` + year + at + // Nov-23-2026
-		`|` + on + day + `[-_. ]?` + name + `[-_. ]?` + year + at + // 23-Nov-2026
-		`|` + year + `-?w(0[1-9]|[1-4]\d|5[0-3])(-?[1-7])?` + // 2026-W48-1
-		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
-		`|\d{1,2}:\d{2}(:\d{2})?` + zone + // 05:15:00
-		`|` + uuid + `(-monitor)?`
+		`|\d{1,2}:\d{2}(:\d{2})?` + zone // 05:15:00
 	// monthDay is the form that IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC.
 	// It has no year, so in the middle of a name such words may mean something else.
 	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
 		`)?([-_. ][a-z]{3,4})?`
-	return regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `)([-_. @)]+|$)`),
-		regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + stamps + `|` + monthDay +
-			`)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)
+	compile := func(possible func(string, int) bool, anywhere, atEnd string) stampForm {
+		return stampForm{possible,
+			regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + anywhere + `)([-_. @)]+|$)`),
+			regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + atEnd +
+				`)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
+	}
+	return []stampForm{compile(monthNamed, named, named+`|`+monthDay),
+		compile(numbered, yearFirst, yearFirst), compile(numbered, dayFirst, dayFirst)}
 }
+
+// again is the number that a browser or a file manager appends to the name of a copy.
+var again = regexp.MustCompile(` \(\d{1,3}\)$`)
 
 // confg matches what Cisco appends to the host name.
 var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|running-config|startup-config)$`)
@@ -113,8 +134,9 @@ func trimStem(s string) string {
 		if extensions[strings.ToLower(ext)] || rotated {
 			s = bare
 		}
+		s = strings.TrimSuffix(s, "~") // an editor's copy
+		s = again.ReplaceAllString(s, "")
 		s = confg.ReplaceAllString(s, "")
-		s = stampEnd.ReplaceAllString(s, "")
 		s = withoutStamp(s)
 		if s == was {
 			break
@@ -128,19 +150,59 @@ func trimStem(s string) string {
 	return s
 }
 
-// withoutStamp removes the first stamp in s, with the separators around it.
-func withoutStamp(s string) string {
-	at := stamp.FindStringIndex(s)
-	if at == nil {
-		return s
+// monthNamed reports whether a name has the beginning of a month's name and a digit.
+func monthNamed(s string, digits int) bool {
+	if digits == 0 {
+		return false
 	}
-	found := s[at[0]:at[1]]
-	left := strings.TrimRight(s[:at[0]], "-_. @(")
-	right := strings.TrimLeft(s[at[1]:], "-_. @)")
+	s = strings.ToLower(s)
+	for _, month := range []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
+		"oct", "nov", "dec"} {
+		if strings.Contains(s, month) {
+			return true
+		}
+	}
+	return false
+}
+
+// numbered reports whether a name has as many digits as a date, 2026-1-2, or a colon of a time.
+func numbered(s string, digits int) bool { return digits >= 6 || strings.IndexByte(s, ':') > 0 }
+
+// withoutStamp removes a stamp from s, with the separators around it. It removes all of s only if
+// the stamp is all that there is.
+func withoutStamp(s string) string {
+	count := 0
+	for i := range len(s) {
+		if s[i] >= '0' && s[i] <= '9' {
+			count++
+		}
+	}
+	for _, form := range stampForms {
+		if !form.possible(s, count) {
+			continue
+		}
+		end := form.atEnd.ReplaceAllString(s, "")
+		if end != s && end != "" {
+			return end
+		}
+		if at := form.anywhere.FindStringIndex(s); at != nil {
+			return around(s, at[0], at[1])
+		}
+		if end != s {
+			return ""
+		}
+	}
+	return s
+}
+
+// around returns s without what is from one index to another, and with one separator instead.
+func around(s string, from, to int) string {
+	left := strings.TrimRight(s[:from], "-_. @(")
+	right := strings.TrimLeft(s[to:], "-_. @)")
 	if left == "" || right == "" {
 		return left + right
 	}
-	return left + found[:1] + right
+	return left + s[from:from+1] + right
 }
 
 // Source returns an address as it is stored and shown: an IPv4 address in IPv6 form (RFC 4291,
