@@ -82,8 +82,8 @@ var hirschmann = platform{
 	read: readFastpath, whole: wholeFastpath, cut: quoting,
 }
 
-// broadcomICOS is FASTPATH, now ICOS, whoever sells it. It stands before the others in platforms,
-// since they have its signs and one more.
+// broadcomICOS is FASTPATH, now ICOS, of a vendor that isn't known. It comes before the others in
+// platforms, since they have its signs and one more.
 var broadcomICOS = platform{name: "broadcom_icos", family: fastpathSigns, read: readFastpath,
 	whole: wholeFastpath, cut: quoting}
 
