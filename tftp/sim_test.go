@@ -135,7 +135,22 @@ type simClient struct {
 	heard bool    // the server has begun anew for it
 }
 
-func (c *simClient) restarts() bool { return c.habit == "restarts" || c.habit == "misled" }
+func (c *simClient) restarts() bool {
+	return c.habit == "restarts" || c.habit == "misled" || c.habit == "refetches"
+}
+
+// midway reports whether a client is in the middle of its file. An upload's last block has not
+// left, else the old receipt could reach a client that restarts. A download's first window is
+// acknowledged, else an old block 1 could.
+func (c *simClient) midway() bool {
+	switch {
+	case c.i.phase != transferring:
+		return false
+	case c.i.tx != nil:
+		return c.i.tx.high < c.i.tx.final
+	}
+	return c.i.rx.last() > uint64(c.i.rx.window)
+}
 
 // TestRollOverWithLoss sends and fetches a file of more blocks than there are numbers, in windows,
 // through a network that drops, doubles and reorders all the way, so across the roll-over too.
@@ -196,7 +211,7 @@ func (w *world) newEngine() *engine {
 
 var habits = []string{"put", "put", "put", "get", "silent", "slow", "aborts", "refuses-oack",
 	"sorcerer", "stranger",
-	"restarts", "misled"}
+	"restarts", "misled", "refetches"}
 
 func (w *world) newClient(n int) *simClient {
 	r := w.r
@@ -224,7 +239,7 @@ func (w *world) begin(c *simClient) {
 	c.begun, c.generation = true, w.generation
 	r := w.r
 	req := &Request{Op: OpWrite, Filename: c.name, Mode: Octet}
-	if c.habit == "get" || c.habit == "refuses-oack" || c.habit == "silent" && r.IntN(2) == 0 {
+	if c.habit == "get" || c.habit == "refetches" || c.habit == "refuses-oack" || c.habit == "silent" && r.IntN(2) == 0 {
 		req.Op = OpRead
 	}
 	if c.options != nil {
@@ -421,9 +436,7 @@ func (w *world) deliver(f flight) {
 func (w *world) receive(c *simClient, f flight) {
 	op, block := header(f.b)
 	switch {
-	case c.restarts() && c.retries == 0 && w.r.IntN(4) == 0 &&
-		c.i.phase == transferring && c.i.tx != nil && c.i.tx.high < c.i.tx.final:
-		// Before its last block: else the old receipt could reach it.
+	case c.restarts() && c.retries == 0 && w.r.IntN(4) == 0 && c.midway():
 		w.restart(c)
 		return
 	case c.habit == "aborts" && w.r.IntN(6) == 0 && c.i.phase == transferring:
@@ -480,7 +493,7 @@ func (w *world) flushClient(c *simClient) {
 	var told *PeerError
 	gaveUp := errors.Is(c.i.err, errNoAnswer) ||
 		errors.As(c.i.err, &told) && told.Message == errSilent.Message
-	if c.retries > 0 && c.habit == "restarts" && c.start >= w.stormEnd && gaveUp {
+	if c.retries > 0 && c.habit != "misled" && c.restarts() && c.start >= w.stormEnd && gaveUp {
 		w.unheard = fmt.Errorf("%v restarted, and was not heard any more: %w", c.addr, c.i.err)
 	}
 	w.say("%v %v ends: %v", w.now, c.addr, c.i.err)
