@@ -41,7 +41,7 @@ func TestExport(t *testing.T) {
 		bodies := map[string]string{
 			"fw1.conf": gate("fw1", "b", "web", "2"), "acme/fw1.conf": gate("fw1", "a", "web", "1"),
 			"acme/fw1.encrypted.conf": "#FGBK|4|FGT60F|7|04|2731|\x00one",
-			"%2E.%2Fup.conf":          gate("../up", "a", "web", "1"), "notes.conf": "caf\xe9 \x00",
+			"%2E.%2Fup.conf":          gate("../up", "a", "web", "1"), "x7.conf": "caf\xe9 \x00",
 			"a/b%2Econf/x.conf": gate("x", "a", "web", "1"),
 		}
 		p.put(t, "a", gate("fw1", "a", "web", "1"))
@@ -51,7 +51,7 @@ func TestExport(t *testing.T) {
 		p.put(t, "acme/a", bodies["acme/fw1.conf"])
 		p.put(t, "acme/fw1", bodies["acme/fw1.encrypted.conf"])
 		p.put(t, "../../b", bodies["%2E.%2Fup.conf"])
-		p.put(t, "notes.txt", bodies["notes.conf"])
+		p.put(t, "x7.txt", bodies["x7.conf"])
 		p.put(t, "a/b.conf/x", bodies["a/b%2Econf/x.conf"])
 		top := t.TempDir()
 		dir := top + "/out"

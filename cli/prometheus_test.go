@@ -59,7 +59,10 @@ func expressions(t *testing.T) (list []string) {
 			Targets []struct{ Expr string }
 		}
 	}
-	unmarshal(t, readFile(t, "deploy/grafana/tftpsql.json"), &dashboard)
+	if err := json.Unmarshal([]byte(readFile(t, "deploy/grafana/tftpsql.json")),
+		&dashboard); err != nil {
+		t.Fatal(err)
+	}
 	variables := strings.NewReplacer("$__rate_interval", "1m", "$__range", "1h", "$job", ".*",
 		"$instance", ".*")
 	for _, p := range dashboard.Panels {

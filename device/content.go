@@ -43,7 +43,7 @@ var foreignNames = wordSet("readme todo to-do to_do notes changelog changes lice
 	"copying " +
 	"authors contributors contributing codeowners makefile dockerfile vagrantfile jenkinsfile " +
 	"thumbs " +
-	"messages syslog dmesg crashinfo core vmcore")
+	"messages syslog dmesg crashinfo vmcore")
 
 // foreignName reports whether a name, in small letters, is none of a configuration.
 func foreignName(base string) bool {
@@ -52,8 +52,8 @@ func foreignName(base string) bool {
 		return true
 	}
 	for _, part := range []string{"tech-support", "techsupport", "tech_support", "show_tech",
-		"show-tech", "showtech", "crashinfo", "coredump", "core-dump", "core.", "supportinfo"} {
-		if strings.Contains(base, part) && (part != "core." || strings.HasPrefix(base, part)) {
+		"show-tech", "showtech", "crashinfo", "coredump", "core-dump", "supportinfo"} {
+		if strings.Contains(base, part) {
 			return true
 		}
 	}

@@ -21,6 +21,8 @@ func TestIsConfiguration(t *testing.T) {
 		{"r1.txt", "hostname r1\n", true},
 		{"core-sw1.cfg", ios, true},
 		{"notes-sw.cfg", ios, true},
+		{"core.cfg", ios, true}, // a device's name
+		{"core", "hostname core\n", true},
 		{"r1.cfg", "", false},
 		{"r1.log", "nothing to see\n", false},
 		{"r1.cfg", "Nov 24 05:15:00 r1 %SYS-5-CONFIG_I: by x\nNov 24 05:16:00 r1 %LINK-3-UPDOWN: " +
@@ -36,7 +38,6 @@ func TestIsConfiguration(t *testing.T) {
 		{"n1", "`show version`\nx\n`show running-config`\ny\n`show logging`\nz\n", false},
 		{"r1-tech-support.txt", ios, false},
 		{"crashinfo_20261124-051500", "x", false},
-		{"core.r1.gz", "x", false},
 		{"map.png", "\x89PNG\r\n\x1a\n", false},
 		{"map", "\xff\xd8\xff\xe0", false},
 		{"fetch.py", "import telnetlib\n" + ios, false},
