@@ -134,5 +134,6 @@ var senseSecrets = map[string]bool{
 	"psk": true, "secret": true, "passphrase": true, "authorizedkeys": true, "ipsecpsk": true,
 	"privatekeypsk": true, "apikeys": true, "key": true,
 	"passwordagain": true, "crypto_password": true, "crypto_password2": true, "auth_pass": true,
-	"auth_key": true, "proxypass": true, "proxy_passwd": true,
+	"auth_key": true, "keydata": true, "oinkmastercode": true, "etpro_code": true,
+	"oinkcode": true, "etprocode": true, "xmldata": true, "proxypass": true, "proxy_passwd": true,
 }

@@ -19,6 +19,7 @@ var secretWords = map[string]bool{
 	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true,
 	"lsp-password": true, "hello-password": true,
 	"ah-md5": true, "hex-key": true, "pmk": true, "idtoken": true, "token": true, "pin": true,
+	"user-pin": true,
 }
 
 // secretForms are words between one of secretWords and its secret: the encryption, the owner, or
@@ -49,6 +50,15 @@ func (w *walk) secrets() {
 		word := field(b, 0)
 		if b = rest(b, 1); len(b) == 0 || !secretWords[string(word)] {
 			continue
+		}
+		if string(word) == "ascii" && (w.has("option ") || bytes.Contains(w.words,
+			[]byte("client-id"))) {
+			continue // a text of DHCP
+		}
+		if string(word) == "password" && w.has("mpls ldp ") { // option 5 for ACL 7 SECRET
+			if v, ok := bytes.CutPrefix(b, []byte("option ")); ok {
+				b = rest(v, 3)
+			}
 		}
 		if string(word) == "key" && (bytes.HasPrefix(b, []byte("chain ")) || digits(b) &&
 			w.within("key chain ")) {
@@ -113,6 +123,12 @@ func (w *walk) talks() bool {
 		return string(field(w.words, 1)) == "group"
 	case "ip":
 		return string(field(w.words, 1)) == "community-list"
+	case "logging": // level auth 4
+		return true
+	case "password":
+		return string(w.words) == "password encryption aes"
+	case "crypto":
+		return w.has("crypto pki token ") && !bytes.Contains(w.words, []byte(" user-pin "))
 	}
 	return prose[string(field(w.words, 0))]
 }

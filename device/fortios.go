@@ -274,11 +274,13 @@ func (w *walk) fortiSecret(key, v []byte) {
 	if len(w.path) > 1 {
 		around = w.path[len(w.path)-2].header
 	}
+	form := string(key) == "value" && bytes.HasSuffix(around, []byte("form-data")) &&
+		fortiSecretName(bytes.Trim(bytes.TrimPrefix(w.parent(), []byte("edit ")), `"`))
 	community := string(key) == "name" && (string(around) == "config system snmp community" ||
 		bytes.HasSuffix(around, []byte(" snmp-community")))
 	header := (string(key) == "value" || string(key) == "content") &&
 		bytes.HasSuffix(around, []byte("headers"))
-	if !community && !header && !fortiSecretName(key) {
+	if !community && !header && !form && !fortiSecretName(key) {
 		return
 	}
 	switch string(v) {
@@ -286,6 +288,29 @@ func (w *walk) fortiSecret(key, v []byte) {
 		return
 	}
 	w.mark(v, secret)
+}
+
+// hideFortiBackup marks the passwords of a script's "execute backup config ftp FILE HOST USER
+// PASSWORD" and its like. A word more is the password of the file.
+func (w *walk) hideFortiBackup() {
+	for _, command := range []string{"execute backup ", "execute restore ", "exec backup ",
+		"exec restore "} {
+		_, b, ok := bytes.Cut(w.words, []byte(command))
+		if !ok {
+			continue
+		}
+		if n := bytes.IndexAny(b, "\"\n;"); n >= 0 {
+			b = b[:n]
+		}
+		known := map[string]int{"ftp": 3, "sftp": 3, "tftp": 2, "usb": 1, "flash": 1}
+		for i := 0; i < 3 && len(b) > 0; i++ {
+			n, ok := known[string(field(b, 0))]
+			if b = rest(b, 1); ok {
+				w.hideRest(rest(b, n))
+				break
+			}
+		}
+	}
 }
 
 // fortiSecretName reports whether a setting of this name holds a secret.

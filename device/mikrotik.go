@@ -200,10 +200,7 @@ func (w *walk) scanRouterWords(more bool) {
 			quoted = !quoted
 		case quoted:
 		case c == '=' && !hidden && i-word <= 64: // no key is longer
-			switch key := string(b[word:i]); {
-			case routerSecrets[key], key == "name" && w.within("/snmp community"), key == "value" &&
-				w.within("/container envs"),
-				key == "identity" && w.within("/zerotier"): // with its private key
+			if w.routerSecret(string(b[word:i])) {
 				hidden, from = true, i+1
 			}
 		case c == ' ':
@@ -230,13 +227,59 @@ func (w *walk) scanRouterWords(more bool) {
 	}
 }
 
+// routerSecret reports whether a setting holds a secret, in the menu of the line.
+func (w *walk) routerSecret(key string) bool {
+	menu := func(name string) bool { return w.within(name) || w.has(name) }
+	switch key {
+	case "name":
+		return menu("/snmp community")
+	case "value":
+		return menu("/container envs") || menu("/system ntp key") ||
+			menu("/ip hotspot user") || menu("/tool fetch")
+	case "identity": // with its private key
+		return menu("/zerotier")
+	case "key": // the name of a variable
+		return !menu("/container envs")
+	}
+	return routerSecrets[key]
+}
+
+// hideRouterScript marks the values that a script gives to variables whose names announce a secret:
+// :local botToken "...", where a string of the script stands in a string of the export.
+func (w *walk) hideRouterScript() {
+	for _, command := range []string{":local ", ":global ", ":set "} {
+		for b := w.words; ; {
+			_, after, ok := bytes.Cut(b, []byte(command))
+			if !ok {
+				break
+			}
+			b = after
+			var buffer [64]byte
+			name := lowered(&buffer, field(after, 0))
+			v := bytes.TrimLeft(rest(after, 1), `\"`)
+			if n := bytes.IndexAny(v, "\\\" ;\t"); n >= 0 {
+				v = v[:n]
+			}
+			if len(v) == 0 || v[0] == '[' || v[0] == '(' || v[0] == '$' {
+				continue
+			}
+			for _, end := range []string{"token", "key", "pass", "password", "secret", "pin"} {
+				if bytes.HasSuffix(name, []byte(end)) {
+					w.mark(v, secret)
+					break
+				}
+			}
+		}
+	}
+}
+
 var routerSecrets = map[string]bool{
 	"password": true, "secret": true, "passphrase": true, "wpa-pre-shared-key": true,
 	"wpa2-pre-shared-key": true, "pre-shared-key": true,
 	"private-key": true, "preshared-key": true, "authentication-password": true,
 	"encryption-password": true, "ipsec-secret": true,
 	"shared-secret": true, "auth-key": true, "authentication-key": true,
-	"security.passphrase": true, "key": true, "wpa3-pre-shared-key": true,
+	"security.passphrase": true, "wpa3-pre-shared-key": true,
 	"tcp-md5-key": true, "cak": true, "static-key-0": true, "static-key-1": true,
 	"static-key-2": true, "static-key-3": true, "supplicant-password": true,
 	"trap-community": true,

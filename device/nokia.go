@@ -80,7 +80,7 @@ func readSROS(w *walk) {
 	if v, ok := w.after("name "); ok && w.in("configure", "system") {
 		w.setName(quotedValue(v))
 	}
-	w.hide(srosSecrets, nil)
+	w.hideSROS()
 	if !w.has("exit") {
 		w.opens()
 	}
@@ -99,7 +99,7 @@ func srosPrompt(b []byte) bool {
 func (w *walk) readSROSBraces() {
 	switch {
 	case w.words[len(w.words)-1] == '{':
-		w.hide(srosSecrets, nil)
+		w.hideSROS()
 		w.push(bytes.TrimRight(w.words[:len(w.words)-1], " "), w.indent)
 		return
 	case string(w.words) == "}":
@@ -111,6 +111,33 @@ func (w *walk) readSROSBraces() {
 	if v, ok := w.after("name "); ok && w.in("configure", "system") {
 		w.setName(quotedValue(v))
 	}
+	w.hideSROS()
+}
+
+// hideSROS marks the secrets of a line. Every encrypted value says how it was encrypted: inside of
+// its quotes in MD-CLI, in the next word in the classic form.
+func (w *walk) hideSROS() {
+	if !w.redact {
+		return
+	}
+	var last []byte
+	for b := w.words; len(b) > 0; {
+		var v []byte
+		v, b = cutWord(b)
+		switch string(bytes.Trim(v[bytes.LastIndexByte(v, ' ')+1:], `"`)) {
+		case "hash", "hash2", "custom":
+			if bytes.IndexByte(v, ' ') > 0 {
+				w.mark(v, secret)
+			} else if len(last) > 0 && !manner[string(last)] {
+				w.mark(last, secret)
+			}
+		}
+		if _, announced := srosSecrets[string(v)]; announced {
+			last = nil
+		} else {
+			last = v
+		}
+	}
 	w.hide(srosSecrets, nil)
 }
 
@@ -121,7 +148,7 @@ func (w *walk) readSROSFlat() {
 		[]byte("configure system name ")); ok {
 		w.setName(quotedValue(v))
 	}
-	w.hide(srosSecrets, nil)
+	w.hideSROS()
 }
 
 // readSROSComment reads a comment at the beginning of a line; only the header and the end have any
@@ -164,6 +191,6 @@ var srosSecrets = map[string]int{
 	"password": 0, "admin-password": 0, "community": 0, "notify-community": 0,
 	"authentication-key": 0, "message-digest-key": 0, "secret": 0,
 	"key": 0, "md5-key": 0, "pre-shared-key": 0, "authentication": 0, "hello-authentication-key": 0,
-	"shared-secret": 0, "privacy": 0,
+	"shared-secret": 0, "privacy": 0, "privacy-key": 0,
 	"usm-community": 0, "des-key": 0, "aes-128-cfb-key": 0,
 }

@@ -124,8 +124,10 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 			w.mark(part, noise)
 		}
 	case xmlOnText:
-		if w.redact && (panSecrets[string(x.element(0))] || x.secretElement()) {
-			w.mark(bytes.TrimSpace(part), secret)
+		part = bytes.TrimSpace(part)
+		if w.redact && !harmless[string(part)] && string(part) != "read-only" &&
+			(panSecrets[string(x.element(0))] || x.secretElement()) {
+			w.mark(part, secret)
 		}
 	case xmlOnClose:
 		if string(x.element(0)) == "hostname" &&

@@ -16,6 +16,13 @@ import (
 func (w *walk) hideAnywhere() {
 	w.hidePrivateKey()
 	w.hideURLs()
+	w.hideWebhooks()
+	switch w.platform {
+	case &fortiOS, &fortiManager, &fortiAnalyzer:
+		w.hideFortiBackup()
+	case &routerOS:
+		w.hideRouterScript()
+	}
 	w.hideCurl()
 	w.hideForms()
 	w.hideNamed()
@@ -77,6 +84,44 @@ func sealEnd(b []byte) int {
 		}
 		if i += n; i > 0 && b[i-1] == '-' || i > 1 && b[i-1] == ' ' && b[i-2] == '-' {
 			return i
+		}
+	}
+}
+
+// webhooks are what stands before the secret part of an address that anyone who knows it can write
+// to, up to the next blank or quote, or the next slash where so it says.
+var webhooks = []struct {
+	before string
+	slash  bool
+}{
+	{"api.telegram.org/bot", true}, {"hooks.slack.com/services/", false},
+	{"hooks.slack.com/workflows/", false}, {"hooks.slack.com/triggers/", false},
+	{"discord.com/api/webhooks/", false}, {"discordapp.com/api/webhooks/", false},
+	{".webhook.office.com/", false}, {"outlook.office.com/webhook/", false},
+	{"hooks.zapier.com/hooks/catch/", false}, {"events.pagerduty.com/integration/", true},
+	{"maker.ifttt.com/use/", false}, {"/with/key/", true},
+}
+
+// hideWebhooks marks the secret part of such addresses.
+func (w *walk) hideWebhooks() {
+	if bytes.IndexByte(w.line, '/') < 0 {
+		return
+	}
+	for _, h := range webhooks {
+		for b := w.line; ; {
+			_, after, ok := bytes.Cut(b, []byte(h.before))
+			if !ok {
+				break
+			}
+			b = after
+			end := bytes.IndexAny(after, " \t\"'<>\\;)")
+			if end < 0 {
+				end = len(after)
+			}
+			if n := bytes.IndexByte(after[:end], '/'); n >= 0 && h.slash {
+				end = n
+			}
+			w.mark(after[:end], secret)
 		}
 	}
 }
@@ -275,8 +320,9 @@ func (w *walk) hideNamed() {
 		if at+1 < len(b) && b[at] == '\\' && b[at+1] == '"' {
 			told = true
 		}
+		isValue := from > 0 && b[from-1] == '=' // authentication-types=wpa2-psk
 		if at >= len(b) || at == i || !told &&
-			(closed || quote != 0 || talk || !secretName(b[from:i])) {
+			(closed || quote != 0 || talk || isValue || !secretName(b[from:i])) {
 			continue
 		}
 		if end := w.hideValue(at, quote, told, secretHeader(b[from:i])); end > i {
@@ -342,7 +388,7 @@ func writtenAs(v []byte) bool {
 var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha-1 hmac-sha-256 " +
 	"hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
-	"des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
+	"fallback des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
 	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
 	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
@@ -381,6 +427,10 @@ func (w *walk) hideSpoken() {
 	first := field(w.words, 0)
 	if v, ok := w.after("snmp-server host "); ok && !bytes.Contains(v, []byte("community")) {
 		w.trapCommunity(rest(v, 1))
+		return
+	}
+	if string(first) == "host" && w.within("snmp-server vrf ") { // of IOS XR
+		w.trapCommunity(rest(w.words, 2))
 		return
 	}
 	if i := bytes.Index(w.words, []byte("session-key ")); i >= 0 {
@@ -473,9 +523,11 @@ func secretName(name []byte) bool {
 	if len(lower) == 0 {
 		return false
 	}
-	// ciphers, of ArubaOS
-	if bytes.HasSuffix(lower, []byte("aes-psk")) || bytes.HasSuffix(lower, []byte("tkip-psk")) {
-		return false
+	// ciphers, of ArubaOS, and VLANs that pass, of VRP and Comware
+	for _, end := range []string{"aes-psk", "tkip-psk", "allow-pass", "by-pass"} {
+		if bytes.HasSuffix(lower, []byte(end)) {
+			return false
+		}
 	}
 	for _, end := range secretEnds[lower[len(lower)-1]] {
 		if len(lower) >= len(end) && string(lower[len(lower)-len(end):]) == end {

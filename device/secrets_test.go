@@ -14,6 +14,11 @@ const planted = "5eEdl1nG"
 // go into a file of its test data, above the last line that begins as given, or below all.
 var plants = []struct{ file, above, lines string }{
 	{"cisco_ios.conf", "end", ciscoPlants + `
+mpls ldp password fallback 7 @
+mpls ldp vrf X password fallback @
+mpls ldp password option 5 for LDPACL 7 @
+mpls ldp vrf X password option 1 for 10 @
+crypto pki token default user-pin 0 @
 crypto isakmp peer address 192.0.2.1| set aggressive-mode password @
 username a one-time secret @
 application| service x|  param pin @
@@ -253,6 +258,9 @@ vpdn username u password @ store-local
 cluster group X| key @
 `},
 	{"cisco_xr.conf", "end", `
+snmp-server vrf M| host 192.0.2.1 traps version 2c @
+snmp-server vrf M| host 192.0.2.1 traps version 2c encrypted @
+snmp-server vrf M| host 192.0.2.1 informs version 2c clear @ udp-port 1162
 username a| secret 10 $6$@$x
 username a| password 7 @
 tacacs-server host 192.0.2.1 port 49| key 7 @
@@ -455,6 +463,9 @@ aam authentication server ldap x|  admin-secret @
 import ftp://u:@@192.0.2.1/x
 `},
 	{"nokia_sros.conf", "exit all", `
+    router|        ospf|            area 0.0.0.0|                interface "a"|~
+                    message-digest-key 1 md5 "@" hash2
+    router|        rip|            authentication-key "@" custom
     system|        security|            user "a"|                password "@"
     system|        security|            tacplus|~
                 server 1 address 192.0.2.1 secret "@" hash2
@@ -482,6 +493,12 @@ message-digest
     bof|        primary-config "ftp://u:@@192.0.2.1/x"
 `},
 	{"nokia_sros-md.conf", "}", `
+        snmp {|            authentication {|~
+                authentication-key "@ hash2"|                privacy {|~
+                    privacy-key "@ hash2"|                }|            }|        }
+        ospf 0 {|            message-digest-key 1 {|                md5 "@ hash2"|~
+            }|        }
+        ipsec {|            any-new-leaf "@ custom"|        }
         security {|            user-params {|                local-user {|~
                     user "a" {|                        password "$2y$10$@"|                    }|~
                 }|            }|        }
@@ -625,7 +642,8 @@ crypto pki ta-profile x|    -----BEGIN PRIVATE KEY-----|    @|    -----END PRIVA
     "User": { "u": { "password": "@" } },
 `},
 	{"aruba_os.conf", "end", arubaPlants + "mgmt-user admin root @\nvrrp 1|authentication @\n"},
-	{"aruba_instant.conf", "", arubaPlants + "mgmt-user admin @\nuser a @ radius\n"},
+	{"aruba_instant.conf", "", arubaPlants +
+		"mgmt-user admin @\nuser a @ radius\nams-key @\n"},
 	{"fortinet.conf", "", fortiPlants},
 	{"fortimanager.conf", "", fortiPlants},
 	{"fortios-multivdom.conf", "", fortiPlants},
@@ -738,6 +756,12 @@ set groups g system root-authentication encrypted-password "@"
 set access profile p client c firewall-user password "@"
 `},
 	{"vyos.conf", "//", `
+protocols {|    nhrp {|        tunnel tun7 {|            cisco-authentication @|~
+        }|    }|}
+service {|    monitoring {|        telegraf {|            influxdb {|~
+                authentication {|                    token @|                }|~
+            }|        }|    }|}
+set protocols nhrp tunnel tun7 cisco-authentication '@'
 interfaces {|    macsec macsec7 {|        security {|            mka {|                cak @|~
                 ckn aabb|            }|        }|    }|}
 pki {|    certificate x {|        private {|            key "@"|        }|    }|}
@@ -953,6 +977,15 @@ bind authentication x -secret @
 add authentication webAuthAction x -fullReqExpr q{"POST" + "Authorization: Basic @"}
 `},
 	{"mikrotik_routeros.conf", "", `
+/zerotier set zt1 identity="1a2b3c:0:aa11:@" name=zt1
+/container envs add key=DB_PASSWORD name=app value=@
+/snmp community add addresses=::/0 name=@
+/system ntp key add key-id=1 value=@
+/system ntp key|add key-id=1 value=@
+/system script|add name=s source=":local botToken \"1:@\""
+/system script|add name=s source=":global DynDNSKey \"@\"; :local key @;"
+/system script|add name=s source={:set myPass "@"}
+/system script|add name=s source="/tool fetch url=\"https://api.telegram.org/bot1:@/send\""
 /zerotier|set zt1 identity="1234567890:0:abcdef:@"
 /container envs|add key=DB_PASS name=x value=@
 /interface lte|set [ find ] pin=@
@@ -1200,6 +1233,16 @@ ntp authentication-key 1 md5 @
 
 // fortiPlants are those of Fortinet's.
 const fortiPlants = `
+config system auto-script|edit "b"|set script "execute backup config ftp f 192.0.2.1 u @"|next|end
+config system auto-script|edit "b"|set script "execute backup full-config sftp f h u @ @"|next|end
+config system auto-script|edit "b"|set script "execute backup config tftp f 192.0.2.1 @"|next|end
+config system automation-action|edit "b"|set script "get system status|~
+execute restore config ftp f 192.0.2.1 u @"|next|end
+config system automation-action|edit "b"|set uri "hooks.slack.com/services/T0/B0/@"|next|end
+config system automation-action|edit "b"|set uri "api.telegram.org/bot1:@/sendMessage"|next|end
+config system automation-action|edit "b"|set uri "discord.com/api/webhooks/1/@"|next|end
+config vpn ssl web portal|edit "p"|config bookmark-group|edit "g"|config bookmarks|edit "b"|~
+config form-data|edit "password"|set value "@"|next|end|next|end|next|end|next|end
 config system lte-modem|set pin @|set passwd @|end
 config system automation-action|edit "a"|set http-body "token=@"|next|end
 config system automation-action|edit "a"|set http-body "{\"token\": \"@\", \"x\": 1}"|next|end
@@ -1361,6 +1404,11 @@ set deviceconfig system panorama auth-key @
 
 // sensePlants are those of pfSense and OPNsense.
 const sensePlants = `
+<dnsupdates><dnsupdate><keyname>k</keyname><keydata>@</keydata></dnsupdate></dnsupdates>
+<installedpackages><snortglobal><oinkmastercode>@</oinkmastercode><etpro_code>@</etpro_code>~
+</snortglobal><suricata><config><oinkcode>@</oinkcode><etprocode>@</etprocode></config></suricata>~
+</installedpackages>
+<sshdata><sshkeyfile><filename>k</filename><xmldata>@</xmldata></sshkeyfile></sshdata>
 <system><user><name>a</name><bcrypt-hash>$2y$10$@</bcrypt-hash></user><user>~
 <sha512-hash>@</sha512-hash></user></system>
 <system><user><password><![CDATA[@]]></password><md5-hash>@</md5-hash><nt-hash>@</nt-hash>~
@@ -1467,6 +1515,13 @@ func TestPlain(t *testing.T) {
 	for file, lines := range map[string]string{
 		"cisco_ios.conf": `
 service password-encryption
+password encryption aes
+crypto pki token default removal timeout 0
+interface Vlan7| ip dhcp client client-id ascii cisco-0000.0000.0001-Vl7
+ip dhcp pool P| option 60 ascii "Cisco AP c3700"
+logging console errors
+mpls ldp password required for LDPACL
+mpls ldp password fallback key-chain K
 no service password-recovery
 security passwords min-length 8
 aaa authentication login default group tacacs+ local
@@ -1508,6 +1563,7 @@ event manager environment _email_to noc
 event manager applet A| action 1.0 cli command "curl -s http://192.0.2.1/x"
 `,
 		"cisco_nxos.conf": `
+logging level auth 4
 no password strength-check
 feature password encryption aes
 interface Vlan7|  hsrp 1|    authentication md5 key-chain K
@@ -1542,6 +1598,7 @@ config system automation-action|edit x|set http-body "uid=7&name=x"|next|end
 config firewall policy|edit 7|set comments "psk and secret"|set name "password reset"|next|end
 `,
 		"huawei_vrp.conf": `
+interface GigabitEthernet0/0/7| port link-type trunk| port trunk allow-pass vlan 10 20
 aaa| authentication-scheme default
 user-interface vty 0 4| authentication-mode aaa
 interface Vlanif7| description where the password is
@@ -1553,6 +1610,10 @@ undo password alert original
 line vty 0 4| authentication-mode scheme
 `,
 		"mikrotik_routeros.conf": `
+/interface wireless security-profiles|set [ find default=yes ] authentication-types=wpa2-psk ~
+mode=dynamic-keys supplicant-identity=MikroTik
+/container envs|add key=DB_PASSWORD name=app
+/system script|add name=s source=":local key [/ip address find]; :local count 5"
 /ip service|set telnet disabled=yes
 /ip ssh|set strong-crypto=yes
 /interface wireguard peers|add public-key="x="
@@ -1565,13 +1626,19 @@ add lb vserver v HTTP 192.0.2.1 80 -persistenceType NONE
 set system parameter -minpasswordlen 8 -strongpassword enableall
 `,
 		"paloalto_panos.conf": `
+<webui><device><master-key>enable</master-key></device></webui>
 <x><password-complexity><enabled>yes</enabled></password-complexity><public-key>c3No</public-key>~
 <value>7</value></x>
 `,
 		"pfsense.conf": `
 <x><passwordauth>enabled</passwordauth><interface>wan</interface><publickey>AAAA</publickey></x>
 `,
+		"nokia_sros-md.conf": `
+snmp {|    authentication {|        privacy {|            privacy-protocol cbc-des|        }|    }|}
+`,
 		"vyos.conf": `
+policy {|    route-map OUT {|        rule 10 {|            set {|~
+                community "65000:100 65000:200"|            }|        }|    }|}
 service {|    ssh {|        disable-password-authentication|    }|}
 `,
 	} {

@@ -83,7 +83,9 @@ func readVyOS(w *walk) {
 			w.setName(scalar(v))
 		}
 	}
-	w.secretTokens(vyattaSecrets)
+	if !w.within("policy") && !w.has("set policy ") { // BGP's communities are no secret
+		w.secretTokens(vyattaSecrets)
+	}
 	if kind == braceOpen {
 		w.push(words, w.indent)
 	}
@@ -111,5 +113,6 @@ var vyattaSecrets = map[string]bool{
 	"pre-shared-secret": true, "preshared-key": true, "private-key": true,
 	"key": true, "secret": true, "community": true, "passphrase": true, "shared-secret": true,
 	"md5-key": true, "psk": true, "wpa-psk": true,
-	"plaintext-key": true, "encrypted-key": true, "auth-key": true,
+	"plaintext-key": true, "encrypted-key": true, "auth-key": true, "token": true,
+	"cisco-authentication": true, "otp-key": true, "bind-password": true,
 }
