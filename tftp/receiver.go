@@ -28,7 +28,7 @@ const (
 	ackDue                   // progress, and an ACK of last() is due
 	again                    // no progress, but an ACK of last() is due
 	lastBlock                // the last block: the body is whole
-	altered                  // the last block again, with other bytes: one of the two is wrong
+	altered                  // a block again, with other bytes: one of the two is wrong
 )
 
 func newReceiver(t terms, mode Mode) *receiver {
@@ -77,17 +77,18 @@ func (r *receiver) data(n uint16, b []byte) verdict {
 // packet still under way.
 //
 // A repeat is the same packet (RFC 1350, section 2). curl, when it hears a second OACK, sends its
-// second block as block 1, and would leave a hole in the file that neither side notices.
+// second block as block 1, and would leave a hole in the file that neither side notices. A client
+// that restarts, and hears an old OACK, begins another file.
 func (r *receiver) repeat(n uint16, b []byte) verdict {
 	if len(b) > r.blksize {
 		return ignored
 	}
+	if r.alters(n, b) {
+		return altered
+	}
 	if r.window == 1 {
-		switch {
-		case n != uint16(r.last()) || r.last() == 0:
+		if n != uint16(r.last()) || r.last() == 0 {
 			return ignored
-		case !r.netascii && !r.body.endsWith(b):
-			return altered
 		}
 		return again
 	}
@@ -96,6 +97,17 @@ func (r *receiver) repeat(n uint16, b []byte) verdict {
 	}
 	r.hushed = true
 	return again
+}
+
+// alters reports whether a block of the last window comes again with other bytes. Of a file that has
+// used every block number it can't be told: an old packet may have the number of a new block.
+func (r *receiver) alters(n uint16, b []byte) bool {
+	back := uint16(r.last()) - n
+	if r.netascii || r.last() >= 1<<16 || uint64(back) >= r.last() || int(back) >= r.window {
+		return false
+	}
+	block := r.last() - uint64(back)
+	return !r.body.holds(int64(block-1)*int64(r.blksize), b)
 }
 
 // acked notes that an ACK leaves: the peer starts a new window after it.
@@ -156,15 +168,24 @@ func (b *buffer) write(p []byte) {
 	}
 }
 
-// endsWith reports whether p is what was written last.
-func (b *buffer) endsWith(p []byte) bool {
+// holds reports whether p was written so many bytes from the beginning. It looks from the end.
+func (b *buffer) holds(at int64, p []byte) bool {
+	begin := b.size
 	for i := len(b.chunks) - 1; i >= 0 && len(p) > 0; i-- {
 		c := b.chunks[i]
-		n := min(len(c), len(p))
-		if !bytes.Equal(c[len(c)-n:], p[len(p)-n:]) {
+		begin -= int64(len(c))
+		end := at + int64(len(p)) - begin // of p, in the chunk
+		if end > int64(len(c)) {
 			return false
 		}
-		p = p[:len(p)-n]
+		if end <= 0 {
+			continue
+		}
+		n := min(end, int64(len(p)))
+		if !bytes.Equal(c[end-n:end], p[int64(len(p))-n:]) {
+			return false
+		}
+		p = p[:int64(len(p))-n]
 	}
 	return len(p) == 0
 }

@@ -56,9 +56,9 @@ var rules = [numStates][numEvents]rule{
 			"once the peer was quiet for a second, begin anew; other: it replaces this",
 			(*engine).requestReceiving},
 		onData: {"next: keep, ACK at the end of a window, short block -> committing without ACK; " +
-			"other: lock-step: a repeat of the last block gets its ACK again, code 0 if its " +
-			"bytes differ, window: one ACK of the last in order for a gap or a repeat, then " +
-			"none until progress or timer", (*engine).data},
+			"a block of the last window again with other bytes: code 0; other: lock-step: a " +
+			"repeat of the last block gets its ACK again, window: one ACK of the last in order " +
+			"for a gap or a repeat, then none until progress or timer", (*engine).data},
 		onERROR:   {"gone", (*engine).peerFailed},
 		onTimer:   {"repeat the last reply, back off", (*engine).repeatReply},
 		onSilence: {"code 0 -> gone", (*engine).silent},
