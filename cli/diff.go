@@ -174,6 +174,9 @@ func (p *patch) hunk(h history.Hunk) {
 	p.write("36", head)
 	for _, l := range h.Lines {
 		p.write(signColours[l.Op], string(l.Op)+l.Text)
+		if l.Open {
+			p.write("", `\ No newline at end of file`)
+		}
 	}
 }
 

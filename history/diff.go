@@ -70,6 +70,7 @@ type Line struct {
 	Old  int    // its number in the old file; 0 with '+'
 	New  int    // its number in the new file; 0 with '-'
 	Text string // without its end
+	Open bool   // the file ends with the line, and without a line end
 }
 
 // Compare returns what differs between two configurations. With Redact it returns ErrSecretsUnknown
@@ -114,14 +115,15 @@ func hunkOf(h diff.Hunk[string], from, to text) Hunk {
 	for _, e := range h.Edits {
 		switch e.Op {
 		case diff.Delete:
-			out.Lines = append(out.Lines,
-				Line{Op: '-', Old: from.numbers[e.PosX], Text: from.shown[e.PosX]})
+			out.Lines = append(out.Lines, Line{Op: '-', Old: from.numbers[e.PosX],
+				Text: from.shown[e.PosX], Open: from.numbers[e.PosX] == from.open})
 		case diff.Insert:
-			out.Lines = append(out.Lines,
-				Line{Op: '+', New: to.numbers[e.PosY], Text: to.shown[e.PosY]})
+			out.Lines = append(out.Lines, Line{Op: '+', New: to.numbers[e.PosY],
+				Text: to.shown[e.PosY], Open: to.numbers[e.PosY] == to.open})
 		default:
 			out.Lines = append(out.Lines, Line{Op: ' ', Old: from.numbers[e.PosX],
-				New: to.numbers[e.PosY], Text: to.shown[e.PosY]})
+				New: to.numbers[e.PosY], Text: to.shown[e.PosY],
+				Open: from.numbers[e.PosX] == from.open && to.numbers[e.PosY] == to.open})
 		}
 	}
 	return out
@@ -176,6 +178,7 @@ type text struct {
 	compared []string
 	numbers  []int    // the lines' numbers in the file
 	shown    []string // what is shown for them
+	open     int      // the number of the last line where no line end follows it, or else 0
 }
 
 func textOf(config []byte, o Options) (text, error) {
@@ -184,6 +187,9 @@ func textOf(config []byte, o Options) (text, error) {
 		t = verbatim
 	}
 	out := t(config)
+	if decoded := device.Decode(config); !bytes.HasSuffix(decoded, []byte("\n")) {
+		out.open = bytes.Count(decoded, []byte("\n")) + 1
+	}
 	if !o.Redact || len(config) == 0 {
 		return out, nil
 	}
@@ -209,7 +215,7 @@ func significant(config []byte) text {
 	return t
 }
 
-// verbatim keeps every byte, the ends of lines too.
+// verbatim keeps every byte, the ends of lines too: patch and git apply take its differences.
 func verbatim(config []byte) text {
 	var t text
 	for line := range strings.Lines(string(device.Decode(config))) {

@@ -36,6 +36,8 @@ func TestMinimal(t *testing.T) {
 		"last":    {"a\nb\n", ""},
 		"no end":  {"a\nb", "a\nb\nc"},
 		"end":     {"a\nb\nc", "a\nb\nc\n"},
+		"no more": {"a\nb\nc\n", "a\nb\nc"},
+		"open":    {"a\nb\nc", "x\nb\nc"},
 		"crlf":    {"a\r\nb\r\nc\r\n", "a\r\nx\r\nc\r\n"},
 		"around":  {"a\nb\nc\nd\ne\nf\ng\nh\ni\n", "a\nb\nc\nd\nE\nf\ng\nh\ni\n"},
 		"swapped": {blocks(0, 400) + blocks(400, 800), blocks(400, 800) + blocks(0, 400)},
@@ -60,9 +62,7 @@ func TestMinimal(t *testing.T) {
 			if 10*changed > 11*most {
 				t.Errorf("%d changed lines, git has %d", changed, most)
 			}
-			if strings.HasSuffix(pair[0], "\n") && strings.HasSuffix(pair[1], "\n") {
-				apply(t, dir, d, pair[1])
-			}
+			apply(t, dir, d, pair[1])
 		})
 	}
 }
@@ -139,6 +139,9 @@ func apply(t *testing.T, dir string, d Diff, want string) {
 		fmt.Fprintf(&patch, "@@ -%s +%s @@\n", h.Old, h.New)
 		for _, l := range h.Lines {
 			fmt.Fprintf(&patch, "%c%s\n", l.Op, l.Text)
+			if l.Open {
+				patch.WriteString("\\ No newline at end of file\n")
+			}
 		}
 	}
 	cmd := exec.Command("git", "apply", "--unidiff-zero", "-")
