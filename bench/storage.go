@@ -146,17 +146,22 @@ type rowMaker struct {
 	shared []byte
 	made   atomic.Int64
 	repeat bool // every device sends what it has sent before, and they are other devices
+	one    bool // all are of one device
+	torn   bool
 }
 
 func (m *rowMaker) next() store.Capture {
 	n := int(m.made.Add(1))
-	revision := n
+	revision, device := n, n%fleet
+	if m.one {
+		device = onlyDevice
+	}
 	if m.repeat {
 		revision = 0
 	}
 	body := make([]byte, 0, headSize+len(m.shared))
-	body = append(append(body, head(n%fleet, revision)...), m.shared...)
-	name := fmt.Sprintf("fw-%06d", n%fleet)
+	body = append(append(body, head(device, revision)...), m.shared...)
+	name := fmt.Sprintf("fw-%06d", device)
 	if m.repeat {
 		name = "same-" + name
 	}
@@ -164,8 +169,8 @@ func (m *rowMaker) next() store.Capture {
 		Source: "192.0.2.1", SourcePort: 2000, Local: "192.0.2.2",
 		Filename: name + ".conf", Mode: "octet", Duration: time.Millisecond, Name: name,
 		NamedBy: store.NamedByConfig, Platform: "fortinet",
-		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full", Complete: true,
-		Body: body}
+		Options: "blksize=1428", Model: "FG100F", OSVersion: "7.4.8", Kind: "full",
+		Complete: !m.torn, Body: body}
 }
 
 // row is a row of the bare loops: all that is known before it is stored.

@@ -19,6 +19,7 @@ var workloads = []workload{
 	{"large", large},
 	{"storage", storage},
 	{"captures", captures},
+	{"device", oneDevice},
 	{"workers", workers},
 	{"memory", held},
 	{"start", starts},
