@@ -245,6 +245,23 @@ func TestAside(t *testing.T) {
 	})
 }
 
+// TestProbeBehindNAT: an empty file belongs to the device of its name, also where its source sends
+// for several.
+func TestProbeBehindNAT(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		put(t, s, capture(0, "fw1", "one"))
+		put(t, s, capture(1, "fw2", "two"))
+		c := ofKind(torn(2, "fw1", ""), store.KindEmpty)
+		c.NamedBy, c.Platform = store.NamedByFilename, ""
+		if got := put(t, s, c); got.Device != "fw1" || got.Changed {
+			t.Errorf("%+v", got)
+		}
+		if list, err := s.Devices(t.Context()); err != nil || len(list) != 2 {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
 // TestMainView: the view device_configs has the same rule as Resolve.
 func TestMainView(t *testing.T) {
 	for name, url := range engines {

@@ -256,8 +256,9 @@ func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) erro
 // An alias names its device: the operator has said so. A name from a configuration belongs to the
 // device. A name from a file or an address belongs to the source that used it first; captures of
 // another source go to NAME@SOURCE. A file may use a name that comes from a configuration only if
-// its platform is known and the device was seen from its source, as with an encrypted backup. Any
-// other file under that name would pass for the device's newest configuration.
+// its platform is known and the device was seen from its source, as with an encrypted backup, or if
+// it is kept aside. Any other file under that name would pass for the device's newest
+// configuration.
 func (s *Store) lockDevice(
 	ctx context.Context, q *queries.Queries, c *Capture,
 ) (queries.LockDeviceRow, error) {
@@ -314,7 +315,7 @@ func (s *Store) lockDevice(
 		d.Owner = c.Source
 		return d, nil
 	}
-	if d.Owner == "" && (c.Platform != "" || aliased) {
+	if d.Owner == "" && (c.Platform != "" || aliased || c.aside()) {
 		seen, err := q.SourceSeen(ctx, queries.SourceSeenParams{Source: c.Source, DeviceID: d.ID})
 		if err != nil || seen > 0 {
 			return d, err
