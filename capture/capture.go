@@ -56,18 +56,25 @@ func (u Upload) Capture() store.Capture {
 	return c
 }
 
-// kindStartup is the configuration that a device starts with, where its file's name says so. It is
-// compared with its own kind, and not with the running one.
-const kindStartup = "startup"
+// The kinds of configurations whose file's name says which one it is, where their text doesn't.
+// Each is compared with its own kind. One of a known platform is taken for the running one.
+const (
+	kindRunning = "running"
+	kindStartup = "startup"
+)
 
 func (u Upload) kind(id device.Identity) string {
+	filename := strings.ToLower(u.Filename)
 	switch {
 	case len(u.Body) == 0:
 		return store.KindEmpty
 	case id.Platform == "" && (u.Log || !device.IsConfiguration(u.Filename, u.Body)):
 		return store.KindLog
-	case id.Kind == device.KindFull && strings.Contains(strings.ToLower(u.Filename), "startup"):
+	case id.Kind != device.KindFull && id.Kind != device.KindOther:
+	case strings.Contains(filename, "startup"):
 		return kindStartup
+	case id.Kind == device.KindOther && strings.Contains(filename, "running"):
+		return kindRunning
 	}
 	return id.Kind
 }

@@ -1,8 +1,14 @@
 package cli
 
 import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tftpsql/tftpsql/tftp"
 )
@@ -46,11 +52,74 @@ func TestNeverHalf(t *testing.T) {
 	})
 }
 
+// announce uploads less than 512 bytes, with a size announced (RFC 2349).
+func (p *program) announce(t *testing.T, name, body string, size int) {
+	t.Helper()
+	conn, err := net.Dial("udp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ sent, heard string }{
+		{"\x00\x02" + name + "\x00octet\x00tsize\x00" + strconv.Itoa(size) + "\x00", "\x00\x06"},
+		{"\x00\x03\x00\x01" + body, "\x00\x04\x00\x01"},
+	} {
+		if _, err := conn.Write([]byte(step.sent)); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, 512)
+		n, err := conn.Read(answer)
+		if err != nil || !strings.HasPrefix(string(answer[:n]), step.heard) {
+			t.Fatalf("%q answers %q, %v", answer[:n], step.sent, err)
+		}
+	}
+}
+
+// TestNights: the running configuration and the one that a device starts with are each compared
+// with its own kind, also those of an unknown platform, and padding is no change.
+func TestNights(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		const running, startup = "name core7\nport 1 up\n", "name core7\nport 1 down\n"
+		whole := gate("fw7", "s", "web", "192.0.2.53")
+		for range 3 {
+			p.put(t, "core7-running-config", running)
+			p.put(t, "core7-startup-config", startup)
+			p.put(t, "fw7.conf", whole)
+			p.put(t, "fw7.conf", whole+strings.Repeat("\x00", 512-len(whole)%512))
+			p.put(t, "fw7.conf", whole+strings.Repeat("\x1a", 128-len(whole)%128))
+		}
+		if got := p.must(t, "show", "core7"); got != running {
+			t.Errorf("show core7: %q", got)
+		}
+		if got := p.must(t, "show", "fw7"); !strings.HasPrefix(got, whole) {
+			t.Errorf("show fw7: %d bytes", len(got))
+		}
+		var list []struct {
+			Name    string
+			Changes int
+		}
+		if err := json.Unmarshal([]byte(p.must(t, "devices", "--json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(list); got != "[{core7 2} {fw7 1}]" {
+			t.Errorf("devices and their changes: %s", got)
+		}
+	})
+}
+
 // TestAnnounced: an upload of other than its size said is torn, and a probe is no device.
 func TestAnnounced(t *testing.T) {
 	p := start(t, databases["sqlite"](t), "--logs", "*.log,tech*")
 	p.put(t, "sw1", "")
 	p.put(t, "sw1", gate("sw1", "s", "web", "192.0.2.53"))
+	p.announce(t, "sw1", gate("sw1", "s", "web", "192.0.2.53")[:400], 401)
+	if got := p.must(t, "log", "sw1"); !regexp.MustCompile(`@3 .* 400 .* no `).MatchString(got) {
+		t.Errorf("400 bytes of 401 announced:\n%s", got)
+	}
 	p.put(t, "app.log", "line 1\n")
 	p.put(t, "logs/TECH-support.txt", "line 2\n")
 	if got := strings.Count(p.must(t, "devices"), "\n"); got != 2 {
