@@ -105,7 +105,7 @@ func (h *handler) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 	ref := store.Device{Site: stored.Site, Name: stored.Device}.Ref()
 	r.Annotate(slog.String("device", ref))
 	if !r.Peer.Addr().IsLoopback() {
-		h.warnOfSharing(c.Source, ref)
+		h.warnOfSharing(c.Source, ref, c.NamedBy)
 	}
 	if stored.Spooled {
 		r.Annotate(slog.Bool("spooled", true), slog.Bool("complete", c.Complete))
@@ -157,9 +157,17 @@ func optionText(options []tftp.Option) string {
 	return strings.Join(words, " ")
 }
 
-// warnOfSharing logs once where a second device sends from an address.
-func (h *handler) warnOfSharing(source, ref string) {
-	if other := h.shared.meet(source, ref); other != "" {
+// warnOfSharing logs once where a second device sends from an address. One that has its name from
+// its file may be the first under a new name, as with a date in it that is not known as one.
+func (h *handler) warnOfSharing(source, ref, namedBy string) {
+	other := h.shared.meet(source, ref)
+	switch {
+	case other == "":
+	case namedBy == store.NamedByFilename:
+		h.log.Warn("an address sends files under several names, and each name makes a device: "+
+			"if they are of one device, give its files one name, and tftpsql device merge puts "+
+			"together what came", "address", source, "devices", other+" "+ref)
+	default:
 		h.log.Warn("several devices send from one address: behind NAT or in a container that is "+
 			"normal, "+
 			"and TFTP_ALLOW, TFTP_SITES and TFTP_READ=own can't tell them apart there",

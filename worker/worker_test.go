@@ -90,6 +90,54 @@ func TestOwn(t *testing.T) {
 	}
 }
 
+// TestSeveralNames: files whose names are from no configuration leave a source one device's own;
+// that each name makes a device is said once.
+func TestSeveralNames(t *testing.T) {
+	s, err := store.Open("sqlite:"+filepath.Join(t.TempDir(), "names.db"),
+		store.Options{Own: true, Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log := new(bytes.Buffer)
+	h := &handler{store: s, read: "own", log: slog.New(slog.NewTextHandler(log, nil)),
+		health: newHealth(slog.New(slog.DiscardHandler), "test")}
+	peer := netip.MustParseAddrPort("192.0.2.7:2000")
+	send := func(file, body, tsize string) {
+		t.Helper()
+		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Peer: peer, Mode: tftp.Octet,
+			Body: []byte(body), Received: time.Now(), Completed: time.Now()}
+		if tsize != "" {
+			r.Negotiated = []tftp.Option{{Name: "tsize", Value: tsize}}
+		}
+		if err := h.ServeTFTP(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"desk-boot.log", "desk-phone.cfg", "lobby.cfg", "attic.cfg",
+		"tech.txt"} {
+		send(file, "volume 7\nline 1\n", "")
+	}
+	send("/desk-phone.cfg", "", "") // a probe
+	send("desk-phone.cfg", "volume 8\nline", "17")
+	for _, file := range []string{"desk-phone.cfg", "/desk-phone.cfg", "//desk-phone.cfg"} {
+		body, err := h.ReadTFTP(t.Context(), &tftp.Request{Op: tftp.OpRead, Filename: file,
+			Peer: peer})
+		if err != nil || string(body) != "volume 7\nline 1\n" {
+			t.Errorf("%s: %q, %v", file, body, err)
+		}
+	}
+	if n := strings.Count(log.String(), "sends files under several names"); n != 1 {
+		t.Errorf("%d times that a source has several names:\n%s", n, log)
+	}
+	if !strings.Contains(log.String(), "tsize=17 bytes=13") {
+		t.Errorf("nothing is said of the size:\n%s", log)
+	}
+}
+
 // fortigate is a FortiGate's configuration.
 func fortigate(name, version string) string {
 	return "#config-version=FGT60F-7.2.5-FW-build1517-230606:opmode=0:vdom=0:" +
