@@ -54,6 +54,9 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, filter his
 		skipped[i] = d.Ref() + ": no whole configuration of it has come"
 	}
 	a.printSkipped(skipped)
+	if len(whole) == 0 && len(without) > 0 {
+		return errors.New("nothing whole to export: tftpsql log lists the torn captures")
+	}
 	progress, end := drawProgress(a.err, countLine)
 	w, err := move.Export(ctx, s, dir, whole, progress)
 	end()

@@ -49,6 +49,21 @@ func TestNeverHalf(t *testing.T) {
 				"nothing whole of /fw2 has come: its newest torn capture is @3") {
 			t.Errorf("publish fw2: %d %s %s", status, out, errs)
 		}
+		if status, _, errs := p.do(t, "export", t.TempDir(), "fw2"); status != 1 ||
+			!strings.Contains(errs, "nothing whole to export") {
+			t.Errorf("export fw2: %d %s", status, errs)
+		}
+		changed := strings.ReplaceAll(whole, "192.0.2.53", "192.0.2.54")
+		p.put(t, "fw1.conf", changed)
+		p.put(t, "cabling", "rack 4\n")
+		p.must(t, "device", "merge", "cabling", "fw1", "--yes")
+		if got := p.must(t, "show", "fw1"); got != changed {
+			t.Errorf("show fw1 after a text: %q", got)
+		}
+		if status, out, _ := p.do(t, "diff", "fw1"); status != 1 ||
+			!strings.Contains(out, "\n-    set primary 192.0.2.53\n+    set primary 192.0.2.54\n") {
+			t.Errorf("diff fw1 after a text: %d %s", status, out)
+		}
 	})
 }
 

@@ -171,7 +171,7 @@ func rank(kind string) int {
 	case KindLog:
 		return 7
 	}
-	return 4 // a VDOM or a context
+	return 4 // a VDOM, a context, or what a file's name says to be the running one
 }
 
 // configuration returns a device's configuration as of a time.
