@@ -30,7 +30,8 @@ var iosSigns = []sign{
 var ciscoIOS = platform{
 	name: "cisco_ios", family: iosSigns,
 	signs: []sign{
-		{"version ", 3, trainNumber}, {"boot-start-marker", 5, nil}, {"no service pad", 4, nil},
+		{"version ", 3, trainNumber}, {"!RANCID-CONTENT-TYPE: cisco", 3, nothing},
+		{"boot-start-marker", 5, nil}, {"no service pad", 4, nil},
 		{"service timestamps debug ", 4, describing("datetime", "uptime")},
 		{"service timestamps log ", 4, describing("datetime", "uptime")},
 		{"! Last configuration change at ", 3, nil}, {"! NVRAM config last updated", 5, nil},

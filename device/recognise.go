@@ -77,7 +77,7 @@ func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 type recogniser struct {
 	seen  []bool // by number of the sign
 	score []int  // by platform
-	count []int  // signs met that are more than a hint, by platform
+	count []int  // halves of signs met, by platform
 }
 
 // recognise returns the platform that a text looks most like, or nil.
@@ -89,7 +89,7 @@ func recognise(text []byte) *platform {
 		r.look(tail[bytes.IndexByte(tail, '\n')+1:]) // from where a line begins, or there are none
 	}
 	best, _ := r.best()
-	if r.score[best] >= alone || r.score[best] >= enough && r.count[best] > 1 {
+	if r.score[best] >= alone || r.score[best] >= enough && r.count[best] >= 4 {
 		return platforms[best]
 	}
 	return nil
@@ -129,7 +129,7 @@ func (r *recogniser) meet(line []byte) bool {
 		r.seen[s.number], met = true, true
 		for _, p := range s.platforms {
 			r.score[p] += s.weight
-			if s.weight > 1 { // a hint, such as a host name, is no second sign
+			if r.count[p]++; s.weight > 1 { // a hint, such as a host name, is half a sign
 				r.count[p]++
 			}
 		}
