@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 TOOL := CGO_ENABLED=0 go tool -modfile=tools.mod
-VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.0.0-dev.$$(git rev-parse --short HEAD))
+# Without a tag, the time of the commit lets a package manager see which version is newer.
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || TZ=UTC git log -1 --date=format-local:%Y%m%d%H%M%S --format=0.0.0-dev.%cd.%h)
 # Nobody speaks HTTP/2 to a health check (0.5 MB), and pgx is told the few types that are used (1.4 MB, store/pgtypes.go).
 TAGS := nethttpomithttp2,nopgxregisterdefaulttypes
 # As in the Dockerfile: static, small, the same bytes on every machine.
@@ -21,7 +22,7 @@ run: ## start the server with defaults
 deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
-		postgresql pgbouncer tftp-hpa atftp curl busybox git gcc libc6-dev libwrap0 libpcre2-8-0 \
+		postgresql pgbouncer tftp-hpa atftp curl busybox-static git gcc libc6-dev libwrap0 libpcre2-8-0 \
 		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb

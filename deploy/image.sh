@@ -13,6 +13,10 @@ base() { # an image golang:1.26-bookworm of what is on this machine
 	mkdir -p "$root/bin" "$root/etc/ssl/certs" "$root/root"
 	mkdir -m 1777 "$root/tmp"
 	cp "$(command -v busybox)" "$root/bin/busybox"
+	if ! chroot "$root" /bin/busybox true; then
+		echo "busybox needs libraries: apt-get install busybox-static" >&2
+		exit 1
+	fi
 	for a in sh mkdir cp echo; do ln -s busybox "$root/bin/$a"; done
 	cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
