@@ -61,10 +61,14 @@ func TestSimulation(t *testing.T) {
 
 // world is everything there is in a simulation.
 type world struct {
-	unheard error // a client that restarted after the storm got no answer
-	r       *rand.Rand
-	now     time.Duration
-	trace   func(format string, args ...any) // nil for none
+	// a client that restarted after the storm got no answer, or one that went on
+	unheard error
+	// peers whose request came once more in the middle of their upload, and no DATA since
+	askedAgain map[netip.AddrPort]bool
+	misleading error // such a peer got an ACK of a block, which makes some clients go on after it
+	r          *rand.Rand
+	now        time.Duration
+	trace      func(format string, args ...any) // nil for none
 
 	// the network
 	delay        time.Duration // a packet takes this long at most
@@ -139,6 +143,11 @@ func (c *simClient) restarts() bool {
 	return c.habit == "restarts" || c.habit == "misled" || c.habit == "refetches"
 }
 
+// heldBack reports whether a repeat of the client's request is held back by the network.
+func (c *simClient) heldBack() bool {
+	return c.habit == "held-back-put" || c.habit == "held-back-get"
+}
+
 // midway reports whether a client is in the middle of its file. An upload's last block has not
 // left, else the old receipt could reach a client that restarts. A download's first window is
 // acknowledged, else an old block 1 could.
@@ -186,7 +195,7 @@ func newWorld(seed uint64) *world {
 		toSilent: map[netip.AddrPort]int{}, silentAsked: map[netip.AddrPort]int{},
 		newest:     map[string]string{},
 		sentBodies: map[string]bool{}, acknowledged: map[string]int{}, unsaid: map[string]bool{},
-		sentAgain:  map[string]bool{},
+		sentAgain: map[string]bool{}, askedAgain: map[netip.AddrPort]bool{},
 		storeFails: []float64{0, 0.1, 0.4}[r.IntN(3)],
 		storeDelay: time.Duration([]int{5, 300, 8000, 40000}[r.IntN(4)]) * time.Millisecond,
 		buf:        make([]byte, maxDatagram),
@@ -210,8 +219,10 @@ func (w *world) newEngine() *engine {
 }
 
 var habits = []string{"put", "put", "put", "get", "silent", "slow", "aborts", "refuses-oack",
-	"sorcerer", "stranger",
-	"restarts", "misled", "refetches"}
+	"sorcerer", "stranger", "restarts", "misled", "refetches", "held-back-put", "held-back-get"}
+
+// readers are the habits of clients that read.
+var readers = []string{"get", "refetches", "refuses-oack", "held-back-get"}
 
 func (w *world) newClient(n int) *simClient {
 	r := w.r
@@ -224,6 +235,9 @@ func (w *world) newClient(n int) *simClient {
 	c.body = fmt.Sprintf("client %d: ", n) + string(pattern(r.IntN(400)))
 	if r.IntN(10) == 0 {
 		c.body += string(pattern(5000)) // over the limit
+	}
+	if c.heldBack() {
+		c.start += w.stormEnd // then it must succeed
 	}
 	if c.habit == "put" && r.IntN(3) == 0 { // the same port again, when its old packets are gone
 		next := *c
@@ -239,7 +253,7 @@ func (w *world) begin(c *simClient) {
 	c.begun, c.generation = true, w.generation
 	r := w.r
 	req := &Request{Op: OpWrite, Filename: c.name, Mode: Octet}
-	if c.habit == "get" || c.habit == "refetches" || c.habit == "refuses-oack" || c.habit == "silent" && r.IntN(2) == 0 {
+	if slices.Contains(readers, c.habit) || c.habit == "silent" && r.IntN(2) == 0 {
 		req.Op = OpRead
 	}
 	if c.options != nil {
@@ -376,11 +390,13 @@ func (w *world) nextEvent(end time.Duration) (time.Duration, func()) {
 			sooner(c.thinks, func() {
 				f := c.held[0]
 				c.held = c.held[1:]
-				c.thinks = w.now + time.Duration(w.r.Int64N(int64(4*time.Second)))
+				if c.habit == "slow" {
+					c.thinks = w.now + time.Duration(w.r.Int64N(int64(4*time.Second)))
+				}
 				w.receive(c, f)
 			})
 		}
-		if c.begun && c.i.phase != over {
+		if c.begun && c.i.phase != over && (!c.heldBack() || len(c.held) == 0) {
 			sooner(max(c.i.deadline(), w.now), func() {
 				c.i.tick(w.now)
 				w.flushClient(c)
@@ -405,6 +421,12 @@ func (w *world) deliver(f flight) {
 				}
 			}
 		}
+		switch t := w.engine.peers[f.from]; opcode(f.b[1]) {
+		case opWRQ:
+			w.askedAgain[f.from] = t != nil && t.state == receiving && t.rx.last() > 0
+		case opDATA:
+			w.askedAgain[f.from] = false
+		}
 		w.engine.packet(w.now, f.from, w.serverAddr.Addr(), f.b)
 		for _, c := range w.clients {
 			t := w.engine.peers[f.from]
@@ -418,7 +440,7 @@ func (w *world) deliver(f flight) {
 		if c.addr != f.to || !c.begun || c.habit == "silent" {
 			continue
 		}
-		if c.habit == "slow" {
+		if c.habit == "slow" || len(c.held) > 0 {
 			if len(c.held) == 0 {
 				c.thinks = w.now + time.Duration(w.r.Int64N(int64(4*time.Second)))
 			}
@@ -438,6 +460,9 @@ func (w *world) receive(c *simClient, f flight) {
 	switch {
 	case c.restarts() && c.retries == 0 && w.r.IntN(4) == 0 && c.midway():
 		w.restart(c)
+		return
+	case c.heldBack() && c.retries == 0 && w.r.IntN(4) == 0 && c.midway():
+		w.deliverLate(c, f)
 		return
 	case c.habit == "aborts" && w.r.IntN(6) == 0 && c.i.phase == transferring:
 		c.i.cancel(errors.New("aborted"))
@@ -478,6 +503,22 @@ func (w *world) restart(c *simClient) {
 	w.say("%v %v restarts", w.now, c.addr)
 }
 
+// deliverLate has the network deliver a repeat of a client's request in the middle of its transfer,
+// while the client pauses. The pause of an upload is shorter than what means a restart: nothing
+// tells a longer one from it.
+func (w *world) deliverLate(c *simClient, f flight) {
+	c.retries++
+	pause := restartAfter + time.Duration(w.r.Int64N(int64(3*time.Second)))
+	if c.habit == "held-back-put" {
+		pause = restartAfter / 2
+	}
+	c.held, c.thinks = append(c.held, f), w.now+pause
+	w.sequence++
+	w.wire = append(w.wire, flight{c.thinks - time.Millisecond, w.sequence, c.addr, w.serverAddr,
+		bytes.Clone(c.i.request)})
+	w.say("%v %v pauses for %v, and its request comes late", w.now, c.addr, pause)
+}
+
 func (w *world) flushClient(c *simClient) {
 	for {
 		d, ok := c.i.send(w.now, w.buf)
@@ -493,8 +534,9 @@ func (w *world) flushClient(c *simClient) {
 	var told *PeerError
 	gaveUp := errors.Is(c.i.err, errNoAnswer) ||
 		errors.As(c.i.err, &told) && told.Message == errSilent.Message
-	if c.retries > 0 && c.habit != "misled" && c.restarts() && c.start >= w.stormEnd && gaveUp {
-		w.unheard = fmt.Errorf("%v restarted, and was not heard any more: %w", c.addr, c.i.err)
+	mustBeHeard := c.habit != "misled" && c.restarts() || c.heldBack()
+	if c.retries > 0 && mustBeHeard && c.start >= w.stormEnd && gaveUp {
+		w.unheard = fmt.Errorf("%v (%s) was not heard any more: %w", c.addr, c.habit, c.i.err)
 	}
 	w.say("%v %v ends: %v", w.now, c.addr, c.i.err)
 	if c.i.err != nil {
@@ -518,6 +560,9 @@ func (w *world) flushServer() {
 		d, ok := w.engine.send(w.now, w.buf)
 		if !ok {
 			break
+		}
+		if op, block := header(d.b); op == opACK && block > 0 && w.askedAgain[d.peer] {
+			w.misleading = fmt.Errorf("%v asked again, and got ACK %d", d.peer, block)
 		}
 		w.send(w.serverAddr, d.peer, d.b)
 	}
@@ -571,11 +616,15 @@ func (w *world) crash() {
 	w.crashes++
 	w.generation++
 	w.engine = w.newEngine()
+	clear(w.askedAgain)
 	w.say("%v the server crashes", w.now)
 }
 
 // invariants hold after every step.
 func (w *world) invariants() error {
+	if w.misleading != nil {
+		return w.misleading
+	}
 	if w.engine.memory < 0 || w.engine.memory > w.engine.limits.Memory+MaxBlksize {
 		return fmt.Errorf("%d bytes are held", w.engine.memory)
 	}
