@@ -101,6 +101,7 @@ func FuzzEngine(f *testing.F) {
 	upload := "\x01\x14\x00\x02f\x00octet\x00blksize\x008\x00\x01\x0c\x00\x03\x00\x0112345678"
 	f.Add([]byte(upload + "\x81\x0c\x00\x03\x00\x01abcdefgh\x01\x05\x00\x03\x00\x02x")) // restart
 	f.Add([]byte(upload + "\x01\x05\x00\x03\x00\x02x\x01\x01\x01\x01\x01\x04"))         // beyond
+	f.Add([]byte("\x01\x14\x00\x02f\x00octet\x00tsize\x00900\x00\x01\x05\x00\x03\x00\x01x"))
 	download := "\x0f\x14\x00\x01f\x00octet\x00blksize\x008\x00\x0f\x04\x00\x04\x00\x00"
 	f.Add([]byte(download + "\x0f\x04\x00\x04\x00\x01\x8f\x04\x00\x04\x00\x00"))
 	names := []string{"A", "A2", "B", "C", "D", "E", "F"}
@@ -122,6 +123,9 @@ func FuzzEngine(f *testing.F) {
 				}
 			}
 			for _, c := range takeCalls(e) {
+				if c.req.Announced < 0 || c.req.Announced > e.limits.MaxSize {
+					t.Fatalf("an upload of %d bytes was admitted", c.req.Announced)
+				}
 				switch {
 				case fate&0x40 != 0:
 					e.completed(now, c.id, nil, errTooLarge)

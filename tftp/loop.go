@@ -230,6 +230,7 @@ func (sv *serving) logOutcome(o Outcome) {
 		}
 	}
 	level, text := slog.LevelInfo, "received"
+	otherSize := o.Err == nil && r.Announced > 0 && o.Bytes != r.Announced
 	switch {
 	case o.Again:
 		level, text = slog.LevelDebug, "ended later"
@@ -237,6 +238,8 @@ func (sv *serving) logOutcome(o Outcome) {
 		level, text = slog.LevelWarn, "refused"
 	case o.Err != nil:
 		level, text = slog.LevelWarn, "failed"
+	case otherSize:
+		level, text = slog.LevelWarn, "received, but not as many bytes as announced"
 	case r.Op == OpRead:
 		text = "sent"
 	}
@@ -246,6 +249,9 @@ func (sv *serving) logOutcome(o Outcome) {
 		slog.String("file", r.Filename),
 		slog.Int64("bytes", o.Bytes),
 		slog.Duration("took", time.Since(r.Received).Round(time.Microsecond)),
+	}
+	if otherSize {
+		attrs = append(attrs, slog.Int64("announced", r.Announced))
 	}
 	if o.Refused && r.Mode != Octet && r.Mode != Netascii {
 		attrs = append(attrs, slog.String("mode", string(r.Mode)))

@@ -50,6 +50,9 @@ type Request struct {
 	Received  time.Time // arrival of the request
 	Completed time.Time // arrival of an upload's last block
 	Body      []byte    // an upload's content; the handler may keep it
+	// bytes that an upload in octet mode says it has (tsize, RFC 2349); 0 where it doesn't say. An
+	// upload of another size is torn, or its peer sent shorter blocks than it was granted.
+	Announced int64
 
 	sum checksum // of Body
 

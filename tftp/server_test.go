@@ -176,6 +176,44 @@ func TestErrorsReachTheClient(t *testing.T) {
 	}
 }
 
+// TestLog: each line says what the operator needs: the size that an upload announced where another
+// came, the name and the mode of a request that was refused.
+func TestLog(t *testing.T) {
+	const tsize = "octet\x00tsize\x00"
+	for request, want := range map[string][]string{
+		"\x00\x02a.cfg\x00" + tsize + "3\x00": {"level=INFO msg=received ", "bytes=3"},
+		"\x00\x02b.cfg\x00" + tsize + "900\x00": {"level=WARN",
+			`msg="received, but not as many bytes as announced"`, "bytes=3", "announced=900"},
+		"\x00\x02c.cfg\x00" + tsize + "2\x00":         {"level=WARN", "bytes=3", "announced=2"},
+		"\x00\x02d.cfg\x00" + tsize + "0\x00":         {"level=INFO msg=received "},
+		"\x00\x02e.cfg\x00netascii\x00tsize\x007\x00": {"level=INFO msg=received "},
+		"\x00\x02f.cfg\x00mail\x00":                   {"msg=refused", "file=f.cfg", "mode=mail"},
+		"\x00\x02g.cfg\x00oct":                        {"msg=refused", "file=g.cfg", "mode=oct"},
+		"\x00\x02h.cfg":                               {"msg=refused", "file=h.cfg"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, log := newPipe(), &bytes.Buffer{}
+			s := &tftp.Server{Handler: &memory{}, Logger: slog.New(slog.NewTextHandler(log, nil))}
+			done := make(chan error, 1)
+			go func() { done <- s.Serve(p) }()
+			begin := time.Now()
+			p.in <- []byte(request)
+			p.answer(begin)
+			if !strings.Contains(strings.Join(want, ""), "refused") {
+				p.in <- []byte("\x00\x03\x00\x01abc")
+				p.answer(begin)
+			}
+			s.Close()
+			<-done
+			for _, part := range want {
+				if !strings.Contains(log.String(), part) {
+					t.Errorf("%q: the log has no %q:\n%s", request, part, log)
+				}
+			}
+		})
+	}
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex // guards b
 	b  bytes.Buffer

@@ -195,6 +195,7 @@ func (e *engine) begin(_ *transfer, in input) {
 	t.filename = r.Filename
 	if r.Mode == Octet { // netascii has other sizes on the wire
 		t.beyond = uint16(min(agreed.windowsize, maxBeyond))
+		r.Announced = max(agreed.tsize, 0)
 	}
 	t.rx = newReceiver(agreed, r.Mode)
 	t.rto.fixed = agreed.interval
