@@ -42,7 +42,8 @@ func (e *engine) loaded(t *transfer, in input) {
 	t.tx = newSender(agreed, body)
 	t.rto = rto{first: e.ackTimeout, least: e.ackTimeout / 4, fixed: agreed.interval}
 	if len(answer) > 0 {
-		t.receipt.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
+		t.receipt.reply, t.opening = appendOACK(nil, answer), true
+		t.due |= dueReply
 	}
 	t.sentAt = in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
@@ -65,9 +66,8 @@ func (e *engine) requestSending(t *transfer, in input) {
 	case sumOf(in.raw) != t.request:
 		e.replace(t, in)
 	case t.opening: // an OACK is no larger than what asks for it
-		t.replying = true
 		t.repeats++
-		e.wantSend(t)
+		e.owe(t, dueReply)
 	case t.tx.answered && in.now-t.heardAt >= restartAfter:
 		e.restartDownload(t, in)
 	}
@@ -83,7 +83,8 @@ func (e *engine) restartDownload(t *transfer, in input) {
 	t.tx = newSender(agreed, t.paused.body)
 	t.tx.answered = true
 	if len(answer) > 0 {
-		t.receipt.reply, t.opening, t.replying = appendOACK(nil, answer), true, true
+		t.receipt.reply, t.opening = appendOACK(nil, answer), true
+		t.due |= dueReply
 	}
 	t.rto.tries, t.heardAt, t.sentAt = 0, in.now, in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
@@ -103,7 +104,8 @@ func (e *engine) resumeDownload(t *transfer, in input) {
 	case ofNew && (in.block > 0 || t.opening):
 		t.paused = nil
 	case !ofNew && ahead <= t.paused.high-t.paused.acked:
-		t.tx, t.opening, t.replying, t.paused = t.paused, false, false, nil
+		t.tx, t.opening, t.paused = t.paused, false, nil
+		t.due &^= dueReply
 	}
 }
 
@@ -116,7 +118,8 @@ func (e *engine) ack(t *transfer, in input) {
 		if in.block != 0 {
 			return
 		}
-		t.opening, t.replying, t.tx.answered = false, false, true
+		t.opening, t.tx.answered = false, true
+		t.due &^= dueReply
 		e.prove(t)
 		progress = true
 		if t.rto.tries == 0 {
@@ -157,7 +160,7 @@ func (e *engine) resend(t *transfer, in input) {
 	}
 	t.repeats++
 	if t.opening {
-		t.replying = true
+		t.due |= dueReply
 	} else {
 		t.tx.timeout()
 	}

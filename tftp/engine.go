@@ -269,6 +269,13 @@ func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 // wantsToSend reports whether send has something.
 func (e *engine) wantsToSend() bool { return len(e.strays) > 0 || !e.ready.empty() }
 
+// owe notes packets that t is to send.
+func (e *engine) owe(t *transfer, due sends) {
+	t.due |= due
+	e.wantSend(t)
+}
+
+// wantSend has send look at t.
 func (e *engine) wantSend(t *transfer) {
 	if !t.queued {
 		t.queued = true

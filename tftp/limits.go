@@ -186,7 +186,7 @@ func (e *engine) makeUnproven(now time.Duration) {
 // drop ends a transfer for another. A peer that has never answered may not have asked, and hears
 // nothing; whose upload has ended needs no more than its receipt.
 func (e *engine) drop(now time.Duration, t *transfer) {
-	t.replying = false
+	t.due &^= dueReply
 	switch {
 	case t.waits:
 		e.end(t, errCrowded)

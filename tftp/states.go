@@ -317,7 +317,7 @@ func (e *engine) replace(t *transfer, in input) {
 	if t.state == receiving || t.state == sending {
 		e.end(t, errReplaced)
 	}
-	t.replying = false
+	t.due &^= dueReply
 	e.finish(t)
 	e.begin(nil, in)
 }
@@ -331,7 +331,7 @@ var (
 
 func (e *engine) peerFailed(t *transfer, in input) {
 	e.end(t, parseERROR(in.raw))
-	t.replying = false
+	t.due &^= dueReply
 	e.finish(t)
 }
 
@@ -360,8 +360,9 @@ func (e *engine) logged(t *transfer, in input) {
 // fail tells the peer that a transfer has failed.
 func (e *engine) fail(t *transfer, err *Error) {
 	t.receipt.reply = appendERROR(nil, err)
-	t.replying, t.acking, t.opening = true, false, false
-	e.wantSend(t)
+	t.opening = false
+	t.due &^= dueACK
+	e.owe(t, dueReply)
 }
 
 // end notes how a transfer ended.
@@ -437,6 +438,6 @@ func (e *engine) release(t *transfer) {
 		return
 	}
 	e.hold(t, -t.budget)
-	t.acking, t.repeating = false, false
+	t.due &^= dueACK | dueEarlier
 	t.rx, t.tx, t.req, t.paused = nil, nil, nil, nil
 }

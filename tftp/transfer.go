@@ -31,12 +31,10 @@ type transfer struct {
 	lingers       bool    // counts among those of its source that have ended
 	before, after *transfer
 
-	replying  bool // reply is to be sent
-	acking    bool // an ACK of rx.last() is to be sent
-	repeating bool // the earlier receipt's reply is to be sent
-	opening   bool // a read: the OACK is not confirmed yet
-	receipt   receipt
-	earlier   *receipt // of the same request from the same port, a moment ago
+	due     sends
+	opening bool // a read: the OACK is not confirmed yet
+	receipt receipt
+	earlier *receipt // of the same request from the same port, a moment ago
 
 	rto      rto
 	sentAt   time.Duration // when the packet left whose answer measures the round trip; 0 for none
@@ -47,6 +45,15 @@ type transfer struct {
 	queued   bool          // in engine.ready
 	repeats  int           // packets sent again
 }
+
+// sends are the packets that a transfer is to send, besides the DATA that its sender knows of.
+type sends uint8
+
+const (
+	dueReply   sends = 1 << iota // the receipt's reply
+	dueEarlier                   // the earlier receipt's reply
+	dueACK                       // an ACK of rx.last()
+)
 
 // receipt is what a peer can hear again.
 type receipt struct {
@@ -84,17 +91,17 @@ func (t *transfer) wake() time.Duration { return min(t.repeatAt, t.giveUp) }
 // packet appends the next datagram of t to b; nil where there is none.
 func (t *transfer) packet(now time.Duration, b []byte) []byte {
 	switch {
-	case t.replying:
-		t.replying = false
+	case t.due&dueReply != 0:
+		t.due &^= dueReply
 		return append(b, t.receipt.reply...)
-	case t.repeating:
-		t.repeating = false
+	case t.due&dueEarlier != 0:
+		t.due &^= dueEarlier
 		if t.earlier == nil {
 			return t.packet(now, b)
 		}
 		return append(b, t.earlier.reply...)
-	case t.acking:
-		t.acking = false
+	case t.due&dueACK != 0:
+		t.due &^= dueACK
 		return appendACK(b, t.rx.last())
 	case t.state == sending && !t.opening && t.tx.pending():
 		t.repeatAt = now + t.rto.interval()

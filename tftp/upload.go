@@ -6,9 +6,9 @@ import "time"
 // window starts after it.
 func (e *engine) sendReply(now time.Duration, t *transfer) {
 	if t.rx.last() == 0 && t.receipt.reply != nil {
-		t.replying = true
+		t.due |= dueReply
 	} else {
-		t.acking = true
+		t.due |= dueACK
 	}
 	t.rx.acked()
 	t.sentAt = now
@@ -32,7 +32,8 @@ func (e *engine) requestReceiving(t *transfer, in input) {
 	case in.now-t.heardAt >= restartAfter:
 		e.restartUpload(t, in)
 	default:
-		t.acking, t.repeatAt = false, never // until its next DATA
+		t.due &^= dueACK
+		t.repeatAt = never // until its next DATA
 	}
 }
 
@@ -46,7 +47,7 @@ func (e *engine) restartUpload(t *transfer, in input) {
 	if t.receipt.reply = nil; len(answer) > 0 {
 		t.receipt.reply = appendOACK(nil, answer)
 	}
-	t.acking, t.repeating, t.earlier = false, false, nil
+	t.due, t.earlier = 0, nil
 	t.rto.tries, t.heardAt = 0, in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
 	t.repeats++
@@ -82,11 +83,10 @@ func (e *engine) data(t *transfer, in input) {
 		e.linger(in.now, t)
 		return
 	case again:
-		t.acking = true
 		t.rx.acked()
 		t.repeats++
 		t.sentAt = 0
-		e.wantSend(t)
+		e.owe(t, dueACK)
 		return
 	case ackDue, kept, lastBlock:
 	}
@@ -119,7 +119,7 @@ func (e *engine) reserve(now time.Duration, t *transfer, n int) *Error {
 func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.state = committing
 	t.receipt.endBlock = block
-	t.acking = false
+	t.due &^= dueACK
 	body := t.rx.body
 	// all in one window: perhaps a repeat that the network held back
 	if t.earlier != nil && !t.advanced {
@@ -180,8 +180,7 @@ func (e *engine) repeatEarlier(t *transfer, in input) bool {
 	if in.block > 0 && int(in.block) <= t.rx.window {
 		return false
 	}
-	t.repeating = true
-	e.wantSend(t)
+	e.owe(t, dueEarlier)
 	return true
 }
 
@@ -221,8 +220,7 @@ func (e *engine) stored(t *transfer, in input) {
 
 func (e *engine) sendReceipt(now time.Duration, t *transfer) {
 	t.receipt.reply, t.receipt.stored = appendACK(nil, uint64(t.receipt.endBlock)), true
-	t.replying = true
-	e.wantSend(t)
+	e.owe(t, dueReply)
 	e.linger(now, t)
 }
 
@@ -263,8 +261,7 @@ func (e *engine) repeatReceipt(t *transfer, in input) {
 	}
 	switch {
 	case in.block == t.receipt.endBlock:
-		t.replying = true
-		e.wantSend(t)
+		e.owe(t, dueReply)
 	case t.receipt.stored && in.block-t.receipt.endBlock <= t.beyond:
 		t.receipt.stored = false
 		e.ended = append(e.ended, Outcome{Err: errBeyond, Bytes: t.size, Request: &Request{
