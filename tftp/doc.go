@@ -15,16 +15,16 @@
 //	server := &tftp.Server{Handler: tftp.HandlerFunc(handler)}
 //	err = server.Serve(socket)
 //
-// An upload is acknowledged when its Handler has returned nil, and not before: the last ACK is a
-// receipt. While the handler works the peer waits, and repeats itself after some seconds; the
-// server bears with that and calls the handler once. A Handler that is a [ReadHandler] too serves
-// downloads. Server.Accept decides which requests are served, before anything is kept of them;
-// Server.Option answers options of one's own.
+// The server acknowledges an upload after its Handler has returned nil, and not before: the last
+// ACK is a receipt. While the handler works, the peer waits and repeats its last block every few
+// seconds; the server still calls the handler once. A Handler that is a [ReadHandler] too serves
+// downloads. Server.Accept decides which requests are served, before anything is kept of them.
+// Server.Option answers options that the package doesn't know.
 //
-// A [Server] runs every transfer over the one port that requests come to. That is what NAT,
-// containers and load balancers let through; what it gives up is the server's half of the transfer
-// ID (RFC 1350, section 4), so packets of an old transfer that are still under way when a client
-// uses the same port again can't always be told apart.
+// A [Server] runs every transfer over the port that requests come to. NAT, containers and load
+// balancers let that through. The price is the server's half of the transfer ID (RFC 1350, section
+// 4): when a client uses the same port again, the server can't always tell packets of the old
+// transfer that are still under way from those of the new one.
 //
 // # Client
 //
@@ -33,7 +33,7 @@
 //
 // # Errors
 //
-// An [*Error] that a handler returns goes to the peer, code and message, as it is; of any other
-// error the peer hears "internal error", and the log everything. What a peer sent as an error is a
-// [*PeerError].
+// An [*Error] that a handler returns goes to the peer as it is, code and message. For any other
+// error the peer gets "internal error"; the log has the whole error. An ERROR packet that the peer
+// sent is a [*PeerError].
 package tftp

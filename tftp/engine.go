@@ -63,8 +63,8 @@ type engine struct {
 // that have ended and linger.
 type counts struct{ all, unproven, reads, ended int }
 
-// call is a call of the handler to be made. Joining and summing up an upload's body is left to
-// whoever makes it: that takes longer than the packets of many others.
+// call is a call of the handler to be made. The caller joins the upload's body and computes its
+// checksum (see prepare): in the engine that would delay the packets of other transfers.
 type call struct {
 	id   uint64
 	req  *Request
@@ -152,7 +152,7 @@ func (e *engine) take() (begun []call, ended []Outcome) {
 // busy reports whether a handler runs.
 func (e *engine) busy() bool { return len(e.calls) > 0 }
 
-// stats returns how things stand: the requests so far, and what is under way.
+// stats returns the number of requests so far, and what is under way.
 func (e *engine) stats() (n Stats) {
 	n.Reads, n.Writes, n.Held = e.asked[OpRead], e.asked[OpWrite], e.memory
 	for _, t := range e.peers {
@@ -283,7 +283,7 @@ func (e *engine) wantSend(t *transfer) {
 	}
 }
 
-// drain ends the acceptance of requests. Receipts linger for a moment only.
+// drain stops taking requests. Receipts now linger for lingerClosing only.
 func (e *engine) drain(now time.Duration) {
 	e.closing = true
 	for _, t := range e.peers {
@@ -294,7 +294,7 @@ func (e *engine) drain(now time.Duration) {
 	}
 }
 
-// abort ends what is under way with an ERROR, but for the commits, which go on.
+// abort ends all transfers with an ERROR, except those whose commit runs.
 func (e *engine) abort() {
 	for _, t := range e.peers {
 		if t.state == receiving || t.state == sending || t.state == loading {

@@ -21,9 +21,9 @@ const (
 	CodeOptions    ErrorCode = 8 // option negotiation failed
 )
 
-// An Error is trouble that the peer is told; what the peer tells is a [PeerError]. A [Handler] that
-// returns one has its Code and Message sent as they are; Err is the cause, which goes to the log
-// and never to the peer.
+// An Error is an error that the server sends to the peer; one that the peer sends is a [PeerError].
+// When a [Handler] returns an Error, the server sends its Code and Message as they are. Err is the
+// cause: it goes to the log and never to the peer.
 type Error struct {
 	Code ErrorCode
 	// NetASCII without control characters (RFC 1350, section 5), cut at 507 bytes on the wire
@@ -64,15 +64,15 @@ var (
 	errShutdown = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
 )
 
-// How a transfer ends of which its peer is not told, as the Err of an [Outcome].
+// Ends of transfers that the peer gets no ERROR for, as the Err of an [Outcome].
 var (
 	ErrReplaced = errReplaced // the peer began another transfer from the same port
-	ErrCrowded  = errCrowded  // it made room for another, and its peer had never answered
-	ErrNoReport = errNoReport // the handler has done it, after the peer had left
+	ErrCrowded  = errCrowded  // dropped for another transfer; the peer had never answered
+	ErrNoReport = errNoReport // the handler succeeded after the peer had left
 )
 
-// wire returns what the peer is told of err: an *Error as it is, anything else as an internal
-// error, since causes are not the peer's business.
+// wire returns the Error that goes to the peer for err: an *Error as it is, anything else as an
+// internal error, since a peer must not learn causes.
 func wire(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

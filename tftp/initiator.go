@@ -36,7 +36,7 @@ type initiator struct {
 	sentAt   time.Duration
 }
 
-// phase is where an initiator stands.
+// phase is the state of an initiator.
 type phase uint8
 
 const (

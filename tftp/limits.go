@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// requestRate and requestBurst bound the requests of one source: a site behind NAT may begin as
-	// many transfers at once as one source can have, and then as many a second as a worker stores
-	// of small files. A flood from one address costs no more than that.
+	// requestRate (a second) and requestBurst bound the requests of one source. A site behind NAT
+	// may begin as many transfers at once as one source can have, and then as many a second as a
+	// worker stores of small files. A flood from one address gets no more than that.
 	requestRate  = 1000
 	requestBurst = 10000
 
@@ -42,10 +42,11 @@ func (a *allowance) take(now time.Duration) bool {
 	return true
 }
 
-// A bound says whether a source may do what it is about to. Engines that share a port share one.
+// A bound limits the requests of a source and the ERRORs to it. Engines that share a port share
+// one bound.
 type bound interface {
 	request(now time.Duration, source netip.Addr) bool
-	// that an ERROR goes to a peer without a transfer, or that has not answered in it
+	// for an ERROR to a peer that has no transfer, or that has never answered in it
 	error(now time.Duration, to netip.Addr) bool
 }
 
@@ -89,13 +90,13 @@ func (r *rates) slot(a netip.Addr) uint64 {
 // cost nothing.
 const callCost = 16 << 10
 
-// Of a full table some transfers are looked at to find one that makes room: enough that one of a
-// flood's is among them, few enough for each request.
+// When the table is full, the engine looks at some transfers to find one to drop: enough that one
+// of a flood's is among them, and few enough to do so for each request.
 const (
 	oldest  = 32 // of those whose peers have never answered
 	sampled = 64 // of all
-	// A transfer that was silent for so long may make room for another: devices pause for 4 s, and
-	// ask for a receipt again after 5 s.
+	// After this silence a transfer may make room for another: devices pause for 4 s, and ask for a
+	// receipt again after 5 s.
 	silentFor = 6 * time.Second
 )
 
@@ -183,8 +184,8 @@ func (e *engine) makeUnproven(now time.Duration) {
 	e.drop(now, t)
 }
 
-// drop ends a transfer for another. A peer that has never answered may not have asked, and hears
-// nothing; whose upload has ended needs no more than its receipt.
+// drop ends a transfer to make room for another. A peer that has never answered gets no ERROR: its
+// address may be forged. Nor does a peer that has its receipt.
 func (e *engine) drop(now time.Duration, t *transfer) {
 	t.due &^= dueReply
 	switch {

@@ -24,8 +24,8 @@ type serving struct {
 	draining, aborting, closing atomic.Bool
 
 	idleLines   allowance // of log lines about requests that came to nothing
-	failedLines allowance // and about transfers that failed
-	unsaid      int       // how many of both were not written since the last that was
+	failedLines allowance // of log lines about transfers that failed
+	unsaid      int       // lines of both kinds dropped since the last one written
 
 	count Stats // what the loop counts; the engine knows the rest
 
@@ -34,10 +34,10 @@ type serving struct {
 	asks []chan Stats // each holds one
 }
 
-// idleLineRate bounds the log lines a second about requests that came to nothing, and idleLineBurst
-// those at once; failedLineRate and failedLineBurst those about transfers that failed, which a
-// whole site may do at once: enough to see what is wrong, and some 300 MB a day and 1.2 GB at most,
-// with the longest names.
+// idleLineRate bounds the log lines a second about requests that transferred nothing, and
+// idleLineBurst those at once. failedLineRate and failedLineBurst bound those about transfers that
+// failed, of which a whole site may cause many at once. With the longest file names that is some
+// 300 MB and 1.2 GB of log a day at most.
 const (
 	idleLineRate    = 5
 	idleLineBurst   = 200
@@ -52,15 +52,15 @@ type handled struct {
 	err  error
 }
 
-// wake makes the loop look at what others left for it.
+// wake makes the loop collect what other goroutines left for it.
 func (sv *serving) wake() { sv.conn.wake() }
 
 const (
 	// burst is how many datagrams leave before the socket is read again, so that ACKs and other
 	// peers are heard in the middle of a large window.
 	burst = 64
-	// turn is how long the loop runs before it lets others run, where there is one processor. Go's
-	// scheduler takes a goroutine that runs for 10 ms for a hog, and looks after it every 20 µs.
+	// turn is how long the loop runs before it yields the processor. Go's scheduler preempts a
+	// goroutine after 10 ms, and then checks it every 20 µs, which costs more.
 	turn = 5 * time.Millisecond
 	// maxReadErrors is how many reads in a row may fail before the socket is given up: single
 	// errors are about a datagram.
@@ -96,7 +96,7 @@ func (sv *serving) loop() error {
 		if draining && e.idle() && !e.wantsToSend() {
 			return ErrServerClosed
 		}
-		// While a handler runs, its end shall be heard at once.
+		// While a handler runs, receive must return as soon as the handler ends.
 		n, err := sv.conn.receive(sv.deadline(), heard && !e.busy())
 		now = time.Since(sv.epoch)
 		heard = n > 0
@@ -189,7 +189,7 @@ func (sv *serving) handle(ctx context.Context, c call) {
 	}
 }
 
-// takeEnds takes what others left: the ends of handlers, and questions.
+// takeEnds collects what other goroutines left: results of handlers, and questions of Stats.
 func (sv *serving) takeEnds(now time.Duration) {
 	sv.mu.Lock()
 	ends, asks := sv.ends, sv.asks
@@ -206,8 +206,9 @@ func (sv *serving) takeEnds(now time.Duration) {
 // logOutcome writes the one line of a transfer that ended. Reads and writes that went well are
 // routine; what the operator may have to mend is a warning.
 //
-// Requests that nothing followed, refusals and failures may be forged in any number: of those a few
-// a second are written, and then how many were not.
+// An attacker can forge any number of requests. So lines about refusals, failures and requests that
+// nothing followed are limited (idleLineRate, failedLineRate), and the next line counts those that
+// were dropped.
 func (sv *serving) logOutcome(o Outcome) {
 	s := sv.s
 	if s.Logger == nil {
@@ -224,8 +225,8 @@ func (sv *serving) logOutcome(o Outcome) {
 			return
 		}
 		if sv.unsaid > 0 {
-			s.Logger.Warn("more requests came to nothing, or failed, than are written here",
-				"lines", sv.unsaid)
+			s.Logger.Warn("more requests failed than the log has lines for; the limit protects "+
+				"the log from floods", "dropped_lines", sv.unsaid)
 			sv.unsaid = 0
 		}
 	}

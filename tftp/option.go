@@ -67,9 +67,9 @@ type terms struct {
 
 func defaultTerms() terms { return terms{blksize: defaultBlksize, windowsize: 1, tsize: -1} }
 
-// negotiate answers the options of a request in the order they stand. What is unknown, malformed or
-// below its range is left out (RFC 2347); what is above is lowered where the RFC allows. size is
-// the body's size of a read, and not used for a write.
+// negotiate answers the options of a request in their order. It leaves out an option that is
+// unknown, malformed or below its range (RFC 2347), and lowers a value above the range where the
+// RFC allows that. size is the size of a read's body in bytes; a write doesn't use it.
 func (e *engine) negotiate(r *Request, size int64) (answer []Option, t terms) {
 	t = defaultTerms()
 	for _, o := range r.Options {

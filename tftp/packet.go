@@ -26,7 +26,7 @@ const (
 	maxMode = 32 // bytes of an unknown mode, for the log
 	// bytes of a request: the longest name, and options several times as long as RFC 2347 allows
 	maxRequest  = 2048
-	maxOptions  = 16    // of a request; there are seven that anybody sends
+	maxOptions  = 16    // of a request; clients send at most seven
 	maxDatagram = 65535 // larger than any UDP payload, so that nothing arrives cut short
 )
 
@@ -39,9 +39,9 @@ func header(b []byte) (op opcode, block uint16) {
 	return opcode(binary.BigEndian.Uint16(b)), binary.BigEndian.Uint16(b[2:])
 }
 
-// parseRequest takes an RRQ or WRQ apart. A name without value at the end is no option, NULs after
-// the mode are padding, and of an option that stands twice the first counts (RFC 2347, RFC 1350
-// section 5). Of a request that it refuses it returns what could be read, for the log.
+// parseRequest parses an RRQ or WRQ. A name without value at the end is no option, NULs after the
+// mode are padding, and the first of two options of the same name counts (RFC 2347, RFC 1350
+// section 5). With an error it still returns the parts that could be parsed, for the log.
 func parseRequest(b []byte) (*Request, *Error) {
 	r := &Request{Op: Op(binary.BigEndian.Uint16(b))}
 	name, rest, ok := bytes.Cut(b[2:], []byte{0})

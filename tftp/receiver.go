@@ -3,8 +3,8 @@ package tftp
 import "bytes"
 
 // receiver is the half of a transfer that takes DATA (RFC 1350, section 2; RFC 7440, section 4): a
-// server's upload, a client's download. It decides what is kept and when an ACK is due; who sends
-// it, and whether the last one waits for a commit, is its owner's business.
+// server's upload, a client's download. It decides what is kept and when an ACK is due. Its owner
+// sends the ACK, and may delay the last one until a commit.
 type receiver struct {
 	blksize int
 	window  int // blocks a peer sends before it waits for an ACK
@@ -116,8 +116,8 @@ func (r *receiver) acked() { r.unacked = 0 }
 // timeout notes that the timer makes the last ACK leave again.
 func (r *receiver) timeout() { r.hushed = false }
 
-// buffer holds a body while it grows, in chunks, so that growing copies nothing and wastes an
-// eighth at most.
+// buffer holds a body while it grows. It consists of chunks, so that growing copies nothing; at
+// most an eighth of its memory is unused.
 type buffer struct {
 	chunks [][]byte
 	size   int64 // bytes held
@@ -190,7 +190,7 @@ func (b *buffer) holds(at int64, p []byte) bool {
 	return len(p) == 0
 }
 
-// decode writes what netascii p stands for: as many bytes at most, and the CR that waits.
+// decode writes netascii p decoded: at most as many bytes, and a CR held back before.
 func (b *buffer) decode(d *netasciiDecoder, p []byte) {
 	c := b.tail(len(p) + 1)
 	was := len(*c)

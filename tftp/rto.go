@@ -14,7 +14,7 @@ type rto struct {
 	tries        int // repeats since the last progress
 }
 
-// maxRTO bounds the doubling: a peer that is back after a pause shall not wait long for us.
+// maxRTO bounds the doubling, so that a peer that is back after a pause waits no longer than this.
 const maxRTO = 8 * time.Second
 
 // interval is how long to wait for an answer now.

@@ -28,7 +28,7 @@ func (o Op) String() string {
 	return "write"
 }
 
-// Mode is how a file's bytes stand on the wire (RFC 1350, section 1).
+// Mode is how a file's bytes are encoded on the wire (RFC 1350, section 1).
 type Mode string
 
 // The modes. Handlers and clients see plain bytes in both: the package translates.
@@ -67,10 +67,10 @@ func (r *Request) Annotate(attrs ...slog.Attr) {
 	r.attrs = append(r.attrs, attrs...)
 }
 
-// A Handler takes uploads. ServeTFTP is called when all of a file has arrived, in a goroutine of
-// its own. Returning nil is the promise that the file is durable: the peer gets its receipt then.
-// An [*Error] is sent to the peer as it is, any other error as "internal error". ctx ends when the
-// server no longer waits for the answer.
+// A Handler takes uploads. The server calls ServeTFTP when all of a file has arrived, each time in
+// a goroutine of its own. By returning nil the handler promises that the file is durable: the peer
+// then gets its receipt. The peer gets an [*Error] as it is, and any other error as "internal
+// error". ctx ends when the server no longer waits for the answer.
 type Handler interface {
 	ServeTFTP(ctx context.Context, r *Request) error
 }
@@ -88,8 +88,8 @@ type ReadHandler interface {
 	ReadTFTP(ctx context.Context, r *Request) ([]byte, error)
 }
 
-// Limits bound what peers can make a server hold and do. A zero field has the default that stands
-// beside it.
+// Limits bound what peers can make a server hold and do. A zero field means the default, which is
+// the number in its comment.
 type Limits struct {
 	MaxBlksize    int // bytes; 65464 (RFC 2348). What is granted at most
 	MaxWindowsize int // blocks; 65535 (RFC 7440). What is granted at most
@@ -102,7 +102,7 @@ type Limits struct {
 	Transfers int
 }
 
-// DefaultTransfers is how many transfers a server has at once where Limits doesn't say.
+// DefaultTransfers is the number of transfers at once where Limits.Transfers is 0.
 const DefaultTransfers = 20_000
 
 func (l Limits) withDefaults() Limits {
@@ -134,7 +134,7 @@ func (l Limits) withDefaults() Limits {
 // An Outcome is how a transfer ended.
 type Outcome struct {
 	Request *Request
-	Err     error // nil where the peer has got its receipt, or all of the file
+	Err     error // nil where the server has sent the receipt, or the peer has all of the file
 	Bytes   int64 // received or acknowledged
 	Repeats int   // packets sent more than once
 	Refused bool  // it never began
@@ -177,19 +177,19 @@ type Server struct {
 	// it five times that at least.
 	Timeout time.Duration
 
-	// HandlerTimeout is how long the handler is waited for; 25 s if 0. A peer that waits for its
-	// receipt gives up itself then, so more has little use.
+	// HandlerTimeout is how long the server waits for the handler; 25 s if 0. Most peers give up
+	// by then, so a longer time has little use.
 	HandlerTimeout time.Duration
 
-	// Ended is told how each transfer ended. It runs between packets and must not wait. Nil for
-	// none.
+	// Ended is called with each transfer's outcome. It runs between packets and must not wait. Nil
+	// for none.
 	Ended func(Outcome)
 
 	// Logger gets a line for each transfer that ended; nil for none.
 	Logger *slog.Logger
 
-	// Trace is shown each datagram as it comes (sent is false) or goes. It runs between packets,
-	// must not wait and must not keep p. Nil for none.
+	// Trace is called with each datagram that is received (sent is false) or sent. It runs between
+	// packets, must not wait and must not keep p. Nil for none.
 	Trace func(peer netip.AddrPort, sent bool, p Packet)
 
 	mu      sync.Mutex // guards what follows
@@ -276,9 +276,9 @@ func (s *Server) begin() (epoch time.Time, rates *sharedRates) {
 	return s.epoch, s.rates
 }
 
-// Shutdown stops taking requests and lets what is under way go on until ctx ends; then running
-// transfers are told that the server shuts down. Handlers that run are waited for in any case, and
-// receipts stay to be repeated for a second.
+// Shutdown stops taking requests, and lets transfers go on until ctx ends; then it ends them with
+// an ERROR. It waits for running handlers in any case. For one second more the server can repeat
+// receipts.
 func (s *Server) Shutdown(ctx context.Context) error {
 	all := s.stop(func(sv *serving) { sv.draining.Store(true) })
 	for _, sv := range all {
@@ -296,7 +296,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close ends the server at once. Peers hear nothing.
+// Close ends the server at once, without an ERROR to its peers.
 func (s *Server) Close() error {
 	for _, sv := range s.stop(func(sv *serving) { sv.closing.Store(true) }) {
 		<-sv.done

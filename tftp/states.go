@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// state is where a transfer of a server stands. An upload goes receiving, committing, lingering; a
-// download loading, sending. A transfer whose peer has left while the handler runs is alone.
+// state is the state of a server's transfer. An upload goes through receiving, committing and
+// lingering; a download through loading and sending. A transfer is alone when its peer has left
+// while the handler runs.
 type state uint8
 
 const (
@@ -109,25 +110,26 @@ var rules = [numStates][numEvents]rule{
 
 // Times of the states.
 const (
-	// A request's answer is sent this often while its peer has never answered: the address may be
-	// forged.
+	// The answer to a request is sent this many times to a peer that has never answered, since its
+	// address may be forged.
 	halfOpenSends = 3
 	// A client that has restarted sends its request again after this time without another packet. A
 	// repeat that the network held back comes earlier, or into a transfer that goes on.
 	restartAfter = time.Second
-	// Of a large window so many blocks after the last one are taken for such: after a roll-over, an
-	// old block that the network held back has a number ahead, too.
+	// At most this many blocks after the last one count as data beyond the end, however large the
+	// window is: after a roll-over, an old block that the network held back has such a number, too.
 	maxBeyond = 4096
-	// The receipt of an upload is repeated on demand for this long, or two negotiated intervals:
-	// tftp-hpa and atftp ask again after 5 s, and the second question may be lost too.
+	// An upload's receipt is repeated on demand for this long, or for two negotiated intervals if
+	// that is longer: tftp-hpa and atftp ask again after 5 s, and their second packet may be lost,
+	// too.
 	lingerTime = 12 * time.Second
 	// While the server shuts down receipts linger for this long.
 	lingerClosing = time.Second
-	// Reads of one address whose peers have never answered, at once: each sends up to two blocks to
-	// an address that may be forged, so this is half a megabyte at most for a victim to bear in
+	// One address has at most this many reads at once whose peers have never answered. Each sends
+	// up to two blocks of 512 bytes to an address that may be forged: half a megabyte in all within
 	// Timeout.
 	unprovenReads = 500
-	// A negotiated interval makes silence as long as this many of it.
+	// A transfer may be silent for this many negotiated intervals, if that is longer than Timeout.
 	silentIntervals = 5
 )
 
@@ -245,7 +247,7 @@ func (e *engine) unwelcome(r *Request) *Error {
 		source.unproven >= max(1, e.limits.Transfers*3/8):
 		return errBusy
 	case r.Op == OpWrite && e.memory > e.limits.Memory/10*9:
-		// what is under way shall have room to end
+		// the rest is for the transfers that have begun
 		return errMemory
 	}
 	return nil
@@ -342,7 +344,7 @@ func (e *engine) leaveAlone(t *transfer, in input) {
 	e.finish(t)
 }
 
-// logged notes the end of a handler whose peer has left, or was told something else.
+// logged takes the end of a handler after its peer has left, or has got an ERROR.
 func (e *engine) logged(t *transfer, in input) {
 	err := in.err
 	if err == nil {
@@ -401,7 +403,7 @@ func (e *engine) finish(t *transfer) {
 	e.release(t)
 }
 
-// lingers counts a transfer among those of its source that have ended, or no more.
+// lingers sets whether a transfer counts among those of its source that have ended.
 func (e *engine) lingers(t *transfer, yes bool) {
 	if t.lingers == yes {
 		return

@@ -19,9 +19,9 @@ type Stats struct {
 
 var errNotServing = errors.New("tftp: the server is not serving")
 
-// Stats asks the loops that serve, each of which answers between packets: so an answer means that
-// they turn. It returns the error of ctx where one doesn't answer in time, and another error where
-// nothing serves.
+// Stats asks each loop of the server, which answers between packets; so an answer means that all
+// loops run. It returns the error of ctx where a loop doesn't answer in time, and another error
+// where the server is not serving.
 func (s *Server) Stats(ctx context.Context) (Stats, error) {
 	s.mu.Lock()
 	all := s.serving

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Packet is the payload of a datagram. It prints as people write it, DATA without its data, which
-// may be secret.
+// A Packet is the payload of a datagram. Its String is for people; that of DATA leaves out the
+// data, which may be secret.
 type Packet []byte
 
 func (p Packet) String() string {

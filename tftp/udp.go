@@ -12,10 +12,11 @@ import (
 // one: on a host with several addresses a peer expects the answer from the one that it asked (RFC
 // 1123, section 4.2.3; RFC 1350 section 4). One goroutine uses it; any may call wake and Close.
 type conn interface {
-	// receive takes the datagrams that have come, as many as one system call yields, for came to
-	// return. Where there is none it waits for one until the given time, the zero Time for ever, or
-	// until wake is called; with brief it may wait for a moment whatever the time is, which costs
-	// least where an answer is near. It may find nothing before its time.
+	// receive takes the datagrams that have arrived, as many as one system call yields; came
+	// returns them. If there is none, it waits until one arrives, until the given time (the zero
+	// Time means for ever), or until wake is called. With brief it may wait for up to a moment
+	// whatever the time is: that costs least where an answer is near. It may return 0 before its
+	// time.
 	receive(until time.Time, brief bool) (n int, err error)
 	// came returns a datagram that receive took. Its bytes are valid until the next receive.
 	came(i int) datagram
@@ -24,8 +25,8 @@ type conn interface {
 	// buffer returns where the next datagram that is queued is to be written, with room for the
 	// largest.
 	buffer() []byte
-	// queue sends a datagram, at the next flush at the latest. Its loss is no error: UDP may lose
-	// any, and the timers see to it.
+	// queue sends a datagram, at the next flush at the latest. A failure is not reported: UDP may
+	// lose any datagram, and the timers send it again.
 	queue(d datagram)
 	flush()
 	Close() error
@@ -34,9 +35,9 @@ type conn interface {
 // longAgo is a deadline that has passed: receive only looks.
 var longAgo = time.Unix(1, 0)
 
-// receiveBuffer is what is asked of the system for datagrams that wait, in bytes of its memory,
-// half of which is its own overhead: ten thousand devices that send a block each at one instant.
-// smallBuffer is what a thousand need.
+// receiveBuffer is the size of the system's buffer for received datagrams, in bytes; about half of
+// it is the system's overhead. It holds a block from each of ten thousand devices that send at the
+// same instant. smallBuffer is enough for a thousand.
 const (
 	receiveBuffer = 16 << 20
 	smallBuffer   = 2 << 20
@@ -73,7 +74,7 @@ func newPlainConn(c net.PacketConn, read func([]byte) (int, netip.AddrPort, erro
 		out: make([]byte, 0, maxDatagram)}
 }
 
-// glance is how long a socket is read that is only looked at: a deadline that has passed reads
+// glance is the time of a read that must not wait: with a deadline that has passed, Go reads
 // nothing at all.
 const glance = 50 * time.Microsecond
 

@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpConn takes and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)), has the
-// kernel cut windows into packets and hand over those of a peer that came together as one
-// (UDP_SEGMENT and UDP_GRO, udp(7)), and answers from the address that was asked (IP_PKTINFO,
-// ip(7); IPV6_PKTINFO, ipv6(7)).
+// udpConn receives and sends many datagrams by one system call (recvmmsg(2), sendmmsg(2)). The
+// kernel cuts a window into packets, and joins packets of a peer that arrive together (UDP_SEGMENT
+// and UDP_GRO, udp(7)). Answers leave from the address that the request came to (IP_PKTINFO, ip(7);
+// IPV6_PKTINFO, ipv6(7)).
 //
-// Its descriptor is not one of those that Go's poller watches: that would cost a system call or two
-// for each packet in lock-step, and wake a thread for each. Where there is nothing to do for
-// longer, Go's poller watches an epoll(7) instance that watches it.
+// Go's poller doesn't watch the socket itself: in lock-step that would cost one or two system calls
+// for each packet, and wake a thread for each. For longer waits Go's poller watches an epoll(7)
+// instance, which watches the socket.
 type udpConn struct {
 	fd    int
 	v6    bool       // an IPv6 socket, which may carry IPv4 too
@@ -56,8 +56,8 @@ type udpConn struct {
 	longest int // bytes of a packet that the kernel cuts
 }
 
-// moment is how long a thread waits in the kernel without hearing wake: a peer in lock-step on the
-// same network answers within it.
+// moment is how long a thread waits in the kernel, where wake doesn't reach it. A peer in lock-step
+// on the same network answers within this time.
 const moment = 5 * time.Millisecond
 
 // message is one datagram to the kernel (struct mmsghdr) and what it points to.
@@ -106,8 +106,8 @@ func newUDPConn(c *net.UDPConn) (conn, error) {
 	if err := u.watch(); err != nil {
 		return nil, errors.Join(err, unix.Close(u.fd))
 	}
-	// Not of Go's heap, which would be collected twice for it while the program starts. The system
-	// gives memory to what is written to.
+	// This memory is not from Go's heap, where it would cause two collections at the start of the
+	// program. The system provides pages only when they are written to.
 	if u.buffers, err = unix.Mmap(-1, 0, batch*maxDatagram, unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
 		return nil, errors.Join(os.NewSyscallError("mmap", err), u.poller.Close(), unix.Close(u.fd))
@@ -124,7 +124,7 @@ func (u *udpConn) watch() (err error) {
 	if u.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
-	// by which os takes it for one to be polled
+	// os.NewFile gives only non-blocking descriptors to the poller
 	if err := unix.SetNonblock(u.epoll, true); err != nil {
 		return errors.Join(os.NewSyscallError("fcntl", err), unix.Close(u.epoll))
 	}
@@ -140,8 +140,8 @@ func (u *udpConn) watch() (err error) {
 	return nil
 }
 
-// prepare sets what the socket can do. What fails makes it slower, or answers leave from the
-// address that the routing table says.
+// prepare sets the socket's options. Where one fails, the socket is slower, or answers leave from
+// the address that the routing table chooses.
 func (u *udpConn) prepare(bound netip.Addr) {
 	// over the system's limit, where that is allowed
 	_ = unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
@@ -183,7 +183,7 @@ func ownAddress(a netip.Addr) bool {
 	})
 }
 
-// messages returns n of them, whose headers lie side by side.
+// messages returns n messages with adjacent headers, as recvmmsg and sendmmsg need them.
 func messages(n int) []message {
 	headers, vectors, list := make([]mmsghdr, n), make([]unix.Iovec, n), make([]message, n)
 	for i := range list {
@@ -254,8 +254,8 @@ func (u *udpConn) wait(until time.Time) (int, error) {
 	return u.got, u.err
 }
 
-// park reads the socket, and reports whether that's all; else it is called again when there is
-// something to read.
+// park reads the socket. It returns false if there was nothing; the poller then calls it again when
+// there is something to read.
 func (u *udpConn) park(uintptr) bool {
 	u.take(unix.MSG_DONTWAIT)
 	if u.got > 0 || u.err != nil {
@@ -273,9 +273,9 @@ func earlier(a, b time.Time) bool {
 	return !a.IsZero() && (b.IsZero() || a.Before(b))
 }
 
-// take reads the socket. Looking for a second datagram in vain costs as much as a packet's way
-// through the kernel, so where it found one it looks for one, by the call that takes one, and for
-// more only now and then; where there were more it looks for more still.
+// take reads the socket. To look for a second datagram in vain costs as much as to receive one. So
+// after a call that found a single datagram, the next singles calls ask for one only; after a call
+// that found as many as it asked for, the next call asks for more.
 func (u *udpConn) take(flags int) {
 	u.err = nil
 	n, errno := u.get(flags)
@@ -336,14 +336,13 @@ func (u *udpConn) from(m *message) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port(m.name.Port))
 }
 
-// port turns a port's bytes around, where this machine does: it is in the network's order in one,
-// in the host's in the other.
+// port converts a port between the network's byte order and the host's.
 func port(p uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&p))
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
-// zone returns the name of an interface. They are few, and outlive a server mostly.
+// zone returns the name of an interface. It keeps the names: interfaces are few and seldom change.
 func (u *udpConn) zone(index uint32) string {
 	name, ok := u.zones[index]
 	if !ok {
@@ -359,9 +358,9 @@ func (u *udpConn) zone(index uint32) string {
 	return name
 }
 
-// readControl takes from control messages what they say of a datagram: how it is to be cut, and the
-// address that it came to. Of IPv4 that is the address of this host that stands for it
-// (ipi_spec_dst), which differs from the header's where that is a broadcast address.
+// readControl reads from the control messages how the datagram is to be cut, and the address that
+// it came to. For IPv4 it takes this host's own address (ipi_spec_dst), which differs from the
+// header's destination in a broadcast.
 func (d *datagram) readControl(b []byte) {
 	for len(b) >= cmsgHeader {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
@@ -388,7 +387,7 @@ func (u *udpConn) wake() {
 }
 
 func (u *udpConn) Close() error {
-	// in this order: the kernel forgets what the one watches
+	// in this order, so that the epoll instance doesn't watch a closed socket
 	err := errors.Join(u.poller.Close(), unix.Close(u.fd))
 	return errors.Join(err, unix.Munmap(u.buffers))
 }
@@ -515,9 +514,9 @@ func (u *udpConn) putOne(m *mmsghdr) syscall.Errno {
 	return errno
 }
 
-// putAgain sends what the system refused to as the plainest it can be: packet by packet, where it
-// was to be cut, which the path's MTU (EINVAL) or a network card may forbid; and from any address,
-// where its own has gone or was a broadcast address.
+// putAgain sends what the system refused in a simpler way: packet by packet instead of cut by the
+// kernel, which the path's MTU (EINVAL) or a network card may forbid; then from any address, since
+// the host may no longer have the given one.
 func (u *udpConn) putAgain(m *message, errno syscall.Errno) {
 	d := m.d
 	cutting := d.cut > 0

@@ -38,8 +38,8 @@ func (e *engine) requestReceiving(t *transfer, in input) {
 }
 
 // restartUpload begins an upload anew, and forgets what was received. Some clients take an old ACK
-// that crosses their request for one of their own, and go on in the middle of their file: nothing
-// tells their next block from one of the old transfer.
+// that crosses their request for an answer to it, and go on in the middle of their file. Their next
+// block can't be told from one of the old transfer, so the old transfer must not go on.
 func (e *engine) restartUpload(t *transfer, in input) {
 	answer, agreed := e.negotiate(t.req, 0)
 	e.hold(t, -t.rx.body.room)
@@ -155,8 +155,8 @@ func (e *engine) repeatReply(t *transfer, in input) {
 	e.sendReply(in.now, t)
 }
 
-// requestLingering begins another transfer. The same request again is mostly that, from a client
-// that takes one port for all, but it may also be a repeat that the network held back: then the
+// requestLingering begins another transfer. The same request again mostly means that: some clients
+// use one port for all transfers. It may also be a repeat that the network held back; then the
 // client still waits for its receipt, or has gone.
 func (e *engine) requestLingering(t *transfer, in input) {
 	old := t.receipt
