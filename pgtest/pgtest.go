@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -99,8 +100,18 @@ func (s *Server) Up() error {
 	}
 	options := fmt.Sprintf("-k %s -c listen_addresses='' -c max_connections=200 %s",
 		s.dir, s.options)
-	return s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"),
-		"-o", options, "start")
+	log := filepath.Join(s.dir, "log")
+	for try := 0; ; try++ {
+		said, _ := os.ReadFile(log)
+		err := s.run("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", log, "-o", options, "start")
+		now, _ := os.ReadFile(log)
+		if err == nil || try == 100 || !bytes.Contains(now[min(len(said), len(now)):],
+			[]byte("pre-existing shared memory block")) {
+			return err
+		}
+		// A backend of a killed server, forked at that moment, ends as soon as it looks.
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // Down stops the server in mode "fast", or "immediate", which simulates a crash.

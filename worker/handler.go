@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,30 +122,13 @@ func (h *handler) captureOf(r *tftp.Request) store.Capture {
 		Peer: r.Peer, Local: r.Local, Filename: r.Filename, Mode: string(r.Mode),
 		Options:  optionText(r.Negotiated),
 		Received: r.Received, Completed: r.Completed, Body: r.Body,
-		Announced: announced(r), Log: h.logs.Match(r.Filename),
+		Announced: r.Announced, Log: h.logs.Match(r.Filename),
 	}
 	c := u.Capture()
-	if u.Cut() {
-		h.log.Warn("an upload brought other than its size said: it is kept as torn", "peer",
-			r.Peer.String(),
-			"file", r.Filename, "tsize", u.Announced, "bytes", len(u.Body))
-	}
 	if site, ok := h.sites.Of(r.Peer.Addr()); ok {
 		c.Site = device.Text(site)
 	}
 	return c
-}
-
-// announced returns the size that the device announced by tsize (RFC 2349), 0 where it didn't, or
-// where line ends may be translated.
-func announced(r *tftp.Request) int64 {
-	for _, o := range r.Negotiated {
-		if size, err := strconv.ParseInt(o.Value, 10, 64); err == nil && r.Mode == tftp.Octet &&
-			strings.EqualFold(o.Name, "tsize") {
-			return size
-		}
-	}
-	return 0
 }
 
 func optionText(options []tftp.Option) string {
