@@ -99,8 +99,8 @@ func (r *receiver) repeat(n uint16, b []byte) verdict {
 	return again
 }
 
-// alters reports whether a block of the last window comes again with other bytes. Of a file that has
-// used every block number it can't be told: an old packet may have the number of a new block.
+// alters reports whether a block of the last window comes again with other bytes. Of a file that
+// has used every block number it can't be told: an old packet may have the number of a new block.
 func (r *receiver) alters(n uint16, b []byte) bool {
 	back := uint16(r.last()) - n
 	if r.netascii || r.last() >= 1<<16 || uint64(back) >= r.last() || int(back) >= r.window {
