@@ -8,13 +8,23 @@ version=${VERSION:-}
 port=16969
 http=127.0.0.1:16980
 
+usable() { # whether the image of an earlier run is there and its shell runs
+	buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || return 1
+	c=$(buildah from localhost/golang:1.26-bookworm) || return 1
+	status=0
+	chroot "$(buildah mount "$c")" /bin/sh -c : 2>/dev/null || status=1
+	buildah rm "$c" >/dev/null # and unmounts it
+	return $status
+}
+
 base() { # an image golang:1.26-bookworm of what is on this machine
 	root=$(mktemp -d)
 	mkdir -p "$root/bin" "$root/etc/ssl/certs" "$root/root"
 	mkdir -m 1777 "$root/tmp"
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	if ! chroot "$root" /bin/busybox true; then
-		echo "busybox needs libraries: apt-get install busybox-static" >&2
+		echo "$(command -v busybox) doesn't run alone, it needs libraries: apt-get install busybox-static" >&2
+		rm -r "$root"
 		exit 1
 	fi
 	for a in sh mkdir cp echo; do ln -s busybox "$root/bin/$a"; done
@@ -43,7 +53,7 @@ else
 	engine() { podman --runtime "$(command -v runc)" --cgroup-manager=cgroupfs "$@"; }
 	limits='--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
 	if [ "${1:-}" != inside ]; then
-		buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || base
+		usable || base
 		# --format docker: the other format has no HEALTHCHECK. The module and build caches are this machine's.
 		buildah bud --format docker --pull=never --build-arg VERSION="$version" \
 			-v "$(go env GOMODCACHE)":/go/pkg/mod -v "$(go env GOCACHE)":/root/.cache/go-build -t "$tag" .
