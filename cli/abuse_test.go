@@ -174,8 +174,9 @@ func hostileNamed(t *testing.T, url, format string) {
 	}
 }
 
-// TestFailuresBounded: who makes up file names and sources, with DATA or without, can't fill the
-// database. All is counted, and who failed before the flood or beside it is seen.
+// TestFailuresBounded: a client that makes up file names and sources, with DATA or without, can't
+// fill the database. Every failure is counted, and a device that failed before the flood or during
+// it is listed.
 func TestFailuresBounded(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("127.0.0.0/8 is this machine's on Linux alone")

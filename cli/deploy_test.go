@@ -210,7 +210,7 @@ func TestCompose(t *testing.T) {
 	}
 	parseYAML(t, "compose.yaml", &file)
 	i, worker, database := dockerfile(t), file.Services["tftpsql"], file.Services["postgres"]
-	const odd = "p@ss/w#rd?%:&" // as somebody's .env may have it
+	const odd = "p@ss/w#rd?%:&" // as an operator's .env may have it
 	reference := regexp.MustCompile(`\$\{([A-Z_]+):-([^}]*)\}`)
 	for _, vars := range []map[string]string{worker.Environment, database.Environment} {
 		for name, value := range vars {
@@ -512,7 +512,7 @@ func TestDebianDocs(t *testing.T) {
 }
 
 // TestDebianScripts: a package that was removed and is installed again serves again, unless
-// somebody had switched it off; an upgrade changes nothing.
+// an operator had switched it off; an upgrade changes nothing.
 func TestDebianScripts(t *testing.T) {
 	if os.PathSeparator == '\\' {
 		t.Skip("no shell here")

@@ -192,13 +192,13 @@ func TestStorageFull(t *testing.T) {
 	ready(200, "ready")
 	h.stored(0, &store.Error{Op: "store capture", Class: store.Full, Err: errors.New("disk full"),
 		Hint: "make room"})
-	if status, body := get(t, page.URL+"/readyz"); status != 503 { // nobody has looked yet
+	if status, body := get(t, page.URL+"/readyz"); status != 503 { // no check has run yet
 		t.Error(status, body)
 	}
 	ready(503, "disk full: make room")
 	ready(503, "disk full: make room")
 	h.stored(0, nil)
-	if status, body := get(t, page.URL+"/readyz"); status != 200 { // nobody has looked yet
+	if status, body := get(t, page.URL+"/readyz"); status != 200 { // no check has run yet
 		t.Error(status, body)
 	}
 	ready(200, "ready")

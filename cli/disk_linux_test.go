@@ -11,8 +11,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// refuses checks that /readyz says why uploads are refused before one is, and that it is told so by
-// error 3.
+// refuses checks that /readyz says why the server refuses uploads before a client sends one, and
+// that an upload gets error 3.
 func (p *program) refuses(t *testing.T, why string) {
 	t.Helper()
 	if status, body := get(t, p.page(t)+"/readyz"); status != 503 || !strings.Contains(body, why) {
@@ -28,9 +28,9 @@ func (p *program) refuses(t *testing.T, why string) {
 	}
 }
 
-// TestRoom: on a disk that gets full uploads are refused before it is, and taken again when there
-// is room.
-func TestRoom(t *testing.T) {
+// TestDiskFills: the server refuses uploads before the disk is full, and takes them again when
+// there is free space.
+func TestDiskFills(t *testing.T) {
 	if os.Getuid() != 0 {
 		pgtest.Missing(t, errors.New("mounting small disks needs root"))
 	}
@@ -54,8 +54,8 @@ func TestRoom(t *testing.T) {
 	p.put(t, "fw1.conf", gate("fw1", "b", "web", "2"))
 }
 
-// TestRoomAsked: a MIN_FREE that was set is taken as it is, also where the disk can never have it.
-func TestRoomAsked(t *testing.T) {
+// TestMinFreeIsTakenAsSet: the server takes MIN_FREE as it is set, also where the disk is smaller.
+func TestMinFreeIsTakenAsSet(t *testing.T) {
 	t.Parallel()
 	p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--min-free", "8000000GiB")
 	p.refuses(t, "MIN_FREE is 8000000GiB")
