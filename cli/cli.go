@@ -117,7 +117,6 @@ func (a *app) rootCommand() *cobra.Command {
 		Long: `tftpsql keeps what network devices push by TFTP in an SQL database. A device
 hears "OK" when its configuration is durable, and not before. Without a command it serves.
 
-
 ` + aboutREF,
 		SilenceErrors:              true,
 		SilenceUsage:               true,

@@ -117,7 +117,7 @@ func (a *app) explainMerge(old, into store.Device) error {
 			local(d.LastSeen))
 	}
 	return usageError{fmt.Errorf("the captures and the name of %s would become %s's, in one "+
-		"history by their times, and can't be parted again: say --yes", old.Ref(), into.Ref())}
+		"history by their times, and can't be separated again: say --yes", old.Ref(), into.Ref())}
 }
 
 func (a *app) retireCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -81,7 +82,7 @@ overdue.`,
 		"only those that have been silent too long, and why")
 	cmd.Flags().Var(&ageFlag{&f.silent}, "silent",
 		"only those that have sent nothing for so long, such as 2d")
-	cmd.Flags().BoolVar(&f.perSite, "per-site", false, "a line a site, with numbers")
+	cmd.Flags().BoolVar(&f.perSite, "per-site", false, "one line per site, with numbers")
 	siteFlag(cmd, &f.site)
 	cmd.Flags().StringVar(&f.filter.Platform, "platform", "",
 		"only of this platform, such as fortinet or cisco_ios")
@@ -131,6 +132,8 @@ func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (er
 	})
 	history.Sort(devices, f.order)
 	switch {
+	case f.asJSON && f.perSite:
+		return usageError{errors.New("--per-site doesn't go with --json")}
 	case f.asJSON:
 		err = a.printDevicesJSON(devices, now)
 	case f.perSite:
@@ -172,10 +175,10 @@ func filterFrom(f *history.Filter, cmd *cobra.Command, globs []string, site *str
 	return history.CheckGlob(f.Glob)
 }
 
-// checkFilter returns an error where a filter that found nothing can find nothing: no device is of
-// its site or platform.
+// checkFilter returns an error where a filter that found nothing can find nothing, since it picks
+// no device.
 func checkFilter(ctx context.Context, s *store.Store, f history.Filter) error {
-	if f.Site == nil && f.Platform == "" {
+	if f == (history.Filter{}) {
 		return nil
 	}
 	devices, err := s.Devices(ctx)
@@ -185,8 +188,13 @@ func checkFilter(ctx context.Context, s *store.Store, f history.Filter) error {
 	if err := f.Check(devices); err != nil {
 		return usageError{err}
 	}
+	if len(devices) > 0 && !slices.ContainsFunc(devices, f.Picks) {
+		return errNoDevice
+	}
 	return nil
 }
+
+var errNoDevice = errors.New("no device matches: tftpsql devices lists them")
 
 func (a *app) printDevices(devices []store.Device, now time.Time) error {
 	t := a.table("DEVICE", "PLATFORM", "MODEL", "VERSION", "LAST SEEN", "LAST CHANGE", "CAPTURES",

@@ -29,7 +29,6 @@ Each piece is headed by the blocks it stands in. What changes by itself (encrypt
 times, counters) is hidden; --all shows it. Exit status 0 means no difference, 1 a difference, 2
 a failure.
 
-
 ` + aboutREF,
 		Args:        args(1, 2),
 		Annotations: map[string]string{failsWith2: "yes"},
@@ -76,25 +75,28 @@ func (a *app) diff(
 	default:
 		from, err = s.Before(ctx, to, 1)
 	}
-	old := side{head: noFile} // of the first version all is new
-	if first := len(refs) == 1 && errors.Is(err, store.ErrNotFound); !first {
-		if err == nil {
-			old, err = sideOf(ctx, s, from, len(refs) == 1 || !isCaptureRef(refs[0]))
-		}
-		if err != nil {
-			return err
+	before := side{head: noFile} // of the first version all is new
+	switch {
+	case err == nil:
+		before, err = sideOf(ctx, s, from, len(refs) == 1 || !isCaptureRef(refs[0]))
+	case len(refs) == 1 && errors.Is(err, store.ErrNotFound):
+		if err = nil; !since.IsZero() {
+			fmt.Fprintf(a.err, "nothing of %s had come by then: all is new\n", deviceRef(to))
 		}
 	}
-	changed, err := sideOf(ctx, s, to, !isCaptureRef(last))
 	if err != nil {
 		return err
 	}
-	d, err := history.Compare(old.Side, changed.Side,
+	after, err := sideOf(ctx, s, to, !isCaptureRef(last))
+	if err != nil {
+		return err
+	}
+	d, err := history.Compare(before.Side, after.Side,
 		history.Options{Noise: all, Redact: bool(a.config.Redact)})
 	if err != nil {
 		return explainRedaction(err)
 	}
-	return a.printDiff(old, changed, d)
+	return a.printDiff(before, after, d)
 }
 
 // isCaptureRef reports whether a reference names one capture, and not a device's newest.
@@ -123,6 +125,9 @@ func head(ctx context.Context, s *store.Store, r store.Record, version bool) (st
 	}
 	text := fmt.Sprintf("%s\t%s %s %s", deviceRef(r), local(first.ReceivedAt), captureRef(first),
 		r.Kind)
+	if !r.Complete {
+		text += ", torn"
+	}
 	if first.ID != r.ID {
 		text += ", seen until " + local(r.ReceivedAt)
 	}

@@ -47,7 +47,7 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, filter his
 		return err
 	}
 	if len(whole)+len(without) == 0 && filter != (history.Filter{}) {
-		return errors.New("no device matches: tftpsql devices lists them")
+		return errNoDevice
 	}
 	skipped := make([]string, len(without))
 	for i, d := range without {

@@ -25,7 +25,7 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		Use:   "healthcheck",
 		Short: "Ask the server on this machine whether captures can be stored",
 		Long: `Ask the server at HTTP_ADDR whether captures can be stored (/readyz), or with
---live whether its UDP loop turns (/healthz). The exit status is 0 for yes and 1 for no, or no
+--live whether its UDP loop runs (/healthz). The exit status is 0 for yes and 1 for no, or no
 answer. It needs nothing but the program, so that containers without a shell can use it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -74,7 +74,11 @@ device.`,
 			if f.since.text != "" {
 				f.query.Since = f.since.time.Time
 			}
-			if len(args) == 1 && !strings.ContainsAny(args[0], "*?[") && f.site == "" {
+			if f.diffs && f.asJSON {
+				return usageError{errors.New("--diff doesn't go with --json")}
+			}
+			if len(args) == 1 && !strings.ContainsAny(args[0], "*?[") &&
+				!cmd.Flags().Changed("site") {
 				return a.logDevice(cmd, args, f)
 			}
 			if len(f.query.Path) > 0 && len(args) == 0 && !cmd.Flags().Changed("site") &&
@@ -110,14 +114,24 @@ func (a *app) logDevice(cmd *cobra.Command, refs []string, f logFlags) error {
 		if !f.asJSON && !f.all {
 			return a.printVersions(cmd.Context(), s, found[0], f)
 		}
-		records, err := s.Log(cmd.Context(), &found[0], int(f.most))
+		most := int(f.most)
+		if f.query.Changed || !f.query.Since.IsZero() {
+			most = 0 // counted below
+		}
+		records, err := s.Log(cmd.Context(), &found[0], most)
 		if err != nil {
 			return err
 		}
 		records = slices.DeleteFunc(records, func(r store.Record) bool {
-			return f.changed && !r.Changed || r.ReceivedAt.Before(f.query.Since)
+			return f.query.Changed && !r.Changed || r.ReceivedAt.Before(f.query.Since)
 		})
-		return a.printCaptures(records, f.asJSON)
+		if f.most > 0 && len(records) > int(f.most) {
+			records = records[:f.most]
+		}
+		if err := a.printCaptures(records, f.asJSON); err != nil || !f.diffs {
+			return err
+		}
+		return a.printChanges(cmd.Context(), s, records)
 	})
 }
 
@@ -137,15 +151,32 @@ func (a *app) logMany(ctx context.Context, s *store.Store, f logFlags) error {
 			return err
 		}
 	}
-	if err := a.printCaptures(records, f.asJSON); err != nil || !f.diffs {
+	if err := a.printCaptures(records, f.asJSON); err != nil {
 		return err
 	}
-	return a.printChanges(ctx, s, records)
+	if len(records) == 0 && len(f.query.Path) > 0 {
+		a.printPathHint(f.query.Path)
+	}
+	if f.diffs {
+		return a.printChanges(ctx, s, records)
+	}
+	return nil
+}
+
+// printPathHint says how a path is written, where nothing has changed there.
+func (a *app) printPathHint(path []string) {
+	fmt.Fprintf(a.err, "no version changed there; a path is written as diff heads its pieces, "+
+		"such as 'config firewall policy > edit 12', and yours is %q\n", strings.Join(path, " > "))
 }
 
 // printChanges prints what captures changed, a difference each.
 func (a *app) printChanges(ctx context.Context, s *store.Store, records []store.Record) error {
 	for _, r := range records {
+		if !r.Complete { // what it lacks was not deleted
+			fmt.Fprintf(a.err, "no difference of %s of %s: it is torn\n", captureRef(r),
+				deviceRef(r))
+			continue
+		}
 		old, from, to, err := history.Change(ctx, s, r)
 		if err != nil {
 			return err
@@ -247,10 +278,8 @@ func (a *app) printVersions(ctx context.Context, s *store.Store, d store.Device,
 	if f.diffs {
 		return a.printChanges(ctx, s, printed)
 	}
-	if path := f.query.Path; len(printed) == 0 && len(path) > 0 {
-		fmt.Fprintf(a.err, "no version changed there; a path is written as diff heads its pieces, "+
-			"such as 'config firewall policy > edit 12', and yours is %q\n",
-			strings.Join(path, " > "))
+	if len(printed) == 0 && len(f.query.Path) > 0 {
+		a.printPathHint(f.query.Path)
 	}
 	notes, err := history.Noteworthy(ctx, s, d)
 	if err == nil {

@@ -42,7 +42,6 @@ func (a *app) publishCommand() *cobra.Command {
 nobody can guess, unless told otherwise. The command prints the line to type on the device. The
 server must not run with TFTP_READ=none.
 
-
 ` + aboutREF,
 		Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -18,7 +18,7 @@ func (a *app) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print captures as they come, until interrupted",
-		Long: `Print captures as they come, a line each, until interrupted. With --json each
+		Long: `Print captures as they come, one line each, until interrupted. With --json each
 line is an object as log --json has it, for a hook:
 
   tftpsql watch --json | while read -r capture; do ...; done

@@ -70,7 +70,7 @@ var descriptions = map[string]string{
 	"TFTP_MAX_SIZE":       "largest upload",
 	"TFTP_MEMORY": "all bodies in flight together; half of the memory (of the cgroup) if " +
 		"unset",
-	"TFTP_ALLOW": "who is served, besides loopback: prefixes, addresses, private, any",
+	"TFTP_ALLOW": "sources served besides loopback: prefixes, addresses, private, any",
 	"TFTP_SITES": "sites by source: acme=203.0.113.0/29,globex=10.2.0.0/16",
 	"TFTP_READ": "what may be fetched: none, published, or own (that, and what the " +
 		"same address sent)",
@@ -79,7 +79,7 @@ var descriptions = map[string]string{
 	"TFTP_WRITE_ONCE": "refuse a file name that was stored before with other bytes, as " +
 		"py3tftp does; not for backups",
 	"KEEP_CHANGED":   "how long a version is kept after another has replaced it: 2y, 90d, 12w",
-	"KEEP_UNCHANGED": "how long captures are kept that brought nothing new",
+	"KEEP_UNCHANGED": "how long captures without a change are kept",
 	"REDACT":         "show, diff, search and spool show hide secrets",
 	"HTTP_ADDR":      "address of /healthz, /readyz and /metrics; empty or none for none",
 	"LOG_FILE":       "append the log to this file instead of stderr",

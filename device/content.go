@@ -28,8 +28,7 @@ func IsConfiguration(filename string, body []byte) bool {
 // foreign are extensions of files that are no configurations, whatever they hold.
 var foreign = wordSet(".rst .adoc .pyc .bash .rb .js .ts .go .c .h .php .ps1 .bat .cmd " +
 	".exe .dll .jar .ipynb .j2 .tmpl .css .html .htm .png .jpg .jpeg .gif .bmp .ico .svg .webp " +
-	".vsd " +
-	".vsdx .drawio .pdf .doc .docx .xls .xlsx .ppt .pptx .odt .ods .mp4 .pcap .pcapng .dmp " +
+	".vsd .vsdx .drawio .pdf .doc .docx .xls .xlsx .ppt .pptx .odt .ods .mp4 .pcap .pcapng .dmp " +
 	".crash .patch .diff .sql .sqlite .db .swp .mib .toml .pem .crt .cer .csr .iso .img .spa " +
 	".pkg .deb .rpm .ova .qcow2")
 
@@ -42,8 +41,7 @@ var doubtful = wordSet(".log .json .yml .yaml .csv .tsv .out .md .py .sh .pl .so
 var foreignNames = wordSet("readme todo to-do to_do notes changelog changes license licence " +
 	"copying " +
 	"authors contributors contributing codeowners makefile dockerfile vagrantfile jenkinsfile " +
-	"thumbs " +
-	"messages syslog dmesg crashinfo vmcore")
+	"thumbs messages syslog dmesg crashinfo vmcore")
 
 // foreignName reports whether a name, in small letters, is none of a configuration.
 func foreignName(base string) bool {

@@ -414,8 +414,7 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"keyboard-interactive configuration options option minimum maximum " +
 	"add set remove unset print find storage rotation alert matches-any matches-every " +
 	"matches-within in case-check consecutive-check default-check username-check enableall " +
-	"enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null " +
-	"\"\" ''")
+	"enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
 
 // hideSpoken marks the secrets of commands that many families share and that don't announce them
 // by a word: communities of trap receivers, authentication of redundant gateways, keys of OSPFv3

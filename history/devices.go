@@ -52,8 +52,13 @@ func (f Filter) Check(devices []store.Device) error {
 		return fmt.Errorf("no device is of platform %q; there are: %s", f.Platform,
 			listed(platforms))
 	case f.Site != nil && !sites[*f.Site]:
+		without := ""
+		if sites[""] {
+			without = ", and devices without a site (--site '')"
+		}
 		delete(sites, "")
-		return fmt.Errorf("no device is of site %q; there are: %s", *f.Site, listed(sites))
+		return fmt.Errorf("no device is of site %q; there are: %s%s", *f.Site, listed(sites),
+			without)
 	}
 	return nil
 }

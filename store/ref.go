@@ -145,7 +145,7 @@ func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Re
 	if errors.Is(err, ErrNotFound) {
 		err = &Error{Op: "find capture", Class: NotFound,
 			Hint: "tftpsql log " + d.Ref() + " lists them",
-			Err:  notFound("%s has not changed so often: no %s", d.Ref(), ref)}
+			Err:  notFound("%s has not changed so often", d.Ref())}
 	}
 	return older, err
 }

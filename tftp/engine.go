@@ -29,8 +29,8 @@ type engineConfig struct {
 //   - after any of these: send until it has nothing, and take.
 //
 // The engine owes the caller:
-//   - each request that was understood ends in exactly one Outcome, but for those that Again marks,
-//     and for an upload whose peer goes on after the last block, which then fails too;
+//   - each request that was understood ends in exactly one Outcome, except repeats, which Again
+//     marks, and an upload whose peer goes on after the last block, which then fails too;
 //   - a call is handed out once, and its body is whole; no receipt leaves before completed(nil);
 //   - deadline is right until the next call of a method; send never waits for a peer;
 //   - it holds no more memory and no more transfers than its limits say.

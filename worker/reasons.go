@@ -21,7 +21,7 @@ const (
 	stopping    reason = "server is shutting down, try again"
 )
 
-// How a transfer ended of which the peer was not told.
+// Ends that the peer was not told.
 const (
 	givenUp  reason = "given up by the device"
 	replaced reason = "begun anew by the device"
@@ -53,28 +53,25 @@ var cures = map[reason]string{
 	noReport: "nothing: an upload is stored, and the device may send it again",
 	internal: "this is a defect of tftpsql: report it with the line of the log",
 
-	"too large": "raise TFTP_MAX_SIZE if it is a configuration",
-	ofRead + "too large": "publish a smaller file: at most 256 MiB are given " +
-		"out",
-	"timed out": "look at the network between: packets are lost, or " +
-		"a firewall drops answers",
+	"too large":          "raise TFTP_MAX_SIZE if it is a configuration",
+	ofRead + "too large": "publish a smaller file: at most 256 MiB are given out",
+	"timed out": "look at the network between: packets are lost, or a firewall drops " +
+		"answers",
 	ofRead + "timed out": "the client stopped answering: a firewall may drop " +
 		"DATA, or fragments of a large blksize: lower TFTP_MAX_BLKSIZE",
 	"server busy, try again": "spread the devices' schedules",
 	"too many requests, try again": "look at what sends them: a loop in a script, or " +
 		"an attack; block its address",
-	"malformed request": "something other than a TFTP client sends to this " +
-		"port",
+	"malformed request":                   "something other than a TFTP client sends to this port",
 	"unknown mode: use octet or netascii": "set the device to binary (octet) mode",
-	"file name too long": "shorten the name on the device: it has at most " +
-		"512 bytes",
-	"illegal TFTP operation": "something other than a TFTP client sends to this " +
-		"port",
-	"unknown transfer ID": "nothing: a late packet of a transfer that has ended",
+	"file name too long": "shorten the name on the device: it has at most 512 " +
+		"bytes",
+	"illegal TFTP operation": "something other than a TFTP client sends to this port",
+	"unknown transfer ID":    "nothing: a late packet of a transfer that has ended",
 	"data after the last block": "the client sends shorter blocks than it was granted: set " +
 		"TFTP_MAX_BLKSIZE=512, or its own block size",
 	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client doesn't expect " +
-		"an answer twice",
+		"an answer twice; or it restarted at once and sends another file",
 }
 
 // Cure returns what an operator can do about a failure of that reason, "" where nothing is known.
