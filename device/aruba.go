@@ -152,6 +152,7 @@ var arubaSecrets = map[string]int{
 	"passphrase": 0, "ipsec": 0, "spi": 1, "psk": 0,
 	"mgmt-user": 2, "password": 0, "community": 0, "2c": 0, "auth-prot": 1, "priv-prot": 1,
 	"vrrp-passphrase": 0, "virtual-controller-key": 0, "ams-key": 0,
+	"ams-identity": 0, "mpsk-local-passphrase": 1, "ap1x-peap-user": 1, "opendns": 1,
 }
 
 // instantSecrets are arubaSecrets, but for an administrator's: "mgmt-user NAME SECRET [ROLE]".
@@ -169,7 +170,7 @@ var instantSecrets = func() map[string]int {
 // kind: a one-way hash, the number of a cluster, an unencrypted WPA key of 64 digits.
 func arubaChanges(word, v []byte) bool {
 	switch string(word) {
-	case "virtual-controller-key", "community", "2c", "hash", "ams-key":
+	case "virtual-controller-key", "community", "2c", "hash", "ams-key", "ams-identity":
 		return false
 	case "wpa-hexkey":
 		return len(v) > 64 && hexadecimal(v)

@@ -209,7 +209,7 @@ func (w *walk) secretTokens(announce map[string]bool) {
 			announced = true
 		case string(word) == "{" || string(word) == "[" || word[0] == ';':
 			announced = false
-		case announced && harmless[string(word)]:
+		case announced && noSecret(word):
 			announced = false
 		case announced, len(word) > 3 && word[0] == '"' && word[1] == '$' && word[2] != '{':
 			if word[0] != '"' && word[0] != '\'' {

@@ -106,7 +106,7 @@ func (w *walk) readSenseText(part []byte) {
 		w.senseAuto && string(x.element(1)) == "created" && string(x.element(0)) == "time":
 		w.mark(part, noise)
 	case w.redact && (senseSecrets[string(x.element(0))] || senseNotice[string(x.element(1))] &&
-		string(x.element(0)) == "api" || x.secretElement()):
+		string(x.element(0)) == "api" || x.secretElement(part)):
 		w.mark(part, secret)
 	}
 }

@@ -92,7 +92,7 @@ func (w *walk) secrets() {
 			}
 			v = bytes.TrimRight(b[:len(b)-len(after)], " \t")
 		}
-		if !harmless[string(v)] {
+		if !noSecret(v) {
 			w.mark(v, secret)
 		}
 		b = after
@@ -123,6 +123,8 @@ func (w *walk) talks() bool {
 		return string(field(w.words, 1)) == "group"
 	case "ip":
 		return string(field(w.words, 1)) == "community-list"
+	case "tunnel": // a number of GRE
+		return string(field(w.words, 1)) == "key"
 	case "logging": // level auth 4
 		return true
 	case "password":

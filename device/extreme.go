@@ -116,7 +116,7 @@ func onXOS(w *walk, event xmlEvent, part []byte) {
 		}
 	case xmlOnText:
 		if w.redact && len(bytes.TrimSpace(part)) > 0 &&
-			(xosElements[string(x.element(0))] || x.secretElement()) {
+			(xosElements[string(x.element(0))] || x.secretElement(part)) {
 			w.mark(part, secret)
 		}
 	case xmlOnClose:

@@ -302,13 +302,18 @@ func (w *walk) hideFortiBackup() {
 		if n := bytes.IndexAny(b, "\"\n;"); n >= 0 {
 			b = b[:n]
 		}
-		known := map[string]int{"ftp": 3, "sftp": 3, "tftp": 2, "usb": 1, "flash": 1}
-		for i := 0; i < 3 && len(b) > 0; i++ {
-			n, ok := known[string(field(b, 0))]
+		known := map[string]int{"ftp": 3, "sftp": 3, "scp": 3, "tftp": 2, "usb": 1, "flash": 1}
+		for i, logs := 0, false; i < 3 && len(b) > 0; i++ {
+			word := string(field(b, 0))
+			n, ok := known[word]
 			if b = rest(b, 1); ok {
+				if logs { // have no FILE
+					n--
+				}
 				w.hideRest(rest(b, n))
 				break
 			}
+			logs = logs || word == "logs" || word == "disk"
 		}
 	}
 }
@@ -317,7 +322,8 @@ func (w *walk) hideFortiBackup() {
 func fortiSecretName(key []byte) bool {
 	switch string(key) {
 	case "key", "authkey", "enckey", "pin", "key-string", "private-key", "history0", "history1",
-		"http-headers", "headers", "keytab", "uploadpass", "token":
+		"http-headers", "headers", "keytab", "uploadpass", "token",
+		"auth-string", "activation-code":
 		return true
 	}
 	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol",
@@ -368,8 +374,19 @@ func (w *walk) readFortiString() {
 		default:
 			w.mark(w.line, secret)
 		}
+	} else if key, v, ok := w.fortiScripted(); ok && w.redact {
+		w.fortiSecret(key, v)
 	}
 	w.scanQuotes(0, w.forti.text)
+}
+
+// fortiScripted returns the setting of a line of a script.
+func (w *walk) fortiScripted() (key, v []byte, ok bool) {
+	b, ok := w.after("set ")
+	if !ok || len(rest(b, 1)) == 0 {
+		return nil, nil, false
+	}
+	return field(b, 0), rest(b, 1), true
 }
 
 // scanQuotes follows strings through the line, from the place where its value begins. A string

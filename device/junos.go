@@ -84,11 +84,18 @@ func readJunos(w *walk) {
 	case braceStatement:
 		w.readJunosStatement(words)
 	case braceOpen:
-		w.secretTokens(junosSecrets)
+		w.hideJunos()
 		w.push(bytes.TrimPrefix(words, []byte("protect: ")), w.indent)
 		return
 	}
-	w.secretTokens(junosSecrets)
+	w.hideJunos()
+}
+
+// hideJunos marks the secrets of a line, unless it is of a policy, whose communities are BGP's.
+func (w *walk) hideJunos() {
+	if !w.within("policy-options") && !w.has("set policy-options ") {
+		w.secretTokens(junosSecrets)
+	}
 }
 
 // readJunosHeader reads "## Last commit: TIME by NAME", which only the device writes at the top.

@@ -133,7 +133,7 @@ func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool)
 		}
 		if changes != nil && changes(word, unquoted(v)) {
 			w.mark(v, noise|secret)
-		} else if w.redact && !harmless[string(v)] && string(v) != "{" {
+		} else if w.redact && !noSecret(v) && string(v) != "{" {
 			w.mark(v, secret)
 		}
 		b = more

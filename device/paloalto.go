@@ -125,8 +125,8 @@ func onPanXML(w *walk, event xmlEvent, part []byte) {
 		}
 	case xmlOnText:
 		part = bytes.TrimSpace(part)
-		if w.redact && !harmless[string(part)] && string(part) != "read-only" &&
-			(panSecrets[string(x.element(0))] || x.secretElement()) {
+		if w.redact && !noSecret(part) && string(part) != "read-only" &&
+			(panSecrets[string(x.element(0))] || x.secretElement(part)) {
 			w.mark(part, secret)
 		}
 	case xmlOnClose:

@@ -16,6 +16,7 @@ import (
 func (w *walk) hideAnywhere() {
 	w.hidePrivateKey()
 	w.hideURLs()
+	w.hideAddressed()
 	w.hideWebhooks()
 	switch w.platform {
 	case &fortiOS, &fortiManager, &fortiAnalyzer:
@@ -26,6 +27,7 @@ func (w *walk) hideAnywhere() {
 	w.hideCurl()
 	w.hideForms()
 	w.hideNamed()
+	w.hideEntry()
 	w.hideSpoken()
 	slices.SortStableFunc(w.marks, func(a, b mark) int { return a.from - b.from })
 	w.hidePath()
@@ -100,12 +102,26 @@ var webhooks = []struct {
 	{".webhook.office.com/", false}, {"outlook.office.com/webhook/", false},
 	{"hooks.zapier.com/hooks/catch/", false}, {"events.pagerduty.com/integration/", true},
 	{"maker.ifttt.com/use/", false}, {"/with/key/", true},
+	{"/webhooks/incoming/", false}, {"/bot/v2/hook/", false}, {"hc-ping.com/", false},
+	{"/integrations/generic/", false},
 }
+
+// hooks stand in addresses of the kind on servers of one's own, before words or a secret.
+var hooks = []string{"/hooks/", "/hook/", "/webhook/", "/webhooks/"}
 
 // hideWebhooks marks the secret part of such addresses.
 func (w *walk) hideWebhooks() {
 	if bytes.IndexByte(w.line, '/') < 0 {
 		return
+	}
+	for _, hook := range hooks {
+		_, v, _ := bytes.Cut(w.line, []byte(hook))
+		if n := bytes.IndexAny(v, " \t\"'<>\\;)?/"); n >= 0 {
+			v = v[:n]
+		}
+		if strongValue(v) {
+			w.mark(v, secret)
+		}
 	}
 	for _, h := range webhooks {
 		for b := w.line; ; {
@@ -169,6 +185,8 @@ func (w *walk) hideForms() {
 					i += len(v) - 1
 				}
 			}
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			w.mark(typed(b[i:]), secret)
 		case 'B', 'E', 'T', 'b', 'e':
 			if v := credentials(b[i:]); len(v) > 0 {
 				w.mark(v, secret)
@@ -300,11 +318,15 @@ func (w *walk) hideNamed() {
 		for i < len(b) && nameByte(b[i]) {
 			i++
 		}
-		if !secretName(b[from:i]) && !secretHeader(b[from:i]) &&
-			!toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&')) {
+		strict := secretName(b[from:i])
+		option := bytes.HasPrefix(b[from:i], []byte("--")) // of a shell's command
+		weak := !strict && !secretHeader(b[from:i]) &&
+			!toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&'))
+		vyattaPeer := w.platform == &vyOS && string(b[from:i]) == "psk" // its name follows
+		if vyattaPeer || weak && (w.platform == &routerOS && !option || !weakName(b[from:i])) {
 			continue
 		}
-		at, told := i, false
+		at, told := i, option
 		if at < len(b) && b[at] == '\\' {
 			at++
 		}
@@ -320,23 +342,29 @@ func (w *walk) hideNamed() {
 		if at+1 < len(b) && b[at] == '\\' && b[at+1] == '"' {
 			told = true
 		}
-		isValue := from > 0 && b[from-1] == '=' // authentication-types=wpa2-psk
+		// authentication-types=wpa2-psk,wpa-psk
+		isValue := from > 0 && (b[from-1] == '=' || b[from-1] == ',')
 		if at >= len(b) || at == i || !told &&
-			(closed || quote != 0 || talk || isValue || !secretName(b[from:i])) {
+			(closed || quote != 0 || talk || isValue ||
+				!strict && !weak && !weakName(b[from:i])) {
 			continue
 		}
-		if end := w.hideValue(at, quote, told, secretHeader(b[from:i])); end > i {
+		weak = !strict && !told || weak // the value must look like a secret
+		if end := w.hideValue(at, quote, told, secretHeader(b[from:i]), weak); end > i {
 			i = end
 		}
 	}
 }
 
+// maxBetween bounds the words that are skipped between a name and its secret: no line has more.
+const maxBetween = 8
+
 // hideValue marks the secret whose announcement ends at a place of the line, and returns the
 // secret's end. quote is the quote around the name. The value of an HTTP header may have several
 // words.
-func (w *walk) hideValue(at int, quote byte, told, header bool) int {
+func (w *walk) hideValue(at int, quote byte, told, header, weak bool) int {
 	b := w.words
-	for {
+	for between := 0; ; between++ {
 		v := b[at:]
 		if bytes.IndexByte([]byte("{}[]();<|"), v[0]) >= 0 {
 			return 0
@@ -361,7 +389,7 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 				v, more = v[:n], bytes.TrimLeft(v[n:], " \t")
 			}
 		}
-		if quote == 0 && len(more) > 0 && more[0] != ';' && writtenAs(v) {
+		if quote == 0 && len(more) > 0 && more[0] != ';' && between < maxBetween && writtenAs(v) {
 			more = bytes.TrimLeft(more, " \t")
 			if len(more) > 0 {
 				at = len(b) - len(more)
@@ -369,7 +397,13 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 			}
 		}
 		v = bytes.TrimRight(v, `;,\`)
-		if len(v) == 0 || harmless[string(v)] || told && string(v) == "null" {
+		if weak && len(v) > 0 && !strongValue(v) {
+			if len(v) > 512 { // names inside would be looked at again and again
+				return at + len(v)
+			}
+			return 0
+		}
+		if len(v) == 0 || noSecret(v) || told && string(v) == "null" {
 			return 0
 		}
 		w.mark(v, secret)
@@ -380,7 +414,8 @@ func (w *walk) hideValue(at int, quote byte, told, header bool) int {
 // writtenAs reports whether a word only states the encoding or the number of the secret after it.
 func writtenAs(v []byte) bool {
 	return len(v) <= 2 && digits(v) || manner[string(v)] || secretForms[string(v)] ||
-		secretForm[string(v)] || ways[string(v)] || address(v)
+		secretForm[string(v)] || ways[string(v)] || address(v) ||
+		algorithm(v) && !harmless[string(v)]
 }
 
 // ways are words between an announcing word and its secret, in addition to those of single
@@ -389,7 +424,8 @@ var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha
 	"hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
 	"fallback des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
-	"password-encrypt encrypt encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
+	"priv-encrypted password-encrypted cleartext password-encrypt encrypt " +
+	"encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
 	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
 func wordSet(words string) map[string]bool {
@@ -414,7 +450,9 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"keyboard-interactive configuration options option minimum maximum " +
 	"add set remove unset print find storage rotation alert matches-any matches-every " +
 	"matches-within in case-check consecutive-check default-check username-check enableall " +
-	"enablelocal rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 = - * & | null \"\" ''")
+	"enablelocal start-time algorithm rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 " +
+	"= - * & | null " +
+	"\"\" ''")
 
 // hideSpoken marks the secrets of commands that many families share and that don't announce them
 // by a word: communities of trap receivers, authentication of redundant gateways, keys of OSPFv3
@@ -440,8 +478,18 @@ func (w *walk) hideSpoken() {
 		w.hideRest(rest(w.words[i+1:], 3))
 		return
 	}
+	if _, v, ok := bytes.Cut(w.words, []byte("authentication ")); ok && w.platform == &vyOS &&
+		(bytes.Contains(w.words, []byte(" nhrp ")) || w.within("nhrp")) {
+		w.hideRest(v)
+		return
+	}
 	switch string(first) {
 	case "standby", "glbp", "vrrp":
+	case "ble": // of Instant: config TOKEN URL
+		if string(field(w.words, 1)) == "config" {
+			w.mark(field(w.words, 2), secret)
+		}
+		return
 	case "license":
 		if w.within("scansafe ") || w.within("parameter-map type cws") ||
 			w.within("parameter-map type content-scan") {
@@ -538,7 +586,7 @@ func secretName(name []byte) bool {
 
 // secretElement reports whether the text of an XML element is a secret, by the name of the element
 // or of the entry around it.
-func (x *xmlScan) secretElement() bool {
+func (x *xmlScan) secretElement(part []byte) bool {
 	var buffer [64]byte
 	name := x.element(0)
 	lower := bytes.TrimRight(lowered(&buffer, name), "0123456789")
@@ -547,6 +595,12 @@ func (x *xmlScan) secretElement() bool {
 		if bytes.HasSuffix(lower, []byte(end)) && !bytes.HasSuffix(lower, []byte("public-key")) &&
 			!bytes.HasSuffix(lower, []byte("publickey")) &&
 			!bytes.HasSuffix(lower, []byte("bypass")) {
+			return true
+		}
+	}
+	for _, word := range []string{"passw", "secret", "code", "pin", "hmac", "_ck", "tlsauth",
+		"psk"} {
+		if bytes.Contains(lower, []byte(word)) && strongValue(part) {
 			return true
 		}
 	}
@@ -574,7 +628,7 @@ func toldName(name []byte, query bool) bool {
 	switch string(lowered(&buffer, name)) {
 	case "token", "pass", "pin", "pw":
 		return true
-	case "key", "auth", "sig":
+	case "key", "auth", "sig", "code":
 		return query
 	}
 	return false

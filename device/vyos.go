@@ -112,7 +112,7 @@ var vyattaSecrets = map[string]bool{
 	"password": true, "encrypted-password": true, "plaintext-password": true,
 	"pre-shared-secret": true, "preshared-key": true, "private-key": true,
 	"key": true, "secret": true, "community": true, "passphrase": true, "shared-secret": true,
-	"md5-key": true, "psk": true, "wpa-psk": true,
+	"md5-key": true, "wpa-psk": true,
 	"plaintext-key": true, "encrypted-key": true, "auth-key": true, "token": true,
 	"cisco-authentication": true, "otp-key": true, "bind-password": true,
 }
