@@ -323,7 +323,9 @@ func (w *walk) hideNamed() {
 		weak := !strict && !secretHeader(b[from:i]) &&
 			!toldName(b[from:i], from > 0 && (b[from-1] == '?' || b[from-1] == '&'))
 		vyattaPeer := w.platform == &vyOS && string(b[from:i]) == "psk" // its name follows
-		if vyattaPeer || weak && (w.platform == &routerOS && !option || !weakName(b[from:i])) {
+		// /container envs add key=DB2_HOST; routerSecret knows the settings
+		setting := w.platform == &routerOS && !option && i < len(b) && b[i] == '='
+		if vyattaPeer || weak && (setting || !weakName(b[from:i])) {
 			continue
 		}
 		at, told := i, option

@@ -1,6 +1,11 @@
 package device_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/tftpsql/tftpsql/device"
+)
 
 // siblings are more rows for TestPlanted: for each form of configuration the places that makers
 // document beside those of plants.
@@ -1068,5 +1073,65 @@ ip ssh x|management ssh|   cipher aes256-ctr aes128-ctr|   hmac hmac-sha2-256
 func TestStaying(t *testing.T) {
 	for _, s := range staying {
 		staysReadable(t, s.file, whole(s.lines))
+	}
+}
+
+// secretForms are secrets by their form or by their name alone, which no platform has to know.
+var secretForms = whole(`
+x 1 $6$salt$@
+x 1 "$9$@"
+x 1 {SSHA}@abc
+x 1 7 08DEADBEEF@
+x 1 ftp://u:@@192.0.2.1/x
+x 1 "https://192.0.2.1/x?token=@"
+x 1 https://192.0.2.1/x?a=b&key=@
+x 1 u:@@192.0.2.1:/x
+x 1 https://hooks.slack.com/services/T0/B0/@
+x 1 https://chat.example.net/hooks/@
+x 1 "Authorization: Bearer @abcdef"
+x 1 -----BEGIN PRIVATE KEY-----@-----END PRIVATE KEY-----
+x 1 password @
+x 1 shared-secret "@"
+x 1 pre-shared-key ascii @
+x 1 my-psk 0 @
+x 1 passphrase encrypted @
+x 1 api_key = @
+x 1 client-secret: @
+x 1 --token @
+x 1 apiPassword="@"
+x 1 {"password": "@"}
+x 1 key @
+x 1 hmac @
+x 1 accessToken @
+x 1 token 9 @
+`)
+
+// TestSecretForms: what is a secret by its form or its name is hidden on every platform.
+func TestSecretForms(t *testing.T) {
+	for platform, head := range beginnings(t) {
+		if platform == "" {
+			continue
+		}
+		for line := range strings.Lines(secretForms) {
+			if line == "\n" {
+				continue
+			}
+			line = strings.NewReplacer("08DEADBEEF@", "08DEADBEEF5E", "@@", planted+"@", "@",
+				planted).Replace(line)
+			secrets := 0
+			for l := range device.Lines([]byte(strings.TrimRight(head, "\n") + "\n" + line)) {
+				if string(l.Text)+"\n" != line {
+					continue
+				}
+				secrets++
+				if shown := string(l.Redacted()); strings.Contains(shown, planted) ||
+					strings.Contains(shown, "DEADBEEF") {
+					t.Errorf("%s: shows %q", platform, shown)
+				}
+			}
+			if secrets == 0 {
+				t.Errorf("%s: %q is no line", platform, line)
+			}
+		}
 	}
 }
