@@ -11,6 +11,21 @@ var weakNames = wordSet("key keys token tokens hmac secret secrets pass passwd p
 	"ciphertext cleartext plaintext asciitext hexdigit oinkcode cred creds authcode accesskey " +
 	"authkey passkey apikey privkey sharedkey")
 
+// weakEnds says of two letters, in any case, whether such a name may end with them. Most names are
+// told by it.
+var weakEnds = func() (ends [1 << 10]bool) {
+	names := []string{"text", "authentication"}
+	for name := range weakNames {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		ends[twoLetters(name[len(name)-2], name[len(name)-1])] = true
+	}
+	return ends
+}()
+
+func twoLetters(a, b byte) int { return int(a&31)<<5 | int(b&31) }
+
 // weakName reports whether a value after a name may be a secret.
 func weakName(name []byte) bool {
 	from := len(name)
@@ -18,6 +33,9 @@ func weakName(name []byte) bool {
 		from--
 	}
 	end := from
+	if end < 2 || !weakEnds[twoLetters(name[end-2], name[end-1])] {
+		return false
+	}
 	for ; from > 0; from-- {
 		c := name[from-1]
 		if c == '-' || c == '_' || c == '.' {
