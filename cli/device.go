@@ -49,17 +49,14 @@ func (a *app) onDevices(cmd *cobra.Command, refs []string,
 	})
 }
 
-// longestName bounds a device's name, bytes, as file systems bound a file's.
-const longestName = 255
-
 // checkName returns an error where a name would be taken for another kind of reference.
 func checkName(name string) error {
-	if strings.TrimSpace(name) != name || name == "" || len(name) > longestName ||
+	if strings.TrimSpace(name) != name || name == "" || len(name) > device.MaxName ||
 		device.Text(name) != name ||
 		strings.ContainsAny(name[:1], "-@~/") || uuid.Validate(name) == nil {
 		return usageError{fmt.Errorf(
 			"%q is no name: 1 to %d printable characters, and no -, @, ~ or / at its beginning",
-			name, longestName)}
+			name, device.MaxName)}
 	}
 	return nil
 }

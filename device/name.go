@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// MaxName is how many bytes the name of a device has at most, as file systems bound a file's.
+const MaxName = 255
+
 // extensions are cut off a file name to get its stem. Other endings may be part of a host name
 // (fw1.example.net).
 var extensions = map[string]bool{

@@ -205,13 +205,10 @@ func captureFrom(filename string, at time.Time, body []byte) store.Capture {
 	return c
 }
 
-// longestName bounds a device's name, bytes, as a file's name is bounded.
-const longestName = 255
-
 // nameOf makes a name for a device of what was not meant as one.
 func nameOf(text string) string {
 	text = strings.TrimLeft(device.Text(text), "-@~/")
-	for len(text) > longestName {
+	for len(text) > device.MaxName {
 		_, last := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-last]
 	}
