@@ -9,7 +9,7 @@ var gaia = platform{
 	name: "checkpoint_gaia",
 	signs: []sign{
 		{"# Configuration of ", 5, nil}, {"# Language version: ", 6, nil},
-		{"# Exported by ", 4, nil}, {"set installer policy ", 4, nil},
+		{"# Exported by ", 6, holding(" on ")}, {"set installer policy ", 4, nil},
 		{"set management interface ", 4, nil}, {"add allowed-client ", 4, nil},
 		{"set user admin shell ", 4, nil}, {"set max-path-splits ", 4, nil},
 		{"set expert-password-hash ", 6, nil}, {"set web table-refresh-rate ", 4, nil},
