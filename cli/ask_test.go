@@ -95,6 +95,47 @@ func TestDiffHeads(t *testing.T) {
 	})
 }
 
+// TestLogFlags: flags of log pick what they say, also together. A filter that picks no device is an
+// error.
+func TestLogFlags(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		for _, policy := range []string{"one", "two", "two", "two"} {
+			p.put(t, "fw1.conf", gate("fw1", "salt", policy, "192.0.2.53"))
+		}
+		p.put(t, "acme/fw1.conf", gate("fw1", "salt", "one", "192.0.2.53")[:300]) // torn
+		for args, want := range map[string]string{
+			"/fw1 --all --changed -n 1": "@2", "/fw1 --all --diff": "@2 @1",
+			"fw1 --site=": "@4 @3 @2 @1", "fw1 --site acme": "@5", "* --changed": "@5 @2 @1",
+			"/fw1 --all --since today -n 2": "@4 @3",
+		} {
+			out := p.must(t, append([]string{"log"}, strings.Fields(args)...)...)
+			got := strings.Join(regexp.MustCompile(`(?m)^@\d+`).FindAllString(out, -1), " ")
+			if got != want {
+				t.Errorf("log %s: %s, want %s", args, got, want)
+			}
+		}
+		for args, want := range map[string]string{
+			"/fw1 --site acme": "no device matches", "nobody*": "no device matches",
+			"fw1 --site nosuch":  "there are: acme, and devices without a site",
+			"/fw1 --json --diff": "doesn't go with --json",
+		} {
+			status, out, errs := p.do(t, append([]string{"log"}, strings.Fields(args)...)...)
+			if status == 0 || !strings.Contains(errs, want) {
+				t.Errorf("log %s: %d %s%s", args, status, out, errs)
+			}
+		}
+		_, out, errs := p.do(t, "log", "acme/*", "--diff")
+		if strings.Contains(out, "@@") || !strings.Contains(errs, "@5 of acme/fw1: it is torn") {
+			t.Errorf("the difference of a torn capture: %s%s", out, errs)
+		}
+		if _, _, errs := p.do(t, "log", "*", "--path", "nope"); !strings.Contains(errs,
+			"a path is written as") {
+			t.Errorf("a path that nothing has: %s", errs)
+		}
+	})
+}
+
 // TestDevicesBySite: devices are picked by version and silence, and counted by site.
 func TestDevicesBySite(t *testing.T) {
 	p := start(t, databases["sqlite"](t))
