@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // MaxName is how many bytes the name of a device has at most, as file systems bound a file's.
@@ -24,19 +25,21 @@ var extensions = map[string]bool{
 // stampForms are the forms of a stamp in a file name: a date, a time, a week, or the identifier of
 // a copy that a program chose. The first form that matches counts. Forms with a month's name come
 // first, then those that begin with the year: "2.3-2026" is no date in fw1-10.1.2.3-2026-11-23.
-var stampForms = compileStamps()
+//
+// Expressions are compiled when a name needs them, since they take two milliseconds of a start.
+var stampForms = formsOfStamps()
 
 // stampForm finds stamps of one of several forms.
 type stampForm struct {
 	// possible reports whether a name may hold one, at a small part of the cost.
 	possible func(s string, digits int) bool
-	anywhere *regexp.Regexp // as words of their own
+	anywhere func() *regexp.Regexp // as words of their own
 	// atEnd also allows a counter behind the stamp. A number alone is no counter: sw-1 and sw-2 are
 	// two devices.
-	atEnd *regexp.Regexp
+	atEnd func() *regexp.Regexp
 }
 
-func compileStamps() []stampForm {
+func formsOfStamps() []stampForm {
 	const (
 		year  = `(19|20)\d{2}`
 		month = `(0?[1-9]|1[0-2])`
@@ -72,14 +75,18 @@ func compileStamps() []stampForm {
 	// It has no year, so in the middle of a name such words may mean something else.
 	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
 		`)?([-_. ][a-z]{3,4})?`
-	compile := func(possible func(string, int) bool, anywhere, atEnd string) stampForm {
+	form := func(possible func(string, int) bool, anywhere, atEnd string) stampForm {
 		return stampForm{possible,
-			regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + anywhere + `)([-_. @)]+|$)`),
-			regexp.MustCompile(`(?i)(^|[-_. @(]+)(` + atEnd +
-				`)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
+			expression(`(?i)(^|[-_. @(]+)(` + anywhere + `)([-_. @)]+|$)`),
+			expression(`(?i)(^|[-_. @(]+)(` + atEnd + `)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
 	}
-	return []stampForm{compile(monthNamed, named, named+`|`+monthDay),
-		compile(numbered, yearFirst, yearFirst), compile(numbered, dayFirst, dayFirst)}
+	return []stampForm{form(monthNamed, named, named+`|`+monthDay),
+		form(numbered, yearFirst, yearFirst), form(numbered, dayFirst, dayFirst)}
+}
+
+// expression returns what compiles an expression when it is first needed.
+func expression(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
 // again is the number that a browser or a file manager appends to the name of a copy.
@@ -184,11 +191,11 @@ func withoutStamp(s string) string {
 		if !form.possible(s, count) {
 			continue
 		}
-		end := form.atEnd.ReplaceAllString(s, "")
+		end := form.atEnd().ReplaceAllString(s, "")
 		if end != s && end != "" {
 			return end
 		}
-		if at := form.anywhere.FindStringIndex(s); at != nil {
+		if at := form.anywhere().FindStringIndex(s); at != nil {
 			return around(s, at[0], at[1])
 		}
 		if end != s {
