@@ -418,7 +418,12 @@ func (f *sqliteFile) reclaim(ctx context.Context, wholly bool) error {
 
 func (f *sqliteFile) keepsLatin1() bool { return true }
 
+// close leaves the connections open where another file is in the place of the database: closing the
+// last one would write its journal into that file.
 func (f *sqliteFile) close() error {
+	if f.lock != nil && f.inPlace() != nil {
+		return f.lock.Close()
+	}
 	err := errors.Join(f.reader.Close(), f.writer.Close())
 	if f.lock != nil {
 		err = errors.Join(err, f.lock.Close())

@@ -498,13 +498,15 @@ func TestDeletedFile(t *testing.T) {
 }
 
 // TestRestoredUnderServer: a server that was started before the restored file is in its place
-// acknowledges nothing, however the file came there, and doesn't damage it.
+// acknowledges nothing, however the file came there, and doesn't change it.
 func TestRestoredUnderServer(t *testing.T) {
-	for name, restore := range map[string]func(copied, file string) error{
-		"moved": os.Rename,
-		"copied": func(copied, file string) error {
-			b, err := os.ReadFile(copied)
-			return errors.Join(err, os.WriteFile(file, b, 0o600))
+	for name, restore := range map[string]func(copied []byte, file string) error{
+		"moved": func(copied []byte, file string) error {
+			return errors.Join(os.WriteFile(file+".new", copied, 0o600),
+				os.Rename(file+".new", file))
+		},
+		"copied": func(copied []byte, file string) error {
+			return os.WriteFile(file, copied, 0o600)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -515,12 +517,17 @@ func TestRestoredUnderServer(t *testing.T) {
 			if err := s.Snapshot(t.Context(), file+".copy"); err != nil {
 				t.Fatal(err)
 			}
+			copied, err := os.ReadFile(file + ".copy")
+			if err != nil {
+				t.Fatal(err)
+			}
 			put(t, s, capture(2, "fw1", "after the copy"))
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 			s = open(t, url) // too early
-			if err := restore(file+".copy", file); err != nil {
+			put(t, s, capture(4, "fw2", "in the journal"))
+			if err := restore(copied, file); err != nil {
 				t.Skip(err) // a system that doesn't let go of open files
 			}
 			for _, suffix := range []string{"-wal", "-shm"} {
@@ -536,7 +543,11 @@ func TestRestoredUnderServer(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s = open(t, url)
+			if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, copied) {
+				t.Errorf("the restored file was changed (%v)", err)
+			}
+			// as the next process does, which shares nothing with this one
+			s = open(t, "sqlite:"+file+".copy")
 			put(t, s, capture(3, "fw1", "stored"))
 			want := "[fw1 stored changed=true fw1 kept changed=true]"
 			if got := fmt.Sprint(history(t, s, "fw1")); got != want {
