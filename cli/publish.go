@@ -15,6 +15,7 @@ import (
 
 	"github.com/tftpsql/tftpsql/capture"
 	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -153,7 +154,7 @@ func (a *app) publishVersion(
 }
 
 func (a *app) printPublication(p store.Publication, platform string) {
-	fetch, then := restoreLines(platform, p.Name, a.config.Host)
+	fetch, then := device.RestoreLines(platform, p.Name, a.config.Host)
 	fmt.Fprintln(a.out, fetch)
 	if then != "" {
 		fmt.Fprintf(a.err, "then: %s\n", then)

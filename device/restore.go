@@ -1,4 +1,4 @@
-package cli
+package device
 
 import (
 	"cmp"
@@ -54,9 +54,9 @@ var restores = map[string]restore{
 	"netgear_prosafe":     {"copy tftp://SERVER/NAME nvram:startup-config", "reload"},
 }
 
-// restoreLines returns what to type on a device that fetches a publication, and what then, "" for
+// RestoreLines returns what to type on a device that fetches a publication, and what then, "" for
 // nothing. An unknown server stays SERVER.
-func restoreLines(platform, name, server string) (fetch, then string) {
+func RestoreLines(platform, name, server string) (fetch, then string) {
 	r, ok := restores[platform]
 	if !ok {
 		r.fetch = "tftp SERVER: get NAME"
