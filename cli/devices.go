@@ -14,31 +14,6 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// deviceJSON is a device as devices --json prints it.
-type deviceJSON struct {
-	Site       string    `json:"site"`
-	Name       string    `json:"name"`
-	NamedBy    string    `json:"named_by"`
-	Platform   string    `json:"platform"`
-	Model      string    `json:"model"`
-	OSVersion  string    `json:"os_version"`
-	Build      string    `json:"build"`
-	Serial     string    `json:"serial"`
-	Source     string    `json:"source"`
-	FirstSeen  time.Time `json:"first_seen"`
-	LastSeen   time.Time `json:"last_seen"`
-	LastChange time.Time `json:"last_change"`
-	Captures   int64     `json:"captures"`
-	Changes    int64     `json:"changes"`
-	Complete   bool      `json:"complete"`
-	Retired    bool      `json:"retired"`
-
-	// AllowedS is how long the device may be silent, seconds; 0 where nothing is expected of it.
-	AllowedS float64 `json:"allowed_s"`
-	// OverdueSince is null where the device isn't overdue.
-	OverdueSince *time.Time `json:"overdue_since"`
-}
-
 const aboutOverdue = `a device is overdue when it has been silent for more than twice its
 longest recent gap (of the last ten; at least one hour; needs three captures).`
 
@@ -226,20 +201,9 @@ func (a *app) printOverdue(devices []store.Device, now time.Time) error {
 }
 
 func (a *app) printDevicesJSON(devices []store.Device, now time.Time) error {
-	list := make([]deviceJSON, len(devices))
+	list := make([]history.DeviceJSON, len(devices))
 	for i, d := range devices {
-		list[i] = deviceJSON{
-			Site: d.Site, Name: d.Name, NamedBy: d.NamedBy, Platform: d.Platform, Model: d.Model,
-			OSVersion: d.OSVersion,
-			Build:     d.Build, Serial: d.Serial, Source: d.Source, FirstSeen: d.FirstSeen,
-			LastSeen:   d.LastSeen,
-			LastChange: d.LastChange, Captures: d.Captures, Changes: d.Changes,
-			Complete: d.Complete, Retired: d.Retired,
-			AllowedS: d.Allowed().Seconds(),
-		}
-		if since := d.OverdueSince(now); !since.IsZero() {
-			list[i].OverdueSince = &since
-		}
+		list[i] = history.JSONOfDevice(d, now)
 	}
 	return a.printJSON(list)
 }

@@ -8,22 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/worker"
 )
-
-// failureJSON is a failure as failures --json prints it.
-type failureJSON struct {
-	Source   string    `json:"source"`
-	Reason   string    `json:"reason"`
-	Filename string    `json:"filename"`
-	FirstAt  time.Time `json:"first_at"`
-	LastAt   time.Time `json:"last_at"`
-	Times    int64     `json:"times"`
-	Bytes    int64     `json:"bytes"`
-	Code     int       `json:"code"`
-	Detail   string    `json:"detail"`
-}
 
 func (a *app) failuresCommand() *cobra.Command {
 	var asJSON bool
@@ -82,11 +70,9 @@ func fileOf(f store.Failure) string {
 }
 
 func (a *app) printFailuresJSON(list []store.Failure) error {
-	out := make([]failureJSON, len(list))
+	out := make([]history.FailureJSON, len(list))
 	for i, f := range list {
-		out[i] = failureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename,
-			FirstAt: f.First, LastAt: f.Last,
-			Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
+		out[i] = history.JSONOfFailure(f)
 	}
 	return a.printJSON(out)
 }

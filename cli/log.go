@@ -6,44 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
-
-// captureJSON is a capture as log --json prints it, with the names of the columns of the view
-// changes.
-type captureJSON struct {
-	ID         int64     `json:"id"`
-	UID        string    `json:"uid"`
-	ReceivedAt time.Time `json:"received_at"`
-	Site       string    `json:"site"`
-	Device     string    `json:"device"`
-	Platform   string    `json:"platform"`
-	Kind       string    `json:"kind"`
-	Source     string    `json:"source"`
-	Filename   string    `json:"filename"`
-	Mode       string    `json:"mode"`
-	Size       int64     `json:"size"`
-	SHA256     string    `json:"sha256"`
-	Changed    bool      `json:"changed"`
-	Complete   bool      `json:"complete"`
-	ChangedBy  string    `json:"changed_by"`
-	ExportedBy string    `json:"exported_by"`
-	NewSource  bool      `json:"new_source"`
-}
-
-func captureJSONOf(r store.Record) captureJSON {
-	return captureJSON{
-		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt, Site: r.Site, Device: r.Device,
-		Platform: r.Platform, Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode,
-		Size: r.Size, SHA256: r.SHA256, Changed: r.Changed, Complete: r.Complete,
-		ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
-	}
-}
 
 // logFlags are what log is asked for.
 type logFlags struct {
@@ -211,9 +179,9 @@ func (a *app) printChanges(ctx context.Context, s *store.Store, records []store.
 
 func (a *app) printCaptures(records []store.Record, asJSON bool) error {
 	if asJSON {
-		list := make([]captureJSON, len(records))
+		list := make([]history.CaptureJSON, len(records))
 		for i, r := range records {
-			list[i] = captureJSONOf(r)
+			list[i] = history.JSONOfCapture(r)
 		}
 		return a.printJSON(list)
 	}

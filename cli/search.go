@@ -16,17 +16,6 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// matchJSON is a line as search --json prints it.
-type matchJSON struct {
-	Site   string   `json:"site"`
-	Device string   `json:"device"`
-	ID     int64    `json:"id"`
-	Kind   string   `json:"kind"`
-	Line   int      `json:"line"`
-	Path   []string `json:"path"`
-	Text   string   `json:"text"`
-}
-
 func (a *app) searchCommand() *cobra.Command {
 	var q history.Query
 	var site string
@@ -80,7 +69,7 @@ func compilePattern(text string, fixed, ignoreCase bool) (*regexp.Regexp, error)
 }
 
 func (a *app) search(ctx context.Context, s *store.Store, q history.Query, asJSON bool) error {
-	list := make([]matchJSON, 0)
+	list := make([]history.MatchJSON, 0)
 	found := false
 	out := a.screen()
 	for m, err := range history.Search(ctx, s, q) {
@@ -89,9 +78,7 @@ func (a *app) search(ctx context.Context, s *store.Store, q history.Query, asJSO
 		}
 		found = true
 		if asJSON {
-			list = append(list, matchJSON{Site: m.Site, Device: m.Device, ID: m.ID, Kind: m.Kind,
-				Line: m.Line,
-				Path: append([]string{}, m.Path...), Text: m.Text})
+			list = append(list, history.JSONOfMatch(m))
 			continue
 		}
 		if _, err := io.WriteString(out, matchLine(m, q.All)); err != nil {

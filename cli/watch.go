@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -34,7 +35,7 @@ A hook that was interrupted goes on with --after and the last capture that it ha
 						fmt.Fprintln(a.err, "watching")
 						return nil
 					case asJSON:
-						return encoder.Encode(captureJSONOf(*r))
+						return encoder.Encode(history.JSONOfCapture(*r))
 					}
 					_, err := fmt.Fprintf(a.out, "%s  %s  %s  %s  %s  %d bytes  from %s\n",
 						local(r.ReceivedAt),

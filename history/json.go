@@ -1,0 +1,117 @@
+package history
+
+import (
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// The answers in JSON, as the commands print them and the API returns them.
+
+// DeviceJSON is a device.
+type DeviceJSON struct {
+	Site       string    `json:"site"`
+	Name       string    `json:"name"`
+	NamedBy    string    `json:"named_by"`
+	Platform   string    `json:"platform"`
+	Model      string    `json:"model"`
+	OSVersion  string    `json:"os_version"`
+	Build      string    `json:"build"`
+	Serial     string    `json:"serial"`
+	Source     string    `json:"source"`
+	FirstSeen  time.Time `json:"first_seen"`
+	LastSeen   time.Time `json:"last_seen"`
+	LastChange time.Time `json:"last_change"`
+	Captures   int64     `json:"captures"`
+	Changes    int64     `json:"changes"`
+	Complete   bool      `json:"complete"`
+	Retired    bool      `json:"retired"`
+
+	// AllowedS is how long the device may be silent, seconds; 0 where nothing is expected of it.
+	AllowedS float64 `json:"allowed_s"`
+	// OverdueSince is null where the device isn't overdue.
+	OverdueSince *time.Time `json:"overdue_since"`
+}
+
+// JSONOfDevice returns a device as it is now.
+func JSONOfDevice(d store.Device, now time.Time) DeviceJSON {
+	j := DeviceJSON{
+		Site: d.Site, Name: d.Name, NamedBy: d.NamedBy, Platform: d.Platform, Model: d.Model,
+		OSVersion: d.OSVersion, Build: d.Build, Serial: d.Serial, Source: d.Source,
+		FirstSeen: d.FirstSeen, LastSeen: d.LastSeen, LastChange: d.LastChange,
+		Captures: d.Captures, Changes: d.Changes, Complete: d.Complete, Retired: d.Retired,
+		AllowedS: d.Allowed().Seconds(),
+	}
+	if since := d.OverdueSince(now); !since.IsZero() {
+		j.OverdueSince = &since
+	}
+	return j
+}
+
+// CaptureJSON is a capture, with the names of the columns of the view
+// changes.
+type CaptureJSON struct {
+	ID         int64     `json:"id"`
+	UID        string    `json:"uid"`
+	ReceivedAt time.Time `json:"received_at"`
+	Site       string    `json:"site"`
+	Device     string    `json:"device"`
+	Platform   string    `json:"platform"`
+	Kind       string    `json:"kind"`
+	Source     string    `json:"source"`
+	Filename   string    `json:"filename"`
+	Mode       string    `json:"mode"`
+	Size       int64     `json:"size"`
+	SHA256     string    `json:"sha256"`
+	Changed    bool      `json:"changed"`
+	Complete   bool      `json:"complete"`
+	ChangedBy  string    `json:"changed_by"`
+	ExportedBy string    `json:"exported_by"`
+	NewSource  bool      `json:"new_source"`
+}
+
+// JSONOfCapture returns a capture.
+func JSONOfCapture(r store.Record) CaptureJSON {
+	return CaptureJSON{
+		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt, Site: r.Site, Device: r.Device,
+		Platform: r.Platform, Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode,
+		Size: r.Size, SHA256: r.SHA256, Changed: r.Changed, Complete: r.Complete,
+		ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
+	}
+}
+
+// MatchJSON is a line that a search has found.
+type MatchJSON struct {
+	Site   string   `json:"site"`
+	Device string   `json:"device"`
+	ID     int64    `json:"id"`
+	Kind   string   `json:"kind"`
+	Line   int      `json:"line"`
+	Path   []string `json:"path"`
+	Text   string   `json:"text"`
+}
+
+// JSONOfMatch returns a match.
+func JSONOfMatch(m Match) MatchJSON {
+	return MatchJSON{Site: m.Site, Device: m.Device, ID: m.ID, Kind: m.Kind, Line: m.Line,
+		Path: append([]string{}, m.Path...), Text: m.Text}
+}
+
+// FailureJSON is what failed or was refused in an hour.
+type FailureJSON struct {
+	Source   string    `json:"source"`
+	Reason   string    `json:"reason"`
+	Filename string    `json:"filename"`
+	FirstAt  time.Time `json:"first_at"`
+	LastAt   time.Time `json:"last_at"`
+	Times    int64     `json:"times"`
+	Bytes    int64     `json:"bytes"`
+	Code     int       `json:"code"`
+	Detail   string    `json:"detail"`
+}
+
+// JSONOfFailure returns a failure.
+func JSONOfFailure(f store.Failure) FailureJSON {
+	return FailureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: f.First,
+		LastAt: f.Last, Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
+}
