@@ -13,6 +13,7 @@ import (
 type LogQuery struct {
 	Filter  Filter
 	Since   time.Time // the zero time for all
+	Until   time.Time // before it; the zero time for all
 	Changed bool      // only captures that brought a change
 	Path    []string  // only captures that changed something in these blocks; none for all
 }
@@ -22,7 +23,7 @@ func Log(ctx context.Context, s *store.Store, q LogQuery) iter.Seq2[store.Record
 	return func(yield func(store.Record, error) bool) {
 		sections := sections{store: s, path: q.Path, sums: sums{}}
 		var failed error
-		err := s.Since(ctx, q.Since, func(r store.Record) bool {
+		err := s.Between(ctx, q.Since, q.Until, func(r store.Record) bool {
 			if !q.Filter.picksRecord(r) || (q.Changed || len(q.Path) > 0) && !r.Changed {
 				return true
 			}

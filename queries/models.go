@@ -8,6 +8,18 @@ import (
 	"time"
 )
 
+type Audit struct {
+	ID     int64
+	At     time.Time
+	Name   string
+	Role   string
+	Source string
+	Action string
+	Site   *string
+	Object string
+	Detail string
+}
+
 type CaptureLog struct {
 	ID         int64
 	UID        string
@@ -103,4 +115,12 @@ type Failure struct {
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
+}
+
+type User struct {
+	Name      string
+	Role      string
+	Scope     string
+	Password  string
+	CreatedAt time.Time
 }

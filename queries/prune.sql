@@ -52,7 +52,15 @@ ON CONFLICT (hour, source, reason, filename) DO UPDATE
        code = excluded.code, detail = excluded.detail;
 
 -- name: Failures :many
-SELECT * FROM failures WHERE last_at >= @since ORDER BY last_at, id;
+-- Failures since a time; in a scope those of addresses that its devices have sent from, and no other device.
+SELECT f.* FROM failures f
+ WHERE f.last_at >= @since
+   AND (CAST(@within AS text) = ''
+        OR (EXISTS (SELECT 1 FROM captures c WHERE c.source = f.source)
+            AND NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
+                             WHERE c.source = f.source
+                               AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))))
+ ORDER BY f.last_at, f.id;
 
 -- name: FailuresOf :many
 -- Failures of the addresses that a device has ever sent from.

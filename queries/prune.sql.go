@@ -36,11 +36,24 @@ func (q *Queries) DeleteContent(ctx context.Context, sha256 []byte) (int64, erro
 }
 
 const failures = `-- name: Failures :many
-SELECT id, hour, source, reason, filename, first_at, last_at, times, bytes, code, detail FROM failures WHERE last_at >= $1 ORDER BY last_at, id
+SELECT f.id, f.hour, f.source, f.reason, f.filename, f.first_at, f.last_at, f.times, f.bytes, f.code, f.detail FROM failures f
+ WHERE f.last_at >= $1
+   AND (CAST($2 AS text) = ''
+        OR (EXISTS (SELECT 1 FROM captures c WHERE c.source = f.source)
+            AND NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
+                             WHERE c.source = f.source
+                               AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))))
+ ORDER BY f.last_at, f.id
 `
 
-func (q *Queries) Failures(ctx context.Context, since time.Time) ([]Failure, error) {
-	rows, err := q.db.Query(ctx, failures, since)
+type FailuresParams struct {
+	Since  time.Time
+	Within string
+}
+
+// Failures since a time; in a scope those of addresses that its devices have sent from, and no other device.
+func (q *Queries) Failures(ctx context.Context, arg FailuresParams) ([]Failure, error) {
+	rows, err := q.db.Query(ctx, failures, arg.Since, arg.Within)
 	if err != nil {
 		return nil, err
 	}

@@ -1,15 +1,16 @@
 -- name: Publish :exec
-INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at)
-VALUES (@name, @sha256, @description, @allowed, @once, @published_at, @expires_at, 0, '', @published_at)
+INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at, site)
+VALUES (@name, @sha256, @description, @allowed, @once, @published_at, @expires_at, 0, '', @published_at, @site)
 ON CONFLICT (name) DO UPDATE
    SET sha256 = excluded.sha256, description = excluded.description, allowed = excluded.allowed, once = excluded.once,
        published_at = excluded.published_at, expires_at = excluded.expires_at, fetches = 0, fetched_by = '',
-       fetched_at = excluded.fetched_at;
+       fetched_at = excluded.fetched_at, site = excluded.site;
 
 -- name: Published :many
 SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, c.size
   FROM published p JOIN contents c ON c.sha256 = p.sha256
- WHERE p.expires_at > @now ORDER BY p.name;
+ WHERE p.expires_at > @now AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = p.site))
+ ORDER BY p.name;
 
 -- name: PublishedFile :one
 SELECT sha256, allowed, once, fetched_by, fetched_at FROM published WHERE name = @name AND expires_at > @now;
@@ -22,7 +23,9 @@ UPDATE published SET fetches = fetches + 1,
  WHERE name = @name;
 
 -- name: Unpublish :execrows
-DELETE FROM published WHERE name = @name;
+DELETE FROM published
+ WHERE published.name = @name
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = published.site));
 
 -- name: DropExpired :exec
 DELETE FROM published WHERE expires_at <= @now;

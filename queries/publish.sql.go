@@ -39,12 +39,12 @@ func (q *Queries) Fetched(ctx context.Context, arg FetchedParams) error {
 }
 
 const publish = `-- name: Publish :exec
-INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $6)
+INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at, site)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $6, $8)
 ON CONFLICT (name) DO UPDATE
    SET sha256 = excluded.sha256, description = excluded.description, allowed = excluded.allowed, once = excluded.once,
        published_at = excluded.published_at, expires_at = excluded.expires_at, fetches = 0, fetched_by = '',
-       fetched_at = excluded.fetched_at
+       fetched_at = excluded.fetched_at, site = excluded.site
 `
 
 type PublishParams struct {
@@ -55,6 +55,7 @@ type PublishParams struct {
 	Once        bool
 	PublishedAt time.Time
 	ExpiresAt   time.Time
+	Site        *string
 }
 
 func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
@@ -66,6 +67,7 @@ func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
 		arg.Once,
 		arg.PublishedAt,
 		arg.ExpiresAt,
+		arg.Site,
 	)
 	return err
 }
@@ -73,8 +75,14 @@ func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
 const published = `-- name: Published :many
 SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, c.size
   FROM published p JOIN contents c ON c.sha256 = p.sha256
- WHERE p.expires_at > $1 ORDER BY p.name
+ WHERE p.expires_at > $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = p.site))
+ ORDER BY p.name
 `
+
+type PublishedParams struct {
+	Now    time.Time
+	Within string
+}
 
 type PublishedRow struct {
 	Name        string
@@ -87,8 +95,8 @@ type PublishedRow struct {
 	Size        int64
 }
 
-func (q *Queries) Published(ctx context.Context, now time.Time) ([]PublishedRow, error) {
-	rows, err := q.db.Query(ctx, published, now)
+func (q *Queries) Published(ctx context.Context, arg PublishedParams) ([]PublishedRow, error) {
+	rows, err := q.db.Query(ctx, published, arg.Now, arg.Within)
 	if err != nil {
 		return nil, err
 	}
@@ -147,11 +155,18 @@ func (q *Queries) PublishedFile(ctx context.Context, arg PublishedFileParams) (P
 }
 
 const unpublish = `-- name: Unpublish :execrows
-DELETE FROM published WHERE name = $1
+DELETE FROM published
+ WHERE published.name = $1
+   AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = published.site))
 `
 
-func (q *Queries) Unpublish(ctx context.Context, name string) (int64, error) {
-	result, err := q.db.Exec(ctx, unpublish, name)
+type UnpublishParams struct {
+	Name   string
+	Within string
+}
+
+func (q *Queries) Unpublish(ctx context.Context, arg UnpublishParams) (int64, error) {
+	result, err := q.db.Exec(ctx, unpublish, arg.Name, arg.Within)
 	if err != nil {
 		return 0, err
 	}

@@ -1,19 +1,44 @@
 -- name: Devices :many
-SELECT * FROM devices ORDER BY site, name;
+-- Every query that begins at nothing but a name, a number or a time has a scope: it sees the sites of the scope alone,
+-- and everything where the scope is ''.
+SELECT d.* FROM devices d WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.site, d.name;
+
+-- name: DevicesAfter :many
+-- Devices after one, by number, so that a caller needs no memory for all of them.
+SELECT d.* FROM devices d WHERE d.id > @after AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.id LIMIT CAST(@n AS bigint);
+
+-- name: RhythmsBetween :many
+SELECT device_id, captures, longest_us FROM device_rhythms
+ WHERE device_id >= @first AND device_id <= @last
+ ORDER BY device_id;
+
+-- name: DevicesOfSource :many
+-- Devices whose newest capture came from an address.
+SELECT d.* FROM devices d WHERE d.source = @source AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.last_seen DESC, d.id LIMIT CAST(@n AS bigint);
 
 -- name: DevicesByName :many
-SELECT * FROM devices
- WHERE devices.name = @name OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = @name)
- ORDER BY devices.site, devices.name;
-
--- name: DeviceBySiteName :one
-SELECT * FROM devices WHERE site = @site AND name = @name;
+SELECT d.* FROM devices d
+ WHERE (d.name = @name OR d.id IN (SELECT a.device_id FROM aliases a WHERE a.name = @name))
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.site, d.name;
 
 -- name: DeviceByAlias :one
 SELECT d.* FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name;
 
+-- name: DeviceNamed :one
+-- The device of a name, or else of an alias.
+SELECT d.* FROM devices d
+ WHERE d.id = coalesce((SELECT o.id FROM devices o WHERE o.site = @site AND o.name = @name),
+                       (SELECT a.device_id FROM aliases a WHERE a.site = @site AND a.name = @name))
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site));
+
 -- name: Rhythms :many
-SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY device_id;
+SELECT r.device_id, r.captures, r.longest_us, r.allowed_us FROM device_rhythms r JOIN devices d ON d.id = r.device_id
+ WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY r.device_id;
 
 -- name: SourceSeen :one
 -- 1 if a device has ever sent from this source, or else 0.
@@ -60,10 +85,11 @@ SELECT body FROM contents WHERE sha256 = @sha256;
 
 -- name: Captures :many
 -- The captures of all devices since a time and before one, newest first.
-SELECT * FROM capture_log
- WHERE received_at >= @since AND received_at <= @received_at
-   AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
- ORDER BY received_at DESC, uid DESC LIMIT CAST(@n AS bigint);
+SELECT l.* FROM capture_log l
+ WHERE l.received_at >= @since AND l.received_at <= @received_at
+   AND (l.received_at < @received_at OR (l.received_at = @received_at AND l.uid < @uid))
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: DeviceCaptures :many
 -- The captures of a device before one, newest first.
@@ -80,7 +106,8 @@ SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at, uid
 
 -- name: CurrentCaptures :many
 -- The newest whole capture of each device and kind.
-SELECT * FROM current_log ORDER BY site, device, kind;
+SELECT l.* FROM current_log l WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
+ ORDER BY l.site, l.device, l.kind;
 
 -- name: CapturesAfter :many
 SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);
@@ -104,10 +131,10 @@ SELECT * FROM devices
 SELECT site, name FROM aliases WHERE device_id = @device_id ORDER BY site, name;
 
 -- name: CaptureRecord :one
-SELECT * FROM capture_log WHERE id = @id;
+SELECT l.* FROM capture_log l WHERE l.id = @id AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site));
 
 -- name: CaptureRecordByUID :one
-SELECT * FROM capture_log WHERE uid = @uid;
+SELECT l.* FROM capture_log l WHERE l.uid = @uid AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site));
 
 -- name: NewestBefore :one
 -- The newest complete capture of a device and kind that is older than the one at (received_at,
@@ -124,6 +151,13 @@ SELECT * FROM capture_log
  WHERE device_id = @device_id AND kind = @kind AND changed AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid <= @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1 OFFSET CAST(@versions_back AS bigint);
+
+-- name: NextVersion :one
+-- The first capture after the one at (received_at, uid) that changed something, of the same device and kind.
+SELECT * FROM capture_log
+ WHERE device_id = @device_id AND kind = @kind AND changed AND received_at >= @received_at
+   AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
+ ORDER BY received_at, uid LIMIT 1;
 
 -- name: AnyBefore :one
 -- The capture before the one at (received_at, uid), of the same device and kind, whole or torn.

@@ -188,11 +188,16 @@ func (q *Queries) Boxes(ctx context.Context, arg BoxesParams) ([]BoxesRow, error
 }
 
 const captureRecord = `-- name: CaptureRecord :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE id = $1
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l WHERE l.id = $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = l.site))
 `
 
-func (q *Queries) CaptureRecord(ctx context.Context, id int64) (CaptureLog, error) {
-	row := q.db.QueryRow(ctx, captureRecord, id)
+type CaptureRecordParams struct {
+	ID     int64
+	Within string
+}
+
+func (q *Queries) CaptureRecord(ctx context.Context, arg CaptureRecordParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, captureRecord, arg.ID, arg.Within)
 	var i CaptureLog
 	err := row.Scan(
 		&i.ID,
@@ -221,11 +226,16 @@ func (q *Queries) CaptureRecord(ctx context.Context, id int64) (CaptureLog, erro
 }
 
 const captureRecordByUID = `-- name: CaptureRecordByUID :one
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE uid = $1
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l WHERE l.uid = $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = l.site))
 `
 
-func (q *Queries) CaptureRecordByUID(ctx context.Context, uid string) (CaptureLog, error) {
-	row := q.db.QueryRow(ctx, captureRecordByUID, uid)
+type CaptureRecordByUIDParams struct {
+	UID    string
+	Within string
+}
+
+func (q *Queries) CaptureRecordByUID(ctx context.Context, arg CaptureRecordByUIDParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, captureRecordByUID, arg.UID, arg.Within)
 	var i CaptureLog
 	err := row.Scan(
 		&i.ID,
@@ -254,16 +264,18 @@ func (q *Queries) CaptureRecordByUID(ctx context.Context, uid string) (CaptureLo
 }
 
 const captures = `-- name: Captures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
- WHERE received_at >= $1 AND received_at <= $2
-   AND (received_at < $2 OR (received_at = $2 AND uid < $3))
- ORDER BY received_at DESC, uid DESC LIMIT CAST($4 AS bigint)
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l
+ WHERE l.received_at >= $1 AND l.received_at <= $2
+   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $3))
+   AND (CAST($4 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $4 AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($5 AS bigint)
 `
 
 type CapturesParams struct {
 	Since      time.Time
 	ReceivedAt time.Time
 	UID        string
+	Within     string
 	N          int64
 }
 
@@ -273,6 +285,7 @@ func (q *Queries) Captures(ctx context.Context, arg CapturesParams) ([]CaptureLo
 		arg.Since,
 		arg.ReceivedAt,
 		arg.UID,
+		arg.Within,
 		arg.N,
 	)
 	if err != nil {
@@ -367,12 +380,13 @@ func (q *Queries) CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([
 }
 
 const currentCaptures = `-- name: CurrentCaptures :many
-SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM current_log ORDER BY site, device, kind
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM current_log l WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = l.site))
+ ORDER BY l.site, l.device, l.kind
 `
 
 // The newest whole capture of each device and kind.
-func (q *Queries) CurrentCaptures(ctx context.Context) ([]CurrentLog, error) {
-	rows, err := q.db.Query(ctx, currentCaptures)
+func (q *Queries) CurrentCaptures(ctx context.Context, within string) ([]CurrentLog, error) {
+	rows, err := q.db.Query(ctx, currentCaptures, within)
 	if err != nil {
 		return nil, err
 	}
@@ -424,43 +438,6 @@ type DeviceByAliasParams struct {
 
 func (q *Queries) DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (Device, error) {
 	row := q.db.QueryRow(ctx, deviceByAlias, arg.Site, arg.Name)
-	var i Device
-	err := row.Scan(
-		&i.ID,
-		&i.Site,
-		&i.Name,
-		&i.NamedBy,
-		&i.Owner,
-		&i.FirstSeen,
-		&i.LastChange,
-		&i.Captures,
-		&i.Changes,
-		&i.Source,
-		&i.Platform,
-		&i.Model,
-		&i.OSVersion,
-		&i.Build,
-		&i.Serial,
-		&i.Complete,
-		&i.LastSeen,
-		&i.LastUID,
-		&i.Retired,
-		&i.ExpectedUs,
-	)
-	return i, err
-}
-
-const deviceBySiteName = `-- name: DeviceBySiteName :one
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE site = $1 AND name = $2
-`
-
-type DeviceBySiteNameParams struct {
-	Site string
-	Name string
-}
-
-func (q *Queries) DeviceBySiteName(ctx context.Context, arg DeviceBySiteNameParams) (Device, error) {
-	row := q.db.QueryRow(ctx, deviceBySiteName, arg.Site, arg.Name)
 	var i Device
 	err := row.Scan(
 		&i.ID,
@@ -548,12 +525,110 @@ func (q *Queries) DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) 
 	return items, nil
 }
 
-const devices = `-- name: Devices :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices ORDER BY site, name
+const deviceNamed = `-- name: DeviceNamed :one
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d
+ WHERE d.id = coalesce((SELECT o.id FROM devices o WHERE o.site = $1 AND o.name = $2),
+                       (SELECT a.device_id FROM aliases a WHERE a.site = $1 AND a.name = $2))
+   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
 `
 
-func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
-	rows, err := q.db.Query(ctx, devices)
+type DeviceNamedParams struct {
+	Site   string
+	Name   string
+	Within string
+}
+
+// The device of a name, or else of an alias.
+func (q *Queries) DeviceNamed(ctx context.Context, arg DeviceNamedParams) (Device, error) {
+	row := q.db.QueryRow(ctx, deviceNamed, arg.Site, arg.Name, arg.Within)
+	var i Device
+	err := row.Scan(
+		&i.ID,
+		&i.Site,
+		&i.Name,
+		&i.NamedBy,
+		&i.Owner,
+		&i.FirstSeen,
+		&i.LastChange,
+		&i.Captures,
+		&i.Changes,
+		&i.Source,
+		&i.Platform,
+		&i.Model,
+		&i.OSVersion,
+		&i.Build,
+		&i.Serial,
+		&i.Complete,
+		&i.LastSeen,
+		&i.LastUID,
+		&i.Retired,
+		&i.ExpectedUs,
+	)
+	return i, err
+}
+
+const devices = `-- name: Devices :many
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = d.site))
+ ORDER BY d.site, d.name
+`
+
+// Every query that begins at nothing but a name, a number or a time has a scope: it sees the sites of the scope alone,
+// and everything where the scope is ”.
+func (q *Queries) Devices(ctx context.Context, within string) ([]Device, error) {
+	rows, err := q.db.Query(ctx, devices, within)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Device{}
+	for rows.Next() {
+		var i Device
+		if err := rows.Scan(
+			&i.ID,
+			&i.Site,
+			&i.Name,
+			&i.NamedBy,
+			&i.Owner,
+			&i.FirstSeen,
+			&i.LastChange,
+			&i.Captures,
+			&i.Changes,
+			&i.Source,
+			&i.Platform,
+			&i.Model,
+			&i.OSVersion,
+			&i.Build,
+			&i.Serial,
+			&i.Complete,
+			&i.LastSeen,
+			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const devicesAfter = `-- name: DevicesAfter :many
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE d.id > $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
+ ORDER BY d.id LIMIT CAST($3 AS bigint)
+`
+
+type DevicesAfterParams struct {
+	After  int64
+	Within string
+	N      int64
+}
+
+// Devices after one, by number, so that a caller needs no memory for all of them.
+func (q *Queries) DevicesAfter(ctx context.Context, arg DevicesAfterParams) ([]Device, error) {
+	rows, err := q.db.Query(ctx, devicesAfter, arg.After, arg.Within, arg.N)
 	if err != nil {
 		return nil, err
 	}
@@ -594,13 +669,72 @@ func (q *Queries) Devices(ctx context.Context) ([]Device, error) {
 }
 
 const devicesByName = `-- name: DevicesByName :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices
- WHERE devices.name = $1 OR devices.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1)
- ORDER BY devices.site, devices.name
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d
+ WHERE (d.name = $1 OR d.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1))
+   AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
+ ORDER BY d.site, d.name
 `
 
-func (q *Queries) DevicesByName(ctx context.Context, name string) ([]Device, error) {
-	rows, err := q.db.Query(ctx, devicesByName, name)
+type DevicesByNameParams struct {
+	Name   string
+	Within string
+}
+
+func (q *Queries) DevicesByName(ctx context.Context, arg DevicesByNameParams) ([]Device, error) {
+	rows, err := q.db.Query(ctx, devicesByName, arg.Name, arg.Within)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Device{}
+	for rows.Next() {
+		var i Device
+		if err := rows.Scan(
+			&i.ID,
+			&i.Site,
+			&i.Name,
+			&i.NamedBy,
+			&i.Owner,
+			&i.FirstSeen,
+			&i.LastChange,
+			&i.Captures,
+			&i.Changes,
+			&i.Source,
+			&i.Platform,
+			&i.Model,
+			&i.OSVersion,
+			&i.Build,
+			&i.Serial,
+			&i.Complete,
+			&i.LastSeen,
+			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const devicesOfSource = `-- name: DevicesOfSource :many
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE d.source = $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
+ ORDER BY d.last_seen DESC, d.id LIMIT CAST($3 AS bigint)
+`
+
+type DevicesOfSourceParams struct {
+	Source string
+	Within string
+	N      int64
+}
+
+// Devices whose newest capture came from an address.
+func (q *Queries) DevicesOfSource(ctx context.Context, arg DevicesOfSourceParams) ([]Device, error) {
+	rows, err := q.db.Query(ctx, devicesOfSource, arg.Source, arg.Within, arg.N)
 	if err != nil {
 		return nil, err
 	}
@@ -832,6 +966,55 @@ func (q *Queries) NewestOfKind(ctx context.Context, arg NewestOfKindParams) (Cap
 	return i, err
 }
 
+const nextVersion = `-- name: NextVersion :one
+SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log
+ WHERE device_id = $1 AND kind = $2 AND changed AND received_at >= $3
+   AND (received_at > $3 OR (received_at = $3 AND uid > $4))
+ ORDER BY received_at, uid LIMIT 1
+`
+
+type NextVersionParams struct {
+	DeviceID   int64
+	Kind       string
+	ReceivedAt time.Time
+	UID        string
+}
+
+// The first capture after the one at (received_at, uid) that changed something, of the same device and kind.
+func (q *Queries) NextVersion(ctx context.Context, arg NextVersionParams) (CaptureLog, error) {
+	row := q.db.QueryRow(ctx, nextVersion,
+		arg.DeviceID,
+		arg.Kind,
+		arg.ReceivedAt,
+		arg.UID,
+	)
+	var i CaptureLog
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.Site,
+		&i.Device,
+		&i.Platform,
+		&i.Kind,
+		&i.Source,
+		&i.Filename,
+		&i.Mode,
+		&i.Size,
+		&i.SHA256,
+		&i.Changed,
+		&i.Complete,
+		&i.ChangedBy,
+		&i.ExportedBy,
+		&i.NewSource,
+		&i.Model,
+		&i.OSVersion,
+		&i.Serial,
+		&i.DeviceID,
+	)
+	return i, err
+}
+
 const oldest = `-- name: Oldest :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE device_id = $1 ORDER BY received_at, uid LIMIT 1
 `
@@ -866,11 +1049,13 @@ func (q *Queries) Oldest(ctx context.Context, deviceID int64) (CaptureLog, error
 }
 
 const rhythms = `-- name: Rhythms :many
-SELECT device_id, captures, longest_us, allowed_us FROM device_rhythms ORDER BY device_id
+SELECT r.device_id, r.captures, r.longest_us, r.allowed_us FROM device_rhythms r JOIN devices d ON d.id = r.device_id
+ WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = d.site))
+ ORDER BY r.device_id
 `
 
-func (q *Queries) Rhythms(ctx context.Context) ([]DeviceRhythm, error) {
-	rows, err := q.db.Query(ctx, rhythms)
+func (q *Queries) Rhythms(ctx context.Context, within string) ([]DeviceRhythm, error) {
+	rows, err := q.db.Query(ctx, rhythms, within)
 	if err != nil {
 		return nil, err
 	}
@@ -884,6 +1069,43 @@ func (q *Queries) Rhythms(ctx context.Context) ([]DeviceRhythm, error) {
 			&i.LongestUs,
 			&i.AllowedUs,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rhythmsBetween = `-- name: RhythmsBetween :many
+SELECT device_id, captures, longest_us FROM device_rhythms
+ WHERE device_id >= $1 AND device_id <= $2
+ ORDER BY device_id
+`
+
+type RhythmsBetweenParams struct {
+	First int64
+	Last  int64
+}
+
+type RhythmsBetweenRow struct {
+	DeviceID  int64
+	Captures  int64
+	LongestUs int64
+}
+
+func (q *Queries) RhythmsBetween(ctx context.Context, arg RhythmsBetweenParams) ([]RhythmsBetweenRow, error) {
+	rows, err := q.db.Query(ctx, rhythmsBetween, arg.First, arg.Last)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RhythmsBetweenRow{}
+	for rows.Next() {
+		var i RhythmsBetweenRow
+		if err := rows.Scan(&i.DeviceID, &i.Captures, &i.LongestUs); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -44,7 +44,8 @@ func (s *Store) Failures(ctx context.Context, d *Device, since time.Time) ([]Fai
 	var rows []queries.Failure
 	var err error
 	if d == nil {
-		rows, err = s.backend.read().Failures(ctx, stamp(since))
+		rows, err = s.backend.read().Failures(ctx,
+			queries.FailuresParams{Since: stamp(since), Within: s.within})
 	} else {
 		rows, err = s.backend.read().FailuresOf(ctx,
 			queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})

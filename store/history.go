@@ -53,8 +53,8 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	var rows []queries.Device
 	var rhythms []queries.DeviceRhythm
 	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-		if rows, err = q.Devices(ctx); err == nil {
-			rhythms, err = q.Rhythms(ctx)
+		if rows, err = q.Devices(ctx, s.within); err == nil {
+			rhythms, err = q.Rhythms(ctx, s.within)
 		}
 		return err
 	})
@@ -73,6 +73,80 @@ func (s *Store) Devices(ctx context.Context) ([]Device, error) {
 	return list, nil
 }
 
+// devicesPage is how many devices EachDevice reads at once.
+const devicesPage = 500
+
+// EachDevice calls yield with every device, in no order that means anything, until it returns
+// false. It needs no memory for all of them.
+func (s *Store) EachDevice(ctx context.Context, yield func(Device) bool) error {
+	after := int64(0)
+	for {
+		var list []Device
+		err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
+			list, err = s.devicesAfter(ctx, q, after)
+			return err
+		})
+		if err != nil {
+			return s.explain("list devices", err)
+		}
+		for _, d := range list {
+			if !yield(d) {
+				return nil
+			}
+		}
+		if len(list) < devicesPage {
+			return nil
+		}
+		after = list[len(list)-1].ID
+	}
+}
+
+func (s *Store) devicesAfter(ctx context.Context, q *queries.Queries, after int64) ([]Device,
+	error) {
+	rows, err := q.DevicesAfter(ctx,
+		queries.DevicesAfterParams{After: after, Within: s.within, N: devicesPage})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	list := devices(rows)
+	rhythms, err := q.RhythmsBetween(ctx,
+		queries.RhythmsBetweenParams{First: list[0].ID, Last: list[len(list)-1].ID})
+	i := 0
+	for _, r := range rhythms {
+		for i < len(list) && list[i].ID < r.DeviceID {
+			i++
+		}
+		if i < len(list) && list[i].ID == r.DeviceID {
+			list[i].Recent = r.Captures
+			list[i].LongestGap = time.Duration(r.LongestUs) * time.Microsecond
+		}
+	}
+	return list, err
+}
+
+// Rhythm returns a device with what is known of its rhythm.
+func (s *Store) Rhythm(ctx context.Context, d Device) (Device, error) {
+	list, err := s.backend.read().RhythmsBetween(ctx,
+		queries.RhythmsBetweenParams{First: d.ID, Last: d.ID})
+	for _, r := range list {
+		d.Recent, d.LongestGap = r.Captures, time.Duration(r.LongestUs)*time.Microsecond
+	}
+	return d, s.explain("find device", err)
+}
+
+// DevicesOfSource returns the devices whose newest capture came from an address, the newest first,
+// two at most.
+func (s *Store) DevicesOfSource(ctx context.Context, source string) ([]Device, error) {
+	rows, err := s.backend.read().DevicesOfSource(ctx,
+		queries.DevicesOfSourceParams{Source: source, Within: s.within, N: 2})
+	return devices(rows), s.explain("find device", err)
+}
+
+// DeviceOf returns the device of a capture.
+func (s *Store) DeviceOf(ctx context.Context, r Record) (Device, error) {
+	return s.Device(ctx, r.Site+"/"+r.Device)
+}
+
 // Log returns the newest captures of a device, newest first, n at most; of all devices where d is
 // nil, and all of them where n is 0.
 func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
@@ -83,14 +157,20 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 	if d != nil {
 		return s.captures(ctx, *d, never, "", limit)
 	}
-	rows, err := s.backend.read().Captures(ctx, queries.CapturesParams{ReceivedAt: never, N: limit})
+	rows, err := s.backend.read().Captures(ctx,
+		queries.CapturesParams{ReceivedAt: never, N: limit, Within: s.within})
 	return records(rows), s.explain("list captures", err)
 }
 
-// Since calls yield with each capture of any device since a time, newest first, until it returns
-// false.
-func (s *Store) Since(ctx context.Context, since time.Time, yield func(Record) bool) error {
-	p := queries.CapturesParams{Since: stamp(since), ReceivedAt: never, N: logPage}
+// Between calls yield with each capture of any device since a time and before another, newest
+// first, until it returns false. A zero time is no bound.
+func (s *Store) Between(ctx context.Context, since, until time.Time,
+	yield func(Record) bool) error {
+	p := queries.CapturesParams{Since: stamp(since), ReceivedAt: never, N: logPage,
+		Within: s.within}
+	if !until.IsZero() {
+		p.ReceivedAt = stamp(until) // and no uid, so none at that moment
+	}
 	for {
 		rows, err := s.backend.read().Captures(ctx, p)
 		if err != nil {
@@ -138,6 +218,14 @@ func (s *Store) First(ctx context.Context, r Record) (Record, error) {
 	if errors.Is(err, sql.ErrNoRows) { // it was pruned
 		return r, nil
 	}
+	return record(row), s.explain("find version", err)
+}
+
+// After returns the first capture of the next version after r, of the same device and kind, or
+// ErrNotFound.
+func (s *Store) After(ctx context.Context, r Record) (Record, error) {
+	row, err := s.backend.read().NextVersion(ctx, queries.NextVersionParams{
+		DeviceID: r.deviceID, Kind: r.Kind, ReceivedAt: r.ReceivedAt, UID: r.UID})
 	return record(row), s.explain("find version", err)
 }
 
@@ -247,7 +335,7 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	var rows []queries.CurrentLog
 	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-		rows, err = q.CurrentCaptures(ctx)
+		rows, err = q.CurrentCaptures(ctx, s.within)
 		return err
 	})
 	list := make([]Record, 0, len(rows))

@@ -47,7 +47,7 @@ func (s *Store) Rename(ctx context.Context, d Device, name string) error {
 		if err != nil || held.Name == name {
 			return err
 		}
-		other, err := named(ctx, q, held.Site, name)
+		other, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{Site: held.Site, Name: name})
 		if err == nil && other.ID != d.ID {
 			return &Error{Op: "rename device", Class: Exists,
 				Err: fmt.Errorf("there is a device %s/%s", held.Site, name),

@@ -77,7 +77,7 @@ func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err err
 // retired unless newer captures came here.
 func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
 	return s.explain("adopt device", s.backend.tx(ctx, func(q *queries.Queries) error {
-		d, err := named(ctx, q, from.Site, from.Name)
+		d, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{Site: from.Site, Name: from.Name})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -88,7 +88,7 @@ func (s *Store) Adopt(ctx context.Context, from Device, names []Name) error {
 			return err
 		}
 		for _, n := range names {
-			_, err := named(ctx, q, n.Site, n.Name)
+			_, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{Site: n.Site, Name: n.Name})
 			if errors.Is(err, sql.ErrNoRows) {
 				err = q.AddAlias(ctx, queries.AddAliasParams{
 					Site: n.Site, Name: n.Name, DeviceID: d.ID})

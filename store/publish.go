@@ -38,16 +38,16 @@ func (s *Store) Publish(ctx context.Context, p Publication, r Record) error {
 	if err != nil {
 		return err
 	}
-	return s.publish(ctx, p, [sha256.Size]byte(sum), nil)
+	return s.publish(ctx, p, [sha256.Size]byte(sum), nil, &r.Site)
 }
 
 // PublishFile makes a file fetchable that no device has sent.
 func (s *Store) PublishFile(ctx context.Context, p Publication, body []byte) error {
-	return s.publish(ctx, p, sha256.Sum256(body), body)
+	return s.publish(ctx, p, sha256.Sum256(body), body, nil)
 }
 
 func (s *Store) publish(
-	ctx context.Context, p Publication, sum [sha256.Size]byte, body []byte,
+	ctx context.Context, p Publication, sum [sha256.Size]byte, body []byte, site *string,
 ) error {
 	allowed := ""
 	if p.Allowed.IsValid() {
@@ -66,14 +66,15 @@ func (s *Store) publish(
 			return err
 		}
 		return q.Publish(ctx, queries.PublishParams{Name: p.Name, SHA256: sum[:],
-			Description: p.Description, Allowed: allowed, Once: p.Once,
+			Description: p.Description, Allowed: allowed, Once: p.Once, Site: site,
 			PublishedAt: stamp(p.PublishedAt), ExpiresAt: stamp(p.ExpiresAt)})
 	}))
 }
 
 // Published returns the current publications, by name.
 func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, error) {
-	rows, err := s.backend.read().Published(ctx, stamp(now))
+	rows, err := s.backend.read().Published(ctx,
+		queries.PublishedParams{Now: stamp(now), Within: s.within})
 	list := make([]Publication, len(rows))
 	for i, r := range rows {
 		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once,
@@ -89,7 +90,7 @@ func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, er
 // Unpublish ends a publication.
 func (s *Store) Unpublish(ctx context.Context, name string) error {
 	return s.explain("unpublish", s.backend.tx(ctx, func(q *queries.Queries) error {
-		n, err := q.Unpublish(ctx, name)
+		n, err := q.Unpublish(ctx, queries.UnpublishParams{Name: name, Within: s.within})
 		if err == nil && n == 0 {
 			return &Error{Op: "unpublish", Class: NotFound,
 				Hint: "tftpsql publish --list lists them",

@@ -62,7 +62,8 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 		if ref[i] != '/' {
 			continue
 		}
-		d, err := named(ctx, q, ref[:i], ref[i+1:])
+		d, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{
+			Site: ref[:i], Name: ref[i+1:], Within: s.within})
 		err = s.explain("find device", err)
 		if errors.Is(err, ErrNotFound) {
 			continue
@@ -75,17 +76,9 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	rows, err := q.DevicesByName(ctx, ref)
+	rows, err := q.DevicesByName(ctx,
+		queries.DevicesByNameParams{Name: ref, Within: s.within})
 	return devices(rows), s.explain("find device", err)
-}
-
-// named returns the device of a name, or else of an alias.
-func named(ctx context.Context, q *queries.Queries, site, name string) (queries.Device, error) {
-	d, err := q.DeviceBySiteName(ctx, queries.DeviceBySiteNameParams{Site: site, Name: name})
-	if errors.Is(err, sql.ErrNoRows) {
-		return q.DeviceByAlias(ctx, queries.DeviceByAliasParams{Site: site, Name: name})
-	}
-	return d, err
 }
 
 // Resolve finds the capture that ref names: @ID, a UID, or a device as for Device. A device stands
@@ -108,9 +101,10 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 					"name",
 				ref)}
 		}
-		row, err = q.CaptureRecord(ctx, n)
+		row, err = q.CaptureRecord(ctx, queries.CaptureRecordParams{ID: n, Within: s.within})
 	} else if uid.MatchString(strings.ToLower(ref)) {
-		row, err = q.CaptureRecordByUID(ctx, strings.ToLower(ref))
+		row, err = q.CaptureRecordByUID(ctx, queries.CaptureRecordByUIDParams{
+			UID: strings.ToLower(ref), Within: s.within})
 	} else {
 		return s.resolveDevice(ctx, ref, at)
 	}
@@ -119,6 +113,13 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 			Err: notFound("no capture %s", ref)}
 	}
 	return record(row), err
+}
+
+// CaptureByID returns the capture of a number.
+func (s *Store) CaptureByID(ctx context.Context, id int64) (Record, error) {
+	row, err := s.backend.read().CaptureRecord(ctx,
+		queries.CaptureRecordParams{ID: id, Within: s.within})
+	return record(row), s.explain("find capture", err)
 }
 
 func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Record, error) {

@@ -253,7 +253,7 @@ func (p *Spool) newestFrom(
 		return nil, false, nil, err
 	}
 	for _, w := range waiting {
-		d, err := named(ctx, q, w.Site, w.Name)
+		d, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{Site: w.Site, Name: w.Name})
 		switch {
 		case err != nil: // a new device, or the database is away
 			names = append(names, Name{w.Site, w.Name})

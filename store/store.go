@@ -150,6 +150,12 @@ type Options struct {
 
 // Store is a database of captures. Its methods are safe for concurrent use.
 type Store struct {
+	*database
+	within string // the scope that it sees, "" for every site
+}
+
+// database is what a store and its parts within sites have in common.
+type database struct {
 	backend     backend
 	log         *slog.Logger
 	dialect     schema.Dialect
@@ -218,7 +224,8 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint, ending: o.Ending}
+	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint,
+		ending: o.Ending}}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {
