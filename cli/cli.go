@@ -140,7 +140,7 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 		a.watchCommand(),
 		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
 		a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
-		a.pruneCommand(), a.migrateCommand(),
+		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),
 		a.putCommand(), a.getCommand(), a.healthcheckCommand(), a.versionCommand())
 	return root
 }

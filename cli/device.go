@@ -19,18 +19,9 @@ import (
 
 // deviceCommand has the commands for what happens in a device's life.
 func (a *app) deviceCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "device", Short: "Rename, merge, retire, expect or forget a device",
-		Args: func(*cobra.Command, []string) error {
-			return usageError{errors.New(
-				"device what? rename, merge, retire, expect or forget; tftpsql device --help " +
-					"says more")}
-		},
-		RunE: func(*cobra.Command, []string) error { return nil },
-	}
-	cmd.AddCommand(a.renameCommand(), a.mergeCommand(), a.retireCommand(), a.expectCommand(),
+	return group("device", "Rename, merge, retire, expect or forget a device",
+		a.renameCommand(), a.mergeCommand(), a.retireCommand(), a.expectCommand(),
 		a.forgetCommand())
-	return cmd
 }
 
 // onDevices runs fn on the database and the devices that refs name.

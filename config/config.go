@@ -42,6 +42,12 @@ type Config struct {
 	KeepUnchanged  Age      `env:"KEEP_UNCHANGED"`
 	Redact         Switch   `env:"REDACT" flag:"redact" on:"print"`
 	HTTP           HTTPAddr `env:"HTTP_ADDR" flag:"http" on:"serve,healthcheck"`
+	Page           Page     `env:"PAGE"`
+	BaseURL        BaseURL  `env:"BASE_URL"`
+	TLSCert        string   `env:"TLS_CERT"`
+	TLSKey         string   `env:"TLS_KEY"`
+	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
+	AuthHeader     string   `env:"AUTH_HEADER"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" on:"serve"`
 	LogLevel       Level    `env:"LOG_LEVEL"`
 	LogFormat      Format   `env:"LOG_FORMAT"`
@@ -81,10 +87,17 @@ var descriptions = map[string]string{
 	"KEEP_CHANGED":   "how long a version is kept after another has replaced it: 2y, 90d, 12w",
 	"KEEP_UNCHANGED": "how long captures without a change are kept",
 	"REDACT":         "show, diff, search and spool show hide secrets",
-	"HTTP_ADDR":      "address of /healthz, /readyz and /metrics; empty or none for none",
-	"LOG_FILE":       "append the log to this file instead of stderr",
-	"LOG_LEVEL":      "debug, info, warn or error; -v is debug",
-	"LOG_FORMAT":     "text or json",
+	"HTTP_ADDR":      "address of the page, /healthz, /readyz and /metrics; empty or none for none",
+	"PAGE":           "auto serves the page to this machine alone; on to others too, by HTTPS; off nowhere",
+	"BASE_URL":       "the page's address as browsers have it, such as https://backup.example.net",
+	"TLS_CERT":       "file with the certificate, and what it is signed by, for HTTPS on HTTP_ADDR",
+	"TLS_KEY":        "file with the certificate's key",
+	"TRUSTED_PROXIES": "reverse proxies that are believed X-Forwarded-For, X-Forwarded-Proto " +
+		"and AUTH_HEADER: prefixes, addresses",
+	"AUTH_HEADER": "header in which a trusted proxy names the user, such as Remote-User",
+	"LOG_FILE":    "append the log to this file instead of stderr",
+	"LOG_LEVEL":   "debug, info, warn or error; -v is debug",
+	"LOG_FORMAT":  "text or json",
 }
 
 // Default returns the settings of a program that was told nothing.
@@ -94,7 +107,7 @@ func Default() Config {
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second),
 		Drain:      Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize,
-		MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).grown()),
+		Page: "auto", MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).grown()),
 		Allow: defaultAllow(), Read: "own", HTTP: HTTPAddr{Addr: "127.0.0.1:9080"},
 		LogLevel: Level(slog.LevelInfo), LogFormat: "text",
 	}
@@ -173,6 +186,10 @@ func (c *Config) Check() error {
 		return fmt.Errorf(
 			"TFTP_TIMEOUT (--timeout) is %s: it must be more than TFTP_ACK_TIMEOUT, %s", c.Timeout,
 			c.AckTimeout)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("TLS_CERT and TLS_KEY go together: set both, or none")
+	case c.AuthHeader != "" && len(c.TrustedProxies) == 0:
+		return errors.New("AUTH_HEADER needs TRUSTED_PROXIES: anybody else could name any user")
 	case c.Memory/Size(c.Shards) < c.MaxSize.grown():
 		return fmt.Errorf("TFTP_MEMORY (--memory) is %s: one upload of TFTP_MAX_SIZE takes up to "+
 			"%s, and each of TFTP_SHARDS needs as much",

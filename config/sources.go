@@ -76,6 +76,34 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
 
+// Prefixes are networks.
+type Prefixes []netip.Prefix
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Prefixes) UnmarshalText(b []byte) error {
+	var parsed Prefixes
+	for word := range strings.SplitSeq(string(b), ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			continue
+		}
+		one, err := ParsePrefix(word)
+		if err != nil {
+			return err
+		}
+		parsed = append(parsed, one)
+	}
+	*p = parsed
+	return nil
+}
+
+func (p Prefixes) String() string {
+	words := make([]string, len(p))
+	for i, one := range p {
+		words[i] = one.String()
+	}
+	return strings.Join(words, ",")
+}
+
 // Sites tells the site of a source: that of the longest prefix that contains it.
 type Sites struct {
 	text string

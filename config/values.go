@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,10 +204,11 @@ func (c *Count) UnmarshalText(b []byte) error {
 
 func (c Count) String() string { return strconv.Itoa(int(c)) }
 
-// Migrate, Read and Format are one of a few words, Level a level of log/slog.
+// Migrate, Read, Page and Format are one of a few words, Level a level of log/slog.
 type (
 	Migrate string
 	Read    string
+	Page    string
 	Format  string
 	Level   slog.Level
 )
@@ -215,6 +218,9 @@ func (m *Migrate) UnmarshalText(b []byte) error { return oneOf(m, b, "auto", "of
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Read) UnmarshalText(b []byte) error { return oneOf(r, b, "none", "published", "own") }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Page) UnmarshalText(b []byte) error { return oneOf(p, b, "auto", "on", "off") }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (f *Format) UnmarshalText(b []byte) error { return oneOf(f, b, "text", "json") }
@@ -253,6 +259,8 @@ func (l *Level) UnmarshalText(b []byte) error {
 func (m Migrate) String() string { return string(m) }
 
 func (r Read) String() string { return string(r) }
+
+func (p Page) String() string { return string(p) }
 
 func (f Format) String() string { return string(f) }
 
@@ -309,3 +317,31 @@ func (a HTTPAddr) Local() string {
 	}
 	return net.JoinHostPort(host, port)
 }
+
+// Loopback reports whether only this machine reaches the address.
+func (a HTTPAddr) Loopback() bool {
+	host, _, err := net.SplitHostPort(a.Addr)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// BaseURL is the address of the page as browsers have it, without a path.
+type BaseURL string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *BaseURL) UnmarshalText(b []byte) error {
+	text := strings.TrimSuffix(strings.TrimSpace(string(b)), "/")
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" || parsed.Path != "" || parsed.RawQuery != "" ||
+		parsed.User != nil || parsed.Fragment != "" ||
+		parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return fmt.Errorf("%q is no address of a page: write https://backup.example.net", b)
+	}
+	*u = BaseURL(text)
+	return nil
+}
+
+func (u BaseURL) String() string { return string(u) }

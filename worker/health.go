@@ -33,6 +33,11 @@ const (
 	spoolEvery = time.Minute
 	spoolLimit = 5 * time.Second
 
+	// readWithin bounds the reading of a request, which is small, and writeWithin that of an answer
+	// too: a search of all versions, or a large file over a slow line.
+	readWithin  = 15 * time.Second
+	writeWithin = 2 * time.Minute
+
 	// loopLimit is how long the UDP loop may take to answer.
 	loopLimit = 2 * time.Second
 )
@@ -49,9 +54,10 @@ type health struct {
 	failure atomic.Pointer[storeFailure]
 	// why the spool can keep nothing; "" where it can, nil without one
 	spool   atomic.Pointer[string]
-	leaving atomic.Bool // the program stops
-	taken   error       // why the default address is not served
-	beat    func()      // tells systemd's watchdog that the UDP loop answers
+	leaving atomic.Bool  // the program stops
+	taken   error        // why the default address is not served
+	beat    func()       // tells systemd's watchdog that the UDP loop answers
+	page    http.Handler // everything else that HTTP_ADDR serves
 
 	// Of watch's goroutine alone: what it found, whether the log was told of trouble, when it last
 	// tried the spool.
@@ -239,10 +245,7 @@ func (h *health) pages() http.Handler {
 		answer(w, http.StatusOK, text)
 	})
 	mux.Handle("GET /metrics", h.metrics.handler())
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "tftpsql "+h.version+"\n/healthz: the UDP loop "+
-			"answers\n/readyz: captures can be stored\n/metrics: for Prometheus")
-	})
+	mux.Handle("/", h.page)
 	return mux
 }
 
@@ -286,8 +289,8 @@ func (h *health) serve(ctx context.Context, l net.Listener) {
 		return
 	}
 	server := &http.Server{
-		Handler: h.pages(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout:    2 * time.Minute,
+		Handler: h.pages(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readWithin,
+		WriteTimeout: writeWithin, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })

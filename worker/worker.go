@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tftpsql/tftpsql/config"
@@ -32,10 +33,11 @@ type worker struct {
 	server   *tftp.Server
 	handler  *handler
 	health   *health
-	listener net.Listener  // of health; nil for none
-	opened   chan struct{} // closed when handler.store is set
-	prepared chan struct{} // closed when the schema is migrated, or could not be
-	leave    func()        // makes handlers stop waiting
+	listener net.Listener                // of health; nil for none
+	store    atomic.Pointer[store.Store] // for the page; nil until it is open
+	opened   chan struct{}               // closed when handler.store is set
+	prepared chan struct{}               // closed when the schema is migrated, or could not be
+	leave    func()                      // makes handlers stop waiting
 }
 
 // Run serves until ctx ends. It listens before it opens the database, so that a port in use leaves
@@ -80,7 +82,11 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	}()
 	w.serve()
 	defer w.server.Close()
+	w.health.page = w.page()
 	if w.listener, err = w.health.listen(c.HTTP); err != nil {
+		return err
+	}
+	if w.listener, err = w.secured(w.listener); err != nil {
 		return err
 	}
 	answering, stop := context.WithCancel(context.Background())
@@ -95,6 +101,7 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 		return err
 	}
 	w.handler.store = s
+	w.store.Store(s)
 	failures.store.Store(s)
 	return w.work(ctx, s)
 }
@@ -230,7 +237,11 @@ func (w *worker) logHealth() {
 	switch {
 	case w.listener != nil:
 		at := config.HTTPAddr{Addr: w.listener.Addr().String()}
-		attrs := []any{"url", "http://" + at.Local(), "paths", "/healthz /readyz /metrics"}
+		scheme := "http://"
+		if w.TLSCert != "" {
+			scheme = "https://"
+		}
+		attrs := []any{"url", scheme + at.Local(), "paths", "/healthz /readyz /metrics"}
 		if at.Local() != at.Addr {
 			attrs = append(attrs, "addresses", "all")
 		}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/web"
+)
+
+// personFlags are a person's role and sites.
+type personFlags struct {
+	role  string
+	sites []string
+}
+
+func (f *personFlags) add(cmd *cobra.Command, role store.Role) {
+	cmd.Flags().StringVar(&f.role, "role", string(role), "viewer (secrets are masked), reader (may "+
+		"reveal them), operator (publishes, manages devices) or admin (manages people)")
+	cmd.Flags().StringArrayVar(&f.sites, "site", nil,
+		"only this site, '' for devices without one; may be given again; all sites if not given")
+}
+
+// person returns who the flags and a name describe.
+func (f *personFlags) person(name string) (store.Person, error) {
+	who := store.Person{Name: name, Role: store.Role(f.role), Sites: f.sites}
+	if err := web.CheckPerson(who); err != nil {
+		return who, usageError{err}
+	}
+	return who, nil
+}
+
+func (a *app) pageCommand() *cobra.Command {
+	var f personFlags
+	cmd := &cobra.Command{
+		Use:   "page",
+		Short: "Print a link that opens the page, once, within five minutes",
+		Long: `Print a link that opens the page. It works once, within five minutes. Whoever can
+open the database can open the page, so no password is needed.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			who, err := f.person("link")
+			if err != nil {
+				return err
+			}
+			base, err := a.pageURL()
+			if err != nil {
+				return err
+			}
+			return a.onStore(cmd.Context(), func(s *store.Store) error {
+				secret, sum := web.NewSecret()
+				now := time.Now()
+				err := s.AddLink(cmd.Context(), sum, store.Session{Person: who, Created: now,
+					Expires: now.Add(web.LinkLasts), Source: "tftpsql page"})
+				if err == nil {
+					fmt.Fprintln(a.out, base+"/link/"+secret)
+				}
+				return err
+			})
+		},
+	}
+	f.add(cmd, store.Admin)
+	a.config.Flags(cmd.Flags(), config.OnHealthcheck)
+	return cmd
+}
+
+// pageURL returns the page's address as the settings have it.
+func (a *app) pageURL() (string, error) {
+	switch {
+	case a.config.BaseURL != "":
+		return a.config.BaseURL.String(), nil
+	case a.config.HTTP.Addr == "":
+		return "", errors.New("HTTP_ADDR (--http) is none: there is no page")
+	case a.config.TLSCert != "":
+		return "https://" + a.config.HTTP.Local(), nil
+	}
+	return "http://" + a.config.HTTP.Local(), nil
+}
