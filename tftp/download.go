@@ -6,16 +6,17 @@ import "time"
 // largest size beside those that are being read. One may always run, however small the memory is.
 // What reads may need is not taken from uploads before it is there.
 func (e *engine) load() {
-	for e.loading == 0 || e.memory+int64(e.loading+1)*e.limits.MaxRead <= e.limits.Memory {
-		t := e.loads.pop()
+	for e.runningReads == 0 ||
+		e.memory+int64(e.runningReads+1)*e.limits.MaxRead <= e.limits.Memory {
+		t := e.waitingReads.pop()
 		if t == nil {
 			return
 		}
 		if t.state != loading { // it has gone meanwhile
 			continue
 		}
-		e.loading++
-		e.call(t, buffer{})
+		e.runningReads++
+		e.startCall(t, buffer{})
 	}
 }
 
@@ -48,12 +49,12 @@ func (e *engine) loaded(t *transfer, in input) {
 	t.sentAt = in.now
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
 	t.repeatAt = in.now + t.rto.interval()
-	e.wantSend(t)
+	e.enqueue(t)
 }
 
 func (e *engine) notLoaded(t *transfer, in input) {
 	e.end(t, in.err)
-	if e.bound.error(in.now, t.peer.Addr()) { // the address may be forged
+	if e.limiter.allowError(in.now, t.peer.Addr()) { // the address may be forged
 		e.fail(t, wire(in.err))
 	}
 	e.finish(t)
@@ -63,11 +64,11 @@ func (e *engine) notLoaded(t *transfer, in input) {
 // the first packet after a restart.
 func (e *engine) requestSending(t *transfer, in input) {
 	switch {
-	case sumOf(in.raw) != t.request:
+	case sumOf(in.raw) != t.requestSum:
 		e.replace(t, in)
 	case t.opening: // an OACK is no larger than what asks for it
 		t.repeats++
-		e.owe(t, dueReply)
+		e.addDue(t, dueReply)
 	case t.tx.answered && in.now-t.heardAt >= restartAfter:
 		e.restartDownload(t, in)
 	}
@@ -90,7 +91,7 @@ func (e *engine) restartDownload(t *transfer, in input) {
 	t.giveUp = in.now + max(e.timeout, silentIntervals*t.rto.fixed)
 	t.repeatAt = in.now + t.rto.interval()
 	t.repeats++
-	e.wantSend(t)
+	e.enqueue(t)
 }
 
 // resumeDownload decides, by the first ACK after a restart, which of the two goes on.
@@ -145,7 +146,7 @@ func (e *engine) ack(t *transfer, in input) {
 		t.repeatAt = in.now + t.rto.interval()
 	}
 	if t.tx.pending() {
-		e.wantSend(t)
+		e.enqueue(t)
 	}
 }
 
@@ -153,7 +154,7 @@ func (e *engine) ack(t *transfer, in input) {
 func (e *engine) resend(t *transfer, in input) {
 	t.rto.tries++
 	// DATA goes twice to a peer that has never answered
-	if t.waits && (t.rto.tries >= halfOpenSends || t.opening && t.amplifies() || !t.opening &&
+	if t.unproven && (t.rto.tries >= halfOpenSends || t.opening && t.amplifies() || !t.opening &&
 		t.rto.tries > 1) {
 		t.repeatAt = never
 		return
@@ -162,8 +163,8 @@ func (e *engine) resend(t *transfer, in input) {
 	if t.opening {
 		t.due |= dueReply
 	} else {
-		t.tx.timeout()
+		t.tx.timedOut()
 	}
 	t.repeatAt = in.now + t.rto.interval()
-	e.wantSend(t)
+	e.enqueue(t)
 }

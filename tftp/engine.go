@@ -16,7 +16,7 @@ type engineConfig struct {
 	option         func(r *Request, name, value string) (answer string, ok bool)
 	reads          bool      // the handler serves reads
 	epoch          time.Time // of the times that go in
-	bound          bound     // of requests and ERRORs of each source; nil for one of its own
+	limiter        limiter   // of requests and ERRORs of each source; nil for one of its own
 	trains         bool      // a window's blocks may leave together
 }
 
@@ -38,30 +38,30 @@ type engine struct {
 	engineConfig
 
 	// By the peer's TID: with one port nothing else tells transfers apart.
-	peers    map[netip.AddrPort]*transfer
-	sources  map[netip.Addr]counts // transfers of each source
-	calls    map[uint64]*transfer  // those whose handler runs, by id; their peer may have gone
-	unproven chain                 // transfers whose peer has not answered yet
-	loads    queue                 // reads that wait for their handler
-	loading  int                   // reads whose handler runs
-	timers   timers
-	lastID   uint64
-	memory   int64 // bytes held for bodies, in both directions
-	ready    queue // transfers that have something to send
-	strays   []stray
-	alone    int  // calls whose peer has gone
-	closing  bool // no new requests
+	peers        map[netip.AddrPort]*transfer
+	sources      map[netip.Addr]counts // transfers of each source
+	calls        map[uint64]*transfer  // those whose handler runs, by id; their peer may have gone
+	unproven     chain                 // transfers whose peer has not answered yet
+	waitingReads queue                 // reads that wait for their handler
+	runningReads int                   // reads whose handler runs
+	timers       timers
+	lastID       uint64
+	memory       int64 // bytes held for bodies, in both directions
+	ready        queue // transfers that have something to send
+	strays       []stray
+	aloneCalls   int  // calls whose peer has gone
+	draining     bool // no new requests
 
 	asked [OpWrite + 1]int64 // requests that were understood, by what they ask for
 
-	begun []call    // handler calls to make, until taken
-	ended []Outcome // transfers that ended, until taken
+	begun    []call    // handler calls to make, until taken
+	outcomes []Outcome // transfers that ended, until taken
 }
 
 // counts are how many transfers one address has: all, with those whose handler still runs though
 // their peer has gone; those whose peers have never answered, and the reads among these; and those
-// that have ended and linger.
-type counts struct{ all, unproven, reads, ended int }
+// that linger.
+type counts struct{ all, unproven, reads, lingering int }
 
 // call is a call of the handler to be made. The caller joins the upload's body and computes its
 // checksum (see prepare): in the engine that would delay the packets of other transfers.
@@ -130,8 +130,8 @@ func newEngine(c engineConfig) *engine {
 			*of = def
 		}
 	}
-	if c.bound == nil {
-		c.bound = newRates(0)
+	if c.limiter == nil {
+		c.limiter = newRates(0)
 	}
 	return &engine{
 		engineConfig: c,
@@ -143,10 +143,10 @@ func newEngine(c engineConfig) *engine {
 
 // take hands out the handler calls to make and the transfers that ended. Both slices are valid
 // until the next call of a method.
-func (e *engine) take() (begun []call, ended []Outcome) {
-	begun, ended = e.begun, e.ended
-	e.begun, e.ended = e.begun[:0], e.ended[:0]
-	return begun, ended
+func (e *engine) take() (begun []call, outcomes []Outcome) {
+	begun, outcomes = e.begun, e.outcomes
+	e.begun, e.outcomes = e.begun[:0], e.outcomes[:0]
+	return begun, outcomes
 }
 
 // busy reports whether a handler runs.
@@ -210,7 +210,7 @@ func (e *engine) completed(now time.Duration, id uint64, body []byte, err error)
 	t.receipt.sum = t.req.sum
 	delete(e.calls, id)
 	if t.req.Op == OpRead {
-		e.loading--
+		e.runningReads--
 	}
 	ev := onDone
 	if err != nil {
@@ -258,7 +258,7 @@ func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 				d.b, d.cut = t.tx.train(d.b, now)
 			}
 			if t.tx.pending() {
-				e.wantSend(t)
+				e.enqueue(t)
 			}
 		}
 		return d, true
@@ -266,29 +266,29 @@ func (e *engine) send(now time.Duration, buf []byte) (d datagram, ok bool) {
 	return datagram{}, false
 }
 
-// wantsToSend reports whether send has something.
-func (e *engine) wantsToSend() bool { return len(e.strays) > 0 || !e.ready.empty() }
+// canSend reports whether send has something.
+func (e *engine) canSend() bool { return len(e.strays) > 0 || !e.ready.empty() }
 
-// owe notes packets that t is to send.
-func (e *engine) owe(t *transfer, due sends) {
+// addDue notes packets that t is to send.
+func (e *engine) addDue(t *transfer, due sends) {
 	t.due |= due
-	e.wantSend(t)
+	e.enqueue(t)
 }
 
-// wantSend has send look at t.
-func (e *engine) wantSend(t *transfer) {
+// enqueue has send look at t.
+func (e *engine) enqueue(t *transfer) {
 	if !t.queued {
 		t.queued = true
 		e.ready.push(t)
 	}
 }
 
-// drain stops taking requests. Receipts now linger for lingerClosing only.
+// drain stops taking requests. Receipts now linger for lingerDraining only.
 func (e *engine) drain(now time.Duration) {
-	e.closing = true
+	e.draining = true
 	for _, t := range e.peers {
 		if t.state == lingering {
-			t.giveUp = min(t.giveUp, now+lingerClosing)
+			t.giveUp = min(t.giveUp, now+lingerDraining)
 			e.timers.set(t, t.wake())
 		}
 	}
@@ -311,7 +311,7 @@ func (e *engine) idle() bool { return len(e.peers) == 0 && len(e.calls) == 0 }
 
 // refuse tells a peer without a transfer that it won't have one.
 func (e *engine) refuse(now time.Duration, to netip.AddrPort, local netip.Addr, err *Error) {
-	if !answerable(to) || len(e.strays) == maxStrays || !e.bound.error(now, to.Addr()) {
+	if !answerable(to) || len(e.strays) == maxStrays || !e.limiter.allowError(now, to.Addr()) {
 		return
 	}
 	e.strays = append(e.strays, stray{to, local, err})

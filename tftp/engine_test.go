@@ -138,7 +138,7 @@ func TestNothingStays(t *testing.T) {
 			}
 		}
 	}
-	for at, ok := e.deadline(); ok || e.wantsToSend(); at, ok = e.deadline() {
+	for at, ok := e.deadline(); ok || e.canSend(); at, ok = e.deadline() {
 		if now = max(now, at); ok {
 			e.tick(now)
 		}
@@ -147,10 +147,10 @@ func TestNothingStays(t *testing.T) {
 		}
 	}
 	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || len(e.calls) != 0 ||
-		e.wantsToSend() || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
+		e.canSend() || len(e.sources) != 0 || e.unproven.size != 0 || e.runningReads != 0 {
 		t.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d sources, %d unproven, %d "+
 			"loading stay, to send: %v", len(e.peers), len(e.calls), e.memory,
-			len(e.timers.heap), len(e.sources), e.unproven.size, e.loading, e.wantsToSend())
+			len(e.timers.heap), len(e.sources), e.unproven.size, e.runningReads, e.canSend())
 	}
 }
 
@@ -193,9 +193,9 @@ func TestReadsWaitForMemory(t *testing.T) {
 		for n := 0; n < len(e.begun); n++ { // each that ends lets another begin
 			e.completed(0, e.begun[n].id, nil, errTooLarge)
 		}
-		if len(e.begun) != 4 || e.memory != 0 || e.loading != 0 {
+		if len(e.begun) != 4 || e.memory != 0 || e.runningReads != 0 {
 			t.Errorf("memory of %d: %d handlers ran, %d bytes, %d loading", memory, len(e.begun),
-				e.memory, e.loading)
+				e.memory, e.runningReads)
 		}
 	}
 }
@@ -308,9 +308,9 @@ func TestRunningHandlersCount(t *testing.T) {
 			e.completed(0, c.id, nil, nil)
 		}
 		e.tick(time.Hour)
-		if !e.idle() || e.memory != 0 || len(e.sources) != 0 || e.alone != 0 {
+		if !e.idle() || e.memory != 0 || len(e.sources) != 0 || e.aloneCalls != 0 {
 			t.Errorf("%s: %d bytes, %d sources and %d calls stay", name, e.memory, len(e.sources),
-				e.alone)
+				e.aloneCalls)
 		}
 	}
 }

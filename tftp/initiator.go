@@ -279,9 +279,9 @@ func (i *initiator) tick(now time.Duration) {
 		case i.phase == requesting:
 			i.ask(now)
 		case i.tx != nil:
-			i.tx.timeout()
+			i.tx.timedOut()
 		default:
-			i.rx.timeout()
+			i.rx.timedOut()
 			i.rx.acked()
 			i.acking = true
 		}

@@ -42,36 +42,36 @@ func (a *allowance) take(now time.Duration) bool {
 	return true
 }
 
-// A bound limits the requests of a source and the ERRORs to it. Engines that share a port share
-// one bound.
-type bound interface {
-	request(now time.Duration, source netip.Addr) bool
+// A limiter bounds the requests of a source and the ERRORs to it. Engines that share a port share
+// one limiter.
+type limiter interface {
+	allowRequest(now time.Duration, source netip.Addr) bool
 	// for an ERROR to a peer that has no transfer, or that has never answered in it
-	error(now time.Duration, to netip.Addr) bool
+	allowError(now time.Duration, to netip.Addr) bool
 }
 
 // rates are the allowances of sources, in a table of fixed size, and of ERRORs in all.
 type rates struct {
-	slots  [rateSlots]struct{ requests, errors allowance }
-	errors allowance
-	seed   uint64 // by which sources are spread over the slots
+	slots        [rateSlots]struct{ requests, errorPackets allowance }
+	errorPackets allowance
+	seed         uint64 // by which sources are spread over the slots
 }
 
 func newRates(seed uint64) *rates {
-	r := &rates{errors: allowance{rate: errorRate, burst: errorRate}, seed: seed}
+	r := &rates{errorPackets: allowance{rate: errorRate, burst: errorRate}, seed: seed}
 	for i := range r.slots {
 		r.slots[i].requests = allowance{rate: requestRate, burst: requestBurst}
-		r.slots[i].errors = allowance{rate: sourceErrorRate, burst: sourceErrorRate}
+		r.slots[i].errorPackets = allowance{rate: sourceErrorRate, burst: sourceErrorRate}
 	}
 	return r
 }
 
-func (r *rates) request(now time.Duration, source netip.Addr) bool {
+func (r *rates) allowRequest(now time.Duration, source netip.Addr) bool {
 	return r.slots[r.slot(source)].requests.take(now)
 }
 
-func (r *rates) error(now time.Duration, to netip.Addr) bool {
-	return r.slots[r.slot(to)].errors.take(now) && r.errors.take(now)
+func (r *rates) allowError(now time.Duration, to netip.Addr) bool {
+	return r.slots[r.slot(to)].errorPackets.take(now) && r.errorPackets.take(now)
 }
 
 func (r *rates) slot(a netip.Addr) uint64 {
@@ -108,7 +108,7 @@ func (e *engine) makeRoom(now time.Duration, asker int) bool {
 	var worst *transfer
 	most, longest := 0, time.Duration(0)
 	look := func(t *transfer) {
-		silent, n := now-e.heard(t), e.held(t)
+		silent, n := now-e.progressAt(t), e.ofSource(t)
 		if !e.mayYield(t, silent, n, asker) {
 			return
 		}
@@ -135,14 +135,14 @@ func (e *engine) makeRoom(now time.Duration, asker int) bool {
 	return true
 }
 
-// held returns how many transfers the source of t has: those that linger if t does, else the
+// ofSource returns how many transfers the source of t has: those that linger if t does, else the
 // others.
-func (e *engine) held(t *transfer) int {
+func (e *engine) ofSource(t *transfer) int {
 	source := e.sources[t.peer.Addr()]
 	if t.lingers {
-		return source.ended
+		return source.lingering
 	}
-	return source.all - source.ended
+	return source.all - source.lingering
 }
 
 // mayYield reports whether t may make room for a transfer of another source. n is how many
@@ -155,19 +155,19 @@ func (e *engine) mayYield(t *transfer, silent time.Duration, n, asker int) bool 
 	if silent > silentFor {
 		return true
 	}
-	if neverAnswered := t.waits; neverAnswered && n >= asker {
+	if t.unproven && n >= asker {
 		return true
 	}
 	sourceHasMore := n > asker+1
 	return sourceHasMore && !t.lingers
 }
 
-// heard is when a transfer last made progress.
-func (e *engine) heard(t *transfer) time.Duration {
+// progressAt is when a transfer last made progress.
+func (e *engine) progressAt(t *transfer) time.Duration {
 	switch {
 	case t.state == lingering:
 		return t.giveUp - max(lingerTime, 2*t.rto.fixed)
-	case t.waits:
+	case t.unproven:
 		return t.started
 	}
 	return t.giveUp - max(e.timeout, silentIntervals*t.rto.fixed)
@@ -189,11 +189,11 @@ func (e *engine) makeUnproven(now time.Duration) {
 func (e *engine) drop(now time.Duration, t *transfer) {
 	t.due &^= dueReply
 	switch {
-	case t.waits:
+	case t.unproven:
 		e.end(t, errCrowded)
 	case t.state != lingering:
 		e.end(t, errBusy)
-		if e.bound.error(now, t.peer.Addr()) {
+		if e.limiter.allowError(now, t.peer.Addr()) {
 			e.fail(t, errBusy)
 		}
 	}

@@ -56,9 +56,9 @@ type handled struct {
 func (sv *serving) wake() { sv.conn.wake() }
 
 const (
-	// burst is how many datagrams leave before the socket is read again, so that ACKs and other
+	// sendBurst is how many datagrams leave before the socket is read again, so that ACKs and other
 	// peers are heard in the middle of a large window.
-	burst = 64
+	sendBurst = 64
 	// turn is how long the loop runs before it yields the processor. Go's scheduler preempts a
 	// goroutine after 10 ms, and then checks it every 20 µs, which costs more.
 	turn = 5 * time.Millisecond
@@ -93,7 +93,7 @@ func (sv *serving) loop() error {
 		}
 		sv.takeEnds(now)
 		sv.flush(ctx, now)
-		if draining && e.idle() && !e.wantsToSend() {
+		if draining && e.idle() && !e.canSend() {
 			return ErrServerClosed
 		}
 		// While a handler runs, receive must return as soon as the handler ends.
@@ -125,7 +125,7 @@ func (sv *serving) loop() error {
 
 // deadline is when the loop has to look at the engine again.
 func (sv *serving) deadline() time.Time {
-	if sv.engine.wantsToSend() {
+	if sv.engine.canSend() {
 		return longAgo
 	}
 	if at, ok := sv.engine.deadline(); ok {
@@ -137,7 +137,7 @@ func (sv *serving) deadline() time.Time {
 // flush carries out what the engine wants, a burst of what it sends.
 func (sv *serving) flush(ctx context.Context, now time.Duration) {
 	e := sv.engine
-	for sent := 0; sent < burst; {
+	for sent := 0; sent < sendBurst; {
 		d, ok := e.send(now, sv.conn.buffer())
 		if !ok {
 			break
@@ -153,18 +153,18 @@ func (sv *serving) flush(ctx context.Context, now time.Duration) {
 		sv.conn.queue(d)
 	}
 	sv.conn.flush()
-	begun, ended := e.take()
+	begun, outcomes := e.take()
 	for _, c := range begun {
 		go sv.handle(ctx, c) // ends when the handler returns; its end wakes the loop
 	}
-	for _, o := range ended {
+	for _, o := range outcomes {
 		if sv.s.Ended != nil {
 			sv.s.Ended(o)
 		}
 		sv.logOutcome(o)
 	}
 	clear(begun) // so that bodies can go
-	clear(ended)
+	clear(outcomes)
 }
 
 // handle runs the handler. A handler that panics has failed, and takes nothing else with it.

@@ -40,7 +40,7 @@ type chain struct {
 }
 
 func (c *chain) push(t *transfer) {
-	t.waits, t.before, t.after = true, c.last, nil
+	t.unproven, t.before, t.after = true, c.last, nil
 	if c.last != nil {
 		c.last.after = t
 	} else {
@@ -52,7 +52,7 @@ func (c *chain) push(t *transfer) {
 
 // remove does nothing where t is not in the chain.
 func (c *chain) remove(t *transfer) {
-	if !t.waits {
+	if !t.unproven {
 		return
 	}
 	if t.before != nil {
@@ -65,7 +65,7 @@ func (c *chain) remove(t *transfer) {
 	} else {
 		c.last = t.before
 	}
-	t.waits, t.before, t.after = false, nil, nil
+	t.unproven, t.before, t.after = false, nil, nil
 	c.size--
 }
 

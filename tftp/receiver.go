@@ -113,8 +113,8 @@ func (r *receiver) alters(n uint16, b []byte) bool {
 // acked notes that an ACK leaves: the peer starts a new window after it.
 func (r *receiver) acked() { r.unacked = 0 }
 
-// timeout notes that the timer makes the last ACK leave again.
-func (r *receiver) timeout() { r.hushed = false }
+// timedOut notes that the timer makes the last ACK leave again.
+func (r *receiver) timedOut() { r.hushed = false }
 
 // buffer holds a body while it grows. It consists of chunks, so that growing copies nothing; at
 // most an eighth of its memory is unused.

@@ -108,9 +108,9 @@ func (s *sender) rewind() {
 	s.timed = 0
 }
 
-// timeout starts again after the last ACK because none came: with one block while the peer has
+// timedOut starts again after the last ACK because none came: with one block while the peer has
 // never answered, since its address may not be its own.
-func (s *sender) timeout() {
+func (s *sender) timedOut() {
 	s.rewind()
 	s.open()
 	if !s.answered {

@@ -240,7 +240,7 @@ func (s *Server) newServing(sock conn, port uint16) *serving {
 		limits: s.Limits, port: port, ackTimeout: s.AckTimeout, timeout: s.Timeout,
 		handlerTimeout: s.HandlerTimeout, accept: s.Accept, option: s.Option,
 	}
-	c.epoch, c.bound = s.begin()
+	c.epoch, c.limiter = s.shared()
 	_, c.reads = s.Handler.(ReadHandler)
 	if k, ok := sock.(interface{ trains() bool }); ok {
 		c.trains = k.trains()
@@ -265,9 +265,9 @@ func (s *Server) warnOfBuffer(sock conn) {
 		"granted", k.receiveRoom(), "asked", receiveBuffer)
 }
 
-// begin returns what all loops of a server share: the time that they count from, and the rates of
+// shared returns what all loops of a server share: the time that they count from, and the rates of
 // sources.
-func (s *Server) begin() (epoch time.Time, rates *sharedRates) {
+func (s *Server) shared() (epoch time.Time, rates *sharedRates) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rates == nil {

@@ -12,14 +12,14 @@ type sharedRates struct {
 	rates *rates
 }
 
-func (s *sharedRates) request(now time.Duration, source netip.Addr) bool {
+func (s *sharedRates) allowRequest(now time.Duration, source netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rates.request(now, source)
+	return s.rates.allowRequest(now, source)
 }
 
-func (s *sharedRates) error(now time.Duration, to netip.Addr) bool {
+func (s *sharedRates) allowError(now time.Duration, to netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rates.error(now, to)
+	return s.rates.allowError(now, to)
 }

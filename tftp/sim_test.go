@@ -653,8 +653,8 @@ func (w *world) final() error {
 		}
 	}
 	e := w.engine
-	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.wantsToSend() ||
-		len(w.wire) != 0 || len(e.sources) != 0 || e.unproven.size != 0 || e.loading != 0 {
+	if !e.idle() || e.memory != 0 || len(e.timers.heap) != 0 || e.canSend() ||
+		len(w.wire) != 0 || len(e.sources) != 0 || e.unproven.size != 0 || e.runningReads != 0 {
 		return fmt.Errorf("%d transfers, %d calls, %d bytes, %d timers, %d packets stay",
 			len(e.peers), len(e.calls), e.memory, len(e.timers.heap), len(w.wire))
 	}

@@ -124,7 +124,7 @@ const (
 	// too.
 	lingerTime = 12 * time.Second
 	// While the server shuts down receipts linger for this long.
-	lingerClosing = time.Second
+	lingerDraining = time.Second
 	// One address has at most this many reads at once whose peers have never answered. Each sends
 	// up to two blocks of 512 bytes to an address that may be forged: half a megabyte in all within
 	// Timeout.
@@ -149,7 +149,7 @@ func (e *engine) dispatch(t *transfer, ev event, in input) {
 
 // begin admits a request, or refuses it.
 func (e *engine) begin(_ *transfer, in input) {
-	if e.closing || !answerable(in.from) {
+	if e.draining || !answerable(in.from) {
 		return
 	}
 	r, refusal := parseRequest(in.raw)
@@ -162,7 +162,7 @@ func (e *engine) begin(_ *transfer, in input) {
 	if r.Op == OpRead && e.sources[in.from.Addr()].reads >= unprovenReads {
 		return // as if lost: an honest client asks again
 	}
-	if !e.bound.request(in.now, in.from.Addr()) {
+	if !e.limiter.allowRequest(in.now, in.from.Addr()) {
 		refusal = errFlood
 	} else {
 		refusal = e.admit(in.now, r)
@@ -173,7 +173,7 @@ func (e *engine) begin(_ *transfer, in input) {
 	}
 	e.lastID++
 	t := &transfer{
-		id: e.lastID, peer: in.from, local: in.local, request: sumOf(in.raw), req: r,
+		id: e.lastID, peer: in.from, local: in.local, requestSum: sumOf(in.raw), req: r,
 		started: in.now, timerPos: -1,
 		repeatAt: never, giveUp: in.now + e.timeout,
 		rto: rto{first: e.ackTimeout, least: e.ackTimeout},
@@ -182,7 +182,7 @@ func (e *engine) begin(_ *transfer, in input) {
 		t.state = loading
 		t.giveUp = in.now + e.handlerTimeout
 		e.enter(in.now, t)
-		e.loads.push(t)
+		e.waitingReads.push(t)
 		e.load()
 		e.timers.set(t, t.wake())
 		return
@@ -226,7 +226,8 @@ func (e *engine) admit(now time.Duration, r *Request) *Error {
 		return err
 	}
 	source := e.sources[r.Peer.Addr()]
-	if len(e.peers)+e.alone >= e.limits.Transfers && !e.makeRoom(now, source.all-source.ended) {
+	full := len(e.peers)+e.aloneCalls >= e.limits.Transfers
+	if full && !e.makeRoom(now, source.all-source.lingering) {
 		return errBusy
 	}
 	return nil
@@ -271,7 +272,7 @@ func (e *engine) enter(now time.Duration, t *transfer) {
 
 // prove notes that a peer has answered, or no longer has to.
 func (e *engine) prove(t *transfer) {
-	if !t.waits {
+	if !t.unproven {
 		return
 	}
 	e.unproven.remove(t)
@@ -287,7 +288,7 @@ func (e *engine) refuseRequest(now time.Duration, r *Request, err *Error) {
 	before := len(e.strays)
 	e.refuse(now, r.Peer, r.Local, err)
 	if len(e.strays) > before { // what isn't answered isn't logged either: both are bounded alike
-		e.ended = append(e.ended, Outcome{Request: r, Err: err, Refused: true})
+		e.outcomes = append(e.outcomes, Outcome{Request: r, Err: err, Refused: true})
 	}
 }
 
@@ -299,13 +300,13 @@ func (e *engine) illegal(_ *transfer, in input) {
 	e.refuse(in.now, in.from, in.local, errOperation)
 }
 
-func (e *engine) call(t *transfer, body buffer) {
+func (e *engine) startCall(t *transfer, body buffer) {
 	e.calls[t.id] = t
 	e.begun = append(e.begun, call{t.id, t.req, body})
 }
 
 func (e *engine) requestCalling(t *transfer, in input) {
-	if sumOf(in.raw) != t.request {
+	if sumOf(in.raw) != t.requestSum {
 		e.replace(t, in)
 	}
 }
@@ -313,7 +314,7 @@ func (e *engine) requestCalling(t *transfer, in input) {
 // replace ends a transfer because its peer asks for another: a client that took the same port
 // again, or gave up.
 func (e *engine) replace(t *transfer, in input) {
-	if e.closing {
+	if e.draining {
 		return
 	}
 	if t.state == receiving || t.state == sending {
@@ -354,7 +355,7 @@ func (e *engine) logged(t *transfer, in input) {
 	e.release(t)
 	if t.state == alone {
 		t.state = gone
-		e.alone--
+		e.aloneCalls--
 		e.leave(t)
 	}
 }
@@ -364,7 +365,7 @@ func (e *engine) fail(t *transfer, err *Error) {
 	t.receipt.reply = appendERROR(nil, err)
 	t.opening = false
 	t.due &^= dueACK
-	e.owe(t, dueReply)
+	e.addDue(t, dueReply)
 }
 
 // end notes how a transfer ended.
@@ -379,7 +380,7 @@ func (e *engine) end(t *transfer, err error) {
 	case t.req.Op == OpWrite:
 		o.Bytes = t.size
 	}
-	e.ended = append(e.ended, o)
+	e.outcomes = append(e.outcomes, o)
 }
 
 // finish forgets a transfer; one whose handler runs is alone until that has ended.
@@ -392,10 +393,10 @@ func (e *engine) finish(t *transfer) {
 		e.prove(t)
 	}
 	e.timers.remove(t)
-	e.lingers(t, false)
+	e.setLingering(t, false)
 	if e.calls[t.id] == t {
 		t.state = alone
-		e.alone++
+		e.aloneCalls++
 		return
 	}
 	t.state = gone
@@ -403,17 +404,17 @@ func (e *engine) finish(t *transfer) {
 	e.release(t)
 }
 
-// lingers sets whether a transfer counts among those of its source that have ended.
-func (e *engine) lingers(t *transfer, yes bool) {
+// setLingering sets whether a transfer counts among those of its source that linger.
+func (e *engine) setLingering(t *transfer, yes bool) {
 	if t.lingers == yes {
 		return
 	}
 	t.lingers = yes
 	source := e.sources[t.peer.Addr()]
 	if yes {
-		source.ended++
+		source.lingering++
 	} else {
-		source.ended--
+		source.lingering--
 	}
 	e.sources[t.peer.Addr()] = source
 }

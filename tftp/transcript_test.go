@@ -236,14 +236,14 @@ func (c *conversation) answers(at string) {
 		}
 		fmt.Fprintf(&c.out, "%s%s< %s\n", at, name, formatPacket(d.b))
 	}
-	begun, ended := c.e.take()
+	begun, outcomes := c.e.take()
 	for _, b := range begun {
 		b.prepare()
 		c.calls = append(c.calls, b)
 		fmt.Fprintf(&c.out, "%s= call %s %q %d bytes\n", at, b.req.Op, b.req.Filename,
 			len(b.req.Body))
 	}
-	for _, o := range ended {
+	for _, o := range outcomes {
 		fmt.Fprintf(&c.out, "%s= end %s %q %d bytes: %v\n", at, o.Request.Op, o.Request.Filename,
 			o.Bytes, o.Err)
 	}

@@ -8,13 +8,13 @@ import (
 
 // transfer is one transfer of a server.
 type transfer struct {
-	id      uint64
-	peer    netip.AddrPort
-	local   netip.Addr // the address that was asked: answers leave from it
-	state   state
-	request checksum // of the request as it came: the same bytes again are a repeat
-	req     *Request
-	started time.Duration
+	id         uint64
+	peer       netip.AddrPort
+	local      netip.Addr // the address that was asked: answers leave from it
+	state      state
+	requestSum checksum // of the request as it came: the same bytes again are a repeat
+	req        *Request
+	started    time.Duration
 
 	filename string        // of an upload, for what is logged when req has gone
 	beyond   uint16        // blocks after an upload's last one that mean it ended too early
@@ -27,8 +27,8 @@ type transfer struct {
 	size          int64   // of an upload's body, when it is whole
 	told          bool    // its end was reported
 	advanced      bool    // the peer has sent more after an ACK of this transfer
-	waits         bool    // in engine.unproven, between before and after
-	lingers       bool    // counts among those of its source that have ended
+	unproven      bool    // in engine.unproven, between before and after
+	lingers       bool    // counts among those of its source that linger
 	before, after *transfer
 
 	due     sends
@@ -83,7 +83,7 @@ const never = time.Duration(1<<63 - 1)
 // amplifies reports whether the reply, sent once more, would make three times the request's bytes,
 // to a peer that has never answered.
 func (t *transfer) amplifies() bool {
-	return (t.rto.tries+1)*len(t.receipt.reply) >= 3*t.request.size
+	return (t.rto.tries+1)*len(t.receipt.reply) >= 3*t.requestSum.size
 }
 
 func (t *transfer) wake() time.Duration { return min(t.repeatAt, t.giveUp) }

@@ -13,7 +13,7 @@ func (e *engine) sendReply(now time.Duration, t *transfer) {
 	t.rx.acked()
 	t.sentAt = now
 	t.repeatAt = now + t.rto.interval()
-	e.wantSend(t)
+	e.enqueue(t)
 }
 
 // requestReceiving takes the request again. Before the first block it is a repeat, since the answer
@@ -21,7 +21,7 @@ func (e *engine) sendReply(now time.Duration, t *transfer) {
 // gets no answer: an ACK of a later block would make it go on in the middle of its file.
 func (e *engine) requestReceiving(t *transfer, in input) {
 	switch {
-	case sumOf(in.raw) != t.request:
+	case sumOf(in.raw) != t.requestSum:
 		e.replace(t, in)
 	case t.rx.last() == 0:
 		repeatAt := t.repeatAt // a repeated request is no progress
@@ -86,7 +86,7 @@ func (e *engine) data(t *transfer, in input) {
 		t.rx.acked()
 		t.repeats++
 		t.sentAt = 0
-		e.owe(t, dueACK)
+		e.addDue(t, dueACK)
 		return
 	case ackDue, kept, lastBlock:
 	}
@@ -141,17 +141,17 @@ func (e *engine) commit(now time.Duration, t *transfer, block uint16) {
 	t.rx = nil
 	t.repeatAt = never
 	t.giveUp = now + e.handlerTimeout
-	e.call(t, body)
+	e.startCall(t, body)
 }
 
 func (e *engine) repeatReply(t *transfer, in input) {
 	t.rto.tries++
-	if t.waits && (t.rto.tries >= halfOpenSends || t.amplifies()) {
+	if t.unproven && (t.rto.tries >= halfOpenSends || t.amplifies()) {
 		t.repeatAt = never
 		return
 	}
 	t.repeats++
-	t.rx.timeout()
+	t.rx.timedOut()
 	e.sendReply(in.now, t)
 }
 
@@ -160,7 +160,7 @@ func (e *engine) repeatReply(t *transfer, in input) {
 // client still waits for its receipt, or has gone.
 func (e *engine) requestLingering(t *transfer, in input) {
 	old := t.receipt
-	same := old.stored && sumOf(in.raw) == t.request
+	same := old.stored && sumOf(in.raw) == t.requestSum
 	if same && !e.admissible(in) {
 		return // a client that waits for its receipt would take the refusal for it
 	}
@@ -180,7 +180,7 @@ func (e *engine) repeatEarlier(t *transfer, in input) bool {
 	if in.block > 0 && int(in.block) <= t.rx.window {
 		return false
 	}
-	e.owe(t, dueEarlier)
+	e.addDue(t, dueEarlier)
 	return true
 }
 
@@ -190,12 +190,12 @@ func (e *engine) silent(t *transfer, in input) {
 		e.prove(t)
 		t.receipt, t.earlier = *t.earlier, nil
 		t.state, t.repeatAt, t.giveUp = lingering, never, t.receipt.until
-		e.lingers(t, true)
+		e.setLingering(t, true)
 		e.release(t)
 		return
 	}
 	e.end(t, errSilent)
-	if !t.waits { // a peer that has never answered may not have asked
+	if !t.unproven { // a peer that has never answered may not have asked
 		e.fail(t, errSilent)
 	}
 	e.finish(t)
@@ -220,7 +220,7 @@ func (e *engine) stored(t *transfer, in input) {
 
 func (e *engine) sendReceipt(now time.Duration, t *transfer) {
 	t.receipt.reply, t.receipt.stored = appendACK(nil, uint64(t.receipt.endBlock)), true
-	e.owe(t, dueReply)
+	e.addDue(t, dueReply)
 	e.linger(now, t)
 }
 
@@ -233,12 +233,12 @@ func (e *engine) notStored(t *transfer, in input) {
 // linger keeps what the peer must be able to hear again, and lets go of the rest.
 func (e *engine) linger(now time.Duration, t *transfer) {
 	t.state = lingering
-	e.lingers(t, true)
+	e.setLingering(t, true)
 	e.prove(t)
 	t.repeatAt = never
 	t.giveUp = now + max(lingerTime, 2*t.rto.fixed)
-	if e.closing {
-		t.giveUp = now + lingerClosing
+	if e.draining {
+		t.giveUp = now + lingerDraining
 	}
 	t.receipt.until, t.earlier = t.giveUp, nil
 	e.release(t)
@@ -261,10 +261,10 @@ func (e *engine) repeatReceipt(t *transfer, in input) {
 	}
 	switch {
 	case in.block == t.receipt.endBlock:
-		e.owe(t, dueReply)
+		e.addDue(t, dueReply)
 	case t.receipt.stored && in.block-t.receipt.endBlock <= t.beyond:
 		t.receipt.stored = false
-		e.ended = append(e.ended, Outcome{Err: errBeyond, Bytes: t.size, Request: &Request{
+		e.outcomes = append(e.outcomes, Outcome{Err: errBeyond, Bytes: t.size, Request: &Request{
 			Op: OpWrite, Peer: t.peer, Local: t.local, Filename: t.filename, Mode: Octet,
 			Received: e.epoch.Add(t.started),
 		}})
