@@ -122,13 +122,14 @@ type input struct {
 
 func newEngine(c engineConfig) *engine {
 	c.limits = c.limits.withDefaults()
-	for of, def := range map[*time.Duration]time.Duration{
-		&c.ackTimeout: defaultAckTimeout, &c.timeout: defaultTimeout,
-		&c.handlerTimeout: defaultTimeout,
-	} {
-		if *of <= 0 {
-			*of = def
-		}
+	if c.ackTimeout <= 0 {
+		c.ackTimeout = defaultAckTimeout
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.handlerTimeout <= 0 {
+		c.handlerTimeout = defaultTimeout
 	}
 	if c.limiter == nil {
 		c.limiter = newRates(0)
