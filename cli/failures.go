@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,20 +52,10 @@ count together as "others".`,
 func (a *app) printFailures(list []store.Failure) error {
 	t := a.table("LAST", "SOURCE", "TIMES", "BYTES", "FILE", "WHY", "WHAT TO DO")
 	for _, f := range list {
-		t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(fileOf(f)), f.Reason,
+		t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(worker.FileOf(f)), f.Reason,
 			cmp.Or(worker.Cure(f.Reason), short(f.Detail)))
 	}
 	return t.print()
-}
-
-// fileOf is the name of a failure's file. A refusal keeps it in front of its detail: the last one.
-func fileOf(f store.Failure) string {
-	name, _, ok := strings.Cut(f.Detail, ": ")
-	if f.Filename == "" && ok && !strings.HasPrefix(f.Detail,
-		strings.TrimPrefix(f.Reason, "read: ")) {
-		return name
-	}
-	return f.Filename
 }
 
 func (a *app) printFailuresJSON(list []store.Failure) error {

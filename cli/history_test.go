@@ -339,7 +339,7 @@ func TestFailuresCommand(t *testing.T) {
 				t.Fatal("too large, and taken")
 			}
 		}
-		if _, err := (&tftp.Client{}).Get(t.Context(), p.addr, "none.conf"); err == nil {
+		if _, err := (&tftp.Client{}).Get(t.Context(), p.addr, "none: of all.conf"); err == nil {
 			t.Fatal("there is no such file")
 		}
 		p.log.wait(t, "failures kept")
@@ -355,6 +355,9 @@ func TestFailuresCommand(t *testing.T) {
 		if out := p.must(t, "failures", "fw1", "--since", "7d"); !strings.Contains(out,
 			"raise TFTP_MAX_SIZE") {
 			t.Errorf("failures:\n%s", out)
+		}
+		if out := p.must(t, "failures"); !strings.Contains(out, " none: of all.conf ") {
+			t.Errorf("the name of a file that was refused isn't whole:\n%s", out)
 		}
 	})
 }

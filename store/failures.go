@@ -18,7 +18,7 @@ type Failure struct {
 	Times    int64
 	Bytes    int64  // received in vain
 	Code     int    // TFTP error that was sent, -1 for none
-	Detail   string // the whole cause of the last one
+	Detail   string // the cause of the last one, after what the row leaves out of its names
 }
 
 // NoteFailures keeps failures, for failuresKept.

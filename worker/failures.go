@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ const (
 	// 5 MB.
 	maxPending = 10 * keptRows
 
-	// Texts that strangers choose are cut to so many characters.
+	// Texts that strangers choose are cut to so many characters: names, and causes.
 	keptName   = 255
 	keptDetail = 512
 )
@@ -119,14 +120,27 @@ func (f *recorder) note(o tftp.Outcome) {
 	p.Times++
 	p.Bytes += o.Bytes
 	p.Code = code
-	p.Detail = device.Text(o.Err.Error())
+	p.Detail = shorten(device.Text(o.Err.Error()), keptDetail)
 	if row.filename != key.filename || key.filename == "" && r.Filename != "" {
-		p.Detail = shorten(device.Text(r.Filename), keptName) + ": " + p.Detail
+		p.Detail = strconv.Quote(shorten(device.Text(r.Filename), keptName)) + ": " + p.Detail
 	}
 	if row.source != key.source {
 		p.Detail = key.source + ": " + p.Detail
 	}
-	p.Detail = shorten(p.Detail, keptDetail)
+}
+
+// FileOf returns the name of a failure's file. A row that has none, since a stranger could make up
+// any number, has that of its last one in front of the detail, in quotes.
+func FileOf(f store.Failure) string {
+	if f.Filename != "" {
+		return f.Filename
+	}
+	quoted, err := strconv.QuotedPrefix(f.Detail)
+	if err != nil { // there is none
+		return ""
+	}
+	name, _ := strconv.Unquote(quoted) // as QuotedPrefix has found it
+	return name
 }
 
 // shorten returns at most so many characters of s.
