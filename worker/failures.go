@@ -21,7 +21,7 @@ import (
 type recorder struct {
 	store atomic.Pointer[store.Store] // nil until it is open
 	log   *slog.Logger
-	ended chan struct{} // closed when the last failures are written
+	done  chan struct{} // closed when the last failures are written
 
 	mu       sync.Mutex // guards what follows
 	pending  map[pendingKey]*store.Failure
@@ -66,12 +66,12 @@ const (
 const others = "others"
 
 func newRecorder(log *slog.Logger) *recorder {
-	return &recorder{log: log, pending: map[pendingKey]*store.Failure{}, ended: make(chan struct{})}
+	return &recorder{log: log, pending: map[pendingKey]*store.Failure{}, done: make(chan struct{})}
 }
 
 // run writes until ctx ends, and once more then, for lastLimit.
 func (f *recorder) run(ctx context.Context) {
-	defer close(f.ended)
+	defer close(f.done)
 	late, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastLimit, cancel) })()
@@ -188,12 +188,12 @@ func (f *recorder) flush(ctx context.Context) {
 		for i, key := range keys {
 			list[i] = *pending[key]
 		}
-		ctx, cancel := context.WithTimeout(ctx, flushLimit)
-		err := s.NoteFailures(ctx, list)
+		limited, cancel := context.WithTimeout(ctx, flushLimit)
+		err := s.NoteFailures(limited, list)
 		cancel()
 		if err != nil {
 			f.log.Debug("failures could not be kept yet", "count", len(pending), "err", err)
-			f.restore(pending)
+			f.putBack(pending)
 			return
 		}
 		f.log.Debug("failures kept", "count", len(list))
@@ -203,8 +203,8 @@ func (f *recorder) flush(ctx context.Context) {
 	}
 }
 
-// restore makes failures pending again, added to those that came meanwhile.
-func (f *recorder) restore(failed map[pendingKey]*store.Failure) {
+// putBack makes failures pending again, added to those that came meanwhile.
+func (f *recorder) putBack(failed map[pendingKey]*store.Failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for key, was := range failed {

@@ -75,7 +75,7 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	defer func() {
 		leave()
 		stopRecording()
-		<-failures.ended
+		<-failures.done
 		if w.handler.store != nil {
 			_ = w.handler.store.Close() // every receipt was given after a commit
 		}
