@@ -86,8 +86,8 @@ func (d *diskWatch) minFree() string {
 	return d.least.Of(disk.Size).Round().String()
 }
 
-// full returns why uploads are refused, or nil.
-func (d *diskWatch) full() error {
+// whyRefused returns why uploads are refused, or nil.
+func (d *diskWatch) whyRefused() error {
 	if err := d.low.Load(); err != nil {
 		return *err
 	}

@@ -273,7 +273,7 @@ func (h *handler) ended(o tftp.Outcome) {
 
 // admission admits sources, and uploads while the disk has space, before anything is kept of a
 // request.
-func admission(allow config.Allow, diskFull func() error) func(*tftp.Request) error {
+func admission(allow config.Allow, whyFull func() error) func(*tftp.Request) error {
 	return func(r *tftp.Request) error {
 		addr := r.Peer.Addr()
 		if !allow.Contains(addr) {
@@ -283,7 +283,7 @@ func admission(allow config.Allow, diskFull func() error) func(*tftp.Request) er
 					addr, wider))
 		}
 		if r.Op == tftp.OpWrite {
-			if err := diskFull(); err != nil {
+			if err := whyFull(); err != nil {
 				return full.tell(tftp.CodeFull, err)
 			}
 		}

@@ -184,13 +184,13 @@ func (h *health) lookAtSpool(ctx context.Context, s *store.Store) {
 	}
 }
 
-// reason returns why captures can't be stored, "" where they can: what the disk and the last
+// whyUnready returns why captures can't be stored, "" where they can: what the disk and the last
 // capture say at once, else what look found.
-func (h *health) reason() string {
+func (h *health) whyUnready() string {
 	if h.leaving.Load() {
 		return "stopping"
 	}
-	if err := h.full(); err != nil {
+	if err := h.whyRefused(); err != nil {
 		return oneLine(err)
 	}
 	if f := h.failure.Load(); f != nil && f.lasts() && time.Since(f.at) < failureCounts {
@@ -202,10 +202,10 @@ func (h *health) reason() string {
 // oneLine returns an error in one line.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// full returns why uploads are refused, or nil.
-func (h *health) full() error {
+// whyRefused returns why uploads are refused, or nil.
+func (h *health) whyRefused() error {
 	if disk := h.disk.Load(); disk != nil {
-		return disk.full()
+		return disk.whyRefused()
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (h *health) pages() http.Handler {
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if reason := h.reason(); reason != "" {
+		if reason := h.whyUnready(); reason != "" {
 			answer(w, http.StatusServiceUnavailable, reason)
 			return
 		}
@@ -244,7 +244,7 @@ func (h *health) pages() http.Handler {
 		}
 		answer(w, http.StatusOK, text)
 	})
-	mux.Handle("GET /metrics", h.metrics.handler())
+	mux.Handle("GET /metrics", h.metrics.httpHandler())
 	mux.Handle("/", h.page)
 	return mux
 }

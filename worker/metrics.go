@@ -100,7 +100,7 @@ func newMetrics(h *health) *metrics {
 	return m
 }
 
-func (m *metrics) handler() http.Handler {
+func (m *metrics) httpHandler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(m.health.log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4,
 		Timeout: 10 * time.Second})
@@ -224,7 +224,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), label)
 	}
 	ready := 0.0
-	if m.health.reason() == "" {
+	if m.health.whyUnready() == "" {
 		ready = 1
 	}
 	gauge(readyDesc, ready)

@@ -14,7 +14,7 @@ func (w *worker) page() http.Handler {
 	c := w.Config
 	return web.New(web.Options{
 		Store:    w.store.Load,
-		Trouble:  w.health.reason,
+		Trouble:  w.health.whyUnready,
 		Cure:     Cure,
 		On:       c.Page == "on" || c.Page == "auto" && c.HTTP.Loopback(),
 		Loopback: c.HTTP.Loopback(), BaseURL: c.BaseURL.String(), Proxies: c.TrustedProxies,

@@ -110,7 +110,7 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 func (w *worker) serve() {
 	n := len(w.sockets)
 	w.server = &tftp.Server{
-		Handler: w.handler, Accept: admission(w.Allow, w.health.full), Ended: w.handler.ended,
+		Handler: w.handler, Accept: admission(w.Allow, w.health.whyRefused), Ended: w.handler.ended,
 		Limits: tftp.Limits{
 			MaxBlksize: int(w.MaxBlksize), MaxWindowsize: int(w.MaxWindowsize),
 			MaxSize: int64(w.MaxSize),
