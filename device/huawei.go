@@ -34,7 +34,7 @@ func vrpRelease(v []byte) bool {
 }
 
 func readVRP(w *walk) {
-	if w.last == nil && w.until == nil && dated(w.words) {
+	if w.last == nil && w.until == nil && isTime(w.words) {
 		w.drop()
 		return
 	}
@@ -73,8 +73,8 @@ func (w *walk) readVRPHeader() {
 	}
 }
 
-// dated reports whether a line is a time such as "2026-11-23 05:15:00.123 +00:00".
-func dated(b []byte) bool {
+// isTime reports whether a line is a time such as "2026-11-23 05:15:00.123 +00:00".
+func isTime(b []byte) bool {
 	return len(b) >= 19 && len(b) < 40 && b[4] == '-' && b[7] == '-' && b[10] == ' ' &&
 		b[13] == ':' && b[16] == ':' && digits(b[:4])
 }

@@ -200,7 +200,7 @@ func (w *walk) scanRouterWords(more bool) {
 			quoted = !quoted
 		case quoted:
 		case c == '=' && !hidden && i-word <= 64: // no key is longer
-			if w.routerSecret(string(b[word:i])) {
+			if w.isRouterSecret(string(b[word:i])) {
 				hidden, from = true, i+1
 			}
 		case c == ' ':
@@ -227,8 +227,8 @@ func (w *walk) scanRouterWords(more bool) {
 	}
 }
 
-// routerSecret reports whether a setting holds a secret, in the menu of the line.
-func (w *walk) routerSecret(key string) bool {
+// isRouterSecret reports whether a setting holds a secret, in the menu of the line.
+func (w *walk) isRouterSecret(key string) bool {
 	menu := func(name string) bool { return w.within(name) || w.has(name) }
 	switch key {
 	case "name":
