@@ -37,12 +37,12 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 		oack := appendOACK(nil, answer)
-		if back, ok := parseOACK(oack); !ok || formatOptions(back) != formatOptions(answer) {
+		if back, ok := parseOACK(oack); !ok || FormatOptions(back) != FormatOptions(answer) {
 			t.Errorf("%v comes back as %v", answer, back)
 		}
 		again, err := parseRequest(appendRequest(nil, r))
 		if err != nil || again.Filename != r.Filename || again.Mode != r.Mode ||
-			formatOptions(again.Options) != formatOptions(r.Options) {
+			FormatOptions(again.Options) != FormatOptions(r.Options) {
 			t.Errorf("%+v comes back as %+v, %v", r, again, err)
 		}
 	})

@@ -258,7 +258,7 @@ func (sv *serving) logOutcome(o Outcome) {
 		attrs = append(attrs, slog.String("mode", string(r.Mode)))
 	}
 	if len(r.Negotiated) > 0 {
-		attrs = append(attrs, slog.String("options", formatOptions(r.Negotiated)))
+		attrs = append(attrs, slog.String("options", FormatOptions(r.Negotiated)))
 	}
 	if o.Repeats > 0 {
 		attrs = append(attrs, slog.Int("repeats", o.Repeats))

@@ -343,7 +343,7 @@ func formatPacket(b []byte) string {
 		return fmt.Sprintf("ERROR %d %q", n, b[headerSize:])
 	case opOACK:
 		options, _ := parseOACK(b)
-		return "OACK " + formatOptions(options)
+		return "OACK " + FormatOptions(options)
 	case opRRQ, opWRQ:
 		fields := bytes.Split(bytes.TrimSuffix(b[2:], []byte{0}), []byte{0})
 		out := fmt.Sprintf("%s %q %s", map[opcode]string{opRRQ: "RRQ", opWRQ: "WRQ"}[op], fields[0],

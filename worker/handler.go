@@ -120,7 +120,7 @@ func (h *handler) ServeTFTP(ctx context.Context, r *tftp.Request) error {
 func (h *handler) captureOf(r *tftp.Request) store.Capture {
 	u := capture.Upload{
 		Peer: r.Peer, Local: r.Local, Filename: r.Filename, Mode: string(r.Mode),
-		Options:  optionText(r.Negotiated),
+		Options:  tftp.FormatOptions(r.Negotiated),
 		Received: r.Received, Completed: r.Completed, Body: r.Body,
 		Announced: r.Announced, Log: h.logs.Match(r.Filename),
 	}
@@ -129,14 +129,6 @@ func (h *handler) captureOf(r *tftp.Request) store.Capture {
 		c.Site = device.Text(site)
 	}
 	return c
-}
-
-func optionText(options []tftp.Option) string {
-	words := make([]string, len(options))
-	for i, o := range options {
-		words[i] = o.Name + "=" + o.Value
-	}
-	return strings.Join(words, " ")
 }
 
 // warnOfSharing logs once where a second device sends from an address. One that has its name from
