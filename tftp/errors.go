@@ -42,26 +42,26 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Errors with fixed phrases that the engine sends by itself.
 var (
-	errMalformed  = &Error{Code: CodeIllegal, Message: "malformed request"}
-	errMode       = &Error{Code: CodeIllegal, Message: "unknown mode: use octet or netascii"}
-	errName       = &Error{Code: CodeIllegal, Message: "file name too long"}
-	errOperation  = &Error{Code: CodeIllegal, Message: "illegal TFTP operation"}
-	errUnknownTID = &Error{Code: CodeUnknownTID, Message: "unknown transfer ID"}
-	errTooLarge   = &Error{Code: CodeFull, Message: "too large"}
-	errMemory     = &Error{Code: CodeFull, Message: "storage full",
+	errMalformed  = &Error{Code: CodeIllegal, Message: MessageMalformed}
+	errMode       = &Error{Code: CodeIllegal, Message: MessageMode}
+	errName       = &Error{Code: CodeIllegal, Message: MessageName}
+	errOperation  = &Error{Code: CodeIllegal, Message: MessageOperation}
+	errUnknownTID = &Error{Code: CodeUnknownTID, Message: MessageUnknownTID}
+	errTooLarge   = &Error{Code: CodeFull, Message: MessageTooLarge}
+	errMemory     = &Error{Code: CodeFull, Message: MessageFull,
 		Err: errors.New("the memory for transfers is spent: raise Limits.Memory")}
-	errBusy = &Error{Code: CodeUndefined, Message: "server busy, try again",
+	errBusy = &Error{Code: CodeUndefined, Message: MessageBusy,
 		Err: errors.New("too many transfers: raise Limits.Transfers")}
-	errFlood = &Error{Code: CodeUndefined, Message: "too many requests, try again",
+	errFlood = &Error{Code: CodeUndefined, Message: MessageFlood,
 		Err: errors.New("one address asks more than 1,000 times a second")}
-	errNoReading = &Error{Code: CodeAccess, Message: "not allowed",
+	errNoReading = &Error{Code: CodeAccess, Message: MessageNotAllowed,
 		Err: errors.New("the handler does not serve reads")}
-	errAltered = &Error{Code: CodeUndefined, Message: "a block came twice with different data"}
-	errBeyond  = &Error{Code: CodeUndefined, Message: "data after the last block"}
-	errSilent  = &Error{Code: CodeUndefined, Message: "timed out"}
-	errLate    = &Error{Code: CodeUndefined, Message: "storage unavailable, try again",
+	errAltered = &Error{Code: CodeUndefined, Message: MessageAltered}
+	errBeyond  = &Error{Code: CodeUndefined, Message: MessageBeyond}
+	errSilent  = &Error{Code: CodeUndefined, Message: MessageSilent}
+	errLate    = &Error{Code: CodeUndefined, Message: MessageUnavailable,
 		Err: errors.New("the handler did not return in time")}
-	errShutdown = &Error{Code: CodeUndefined, Message: "server is shutting down, try again"}
+	errShutdown = &Error{Code: CodeUndefined, Message: MessageShutdown}
 )
 
 // Ends of transfers that the peer gets no ERROR for, as the Err of an [Outcome].
@@ -78,5 +78,5 @@ func wire(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Code: CodeUndefined, Message: "internal error", Err: err}
+	return &Error{Code: CodeUndefined, Message: MessageInternal, Err: err}
 }

@@ -32,8 +32,8 @@ func lookup(options []Option, name string) (value string, ok bool) {
 	return "", false
 }
 
-// FormatOptions returns options as they are logged: "blksize=1428 windowsize=4". Names and values are
-// as they came.
+// FormatOptions returns options as they are logged: "blksize=1428 windowsize=4". Names and values
+// are as they came.
 func FormatOptions(options []Option) string {
 	var b strings.Builder
 	for i, o := range options {

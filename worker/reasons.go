@@ -11,14 +11,14 @@ import (
 // key of a failure's row and of its cure, and a label of metrics.
 type reason string
 
-// What this package tells a peer. Package tftp has its own: tftp.Messages.
+// What this package tells a peer. Package tftp tells more: tftp.Messages.
 const (
-	notAllowed  reason = "not allowed"
+	notAllowed  reason = tftp.MessageNotAllowed
 	notFound    reason = "file not found"
 	exists      reason = "file already exists"
-	full        reason = "storage full"
-	unavailable reason = "storage unavailable, try again"
-	stopping    reason = "server is shutting down, try again"
+	full        reason = tftp.MessageFull
+	unavailable reason = tftp.MessageUnavailable
+	stopping    reason = tftp.MessageShutdown
 )
 
 // Ends that the peer was not told.
@@ -27,7 +27,7 @@ const (
 	replaced reason = "begun anew by the device"
 	crowded  reason = "crowded out by other requests"
 	noReport reason = "done, but the device had gone"
-	internal reason = "internal error" // tftp's phrase for an error that is no *tftp.Error
+	internal reason = tftp.MessageInternal // of an error that is no *tftp.Error
 )
 
 // ofRead precedes the reason of a read.
@@ -53,24 +53,24 @@ var cures = map[reason]string{
 	noReport: "nothing: an upload is stored, and the device may send it again",
 	internal: "this is a defect of tftpsql: report it with the line of the log",
 
-	"too large":          "raise TFTP_MAX_SIZE if it is a configuration",
-	ofRead + "too large": "publish a smaller file: at most 256 MiB are given out",
-	"timed out": "look at the network between: packets are lost, or a firewall drops " +
+	tftp.MessageTooLarge:          "raise TFTP_MAX_SIZE if it is a configuration",
+	ofRead + tftp.MessageTooLarge: "publish a smaller file: at most 256 MiB are given out",
+	tftp.MessageSilent: "look at the network between: packets are lost, or a firewall drops " +
 		"answers",
-	ofRead + "timed out": "the client stopped answering: a firewall may drop " +
+	ofRead + tftp.MessageSilent: "the client stopped answering: a firewall may drop " +
 		"DATA, or fragments of a large blksize: lower TFTP_MAX_BLKSIZE",
-	"server busy, try again": "spread the devices' schedules",
-	"too many requests, try again": "look at what sends them: a loop in a script, or " +
+	tftp.MessageBusy: "spread the devices' schedules",
+	tftp.MessageFlood: "look at what sends them: a loop in a script, or " +
 		"an attack; block its address",
-	"malformed request":                   "something other than a TFTP client sends to this port",
-	"unknown mode: use octet or netascii": "set the device to binary (octet) mode",
-	"file name too long": "shorten the name on the device: it has at most 512 " +
+	tftp.MessageMalformed: "something other than a TFTP client sends to this port",
+	tftp.MessageMode:      "set the device to binary (octet) mode",
+	tftp.MessageName: "shorten the name on the device: it has at most 512 " +
 		"bytes",
-	"illegal TFTP operation": "something other than a TFTP client sends to this port",
-	"unknown transfer ID":    "nothing: a late packet of a transfer that has ended",
-	"data after the last block": "the client sends shorter blocks than it was granted: set " +
+	tftp.MessageOperation:  "something other than a TFTP client sends to this port",
+	tftp.MessageUnknownTID: "nothing: a late packet of a transfer that has ended",
+	tftp.MessageBeyond: "the client sends shorter blocks than it was granted: set " +
 		"TFTP_MAX_BLKSIZE=512, or its own block size",
-	"a block came twice with different data": "raise TFTP_ACK_TIMEOUT: the client doesn't expect " +
+	tftp.MessageAltered: "raise TFTP_ACK_TIMEOUT: the client doesn't expect " +
 		"an answer twice; or it restarted at once and sends another file",
 }
 
