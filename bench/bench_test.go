@@ -69,8 +69,8 @@ func TestShort(t *testing.T) {
 	}
 }
 
-// TestWhere: the CPU of a profile is told by who has a share in it, whether pprof calls a function
-// inlined or not.
+// TestWhere: the CPU of a profile is told by the parts that have a share in it, whether pprof calls
+// a function inlined or not.
 func TestWhere(t *testing.T) {
 	list := readTraces([]byte(`File: tftpsql
 Type: cpu

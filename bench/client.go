@@ -169,8 +169,8 @@ func newOne(to netip.AddrPort) (*one, error) {
 
 func (c *one) close() { _ = unix.Close(c.fd) }
 
-// ask sends a request until something comes, and stays with who sent it. The answer is left in
-// c.buf.
+// ask sends a request until something comes, and stays with the address that sent it. The
+// answer is left in c.buf.
 func (c *one) ask(req []byte) (int, error) {
 	for range clientTries {
 		if err := unix.Sendto(c.fd, req, 0, sockaddr(c.to)); err != nil {

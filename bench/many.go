@@ -70,7 +70,7 @@ func (o *outcome) reason() string {
 type client struct {
 	head, tail []byte
 	request    []byte
-	to         unix.RawSockaddrInet4 // who has answered
+	to         unix.RawSockaddrInet4 // the address that has answered
 	blksize    int                   // 0 before the first answer
 	next, last uint64                // block on its way, 0 for the request; the last there is
 	started    time.Time

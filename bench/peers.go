@@ -255,7 +255,7 @@ func (s *server) answers(op byte, within time.Duration) error {
 	defer unix.Close(fd)
 	req, b := request(op, "nothing-of-that-name", 0, 1), make([]byte, 2048)
 	for start := time.Now(); time.Since(start) < within && !s.dead(); {
-		_ = unix.Sendto(fd, req, 0, sockaddr(s.addr)) // refused as long as nobody listens
+		_ = unix.Sendto(fd, req, 0, sockaddr(s.addr)) // refused until it listens
 		time.Sleep(answerEvery)
 		if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && n > 0 {
 			return nil

@@ -47,7 +47,7 @@ func (b *bench) explainable(c *contest, l *line, run func(dir string) (sample, e
 		fmt.Fprintf(w, "\n%s once more, under a profile (%s):\n\n", l.name,
 			(&line{rounds: []sample{m}}).beside(""))
 		where(w, list, took)
-		if beside >= 10*time.Millisecond { // less is what it does when nobody asks
+		if beside >= 10*time.Millisecond { // less is what it does when idle
 			fmt.Fprintf(w, "    PostgreSQL took %.2f s of CPU beside it\n", beside.Seconds())
 		}
 		return nil
@@ -229,7 +229,7 @@ func groupOf(function string) string {
 	return ""
 }
 
-// where prints where the CPU went: by parts, by who makes the system calls, and by functions.
+// where prints where the CPU went: by parts, by the callers of system calls, and by functions.
 func where(w io.Writer, list []trace, took time.Duration) {
 	total := time.Duration(0)
 	byGroup, calls, flat, cumulative := tally{}, tally{}, tally{}, tally{}

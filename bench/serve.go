@@ -39,7 +39,7 @@ func serve(args []string) error {
 	return fmt.Errorf("no server %q", args[0])
 }
 
-// taker counts uploads, and serves one file to whoever asks: the newest upload of that name. It
+// taker counts uploads, and serves one file to all that ask: the newest upload of that name. It
 // keeps bodies while it is told to.
 type taker struct {
 	uploads, bytes  atomic.Int64

@@ -229,8 +229,8 @@ func putting(s *store.Store, m *rowMaker, width int, span time.Duration) (sample
 // can do. next may be called at once by several, and says when there is no more.
 type bareLoop func(next func() (row, bool)) (stored int, err error)
 
-// during makes rows for a while, beside those who store them, as it is for the store: a bound that
-// hashed between two rows would be lower than what the database can do.
+// during makes rows for a while, beside the goroutines that store them, as it is for the store: a
+// bound that hashed between two rows would be lower than what the database can do.
 func (m *rowMaker) during(span time.Duration) func() (row, bool) {
 	made, over := make(chan row, 2*bareBatch), time.After(span)
 	go func() { // ends with the time, and whatever is left by then is stored too

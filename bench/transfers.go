@@ -112,9 +112,9 @@ func (s *server) keep(body []byte) error {
 	return os.WriteFile(filepath.Join(s.dir, fetched), body, 0o644)
 }
 
-// single is a workload of one client. Where it and the server share a core nobody waits for one to
-// wake up; where they have cores of their own everybody does, always: left to the scheduler it
-// would be now one, now the other.
+// single is a workload of one client. Where it and the server share a core neither waits for one to
+// wake up; where they have cores of their own both do, always: left to the scheduler it would be
+// now one, now the other.
 func (b *bench) single(
 	name string, op byte, size, times, blksize, windowsize int, share bool, contenders ...string,
 ) *field {
@@ -315,7 +315,7 @@ func (b *bench) volley(what string, servers []*server, l load, size int) (sample
 			return nil, err
 		}
 	case oursOnPG:
-		if err := b.pg.checkpoint(); err != nil { // what it writes later is of who comes next
+		if err := b.pg.checkpoint(); err != nil { // what it writes later counts for the next one
 			return nil, err
 		}
 		database -= b.pg.cpu()

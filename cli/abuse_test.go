@@ -16,8 +16,8 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestFlood: while requests from 1,000 sources arrive that nobody follows up, or that are followed
-// up by DATA without looking at the answer, so that all the transfers there may be are theirs,
+// TestFlood: while requests from 1,000 sources arrive that are never followed up, or are followed
+// up by DATA without a look at the answer, so that they take all the transfers there may be,
 // ordinary uploads end well.
 func TestFlood(t *testing.T) {
 	if runtime.GOOS != "linux" {

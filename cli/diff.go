@@ -144,7 +144,7 @@ func (a *app) printDiff(old, changed side, d history.Diff) error {
 	case history.Same:
 		return nil
 	case history.Noise:
-		fmt.Fprintln(a.err, "nothing that somebody changed; --all shows what changed by itself")
+		fmt.Fprintln(a.err, "nothing but what changes by itself; --all shows it")
 		return nil
 	case history.Encrypted:
 		fmt.Fprintf(&p.out, "Encrypted captures can't be compared: %s\n", sizes)

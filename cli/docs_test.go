@@ -108,7 +108,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// TestRoles runs the recipe of docs/postgresql.md: who was given the list of devices can't read
+// TestRoles runs the recipe of docs/postgresql.md: a role with the list of devices can't read
 // configurations, and a worker that can't delete history still stores.
 func TestRoles(t *testing.T) {
 	t.Parallel()

@@ -83,8 +83,8 @@ func TestExport(t *testing.T) {
 				}
 			}))
 		}
-		// What is the same stays as it is; what differs becomes a new file, so that who reads the
-		// old one reads it whole.
+		// What is the same stays as it is; what differs becomes a new file, so that a program
+		// that reads the old one reads it whole.
 		before, err := os.Stat(dir + "/acme/fw1.conf")
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -377,9 +376,9 @@ func TestWatchCommand(t *testing.T) {
 		p.put(t, "fw1.conf", gate("fw1", "s", "web", "x"))
 		line := out.wait(t, `(?m)^\{.*\}$`)[0]
 		var c wireCapture
-		if err := json.Unmarshal([]byte(line), &c); err != nil || c.Device != "fw1" || !c.Changed ||
-			c.ExportedBy != "admin-s" {
-			t.Errorf("%s: %+v, err %v", line, c, err)
+		unmarshal(t, line, &c)
+		if c.Device != "fw1" || !c.Changed || c.ExportedBy != "admin-s" {
+			t.Errorf("%s: %+v", line, c)
 		}
 		cancel()
 		if status := <-ended; status != 0 {
@@ -545,7 +544,7 @@ func newUID(t testing.TB) string {
 	return uid.String()
 }
 
-// TestRedact: show, diff and search hide secrets, and what nobody knows how to hide.
+// TestRedact: show, diff and search hide secrets, and all of a text whose secrets are unknown.
 func TestRedact(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		p := start(t, url)

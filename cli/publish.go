@@ -72,7 +72,7 @@ server must not run with TFTP_READ=none.
 		"the name to publish under; one that nobody can guess if not given")
 	cmd.Flags().Var(&durationFlag{&f.lasts}, "for", "how long; 0 for until unpublish")
 	cmd.Flags().StringVar(&f.to, "to", "",
-		"who may fetch it: a prefix or an address; every source that is served if not given")
+		"the addresses that may fetch it: a prefix, or one; all that are served if not given")
 	cmd.Flags().BoolVar(&f.once, "once", false, "for the first address that gets it alone")
 	cmd.Flags().StringVar(&f.file, "file", "",
 		"publish this file, up to 256 MiB, instead of a version")

@@ -115,7 +115,7 @@ func TestStopWhileStalled(t *testing.T) {
 			sent <- (&tftp.Client{}).Put(t.Context(), p.addr, "fw1.conf",
 				[]byte(fortigate("fw1", "2")))
 		}()
-		time.Sleep(300 * time.Millisecond) // until it is being stored, which nobody tells
+		time.Sleep(300 * time.Millisecond) // until it is being stored, of which there is no sign
 		began := time.Now()
 		p.stop()
 		if err := <-sent; err == nil || !strings.Contains(err.Error(),

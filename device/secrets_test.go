@@ -1128,7 +1128,7 @@ banner exec ^CAuthorization: Bearer @.@.@^C
 banner motd ^Cthe password is @^C
 `
 
-// fastpathPlants are those of FASTPATH, whoever sells it.
+// fastpathPlants are those of FASTPATH, under any brand.
 const fastpathPlants = `
 username "a" password @ encrypted
 username a password @ level 15 encrypted

@@ -8,7 +8,7 @@ import (
 
 // ErrSecretsUnknown is why a configuration can't be shown without its secrets.
 var ErrSecretsUnknown = errors.New(
-	"nobody knows where secrets stand in this capture, so it is not shown without them")
+	"it is unknown where secrets stand in this capture, so it is not shown without them")
 
 // Redacted returns a configuration as text without its secrets, a line for each of its lines. It
 // returns ErrSecretsUnknown where the platform is unknown or the configuration is no text: what

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// giveToOwner gives a file that root has made to the owner of its folder, who otherwise couldn't
-// open it.
+// giveToOwner gives a file that root has made to the owner of its folder, whose programs otherwise
+// couldn't open it.
 func giveToOwner(file string) error {
 	if os.Geteuid() != 0 {
 		return nil

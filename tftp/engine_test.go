@@ -200,8 +200,8 @@ func TestReadsWaitForMemory(t *testing.T) {
 	}
 }
 
-// TestOneSourceCrowdsOutNobody: requests of one address, never followed up, leave another's alone.
-func TestOneSourceCrowdsOutNobody(t *testing.T) {
+// TestOneSourceCrowdsOutNoOther: requests of one address, never followed up, leave another's alone.
+func TestOneSourceCrowdsOutNoOther(t *testing.T) {
 	e := newEngine(engineConfig{limits: Limits{Transfers: 100}, reads: true})
 	e.packet(0, testPeers["A"], netip.Addr{}, []byte("\x00\x02fw1\x00octet\x00"))
 	for port := range uint16(1000) {
@@ -214,9 +214,9 @@ func TestOneSourceCrowdsOutNobody(t *testing.T) {
 	}
 }
 
-// TestBlindDataCrowdsOutNobody: requests followed up by blind DATA fill the table, and a device is
+// TestBlindDataCrowdsOutNoOther: requests followed up by blind DATA fill the table, and a device is
 // served all the same: from few addresses, or each from one of its own.
-func TestBlindDataCrowdsOutNobody(t *testing.T) {
+func TestBlindDataCrowdsOutNoOther(t *testing.T) {
 	for name, sources := range map[string]int{"100 addresses": 100, "an address each": 1 << 20} {
 		t.Run(name, func(t *testing.T) {
 			e := newEngine(engineConfig{limits: Limits{Transfers: 10_000}})

@@ -139,17 +139,17 @@ func FuzzEngine(f *testing.F) {
 		requests, blocks := map[string][]byte{}, map[string]uint16{}
 		// after a packet as many 16 ms pass as its second byte says
 		for len(script) >= 2 {
-			who, size := script[0], int(script[1])
+			choice, size := script[0], int(script[1])
 			script = script[2:]
 			size = min(size, len(script))
 			packet := script[:size]
 			script = script[size:]
-			peer := names[int(who&0xf)%len(names)]
-			if who&0x80 != 0 && requests[peer] != nil {
+			peer := names[int(choice&0xf)%len(names)]
+			if choice&0x80 != 0 && requests[peer] != nil {
 				now += 2 * time.Second
-				settle(who)
+				settle(choice)
 				e.packet(now, testPeers[peer], server, requests[peer])
-				settle(who)
+				settle(choice)
 			}
 			if size == 1 {
 				packet = appendHeader(nil, opDATA, blocks[peer]+uint16(packet[0]))
@@ -161,7 +161,7 @@ func FuzzEngine(f *testing.F) {
 				blocks[peer] = block
 			}
 			e.packet(now, testPeers[peer], server, packet)
-			settle(who)
+			settle(choice)
 			if size > 2 {
 				units := binary.BigEndian.Uint16(packet[1:]) & 0xff
 				now += time.Duration(units) * 16 * time.Millisecond

@@ -633,7 +633,7 @@ func (w *world) invariants() error {
 	}
 	for a, n := range w.toSilent {
 		// A request without options is answered by ACKs of 4 bytes or a block of 516 bytes, three
-		// times at most while nobody answers, and an ERROR of 14.
+		// times at most while no answer comes, and an ERROR of 14.
 		if asked := w.silentAsked[a]; n > 3*(asked+516)+20 {
 			return fmt.Errorf("%d bytes went to %v, which asked with %d and never answered", n, a,
 				asked)
@@ -661,7 +661,7 @@ func (w *world) final() error {
 	times := map[string]int{}
 	for _, body := range w.stored {
 		if !w.sentBodies[body] {
-			return fmt.Errorf("%q is stored, and nobody sent it", body)
+			return fmt.Errorf("%q is stored, and no client sent it", body)
 		}
 		times[body]++
 	}
