@@ -110,11 +110,13 @@ var generic = map[string]bool{
 }
 
 // FromFilename splits a requested file name: the directory is the site, and the stem names the
-// device. A backslash counts as a slash. Leading slashes, "." and ".." are ignored, and a name
-// that ends with a slash is a site alone. The stem is the last element without extensions, dates,
-// times, counters after those, and Cisco's "-confg". It is blank if it is generic ("backup"). Both
-// values are printable, as [Text] makes them, and blank if they have more than 255 bytes.
+// device. A backslash counts as a slash. Leading slashes, "." and ".." are ignored, as are a drive,
+// a server with its share, a file system ("flash:") and a protocol with its host; a name that ends
+// with a slash is a site alone. The stem is the last element without extensions, dates, times,
+// counters after those, and Cisco's "-confg". It is blank if it is generic ("backup"). Both values
+// are printable, as [Text] makes them, and blank if they have more than 255 bytes.
 func FromFilename(name string) (site, stem string) {
+	name = withoutVolume(name)
 	var elements []string
 	for e := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
 		if e = strings.TrimSpace(e); e != "" && e != "." && e != ".." {
