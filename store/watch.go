@@ -20,16 +20,22 @@ const (
 )
 
 // Watch calls yield for each capture that is stored from now on, or that has a higher number than
-// after where that isn't 0, until yield returns an error or ctx ends. A call with a nil record says
-// that watching has begun. If the database goes away, Watch logs it and tries again.
+// after where that isn't 0, until yield returns an error or ctx ends. Where after is a number that
+// no capture has yet, it logs that and goes on from the newest. A call with a nil record says that
+// watching has begun. If the database goes away, Watch logs it and tries again.
 func (s *Store) Watch(ctx context.Context, after int64, yield func(*Record) error) error {
-	from, known := after, after
-	if after == 0 {
-		var err error
-		if from, err = s.backend.read().NewestID(ctx); err != nil {
-			return s.explain("watch", err)
-		}
-		known = math.MaxInt64
+	from, err := s.backend.read().NewestID(ctx)
+	if err != nil {
+		return s.explain("watch", err)
+	}
+	known := int64(math.MaxInt64)
+	if after > from {
+		s.log.Warn("no capture has that number yet: watching from the newest", "after", after,
+			"newest", from)
+	}
+	if after > 0 {
+		from = min(after, from)
+		known = from
 	}
 	w := watcher{s: s, from: from, seen: map[int64]bool{}, yield: yield}
 	wait, stop := s.backend.listen(ctx)
