@@ -132,6 +132,11 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 		}
 		return a.serve(cmd, args)
 	}
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if readsSettings(cmd) {
+			a.warnOfSpelling(a.warnings())
+		}
+	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	a.config.Flags(root.PersistentFlags(), config.OnAll)
 	a.serveFlags(root)
@@ -183,6 +188,28 @@ func args(least, most int) cobra.PositionalArgs {
 // warnings returns the log of a command beside the server: what a person should know.
 func (a *app) warnings() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// readsSettings reports whether a command reads the environment and has no log of its own, as the
+// server has.
+func readsSettings(cmd *cobra.Command) bool {
+	words := strings.Fields(cmd.CommandPath())
+	if len(words) < 2 || cmd.Hidden { // the server; what a shell asks for its completion
+		return false
+	}
+	switch words[1] {
+	case "serve", "put", "get", "version", "help", "completion":
+		return false
+	}
+	return true
+}
+
+// warnOfSpelling warns of variables that look like settings and are none.
+func (a *app) warnOfSpelling(log *slog.Logger) {
+	for _, name := range config.Misspelt(a.environ) {
+		log.Warn("a variable of the environment is no setting: look at its spelling",
+			"variable", name)
+	}
 }
 
 // open opens the database for a command beside the server. Mistakes in the server's settings don't

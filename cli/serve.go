@@ -43,10 +43,7 @@ func (a *app) serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range config.Misspelt(a.environ) {
-		log.Warn("a variable of the environment is no setting: look at its spelling",
-			"variable", name)
-	}
+	a.warnOfSpelling(log)
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	if file == nil {
