@@ -15,6 +15,7 @@ import (
 
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
+	"github.com/tftpsql/tftpsql/store"
 	"golang.org/x/term"
 )
 
@@ -121,7 +122,7 @@ func (t *table) row(cells ...any) {
 func (t *table) print() error { return t.w.Flush() }
 
 // local is a time as people here write it, with its zone.
-func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
+func local(t time.Time) string { return store.LocalTime(t) }
 
 // short keeps a table narrow; --json has the whole text.
 func short(s string) string { return cut(s, 48) }

@@ -219,17 +219,20 @@ func (s *Store) nothingWhole(ctx context.Context, d Device, at time.Time) (Recor
 		return Record{}, &Error{Op: "find capture", Class: NotFound,
 			Err: notFound("nothing whole of %s has come", d.Ref()),
 			Hint: fmt.Sprintf("its newest torn capture is @%d of %s", newest.ID,
-				newest.ReceivedAt.Format(time.RFC3339))}
+				LocalTime(newest.ReceivedAt))}
 	case !errors.Is(err, ErrNotFound):
 		return Record{}, err
 	}
 	missing := notFound("no capture of %s", d.Ref())
 	if at != never {
-		missing = notFound("no capture of %s as of %s", d.Ref(), at.Format(time.RFC3339))
+		missing = notFound("no capture of %s as of %s", d.Ref(), LocalTime(at))
 	}
 	return Record{}, &Error{Op: "find capture", Class: NotFound, Err: missing,
 		Hint: "tftpsql log " + d.Ref() + " lists them"}
 }
+
+// LocalTime is a time as people here write it, with its zone.
+func LocalTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05Z07:00") }
 
 // newestAt returns the newest capture of a device as of a time, whatever it is.
 func (s *Store) newestAt(ctx context.Context, d Device, at time.Time) (Record, error) {
