@@ -6,6 +6,25 @@ import (
 	"testing"
 )
 
+// TestCaptureForDevice: where a command takes a device, it says which one a capture is of.
+func TestCaptureForDevice(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		p.put(t, "acme/fw1.conf", gate("fw1", "s", "web", "x"))
+		for _, args := range []string{"log @1", "log @1 --json", "failures @1",
+			"device retire @1"} {
+			if status, out, errs := p.do(t, strings.Fields(args)...); status != 2 || out != "" ||
+				!strings.Contains(errs, "@1 is a capture of acme/fw1: name the device") {
+				t.Errorf("%s: exit status %d, %s%s", args, status, out, errs)
+			}
+		}
+		if status, _, errs := p.do(t, "log", "@2"); status != 1 ||
+			!strings.Contains(errs, "no capture @2") {
+			t.Errorf("log of a capture that isn't there: exit status %d, %s", status, errs)
+		}
+	})
+}
+
 // TestTornAlone: of a device that has sent nothing whole the time of what it sent is written as
 // elsewhere.
 func TestTornAlone(t *testing.T) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,6 +32,9 @@ func (a *app) onDevices(cmd *cobra.Command, refs []string,
 		var found []store.Device
 		for _, ref := range refs {
 			d, err := s.Device(cmd.Context(), ref)
+			if errors.Is(err, store.ErrNotFound) && isCaptureRef(ref) {
+				err = explainCapture(cmd.Context(), s, ref)
+			}
 			if err != nil {
 				return err
 			}
@@ -38,6 +42,15 @@ func (a *app) onDevices(cmd *cobra.Command, refs []string,
 		}
 		return fn(s, found)
 	})
+}
+
+// explainCapture returns the error for a capture's reference where a device's is wanted.
+func explainCapture(ctx context.Context, s *store.Store, ref string) error {
+	r, err := s.Resolve(ctx, ref, time.Time{})
+	if err != nil {
+		return err
+	}
+	return usageError{fmt.Errorf("%s is a capture of %s: name the device", ref, deviceRef(r))}
 }
 
 // checkName returns an error where a name would be taken for another kind of reference.
