@@ -6,6 +6,27 @@ import (
 	"testing"
 )
 
+// TestSaysWhatWasDone: a command that changes something says in a line what.
+func TestSaysWhatWasDone(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		p.put(t, "acme/fw1.conf", gate("fw1", "s", "web", "x"))
+		p.must(t, "publish", "fw1", "--as", "fw1.conf")
+		for args, want := range map[string]string{
+			"unpublish /fw1.conf": "fw1.conf is no longer published\n",
+			"device retire fw1": "acme/fw1 is retired: nothing is expected of it until it sends " +
+				"again\n",
+			"device expect fw1 36h": "acme/fw1 is expected to send every 36h\n",
+			"device expect fw1 7d":  "acme/fw1 is expected to send every 7d\n",
+			"device expect fw1 0":   "acme/fw1 is expected to send as often as it does by itself\n",
+		} {
+			if got := p.must(t, strings.Fields(args)...); got != want {
+				t.Errorf("%s says %q, want %q", args, got, want)
+			}
+		}
+	})
+}
+
 // TestCaptureForDevice: where a command takes a device, it says which one a capture is of.
 func TestCaptureForDevice(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {

@@ -129,7 +129,12 @@ func (a *app) retireCommand() *cobra.Command {
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onDevices(cmd, args, func(s *store.Store, d []store.Device) error {
-				return s.Retire(cmd.Context(), d[0])
+				if err := s.Retire(cmd.Context(), d[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s is retired: nothing is expected of it until it sends "+
+					"again\n", d[0].Ref())
+				return nil
 			})
 		},
 	}
@@ -152,7 +157,15 @@ been silent for longer. With 0 its own rhythm counts:` + aboutOverdue,
 				return usageError{fmt.Errorf("%s is too short: a minute at least", every)}
 			}
 			return a.onDevices(cmd, args[:1], func(s *store.Store, d []store.Device) error {
-				return s.Expect(cmd.Context(), d[0], every)
+				if err := s.Expect(cmd.Context(), d[0], every); err != nil {
+					return err
+				}
+				often := "as often as it does by itself"
+				if every != 0 {
+					often = "every " + args[1]
+				}
+				fmt.Fprintf(a.out, "%s is expected to send %s\n", d[0].Ref(), often)
+				return nil
 			})
 		},
 	}

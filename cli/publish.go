@@ -194,7 +194,12 @@ func (a *app) unpublishCommand() *cobra.Command {
 		Use: "unpublish NAME", Short: "End a publication", Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				return s.Unpublish(cmd.Context(), capture.PublishedName(args[0]))
+				name := capture.PublishedName(args[0])
+				if err := s.Unpublish(cmd.Context(), name); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s is no longer published\n", name)
+				return nil
 			})
 		},
 	}
