@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSaysWhatWasDone: a command that changes something says in a line what.
@@ -62,6 +63,28 @@ func TestTornAlone(t *testing.T) {
 				!regexp.MustCompile(want).MatchString(errs) {
 				t.Errorf("%s: exit status %d, %s", args, status, errs)
 			}
+		}
+	})
+}
+
+// TestServerAddress: publish says to which address the device has sent.
+func TestServerAddress(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := start(t, url)
+		p.put(t, "fw1.conf", gate("fw1", "s", "web", "x"))
+		_, line, errs := p.do(t, "publish", "fw1")
+		if !strings.HasSuffix(line, " SERVER\n") || !strings.HasSuffix(errs,
+			"; SERVER is this server's address as the device sees it: its last capture came to "+
+				"127.0.0.1\n") {
+			t.Errorf("publish says %q and %q", line, errs)
+		}
+	})
+	everywhere(t, func(t *testing.T, url string) {
+		insert(t, opened(t, url), time.Now(), gate("fw1", "s", "web", "x")) // it came to no address
+		p := &program{url: url}
+		if _, _, errs := p.do(t, "publish", "fw1"); !strings.HasSuffix(errs,
+			"as the device sees it\n") {
+			t.Errorf("publish of what came to no address says %q", errs)
 		}
 	})
 }

@@ -54,16 +54,13 @@ server must not run with TFTP_READ=none.
 				if f.list {
 					return a.listPublished(cmd.Context(), s)
 				}
-				platform := ""
 				if f.file != "" {
-					err = publishFile(cmd.Context(), s, &p, f.file)
-				} else {
-					platform, err = a.publishVersion(cmd.Context(), s, &p, args[0], f.at.at())
+					if err = publishFile(cmd.Context(), s, &p, f.file); err == nil {
+						a.printPublication(p, "", "")
+					}
+					return err
 				}
-				if err == nil {
-					a.printPublication(p, platform)
-				}
-				return err
+				return a.publishVersion(cmd.Context(), s, p, args[0], f.at.at())
 			})
 		},
 	}
@@ -137,23 +134,33 @@ func publishFile(ctx context.Context, s *store.Store, p *store.Publication, file
 	return s.PublishFile(ctx, *p, body)
 }
 
-// publishVersion publishes a capture, and returns its platform.
+// publishVersion publishes a capture.
 func (a *app) publishVersion(
-	ctx context.Context, s *store.Store, p *store.Publication, ref string, at time.Time,
-) (platform string, err error) {
+	ctx context.Context, s *store.Store, p store.Publication, ref string, at time.Time,
+) error {
 	r, err := a.resolve(ctx, s, ref, at)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if p.Name == "" {
 		p.Name = rand.Text() + ".conf"
 	}
 	p.Description = fmt.Sprintf("%s %s of %s", deviceRef(r), captureRef(r), local(r.ReceivedAt))
 	p.Size = r.Size
-	return r.Platform, s.Publish(ctx, *p, r)
+	address, err := s.LocalAddress(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := s.Publish(ctx, p, r); err != nil {
+		return err
+	}
+	a.printPublication(p, r.Platform, address)
+	return nil
 }
 
-func (a *app) printPublication(p store.Publication, platform string) {
+// printPublication prints what to type on a device of that platform. address is the one that the
+// device has sent to, "" for unknown: it may be a container's own, so it isn't put into the line.
+func (a *app) printPublication(p store.Publication, platform, address string) {
 	fetch, then := device.RestoreLines(platform, p.Name, a.config.Host)
 	fmt.Fprintln(a.out, fetch)
 	if then != "" {
@@ -166,6 +173,9 @@ func (a *app) printPublication(p store.Publication, platform string) {
 	fmt.Fprintf(a.err, "published %s, %d bytes, %s", p.Description, p.Size, until)
 	if a.config.Host == "" {
 		fmt.Fprint(a.err, "; SERVER is this server's address as the device sees it")
+		if address != "" {
+			fmt.Fprint(a.err, ": its last capture came to ", address)
+		}
 	}
 	fmt.Fprintln(a.err)
 }

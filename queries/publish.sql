@@ -29,3 +29,8 @@ DELETE FROM published
 
 -- name: DropExpired :exec
 DELETE FROM published WHERE expires_at <= @now;
+
+-- name: LocalAddress :one
+-- The address of a server that a device's newest capture came to by TFTP.
+SELECT local_address FROM captures
+ WHERE device_id = @device_id AND local_address <> '' ORDER BY received_at DESC, uid DESC LIMIT 1;

@@ -38,6 +38,19 @@ func (q *Queries) Fetched(ctx context.Context, arg FetchedParams) error {
 	return err
 }
 
+const localAddress = `-- name: LocalAddress :one
+SELECT local_address FROM captures
+ WHERE device_id = $1 AND local_address <> '' ORDER BY received_at DESC, uid DESC LIMIT 1
+`
+
+// The address of a server that a device's newest capture came to by TFTP.
+func (q *Queries) LocalAddress(ctx context.Context, deviceID int64) (string, error) {
+	row := q.db.QueryRow(ctx, localAddress, deviceID)
+	var local_address string
+	err := row.Scan(&local_address)
+	return local_address, err
+}
+
 const publish = `-- name: Publish :exec
 INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at, site)
 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $6, $8)

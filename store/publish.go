@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"net/netip"
@@ -98,6 +99,16 @@ func (s *Store) Unpublish(ctx context.Context, name string) error {
 		}
 		return err
 	}))
+}
+
+// LocalAddress returns the address that the newest upload of r's device came to, "" for none. Where
+// a router or a container translates addresses, the device knows another one.
+func (s *Store) LocalAddress(ctx context.Context, r Record) (string, error) {
+	address, err := s.backend.read().LocalAddress(ctx, r.deviceID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return address, s.explain("find address", err)
 }
 
 // ErrNotAllowed is returned by FetchPublished to a source that may not have the file.
