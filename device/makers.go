@@ -1,6 +1,9 @@
 package device
 
-import "bytes"
+import (
+	"bytes"
+	"regexp"
+)
 
 // Here are more of the systems that look like IOS (likes.go), with what the header of each says.
 // Few of them say where a file ends, so a file is cut off only inside a banner. Sources: the
@@ -127,11 +130,18 @@ func readNOS(w *walk) {
 		case attributes && w.has("host-name ") && w.indent > 0:
 			w.setName(unquoted(rest(w.words, 1)))
 		case attributes && w.has("chassis-name ") && w.indent > 0:
-			set(&w.id.Model, unquoted(rest(w.words, 1)))
+			if name := unquoted(rest(w.words, 1)); chassisModel.Match(name) {
+				set(&w.id.Model, name)
+			}
 		}
 	}
 	readCiscoLike(w)
 }
+
+// chassisModel matches the name of a chassis that was not changed: it is the model, such as
+// VDX6740T-1G or BR-SLX-9850-4.
+var chassisModel = regexp.MustCompile(
+	`^(BR-|EXTR-)?(VDX|SLX)[- ]?\d{4}[A-Z]*(-\d[0-9A-Z]*)*$`)
 
 // tplinkJetStream is on TP-Link's managed switches.
 var tplinkJetStream = platform{

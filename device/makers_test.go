@@ -70,3 +70,33 @@ func TestFabricOSTorn(t *testing.T) {
 		t.Error("an upload without its end passes for whole")
 	}
 }
+
+// TestChassisName: the name of a chassis is its model until it is given another.
+func TestChassisName(t *testing.T) {
+	for file, names := range map[string]map[string]string{
+		"brocade_nos": {"VDX6740": "VDX6740", "VDX6740T-1G": "VDX6740T-1G",
+			"VDX8770-4": "VDX8770-4", "\"VDX 6730-32\"": "VDX 6730-32", "VDX-YARD": "",
+			"VDX": "", "VDX6740-YARD": "",
+			"VDX67": "", "rack7": ""},
+		"extreme_slx": {"BR-SLX9540": "BR-SLX9540", "BR-SLX-9850-4": "BR-SLX-9850-4",
+			"EXTR-SLX9150-48Y": "EXTR-SLX9150-48Y", "SLX9740-40C": "SLX9740-40C", "SLX-HALL": "",
+			"BR-SLX-9": ""},
+	} {
+		config, err := os.ReadFile("testdata/" + file + ".conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, _ := strings.Cut(string(config), " chassis-name ")
+		_, after, ok := strings.Cut(rest, "\n")
+		if !ok {
+			t.Fatalf("%s has no name of a chassis", file)
+		}
+		for name, want := range names {
+			id := device.Identify([]byte(before + " chassis-name " + name + "\n" + after))
+			if id.Platform != file || id.Model != want {
+				t.Errorf("%s: %s is of %s, model %q, want %q", file, name, id.Platform, id.Model,
+					want)
+			}
+		}
+	}
+}
