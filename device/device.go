@@ -77,7 +77,7 @@ var platforms = []*platform{
 	&fortiOS, &fortiManager, &fortiAnalyzer,
 	&ciscoLike, &alliedWarePlus, &ruijieOS, &bdcom, &dcn, &eltexMES, &adtranOS, &zteOLT, &zyxelOS,
 	&edgecore, &extremeVOSS, &yamahaRT, &dLink, &ciscoIOS, &ciscoNXOS, &ciscoASA, &ciscoPIX,
-	&ciscoFWSM, &ciscoXR, &ciscoCatOS,
+	&ciscoFWSM, &ciscoXR, &ciscoCatOS, &enterasysEOS,
 	&ciscoAireOS,
 	&ciscoVxWorks, &ciscoSMB,
 	&aristaEOS, &arubaCX, &arubaOS, &arubaInstant, &hpProCurve, &hpComware, &huaweiVRP,
