@@ -57,7 +57,7 @@ type health struct {
 	leaving atomic.Bool  // the program stops
 	taken   error        // why the default address is not served
 	beat    func()       // tells systemd's watchdog that the UDP loop answers
-	page    http.Handler // everything else that HTTP_ADDR serves
+	page    http.Handler // everything else that HTTP_ADDR serves; nil for nothing
 
 	// Of watch's goroutine alone: what it found, whether the log was told of trouble, when it last
 	// tried the spool.
@@ -245,7 +245,9 @@ func (h *health) pages() http.Handler {
 		answer(w, http.StatusOK, text)
 	})
 	mux.Handle("GET /metrics", h.metrics.httpHandler())
-	mux.Handle("/", h.page)
+	if h.page != nil {
+		mux.Handle("/", h.page)
+	}
 	return mux
 }
 
