@@ -4,6 +4,8 @@ package history
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -240,4 +242,19 @@ func (t text) span(first, count int) Span {
 		s.First = t.numbers[first-1]
 	}
 	return s
+}
+
+// WriteUnified writes a difference as diff -u does, with the block path of each hunk. The caller
+// escapes what it shows of it.
+func WriteUnified(w io.Writer, from, to string, d Diff) {
+	fmt.Fprintf(w, "--- %s\n+++ %s\n", from, to)
+	for _, h := range d.Hunks {
+		fmt.Fprintf(w, "@@ -%s +%s @@ %s\n", h.Old, h.New, strings.Join(h.Path, " > "))
+		for _, l := range h.Lines {
+			fmt.Fprintf(w, "%c%s\n", l.Op, l.Text)
+			if l.Open {
+				fmt.Fprintln(w, `\ No newline at end of file`)
+			}
+		}
+	}
 }

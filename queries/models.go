@@ -8,6 +8,13 @@ import (
 	"time"
 )
 
+type Alarm struct {
+	Kind     string
+	DeviceID int64
+	Since    time.Time
+	ToldAt   time.Time
+}
+
 type Audit struct {
 	ID     int64
 	At     time.Time
@@ -42,6 +49,24 @@ type CaptureLog struct {
 	OSVersion  string
 	Serial     string
 	DeviceID   int64
+}
+
+type Channel struct {
+	Name        string
+	URL         string
+	Secret      string
+	Kinds       string
+	Scope       string
+	Quiet       string
+	FullDiff    bool
+	Digest      bool
+	CreatedAt   time.Time
+	PausedUntil time.Time
+	Disabled    string
+	DigestAt    time.Time
+	OkAt        time.Time
+	ErrorAt     time.Time
+	Error       string
 }
 
 type CurrentLog struct {
@@ -96,6 +121,11 @@ type DeviceRhythm struct {
 	Captures  int64
 	LongestUs int64
 	AllowedUs int64
+}
+
+type Downtime struct {
+	Began time.Time
+	Ended time.Time
 }
 
 type Failure struct {

@@ -15,6 +15,9 @@ SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p
 -- name: PublishedFile :one
 SELECT sha256, allowed, once, fetched_by, fetched_at FROM published WHERE name = @name AND expires_at > @now;
 
+-- name: Publication :one
+SELECT description, site FROM published WHERE name = @name;
+
 -- name: Fetched :exec
 -- Notes that a source has fetched a published file, and keeps the first source.
 UPDATE published SET fetches = fetches + 1,

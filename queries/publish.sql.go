@@ -51,6 +51,22 @@ func (q *Queries) LocalAddress(ctx context.Context, deviceID int64) (string, err
 	return local_address, err
 }
 
+const publication = `-- name: Publication :one
+SELECT description, site FROM published WHERE name = $1
+`
+
+type PublicationRow struct {
+	Description string
+	Site        *string
+}
+
+func (q *Queries) Publication(ctx context.Context, name string) (PublicationRow, error) {
+	row := q.db.QueryRow(ctx, publication, name)
+	var i PublicationRow
+	err := row.Scan(&i.Description, &i.Site)
+	return i, err
+}
+
 const publish = `-- name: Publish :exec
 INSERT INTO published (name, sha256, description, allowed, once, published_at, expires_at, fetches, fetched_by, fetched_at, site)
 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $6, $8)

@@ -19,7 +19,7 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @name),
         @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid;
+RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid, source;
 
 -- name: YieldName :execrows
 -- A name from a file name gives way to the same name from a configuration.

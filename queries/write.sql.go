@@ -324,7 +324,7 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2), $2),
         $3, $4, $5, $5, 0, 0, $6, '', '', '', '', '', FALSE, $5, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid
+RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid, source
 `
 
 type LockDeviceParams struct {
@@ -346,6 +346,7 @@ type LockDeviceRow struct {
 	Changes  int64
 	LastSeen time.Time
 	LastUID  string
+	Source   string
 }
 
 // The device of a name or an alias, created if there is none. The update changes nothing but locks
@@ -371,6 +372,7 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 		&i.Changes,
 		&i.LastSeen,
 		&i.LastUID,
+		&i.Source,
 	)
 	return i, err
 }

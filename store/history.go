@@ -79,7 +79,11 @@ const devicesPage = 500
 // EachDevice calls yield with every device, in no order that means anything, until it returns
 // false. It needs no memory for all of them.
 func (s *Store) EachDevice(ctx context.Context, yield func(Device) bool) error {
-	after := int64(0)
+	return s.DevicesFrom(ctx, 0, yield)
+}
+
+// DevicesFrom is EachDevice for the devices after the one of a number, in the order of numbers.
+func (s *Store) DevicesFrom(ctx context.Context, after int64, yield func(Device) bool) error {
 	for {
 		var list []Device
 		err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {

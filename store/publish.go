@@ -141,8 +141,24 @@ func (s *Store) FetchPublished(
 // Fetched notes that a source has received all of a published file.
 func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now time.Time) error {
 	return s.explain("note a fetch", s.backend.tx(ctx, func(q *queries.Queries) error {
-		return q.Fetched(ctx, queries.FetchedParams{Name: name, Source: source.Unmap().String(),
-			Now: stamp(now)})
+		from := source.Unmap().String()
+		err := q.Fetched(ctx, queries.FetchedParams{Name: name, Source: from, Now: stamp(now)})
+		if err != nil {
+			return err
+		}
+		p, err := q.Publication(ctx, name)
+		if errors.Is(err, sql.ErrNoRows) { // it was ended meanwhile
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e := queries.AddEventParams{At: stamp(now), Kind: EventFetched, Since: stamp(now),
+			Detail: p.Description + " by " + from}
+		if p.Site != nil {
+			e.Site = *p.Site
+		}
+		return q.AddEvent(ctx, e)
 	}))
 }
 

@@ -178,6 +178,9 @@ func (s *Store) fileCapture(
 	if err != nil {
 		return Stored{}, err
 	}
+	if err := addEvents(ctx, q, d, c, stored); err != nil {
+		return Stored{}, err
+	}
 	if !newest(d, c) || c.aside() {
 		n, err := s.compareFollowers(ctx, q, d.ID, w)
 		if err != nil {
@@ -214,7 +217,9 @@ func (s *Store) fileNewest(
 		return Stored{}, false, nil
 	}
 	stored = Stored{Site: d.Site, Device: d.Name, Changed: changed, device: after}
-	stored.ID, err = insertCapture(ctx, q, d, w, changed)
+	if stored.ID, err = insertCapture(ctx, q, d, w, changed); err == nil {
+		err = addEvents(ctx, q, d, w.c, stored)
+	}
 	return stored, true, err
 }
 
@@ -391,7 +396,7 @@ func advance(
 	p.NamedBy, p.Owner = nameAfter(d, c)
 	n, err := q.CountNewest(ctx, p)
 	d.NamedBy, d.Owner, d.Platform = p.NamedBy, p.Owner, p.Platform
-	d.LastSeen, d.LastUID = p.LastSeen, p.LastUID
+	d.LastSeen, d.LastUID, d.Source = p.LastSeen, p.LastUID, p.Source
 	return d, n > 0, err
 }
 

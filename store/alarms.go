@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
+)
+
+// An Alarm is something about a device that is wrong now.
+type Alarm struct {
+	Kind   string // EventOverdue or EventFailing
+	Device int64
+	Since  time.Time
+	Told   time.Time // the last event about it
+}
+
+// OpenAlarms returns what is wrong now.
+func (s *Store) OpenAlarms(ctx context.Context) ([]Alarm, error) {
+	list, err := s.backend.read().OpenAlarms(ctx)
+	return rows(list, s.explain("list alarms", err), func(r queries.Alarm) Alarm {
+		return Alarm{r.Kind, r.DeviceID, r.Since.UTC(), r.ToldAt.UTC()}
+	})
+}
+
+// A Trouble is an alarm that is to be raised.
+type Trouble struct {
+	Device Device
+	Since  time.Time
+	Detail string
+}
+
+// raisedAtOnce bounds the alarms of a transaction: captures wait for it on SQLite.
+const raisedAtOnce = 200
+
+// Raise opens alarms of a kind, with their events, unless they are open. It returns how many it has
+// opened: of several workers one opens each.
+func (s *Store) Raise(ctx context.Context, kind string, list []Trouble, now time.Time) (int,
+	error) {
+	raised := 0
+	for piece := range slices.Chunk(list, raisedAtOnce) {
+		n := 0
+		err := s.backend.tx(ctx, func(q *queries.Queries) (err error) {
+			n, err = raise(ctx, q, kind, piece, stamp(now))
+			return err
+		})
+		if err != nil {
+			return raised, s.explain("raise an alarm", err)
+		}
+		raised += n
+	}
+	return raised, nil
+}
+
+func raise(ctx context.Context, q *queries.Queries, kind string, list []Trouble,
+	now time.Time) (raised int, err error) {
+	for _, t := range list {
+		n, err := q.OpenAlarm(ctx, queries.OpenAlarmParams{Kind: kind, DeviceID: t.Device.ID,
+			Since: stamp(t.Since), ToldAt: now})
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			continue
+		}
+		raised++
+		err = q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: t.Device.Site,
+			DeviceID: &t.Device.ID, Since: stamp(t.Since), Detail: t.Detail})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return raised, nil
+}
+
+// Remind tells an alarm again. It reports whether it did: one of several workers does.
+func (s *Store) Remind(ctx context.Context, a Alarm, d Device, now time.Time,
+	detail string) (told bool, err error) {
+	now = stamp(now)
+	err = s.backend.tx(ctx, func(q *queries.Queries) error {
+		n, err := q.RemindAlarm(ctx, queries.RemindAlarmParams{Now: now, Kind: a.Kind,
+			DeviceID: a.Device, Was: stamp(a.Told)})
+		if told = n > 0; err != nil || !told {
+			return err
+		}
+		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: a.Kind, Site: d.Site,
+			DeviceID: &d.ID, Since: stamp(a.Since), Detail: detail})
+	})
+	return told, s.explain("remind of an alarm", err)
+}
+
+// End ends an alarm, with an event of its own where kind isn't "". It reports whether it did: one
+// of several workers does.
+func (s *Store) End(ctx context.Context, a Alarm, d Device, now time.Time, kind string) (
+	ended bool, err error) {
+	now = stamp(now)
+	err = s.backend.tx(ctx, func(q *queries.Queries) error {
+		n, err := q.EndAlarm(ctx, queries.EndAlarmParams{Kind: a.Kind, DeviceID: a.Device,
+			Since: stamp(a.Since)})
+		if ended = n > 0; err != nil || !ended || kind == "" {
+			return err
+		}
+		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: d.Site,
+			DeviceID: &d.ID, Since: stamp(a.Since), Detail: ""})
+	})
+	return ended, s.explain("end an alarm", err)
+}
+
+// DeviceByID returns the device of a number with its rhythm, or ErrNotFound.
+func (s *Store) DeviceByID(ctx context.Context, id int64) (Device, error) {
+	row, err := s.backend.read().DeviceByID(ctx, id)
+	if err != nil {
+		return Device{}, s.explain("find device", err)
+	}
+	return s.Rhythm(ctx, devices([]queries.Device{row})[0])
+}
+
+// DevicesSince returns the numbers of the devices of which captures came after one, up to the
+// newest, and the newest.
+func (s *Store) DevicesSince(ctx context.Context, after int64) (ids []int64, newest int64,
+	err error) {
+	q := s.backend.read()
+	if newest, err = q.NewestID(ctx); err == nil && newest > after {
+		ids, err = q.DevicesBetween(ctx, queries.DevicesBetweenParams{After: after, Upto: newest})
+	}
+	return ids, newest, s.explain("list devices", err)
+}
+
+// ExpectedDevices returns the devices for which an operator has said how often they must send.
+func (s *Store) ExpectedDevices(ctx context.Context) ([]Device, error) {
+	list, err := s.backend.read().ExpectedDevices(ctx)
+	return devices(list), s.explain("list devices", err)
+}
+
+// A Failing is what has failed lately of a device that has sent nothing since.
+type Failing struct {
+	Device int64
+	Reason string
+	Times  int64
+	First  time.Time
+}
+
+// Failing returns the devices whose transfers have failed since a time, and that have sent nothing
+// since they failed.
+func (s *Store) Failing(ctx context.Context, since time.Time) (list []Failing, err error) {
+	found, err := s.backend.read().FailingDevices(ctx, stamp(since))
+	for _, r := range found {
+		if n := len(list); n > 0 && list[n-1].Device == r.ID {
+			list[n-1].Times += r.Times
+			list[n-1].Reason = r.Reason
+			if r.FirstAt.Before(list[n-1].First) {
+				list[n-1].First = r.FirstAt.UTC()
+			}
+			continue
+		}
+		list = append(list, Failing{r.ID, r.Reason, r.Times, r.FirstAt.UTC()})
+	}
+	return list, s.explain("list failures", err)
+}
+
+// A Downtime is when no worker was ready.
+type Downtime struct{ Began, Ended time.Time }
+
+// NoteReady notes that a worker is ready. Where none was for longer than gap, that is a downtime.
+func (s *Store) NoteReady(ctx context.Context, now time.Time, gap time.Duration) error {
+	now = stamp(now)
+	return s.explain("note readiness", s.backend.tx(ctx, func(q *queries.Queries) error {
+		last, err := q.Ready(ctx)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return err
+		case now.Sub(last) > gap:
+			err := q.AddDowntime(ctx, queries.AddDowntimeParams{Began: last.UTC(), Ended: now})
+			if err != nil {
+				return err
+			}
+		}
+		return q.SetReady(ctx, now)
+	}))
+}
+
+// Downtimes returns when no worker was ready, since a time.
+func (s *Store) Downtimes(ctx context.Context, since time.Time) ([]Downtime, error) {
+	list, err := s.backend.read().Downtimes(ctx, stamp(since))
+	return rows(list, s.explain("list downtimes", err), func(r queries.Downtime) Downtime {
+		return Downtime{r.Began.UTC(), r.Ended.UTC()}
+	})
+}
