@@ -159,7 +159,10 @@ type Line struct {
 
 // Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which
 // no line holds.
-func (l Line) Significant() []byte { return l.w.masked(nil, noise, "\x00") }
+func (l Line) Significant() []byte { return l.AppendSignificant(nil) }
+
+// AppendSignificant appends [Line.Significant] to b.
+func (l Line) AppendSignificant(b []byte) []byte { return l.w.masked(b, noise, "\x00") }
 
 // Redacted returns the line with its secrets replaced by "<secret>". The lines of [Outline], in
 // which secrets aren't searched, are replaced as a whole.

@@ -327,6 +327,9 @@ func set(field *string, v []byte) {
 
 // masked appends the line to b, with what is marked as a kind replaced.
 func (w *walk) masked(b []byte, kind markKind, marker string) []byte {
+	if len(w.marks) == 0 {
+		return append(b, w.line...)
+	}
 	return w.maskedPart(b, w.line, kind, marker)
 }
 

@@ -245,10 +245,26 @@ type Version struct {
 // Versions calls yield with each version of a device, the newest first, until it returns false.
 // Torn captures are versions of their own.
 func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool) error {
-	h := history{sightings: map[sighting]*pending{}, last: map[string]*pending{}, yield: yield}
-	at, uid := never, ""
+	return s.versions(ctx, d.ID, never, "", newHistory(yield))
+}
+
+// VersionsFrom is Versions for the version that r belongs to and those of its kind before it, as if
+// r were the newest capture.
+func (s *Store) VersionsFrom(ctx context.Context, r Record, yield func(Version) bool) error {
+	h := newHistory(yield)
+	h.kind = r.Kind
+	h.add(r)
+	if !h.emit(false) {
+		return nil
+	}
+	return s.versions(ctx, r.deviceID, r.ReceivedAt, r.UID, h)
+}
+
+// versions adds the captures of a device before one to a history.
+func (s *Store) versions(ctx context.Context, device int64, at time.Time, uid string,
+	h *history) error {
 	for {
-		page, err := s.captures(ctx, d, at, uid, logPage)
+		page, err := s.captures(ctx, Device{ID: device}, at, uid, logPage)
 		if err != nil {
 			return err
 		}
@@ -267,6 +283,7 @@ func (s *Store) Versions(ctx context.Context, d Device, yield func(Version) bool
 
 // history folds captures, newest first, into versions.
 type history struct {
+	kind      string                // of the captures that count; "" for all
 	sightings map[sighting]*pending // versions whose first capture is still to come
 	last      map[string]*pending   // by kind: the version that waits for its predecessor
 	order     []*pending
@@ -284,7 +301,14 @@ type pending struct {
 	ready bool
 }
 
+func newHistory(yield func(Version) bool) *history {
+	return &history{sightings: map[sighting]*pending{}, last: map[string]*pending{}, yield: yield}
+}
+
 func (h *history) add(r Record) {
+	if h.kind != "" && r.Kind != h.kind {
+		return
+	}
 	if r.Complete {
 		if w := h.last[r.Kind]; w != nil && !w.ready {
 			w.Previous, w.ready = &r, true
