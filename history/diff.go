@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"znkr.io/diff"
+	"znkr.io/diff/textdiff"
 
 	"github.com/tftpsql/tftpsql/device"
 )
@@ -94,7 +95,7 @@ func Compare(old, new Side, o Options) (Diff, error) {
 	if err != nil {
 		return Diff{}, err
 	}
-	hunks := diff.Hunks(from.compared, to.compared, diff.Context(contextLines))
+	hunks := hunksOf(&from.compared, &to.compared, contextLines)
 	switch {
 	case len(hunks) == 0 && o.Noise:
 		return Diff{Finding: Form}, nil
@@ -112,20 +113,22 @@ func Compare(old, new Side, o Options) (Diff, error) {
 // contextLines is how many unchanged lines a hunk shows before and after a change, as diff -u does.
 const contextLines = 3
 
-func hunkOf(h diff.Hunk[string], from, to text) Hunk {
-	out := Hunk{Old: from.span(h.PosX, h.EndX-h.PosX), New: to.span(h.PosY, h.EndY-h.PosY)}
+func hunkOf(h textdiff.Hunk[[]byte], from, to text) Hunk {
+	out := Hunk{Old: from.span(h.LineNoX, h.EndLineNoX-h.LineNoX),
+		New: to.span(h.LineNoY, h.EndLineNoY-h.LineNoY)}
 	for _, e := range h.Edits {
+		x, y := e.LineNoX, e.LineNoY
 		switch e.Op {
 		case diff.Delete:
-			out.Lines = append(out.Lines, Line{Op: '-', Old: from.numbers[e.PosX],
-				Text: from.shown[e.PosX], Open: from.numbers[e.PosX] == from.open})
+			out.Lines = append(out.Lines, Line{Op: '-', Old: from.numbers[x],
+				Text: from.shown[x], Open: from.numbers[x] == from.open})
 		case diff.Insert:
-			out.Lines = append(out.Lines, Line{Op: '+', New: to.numbers[e.PosY],
-				Text: to.shown[e.PosY], Open: to.numbers[e.PosY] == to.open})
+			out.Lines = append(out.Lines, Line{Op: '+', New: to.numbers[y],
+				Text: to.shown[y], Open: to.numbers[y] == to.open})
 		default:
-			out.Lines = append(out.Lines, Line{Op: ' ', Old: from.numbers[e.PosX],
-				New: to.numbers[e.PosY], Text: to.shown[e.PosY],
-				Open: from.numbers[e.PosX] == from.open && to.numbers[e.PosY] == to.open})
+			out.Lines = append(out.Lines, Line{Op: ' ', Old: from.numbers[x],
+				New: to.numbers[y], Text: to.shown[y],
+				Open: from.numbers[x] == from.open && to.numbers[y] == to.open})
 		}
 	}
 	return out
@@ -175,9 +178,9 @@ func findPaths(config []byte, wanted map[int][]string) {
 	}
 }
 
-// text is a configuration as it is compared: a list of lines.
+// text is a configuration as it is compared.
 type text struct {
-	compared []string
+	compared lined
 	numbers  []int    // the lines' numbers in the file
 	shown    []string // what is shown for them
 	open     int      // the number of the last line where no line end follows it, or else 0
@@ -209,9 +212,11 @@ func textOf(config []byte, o Options) (text, error) {
 // significant leaves out what changes by itself.
 func significant(config []byte) text {
 	var t text
+	t.compared.clear(len(config))
 	for l := range device.Outline(config) {
 		if !l.Noise {
-			t.add(l.Number, string(l.Significant()), string(l.Text))
+			t.compared.text = append(l.AppendSignificant(t.compared.text), '\n')
+			t.add(l.Number, string(l.Text))
 		}
 	}
 	return t
@@ -220,14 +225,16 @@ func significant(config []byte) text {
 // verbatim keeps every byte, the ends of lines too: patch and git apply take its differences.
 func verbatim(config []byte) text {
 	var t text
-	for line := range strings.Lines(string(device.Decode(config))) {
-		t.add(len(t.numbers)+1, line, strings.TrimSuffix(line, "\n"))
+	t.compared.clear(len(config))
+	for line := range bytes.Lines(device.Decode(config)) {
+		t.compared.text = append(t.compared.text, line...)
+		t.add(len(t.numbers)+1, string(bytes.TrimSuffix(line, []byte("\n"))))
 	}
 	return t
 }
 
-func (t *text) add(number int, compared, shown string) {
-	t.compared = append(t.compared, compared)
+func (t *text) add(number int, shown string) {
+	t.compared.endLine()
 	t.numbers = append(t.numbers, number)
 	t.shown = append(t.shown, shown)
 }
