@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/tftpsql/tftpsql/device"
@@ -83,7 +84,7 @@ func (s sections) sum(ctx context.Context, r store.Record) (sum [sha256.Size]byt
 	}
 	h := sha256.New()
 	for l := range device.Lines(body) {
-		if l.Noise || !within(l, s.path) {
+		if l.Noise || !within(l.Path(), string(l.Text), s.path) {
 			continue
 		}
 		_, _ = h.Write(append(l.Significant(), '\n')) // a hash takes everything
@@ -93,9 +94,9 @@ func (s sections) sum(ctx context.Context, r store.Record) (sum [sha256.Size]byt
 	return sum, nil
 }
 
-// within reports whether a line stands in a path, or opens it.
-func within(l device.Line, path []string) bool {
-	blocks := append(l.Path(), strings.Join(strings.Fields(string(l.Text)), " "))
+// within reports whether a line in these blocks stands in a path, or opens it.
+func within(blocks []string, line string, path []string) bool {
+	blocks = append(slices.Clip(blocks), strings.Join(strings.Fields(line), " "))
 	for i := 0; i+len(path) <= len(blocks); i++ {
 		found := true
 		for j, p := range path {
