@@ -37,8 +37,8 @@ type app struct {
 }
 
 // Run runs the program with these arguments and this environment, and returns its exit status: 0
-// for success, 1 for a failure, 2 for a mistake in the call. diff and search use 1 for what they
-// found, and 2 for every failure.
+// for success, 1 for a failure, 2 for a mistake in the call. diff, blame and search use 1 for what
+// they found, and 2 for every failure.
 func Run(ctx context.Context, version string, args, environ []string,
 	stdout, stderr io.Writer) int {
 	a := &app{version: programVersion(version), environ: environ, out: stdout, err: stderr}
@@ -141,8 +141,8 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 	a.config.Flags(root.PersistentFlags(), config.OnAll)
 	a.serveFlags(root)
 	root.AddCommand(a.serveCommand(),
-		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.searchCommand(),
-		a.watchCommand(),
+		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.blameCommand(),
+		a.searchCommand(), a.watchCommand(),
 		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
 		a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
 		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),

@@ -86,12 +86,13 @@ var descriptions = map[string]string{
 		"py3tftp does; not for backups",
 	"KEEP_CHANGED":   "how long a version is kept after another has replaced it: 2y, 90d, 12w",
 	"KEEP_UNCHANGED": "how long captures without a change are kept",
-	"REDACT":         "show, diff, search and spool show hide secrets",
+	"REDACT":         "show, diff, blame, search and spool show hide secrets",
 	"HTTP_ADDR":      "address of the page, /healthz, /readyz and /metrics; empty or none for none",
-	"PAGE":           "auto serves the page to this machine alone; on to others too, by HTTPS; off nowhere",
-	"BASE_URL":       "the page's address as browsers have it, such as https://backup.example.net",
-	"TLS_CERT":       "file with the certificate, and what it is signed by, for HTTPS on HTTP_ADDR",
-	"TLS_KEY":        "file with the certificate's key",
+	"PAGE": "auto serves the page to this machine alone; on to others too, by HTTPS; off " +
+		"nowhere",
+	"BASE_URL": "the page's address as browsers have it, such as https://backup.example.net",
+	"TLS_CERT": "file with the certificate, and what it is signed by, for HTTPS on HTTP_ADDR",
+	"TLS_KEY":  "file with the certificate's key",
 	"TRUSTED_PROXIES": "reverse proxies that are believed X-Forwarded-For, X-Forwarded-Proto " +
 		"and AUTH_HEADER: prefixes, addresses",
 	"AUTH_HEADER": "header in which a trusted proxy names the user, such as Remote-User",
