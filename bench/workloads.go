@@ -26,6 +26,7 @@ var workloads = []workload{
 	{"linear", linear},
 	{"clients", clients},
 	{"history", history},
+	{"blame", blames},
 }
 
 // pick is b's choice between what measures and what only shows that it works.
