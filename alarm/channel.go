@@ -3,6 +3,7 @@ package alarm
 import (
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -145,6 +146,9 @@ func (c *Channel) parse(text string) (shown string, err error) {
 		if c.to, err = parseRecipients(list); err != nil {
 			return "", err
 		}
+		if m := c.Mail; m != nil {
+			c.secret(m.password, encoded(m.password), encoded("\x00"+m.user+"\x00"+m.password))
+		}
 		return "mailto:" + strings.Join(c.to, ","), nil
 	}
 	if key, ok := strings.CutPrefix(text, "pagerduty:"); ok && !strings.HasPrefix(key, "//") {
@@ -212,6 +216,15 @@ func (c *Channel) secret(texts ...string) {
 			c.secrets = append(c.secrets, s)
 		}
 	}
+}
+
+// encoded is how a password travels; a receiver may repeat that too.
+func encoded(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// login makes the header of a user and a password.
+func (c *Channel) login(user, password string) {
+	c.secret(password, encoded(user+":"+password))
+	c.header.Set("Authorization", "Basic "+encoded(user+":"+password))
 }
 
 // base is a URL without user and query, as it may be shown before a path.

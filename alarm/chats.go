@@ -117,7 +117,7 @@ func teamsBody(_ *Channel, t told, room int) any {
 func discordEscape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if strings.ContainsRune("\\*_~|`<>#[]()@:-+.!", r) {
+		if strings.ContainsRune("\\*_~|`<>#[]()@:-", r) {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)

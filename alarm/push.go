@@ -44,7 +44,7 @@ func parseNtfy(c *Channel, u *url.URL) (string, error) {
 		c.secret(c.key)
 		return shown + masked, nil
 	case user != "":
-		c.header.Set("Authorization", basic(user, token))
+		c.login(user, token)
 		return u.Scheme + "://" + url.PathEscape(user) + ":" + masked + "@" + u.Host +
 			u.EscapedPath() + c.key, nil
 	}

@@ -77,7 +77,7 @@ const (
 // result makes a Result of texts that may hold anything.
 func (c *Channel) result(o Outcome, reason, answer string) Result {
 	return Result{Outcome: o, Reason: line(c.hide(reason), maxReason),
-		Answer: cutLines(lines(c.hide(answer)), maxAnswer)}
+		Answer: lines(c.hide(answer), maxAnswer)}
 }
 
 func (c *Channel) later(format string, args ...any) Result {

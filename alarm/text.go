@@ -20,12 +20,15 @@ func printable(s, keep string) string {
 	if strings.IndexFunc(s, odd) < 0 {
 		return s
 	}
+	const hex = "0123456789abcdef"
 	var b strings.Builder
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		if r == utf8.RuneError && n == 1 || r != utf8.RuneError && odd(r) {
 			for _, c := range []byte(s[:n]) {
-				fmt.Fprintf(&b, `\x%02x`, c)
+				b.WriteString(`\x`)
+				b.WriteByte(hex[c>>4])
+				b.WriteByte(hex[c&15])
 			}
 		} else {
 			b.WriteString(s[:n])
@@ -36,11 +39,15 @@ func printable(s, keep string) string {
 }
 
 // line returns s as one printable line of at most so many bytes.
-func line(s string, most int) string { return cut(printable(strings.TrimSpace(s), ""), most) }
+func line(s string, most int) string {
+	// more than is kept need not be looked at; a byte beyond tells cut that there was more
+	return cut(printable(strings.TrimSpace(s[:min(len(s), most+utf8.UTFMax)]), ""), most)
+}
 
-// lines returns s as printable lines. \r\n is a line end like \n.
-func lines(s string) string {
-	return strings.TrimRight(printable(strings.ReplaceAll(s, "\r\n", "\n"), "\n\t"), "\n")
+// lines returns s as printable lines of at most so many bytes. \r\n is a line end like \n.
+func lines(s string, most int) string {
+	s = cutLines(strings.ReplaceAll(s, "\r\n", "\n"), most)
+	return cutLines(strings.TrimRight(printable(s, "\n\t"), "\n"), most)
 }
 
 // cut returns at most so many bytes of s, in whole characters. Bytes are the strictest count: what
@@ -63,8 +70,8 @@ func edge(s string, at int) int {
 	return at
 }
 
-// cutLines returns at most so many bytes of s, in whole lines where it can be, and says how many
-// lines are missing.
+// cutLines returns at most so many bytes of s, in whole lines but where one is very long, and says
+// how many lines are missing.
 func cutLines(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -74,14 +81,12 @@ func cutLines(s string, most int) string {
 		return cut(s, most)
 	}
 	kept := s[:edge(s, most-room)]
-	if end := strings.LastIndexByte(kept, '\n'); end >= 0 && s[len(kept)] != '\n' {
-		kept = kept[:end]
+	if end := strings.LastIndexByte(kept, '\n'); end > len(kept)/2 {
+		return kept[:end] + more(strings.Count(strings.TrimSuffix(s[end:], "\n"), "\n"),
+			"\n"+ellipsis)
 	}
-	missing := strings.Count(s[len(kept):], "\n")
-	if len(kept) > 0 && s[len(kept)] != '\n' { // a line that is longer than all the room
-		return kept + ellipsis + more(missing, "\n")
-	}
-	return kept + more(max(missing, 1), "\n"+ellipsis)
+	// a line that is longer than half of the room
+	return kept + ellipsis + more(strings.Count(s[len(kept):], "\n"), "\n")
 }
 
 func more(missing int, before string) string {

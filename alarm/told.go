@@ -34,8 +34,8 @@ const (
 // tell makes a message ready.
 func tell(m Message) told {
 	m.Site = line(m.Site, maxWord)
-	m.Text = cutLines(lines(m.Text), maxText)
-	m.Diff = cutLines(lines(m.Diff), MaxAttached)
+	m.Text = lines(m.Text, maxText)
+	m.Diff = lines(m.Diff, MaxAttached)
 	m.Link = link(m.Link)
 	m.Devices = slices.Clone(m.Devices)
 	for i, d := range m.Devices {

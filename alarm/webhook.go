@@ -86,8 +86,7 @@ func parseWebhook(c *Channel, u *url.URL) (string, error) {
 	shown := u.Scheme + "://"
 	if u.User != nil {
 		password, set := u.User.Password()
-		c.secret(password)
-		c.header.Set("Authorization", basic(u.User.Username(), password))
+		c.login(u.User.Username(), password)
 		user := url.PathEscape(u.User.Username())
 		if !set { // a user alone is a token
 			c.secret(u.User.Username())
@@ -113,10 +112,6 @@ func parseWebhook(c *Channel, u *url.URL) (string, error) {
 		shown += "?" + masked
 	}
 	return shown, nil
-}
-
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // An Event is the body of a webhook. Texts are printable; what isn't known is left out.
