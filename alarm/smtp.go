@@ -274,8 +274,7 @@ func (m *Mail) login(ctx context.Context, roots *x509.CertPool) (s *session, ste
 	if err != nil {
 		return nil, "connect", err
 	}
-	deadline, _ := ctx.Deadline()
-	_ = raw.SetDeadline(deadline)
+	// No deadline of its own: where a read fails by this, ctx says that the time was over.
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
 	end := func() { stop(); _ = raw.Close() }
 	defer func() {
