@@ -17,14 +17,14 @@ help: ## show this
 run: ## start the server with defaults
 	go run .
 
-# The TFTP servers can't be installed together, and like Prometheus would start by themselves: they are only unpacked, into .deps.
+# The TFTP servers can't be installed together, and like Prometheus and chasquid would start by themselves: they are only unpacked, into .deps.
 .PHONY: deps
-deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a C compiler for -race
+deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a mail server, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
 		postgresql pgbouncer tftp-hpa atftp curl busybox-static git gcc libc6-dev libwrap0 libpcre2-8-0 \
 		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd
-	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus && \
+	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
 .PHONY: test

@@ -252,7 +252,7 @@ func TestMailAnswers(t *testing.T) {
 			"b@example.net", ""},
 		{"all refused", "RCPT", "550 5.1.1 no such user", alarm.Refused, "", all},
 		{"all later", "RCPT", "450 4.2.1 mailbox busy", alarm.Later, all, ""},
-		{"the sender refused", "MAIL", "550 5.7.1 who are you", alarm.Refused, "", ""},
+		{"the sender refused", "MAIL", "550 5.7.1 who are you", alarm.Later, "", ""},
 		{"a login wanted", "MAIL", "530 5.7.0 log in", alarm.Later, "", ""},
 		{"no room", "MAIL", "452 4.3.1 disk full", alarm.Later, "", ""},
 		{"no data", "DATA", "554 5.5.1 no", alarm.Refused, "", all},

@@ -139,17 +139,17 @@ func (c *Channel) mail(ctx context.Context, t told) Result {
 	defer cancel()
 	s, step, err := c.Mail.login(ctx, c.Roots)
 	if err != nil {
-		// It concerns the connection or the settings, and not the message, whatever the code says.
+		// It concerns the connection or the settings and not the message, whatever the code says.
 		return c.mailResult(ctx, Later, step, err)
 	}
 	defer s.close()
 	if err := s.Mail("<" + c.Mail.from.Address + ">"); err != nil {
-		return c.mailResult(ctx, verdict(err), "MAIL FROM", err)
+		return c.mailResult(ctx, Later, "MAIL FROM", err) // the sender is a setting too
 	}
 	r := c.offer(s, to)
 	if len(r.with(Taken)) == 0 {
 		_ = s.Quit()
-		return c.explain(ctx, r)
+		return c.explain(r)
 	}
 	answer, err := s.write(body)
 	if err != nil {
@@ -159,11 +159,11 @@ func (c *Channel) mail(ctx context.Context, t told) Result {
 				r.Recipients[i].Outcome, r.Recipients[i].Reason = failed.Outcome, failed.Reason
 			}
 		}
-		return c.explain(ctx, r)
+		return c.explain(r)
 	}
 	_ = s.Quit() // the server has taken the mail, whatever it says now
 	r.Answer = c.result(Taken, "", "250 "+answer).Answer
-	return c.explain(ctx, r)
+	return c.explain(r)
 }
 
 // offer names the recipients. Those that the server accepts are Taken.
@@ -172,7 +172,7 @@ func (c *Channel) offer(s *session, to []string) (r Result) {
 		recipient := Recipient{Address: address}
 		if err := s.Rcpt("<" + address + ">"); err != nil {
 			recipient.Outcome = verdict(err)
-			recipient.Reason = c.result(0, err.Error(), "").Reason
+			recipient.Reason = c.result(0, said(err), "").Reason
 		}
 		r.Recipients = append(r.Recipients, recipient)
 	}
@@ -181,11 +181,7 @@ func (c *Channel) offer(s *session, to []string) (r Result) {
 
 // explain makes one outcome of those of the recipients: Later if one may take the mail later, else
 // Taken if one has, else Refused.
-func (c *Channel) explain(ctx context.Context, r Result) Result {
-	said := ""
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		said = " (the time was over)"
-	}
+func (c *Channel) explain(r Result) Result {
 	var reasons []string
 	for _, to := range r.Recipients {
 		if to.Reason != "" {
@@ -200,7 +196,7 @@ func (c *Channel) explain(ctx context.Context, r Result) Result {
 	default:
 		r.Outcome = Refused
 	}
-	told := c.result(r.Outcome, strings.Join(reasons, "; ")+said, strings.Join(append(reasons,
+	told := c.result(r.Outcome, strings.Join(reasons, "; "), strings.Join(append(reasons,
 		r.Answer), "\n"))
 	r.Answer = told.Answer
 	if r.Outcome != Taken {
@@ -211,11 +207,20 @@ func (c *Channel) explain(ctx context.Context, r Result) Result {
 
 // mailResult is the result of an attempt that failed before the recipients were named.
 func (c *Channel) mailResult(ctx context.Context, o Outcome, step string, err error) Result {
-	said := err.Error()
+	why := said(err)
 	if ctx.Err() != nil {
-		said = "no answer in time"
+		why = "no answer in time"
 	}
-	return c.result(o, c.Mail.address+": "+step+": "+said, said)
+	return c.result(o, c.Mail.address+": "+step+": "+why, why)
+}
+
+// said is an answer as the server gave it, or another error's text.
+func said(err error) string {
+	var answer *textproto.Error
+	if errors.As(err, &answer) { // its own text has quotes
+		return fmt.Sprintf("%d %s", answer.Code, answer.Msg)
+	}
+	return err.Error()
 }
 
 // verdict is what an answer of the server means for a message: 5xx is for good, but for 530, which

@@ -30,7 +30,8 @@ var house = []room{
 		[]string{"github.com/jackc/pgx/v5",
 			// a module of its own
 			"github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}},
-	{"cli", []string{"worker", "web", "move", "history", "capture", "config", "store", "device", "tftp"},
+	{"cli", []string{"worker", "web", "outbox", "alarm", "move", "history", "capture", "config",
+		"store", "device", "tftp"},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid", "golang.org/x/sys",
 			"golang.org/x/term"}},
 	{"worker", []string{"web", "capture", "config", "store", "device", "tftp"},
@@ -38,6 +39,7 @@ var house = []room{
 			"golang.org/x/sys"}},
 	{"web", []string{"history", "config", "store", "device"},
 		[]string{"golang.org/x/crypto", "znkr.io/diff"}},
+	{"alarm", nil, []string{"github.com/wneessen/go-mail"}},
 	{"move", []string{"capture", "config", "store", "device"}, []string{"github.com/google/uuid"}},
 	{"history", []string{"config", "store", "device"},
 		[]string{"znkr.io/diff"}},
