@@ -78,7 +78,8 @@ type Message struct {
 	Site  string    // that of all the devices; empty for none, or for several
 	// Devices are what the message is about. There may be none: storage, digest, test.
 	Devices []Device
-	// Title is the message in a line, without "[tftpsql]"; empty to have it made of kind and devices.
+	// Title is the message in a line, without "[tftpsql]"; empty to have it made of kind and
+	// devices.
 	Title string
 	// Text is what there is to say besides the devices, in lines.
 	Text string

@@ -32,7 +32,8 @@ func TestURLs(t *testing.T) {
 		"ntfy+https://bob:hunter2@example.net/noc":     "ntfy+https://bob:***@example.net/noc",
 		"gotify+https://Aabc@example.net":              "gotify+https://***@example.net",
 		"gotify+https://example.net/push?token=Aabc":   "gotify+https://***@example.net/push",
-		"pagerduty:" + routingKey:                      "pagerduty+https://events.pagerduty.com/***",
+		"pagerduty:" + routingKey: "pagerduty+https://" +
+			"events.pagerduty.com/***",
 		"pagerduty+https://events.eu.pagerduty.com/" + routingKey: "pagerduty+https://" +
 			"events.eu.pagerduty.com/***",
 	} {

@@ -184,7 +184,8 @@ func (c *Channel) judge(response *http.Response, answer string) Result {
 	return r
 }
 
-// elsewhere names the host of a redirect. The rest of the address may be as secret as the channel's.
+// elsewhere names the host of a redirect. The rest of the address may be as secret as the
+// channel's.
 func elsewhere(response *http.Response) string {
 	at, err := response.Location()
 	if err != nil {

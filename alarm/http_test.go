@@ -83,7 +83,8 @@ func TestRedirects(t *testing.T) {
 	for code, want := range map[int]alarm.Outcome{301: alarm.Refused, 302: alarm.Later,
 		303: alarm.Later, 307: alarm.Later, 308: alarm.Refused} {
 		for _, to := range []string{other.URL + "/token123", "/here/token123"} {
-			c, got := receive(t, "webhook", alarm.Options{}, http.RedirectHandler(to, code).ServeHTTP)
+			c, got := receive(t, "webhook", alarm.Options{},
+				http.RedirectHandler(to, code).ServeHTTP)
 			r := c.Send(t.Context(), try)
 			if r.Outcome != want || !strings.Contains(r.Reason, "redirects are not followed") ||
 				!strings.Contains(r.Reason, "to http://127.0.0.1:") ||
@@ -164,7 +165,8 @@ func TestSlowReceivers(t *testing.T) {
 	})
 }
 
-// TestBrokenReceivers: no answer is no reason to give up, and shows no part of the URL but the host.
+// TestBrokenReceivers: no answer is no reason to give up, and shows no part of the URL but the
+// host.
 func TestBrokenReceivers(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -183,6 +185,7 @@ func TestBrokenReceivers(t *testing.T) {
 			if err != nil {
 				return
 			}
+			_, _ = conn.Read(make([]byte, 1)) // the request has begun
 			fmt.Fprint(conn, "220 mail.example.net ESMTP\r\n")
 			conn.Close()
 		}

@@ -85,8 +85,8 @@ type mailLine struct{ Op, Text string }
 
 func (t told) mailPage() (string, error) {
 	data := mailData{Title: strings.TrimPrefix(t.title, "[tftpsql] "), Text: t.Text, Link: t.Link,
-		More: max(len(t.Devices)-listedInFull, 0), Attached: t.attaches()}
-	for i, d := range t.Devices[:len(t.Devices)-data.More] {
+		More: t.count - len(t.Devices), Attached: t.attaches()}
+	for i, d := range t.Devices {
 		rest, found := strings.CutPrefix(t.about[i], d.Ref)
 		if !found {
 			rest = ""
@@ -148,7 +148,7 @@ func (t told) compose(from *netmail.Address, to []string) ([]byte, error) {
 // thread names the mail that all mails about one device answer, though it was never sent: so
 // readers show them together. A hash, as names may hold anything.
 func (t told) thread() string {
-	if len(t.Devices) != 1 {
+	if t.count != 1 {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(t.Devices[0].Ref))

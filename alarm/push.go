@@ -105,7 +105,7 @@ func pagerDutyBody(c *Channel, t told, room int) any {
 		action = "resolve"
 	}
 	source := "tftpsql"
-	if len(t.Devices) == 1 {
+	if t.count == 1 {
 		source = t.Devices[0].Ref
 	}
 	details := object{"id": t.ID}

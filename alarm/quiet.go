@@ -19,8 +19,9 @@ type Quiet struct {
 
 // A quietRule is a span of each of some days of the week.
 type quietRule struct {
-	days       [7]bool       // on which it begins, by time.Weekday
-	start, end time.Duration // since midnight by the clock; an end not after start is the next day's
+	days [7]bool // on which it begins, by time.Weekday
+	// Since midnight by the clock. An end that isn't after start is the next day's.
+	start, end time.Duration
 }
 
 const (

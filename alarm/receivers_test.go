@@ -185,7 +185,8 @@ func texts(key string, v any, fn func(key, s string)) {
 	}
 }
 
-// TestSizes: however much there is to say, no receiver gets more than it takes, or half a character.
+// TestSizes: however much there is to say, no receiver gets more than it takes, or half a
+// character.
 func TestSizes(t *testing.T) {
 	type bounds struct {
 		body  int
@@ -198,11 +199,11 @@ func TestSizes(t *testing.T) {
 		"ntfy":    {8192, map[string]int{"message": 4096}}, "gotify": {256 << 10, nil},
 		"pagerduty": {512_000, map[string]int{"summary": 1024}},
 	}
-	for _, piece := range []string{"ä", "&", "`", "\"", "*", "\x00", "𝕏", "a b", "+\n", "<\n"} {
+	for _, piece := range []string{"ä", "&", "`", "\"", "*\x00", "𝕏 ", "<\n"} {
 		long := strings.Repeat(piece, 100_000/len(piece))
 		m := alarm.Message{ID: "1", Kind: alarm.Changed, When: when, Title: long, Text: long,
 			Diff: long, Site: long, Link: "https://x/" + strings.Repeat("a", 1900)}
-		for range 250 {
+		for range 210 {
 			m.Devices = append(m.Devices, alarm.Device{Ref: long, Platform: long, By: long,
 				Source: long, Detail: long, Blocks: []string{long, long, long, long}})
 		}

@@ -11,7 +11,8 @@ import (
 type Outcome int
 
 const (
-	// Taken: the receiver has it. Of a mail's recipients at least one has, and the others refuse it.
+	// Taken: the receiver has it. Of a mail's recipients at least one has, and the others refuse
+	// it.
 	Taken Outcome = iota
 	// Later: not now. It may have arrived all the same, if the answer was lost.
 	Later

@@ -57,7 +57,8 @@ func ParseMail(server, from string) (*Mail, error) {
 		return nil, errors.New("no mail server: write smtp://user:password@host:587, or smtps://")
 	}
 	if strings.Trim(u.Path, "/") != "" || u.Fragment != "" {
-		return nil, errors.New("the mail server's URL has more after the host than ?tls= and ?auth=")
+		return nil, errors.New(
+			"the mail server's URL has more after the host than ?tls= and ?auth=")
 	}
 	m := &Mail{host: u.Hostname(), implicit: u.Scheme == "smtps", tls: "starttls"}
 	port := u.Port()

@@ -46,7 +46,8 @@ func TestCut(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	for s, want := range map[string]string{
 		"acme/fw1": "acme/fw1", `a\x00`: `a\x00`, "a\x00b": `a\x00b`, "\u202eb": `\xe2\x80\xaeb`,
-		"\xff\xfe": `\xff\xfe`, "\ufffd": "\ufffd", "a\nb\tc\r": `a\x0ab\x09c\x0d`, "日本": "日本",
+		"\xff\xfe": `\xff\xfe`, "\ufffd": "\ufffd", "a\nb\tc\r": `a\x0ab\x09c\x0d`,
+		"日本": "日本",
 	} {
 		if got := printable(s, ""); got != want || printable(got, "") != want {
 			t.Errorf("%q is %q", s, got)

@@ -12,6 +12,8 @@ import (
 type told struct {
 	Message
 	title string // with "[tftpsql]"
+	// Message.Devices are the first listedInFull of count, and about is a line about each.
+	count int
 	about []string
 }
 
@@ -37,9 +39,11 @@ func tell(m Message) told {
 	m.Text = lines(m.Text, maxText)
 	m.Diff = lines(m.Diff, MaxAttached)
 	m.Link = link(m.Link)
-	m.Devices = slices.Clone(m.Devices)
+	count := len(m.Devices)
+	m.Devices = slices.Clone(m.Devices[:min(count, listedInFull)])
 	for i, d := range m.Devices {
-		d.Ref, d.Platform, d.By = line(d.Ref, maxWord), line(d.Platform, maxWord), line(d.By, maxWord)
+		d.Ref, d.Platform = line(d.Ref, maxWord), line(d.Platform, maxWord)
+		d.By = line(d.By, maxWord)
 		d.Source, d.Detail = line(d.Source, maxWord), line(d.Detail, maxLine)
 		d.Link = link(d.Link)
 		d.Blocks = slices.Clone(d.Blocks)
@@ -48,7 +52,7 @@ func tell(m Message) told {
 		}
 		m.Devices[i] = d
 	}
-	t := told{Message: m, title: line(m.Title, maxTitle)}
+	t := told{Message: m, title: line(m.Title, maxTitle), count: count}
 	for _, d := range m.Devices {
 		t.about = append(t.about, cut(t.line(d), maxLine))
 	}
@@ -70,7 +74,7 @@ func link(s string) string {
 
 // headline is the message in a line.
 func (t told) headline() string {
-	switch n := len(t.Devices); {
+	switch n := t.count; {
 	case n == 1:
 		d := t.Devices[0]
 		s := d.Ref + ": " + t.what(d, 1)
@@ -179,13 +183,17 @@ func span(d time.Duration) string {
 func (t told) list(count, most int, mark func(string) string) string {
 	const room = len("and 1234567890 more")
 	var b strings.Builder
-	for i, about := range t.about {
+	shown := 0
+	for _, about := range t.about[:min(len(t.about), count)] {
 		about = mark(about)
-		if i == count || b.Len()+len(about)+1 > most-room {
-			fmt.Fprintf(&b, "and %d more", len(t.about)-i)
+		if b.Len()+len(about)+1 > most-room {
 			break
 		}
 		b.WriteString(about + "\n")
+		shown++
+	}
+	if shown < t.count {
+		fmt.Fprintf(&b, "and %d more", t.count-shown)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

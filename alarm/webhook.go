@@ -159,9 +159,9 @@ type EventDevice struct {
 func webhookBody(_ *Channel, t told, _ int) any {
 	data := EventData{ID: t.ID, Alarm: t.alarm(), Kind: t.Kind, Severity: string(t.severity()),
 		Resolved: t.Resolved, Title: t.title, Text: t.Text, Site: t.Site, Link: t.Link,
-		Devices: []EventDevice{}, More: max(len(t.Devices)-listedInFull, 0),
+		Devices: []EventDevice{}, More: t.count - len(t.Devices),
 		Diff: cutLines(t.Diff, MaxDiff), DiffCut: len(t.Diff) > MaxDiff}
-	for _, d := range t.Devices[:len(t.Devices)-data.More] {
+	for _, d := range t.Devices {
 		e := EventDevice{Ref: d.Ref, Platform: d.Platform, Added: d.Added, Removed: d.Removed,
 			Blocks: d.Blocks[:min(len(d.Blocks), maxBlocksInFull)], By: d.By, From: d.From,
 			To: d.To, SilentS: int64(d.Silent / time.Second), Missed: d.Missed,
