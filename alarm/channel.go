@@ -37,7 +37,7 @@ type Options struct {
 
 // A Channel is a receiver and how to reach it. Its methods are safe for concurrent use.
 type Channel struct {
-	Options
+	options Options // it holds secrets, so no log and no JSON may see it
 	service service
 	target  *url.URL // where requests go; nil for mail
 	header  http.Header
@@ -86,7 +86,7 @@ const (
 //
 // With Options.Private http instead of https is taken too. Errors hold no secret.
 func Parse(text string, o Options) (*Channel, error) {
-	c := &Channel{Options: o, header: http.Header{}}
+	c := &Channel{options: o, header: http.Header{}}
 	shown, err := c.parse(text)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func Schemes() []string {
 
 // Mask returns the URL of a channel without what is secret in it, for lists and logs.
 func Mask(text string) string {
-	c := &Channel{Options: Options{Private: true, Secret: NewSecret()}, header: http.Header{}}
+	c := &Channel{options: Options{Private: true, Secret: NewSecret()}, header: http.Header{}}
 	shown, err := c.parse(text)
 	if err != nil {
 		scheme, _, _ := strings.Cut(text, ":")
@@ -146,7 +146,7 @@ func (c *Channel) parse(text string) (shown string, err error) {
 		if c.to, err = parseRecipients(list); err != nil {
 			return "", err
 		}
-		if m := c.Mail; m != nil {
+		if m := c.options.Mail; m != nil {
 			c.secret(m.password, encoded(m.password), encoded("\x00"+m.user+"\x00"+m.password))
 		}
 		return "mailto:" + strings.Join(c.to, ","), nil
@@ -194,7 +194,7 @@ func (c *Channel) allows(u *url.URL) error {
 	if u.Fragment != "" {
 		return errors.New("the URL has a #, which no server gets")
 	}
-	if c.Private {
+	if c.options.Private {
 		return nil
 	}
 	if u.Scheme == "http" {

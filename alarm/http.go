@@ -72,11 +72,11 @@ func (c *Channel) client() *http.Client {
 	dialer := &net.Dialer{}
 	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true,
 		DisableCompression: true, MaxResponseHeaderBytes: maxAnswer,
-		TLSClientConfig: &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12}}
+		TLSClientConfig: &tls.Config{RootCAs: c.options.Roots, MinVersion: tls.VersionTLS12}}
 	switch {
-	case c.Proxy != nil: // it connects to the target, and may stand on this machine itself
-		transport.Proxy = http.ProxyURL(c.Proxy)
-	case !c.Private:
+	case c.options.Proxy != nil: // it connects to the target, and may stand on this machine itself
+		transport.Proxy = http.ProxyURL(c.options.Proxy)
+	case !c.options.Private:
 		dialer.Control = checkDial
 	}
 	return &http.Client{Transport: transport,
@@ -110,7 +110,7 @@ func (c *Channel) post(ctx context.Context, t told) Result {
 	if err != nil {
 		return c.result(Refused, err.Error(), "")
 	}
-	timeout := c.Timeout
+	timeout := c.options.Timeout
 	if timeout == 0 {
 		timeout = httpTimeout
 	}
@@ -123,7 +123,7 @@ func (c *Channel) post(ctx context.Context, t told) Result {
 	}
 	request.Header = c.header.Clone()
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "tftpsql/"+c.Version)
+	request.Header.Set("User-Agent", "tftpsql/"+c.options.Version)
 	for _, key := range c.signers {
 		sign(request.Header, key, t.ID, time.Now(), body)
 	}

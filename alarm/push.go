@@ -85,13 +85,13 @@ func gotifyBody(_ *Channel, t told, room int) any {
 		"priority": priorities[t.severity()].gotify}
 }
 
-var routingKeyForm = regexp.MustCompile(`^[A-Za-z0-9]{16,64}$`)
+var routingKeyForm = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 
 func parsePagerDuty(c *Channel, u *url.URL) (string, error) {
 	c.key = strings.Trim(u.Path, "/")
 	if !routingKeyForm.MatchString(c.key) || u.User != nil || u.RawQuery != "" {
 		return "", errors.New(
-			"pagerduty: the URL ends with a routing key, 16 to 64 letters and digits")
+			"pagerduty: the URL ends with a routing key, 32 letters and digits")
 	}
 	c.secret(c.key)
 	u.Path, u.RawPath = "/v2/enqueue", ""

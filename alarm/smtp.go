@@ -116,7 +116,7 @@ func (m *Mail) local() bool {
 
 // mail makes one attempt by SMTP.
 func (c *Channel) mail(ctx context.Context, t told) Result {
-	if c.Mail == nil {
+	if c.options.Mail == nil {
 		return c.later("no mail server is set")
 	}
 	to := c.to
@@ -128,23 +128,23 @@ func (c *Channel) mail(ctx context.Context, t told) Result {
 	if len(to) == 0 { // they have been taken from the channel meanwhile
 		return c.result(Refused, "the channel has none of the recipients any more", "")
 	}
-	body, err := t.compose(c.Mail.from, c.to)
+	body, err := t.compose(c.options.Mail.from, c.to)
 	if err != nil {
 		return c.result(Refused, "the mail can't be made: "+err.Error(), "")
 	}
-	timeout := c.Timeout
+	timeout := c.options.Timeout
 	if timeout == 0 {
 		timeout = smtpTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	s, step, err := c.Mail.login(ctx, c.Roots)
+	s, step, err := c.options.Mail.login(ctx, c.options.Roots)
 	if err != nil {
 		// It concerns the connection or the settings and not the message, whatever the code says.
 		return c.mailResult(ctx, Later, step, err)
 	}
 	defer s.close()
-	if err := s.Mail("<" + c.Mail.from.Address + ">"); err != nil {
+	if err := s.Mail("<" + c.options.Mail.from.Address + ">"); err != nil {
 		return c.mailResult(ctx, Later, "MAIL FROM", err) // the sender is a setting too
 	}
 	r := c.offer(s, to)
@@ -212,7 +212,7 @@ func (c *Channel) mailResult(ctx context.Context, o Outcome, step string, err er
 	if ctx.Err() != nil {
 		why = "no answer in time"
 	}
-	return c.result(o, c.Mail.address+": "+step+": "+why, why)
+	return c.result(o, c.options.Mail.address+": "+step+": "+why, why)
 }
 
 // said is an answer as the server gave it, or another error's text.

@@ -78,10 +78,10 @@ func sign(h http.Header, key []byte, id string, at time.Time, body []byte) {
 // parts of the path.
 func parseWebhook(c *Channel, u *url.URL) (string, error) {
 	var err error
-	if c.signers, err = keys(c.Secret); err != nil {
+	if c.signers, err = keys(c.options.Secret); err != nil {
 		return "", err
 	}
-	c.secret(strings.Fields(c.Secret)...)
+	c.secret(strings.Fields(c.options.Secret)...)
 	c.secretQuery(u)
 	shown := u.Scheme + "://"
 	if u.User != nil {
