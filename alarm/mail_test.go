@@ -387,14 +387,18 @@ func TestMailLogin(t *testing.T) {
 	for _, c := range []struct {
 		query, offers, wrong string
 		outcome              alarm.Outcome
-		said                 string
+		said                 string // the last command of login or STARTTLS
 	}{
+		{"", "250-x\r\n250 STARTTLS", "", alarm.Later, "STARTTLS"},
+		{"?tls=none", "250-x\r\n250 STARTTLS", "", alarm.Later, ""},
+		{"", "250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN", "", alarm.Taken, "AUTH PLAIN " + plain},
+		{"?tls=required", "250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN", "", alarm.Later, "STARTTLS"},
 		{"", "250-x\r\n250 AUTH PLAIN LOGIN", "", alarm.Taken, "AUTH PLAIN " + plain},
 		{"", "250-x\r\n250 AUTH LOGIN", "", alarm.Later, "AUTH LOGIN"}, // it never asks for a name
 		{"?auth=login", "250-x\r\n250 AUTH PLAIN", "", alarm.Later, "AUTH LOGIN"},
 		{"?auth=xoauth2", "250-x\r\n250 AUTH XOAUTH2", "", alarm.Taken, "AUTH XOAUTH2 " +
 			base64.StdEncoding.EncodeToString([]byte("user=u\x01auth=Bearer hunter22\x01\x01"))},
-		{"", "250 AUTH PLAIN", "535 5.7.8 wrong: " + plain + " hunter22", alarm.Later,
+		{"", "250-x\r\n250 AUTH PLAIN", "535 5.7.8 wrong: " + plain + " hunter22", alarm.Later,
 			"AUTH PLAIN " + plain},
 		{"?tls=required", "250-x\r\n250 AUTH PLAIN", "", alarm.Later, ""},
 	} {
@@ -415,7 +419,7 @@ func TestMailLogin(t *testing.T) {
 		close(server.said)
 		said := ""
 		for command := range server.said {
-			if strings.HasPrefix(command, "AUTH") {
+			if strings.HasPrefix(command, "AUTH") || command == "STARTTLS" {
 				said = command
 			}
 		}

@@ -13,7 +13,6 @@ import (
 const (
 	maxNtfyText    = 4096 // bytes; a longer message becomes a file
 	maxNtfyRequest = 8000 // ntfy reads twice its text in all
-	maxNtfyTopic   = 64
 	maxSummary     = 1024 // of PagerDuty
 
 	pagerDutyHost = "events.pagerduty.com"

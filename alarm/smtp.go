@@ -46,10 +46,11 @@ const (
 //	smtps://[USER:PASSWORD@]HOST[:465]   TLS from the first byte
 //
 // ?tls=starttls, the default, uses STARTTLS where the server offers it, and needs it for a
-// password. On this machine there is no TLS then, since a local server has no certificate that
-// could be verified. ?tls=required always needs it, ?tls=none never uses it and sends a password
-// to this machine alone. ?auth=login, plain or xoauth2 (the password is the token) says how to log
-// in; else it is PLAIN or LOGIN, as the server offers. Errors hold no secret.
+// password. A server on this machine rarely has a certificate that can be verified, so there it is
+// used only if the server wants it before a login. ?tls=required always needs it, ?tls=none never
+// uses it and sends a password to this machine alone. ?auth=login, plain or xoauth2 (the password
+// is the token) says how to log in; else it is PLAIN or LOGIN, as the server offers. Errors hold no
+// secret.
 func ParseMail(server, from string) (*Mail, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "smtp" &&
@@ -301,9 +302,10 @@ func (m *Mail) login(ctx context.Context, roots *x509.CertPool) (s *session, ste
 		return nil, "EHLO", err
 	}
 	offered, _ := client.Extension("STARTTLS")
+	plain, _ := client.Extension("AUTH") // some servers offer it after STARTTLS alone
 	switch {
 	case m.implicit || m.tls == "none":
-	case offered && (m.tls == "required" || !m.local()):
+	case offered && (m.tls == "required" || !m.local() || m.user != "" && !plain):
 		if err := client.StartTLS(config); err != nil {
 			return nil, "STARTTLS", err
 		}
@@ -311,6 +313,9 @@ func (m *Mail) login(ctx context.Context, roots *x509.CertPool) (s *session, ste
 		return nil, "STARTTLS", errors.New("the server doesn't offer it")
 	}
 	if m.user != "" {
+		if ok, _ := client.Extension("AUTH"); !ok {
+			return nil, "login", errors.New("the server doesn't offer it")
+		}
 		if err := client.Auth(m.method(client)); err != nil {
 			return nil, "login", err
 		}
