@@ -88,7 +88,8 @@ type Message struct {
 	Link     string // the page about it, http or https; empty for none
 	Resolved bool   // what was wrong no longer is
 	// Only are the recipients of a mailto: channel that haven't got the message yet (Result.Left);
-	// empty for all.
+	// empty for all. The Result is about these alone: Refused then means that they refuse what
+	// others may have taken before.
 	Only []string
 }
 
