@@ -48,6 +48,10 @@ type Config struct {
 	TLSKey         string   `env:"TLS_KEY"`
 	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
 	AuthHeader     string   `env:"AUTH_HEADER"`
+	SMTP           Secret   `env:"SMTP_URL"`
+	MailFrom       string   `env:"MAIL_FROM"`
+	AlarmPrivate   Switch   `env:"ALARM_PRIVATE"`
+	Heartbeat      Secret   `env:"HEARTBEAT_URL"`
 	LogFile        string   `env:"LOG_FILE" flag:"file-log,l" on:"serve"`
 	LogLevel       Level    `env:"LOG_LEVEL"`
 	LogFormat      Format   `env:"LOG_FORMAT"`
@@ -96,9 +100,14 @@ var descriptions = map[string]string{
 	"TRUSTED_PROXIES": "reverse proxies that are believed X-Forwarded-For, X-Forwarded-Proto " +
 		"and AUTH_HEADER: prefixes, addresses",
 	"AUTH_HEADER": "header in which a trusted proxy names the user, such as Remote-User",
-	"LOG_FILE":    "append the log to this file instead of stderr",
-	"LOG_LEVEL":   "debug, info, warn or error; -v is debug",
-	"LOG_FORMAT":  "text or json",
+	"SMTP_URL":    "mail server for alarms: smtp://USER:PASSWORD@HOST:587, or smtps://",
+	"MAIL_FROM":   "sender of alarms by mail",
+	"ALARM_PRIVATE": "let alarms go to receivers on this machine and its links, and by http " +
+		"without TLS",
+	"HEARTBEAT_URL": "address that is fetched every five minutes while captures can be stored",
+	"LOG_FILE":      "append the log to this file instead of stderr",
+	"LOG_LEVEL":     "debug, info, warn or error; -v is debug",
+	"LOG_FORMAT":    "text or json",
 }
 
 // Default returns the settings of a program that was told nothing.

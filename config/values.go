@@ -345,3 +345,19 @@ func (u *BaseURL) UnmarshalText(b []byte) error {
 }
 
 func (u BaseURL) String() string { return string(u) }
+
+// Secret is a text that is never printed.
+type Secret string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Secret) UnmarshalText(b []byte) error {
+	*s = Secret(b)
+	return nil
+}
+
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}

@@ -106,15 +106,9 @@ func (f *recorder) note(o tftp.Outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	row := f.row(key, o.Bytes > 0, now)
-	waiting := pendingKey{row, f.hour}
-	p := f.pending[waiting]
+	p := f.pendingOf(row, r.Received)
 	if p == nil {
-		if len(f.pending) >= maxPending {
-			return // the log has it
-		}
-		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename,
-			First: r.Received}
-		f.pending[waiting] = p
+		return // the log has it
 	}
 	p.Last = now
 	p.Times++
@@ -126,6 +120,32 @@ func (f *recorder) note(o tftp.Outcome) {
 	}
 	if row.source != key.source {
 		p.Detail = key.source + ": " + p.Detail
+	}
+}
+
+// pendingOf returns the failure that counts in a row, nil where there are too many.
+func (f *recorder) pendingOf(row failureKey, first time.Time) *store.Failure {
+	waiting := pendingKey{row, f.hour}
+	p := f.pending[waiting]
+	if p == nil && len(f.pending) < maxPending {
+		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename,
+			First: first}
+		f.pending[waiting] = p
+	}
+	return p
+}
+
+// undelivered counts an alarm that was given up.
+func (f *recorder) undelivered(channel, kind, why string) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	row := f.row(failureKey{source: alarmSource, reason: string(undelivered),
+		filename: shorten(device.Text(channel), keptName)}, true, now)
+	if p := f.pendingOf(row, now); p != nil {
+		p.Last, p.Code = now, -1
+		p.Times++
+		p.Detail = shorten(device.Text(kind+": "+why), keptDetail)
 	}
 }
 

@@ -29,6 +29,7 @@ type metrics struct {
 	repeats   prometheus.Counter
 	duration  *prometheus.HistogramVec // op
 	commit    prometheus.Histogram
+	alarms    *prometheus.CounterVec // state
 
 	fleet atomic.Pointer[fleet]       // nil until it was counted
 	store atomic.Pointer[store.Store] // nil before there is one
@@ -63,6 +64,8 @@ func newMetrics(h *health) *metrics {
 			"Requests that were refused, by what the device was told.", "op", "reason"),
 		bytes: counter("bytes_total",
 			"Bytes of files received (write) and acknowledged (read).", "op"),
+		alarms: counter("alarms_total", "Messages of alarms, by what became of an attempt: sent, "+
+			"waiting for another one, given up.", "state"),
 		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: metricName("retransmits_total"),
 			Help: "Packets sent again, counted when their transfer ends."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -90,10 +93,14 @@ func newMetrics(h *health) *metrics {
 		m.bytes.WithLabelValues(op.String())
 		m.duration.WithLabelValues(op.String())
 	}
+	for _, state := range []string{store.DeliverySent, store.DeliveryWaiting,
+		store.DeliveryGivenUp} {
+		m.alarms.WithLabelValues(state)
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricName("build_info"), Help: "1.",
 		ConstLabels: prometheus.Labels{"version": h.version}})
 	build.Set(1)
-	m.registry.MustRegister(m.transfers, m.refusals, m.bytes, m.repeats, m.duration, m.commit,
+	m.registry.MustRegister(m.alarms, m.transfers, m.refusals, m.bytes, m.repeats, m.duration, m.commit,
 		build, m,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))

@@ -23,11 +23,12 @@ const (
 
 // Ends that the peer was not told.
 const (
-	givenUp  reason = "given up by the device"
-	replaced reason = "begun anew by the device"
-	crowded  reason = "crowded out by other requests"
-	noReport reason = "done, but the device had gone"
-	internal reason = tftp.MessageInternal // of an error that is no *tftp.Error
+	givenUp     reason = "given up by the device"
+	replaced    reason = "begun anew by the device"
+	crowded     reason = "crowded out by other requests"
+	noReport    reason = "done, but the device had gone"
+	undelivered reason = "alarm given up"
+	internal    reason = tftp.MessageInternal // of an error that is no *tftp.Error
 )
 
 // ofRead precedes the reason of a read.
@@ -50,8 +51,9 @@ var cures = map[reason]string{
 	replaced:             "look whether its next transfer ended well; its time-out may be short",
 	crowded: "look at what sends so many requests without a second packet, and " +
 		"block its address",
-	noReport: "nothing: an upload is stored, and the device may send it again",
-	internal: "this is a defect of tftpsql: report it with the line of the log",
+	undelivered: "look at the channel: tftpsql alarm test; tftpsql deliveries says why",
+	noReport:    "nothing: an upload is stored, and the device may send it again",
+	internal:    "this is a defect of tftpsql: report it with the line of the log",
 
 	tftp.MessageTooLarge:          "raise TFTP_MAX_SIZE if it is a configuration",
 	ofRead + tftp.MessageTooLarge: "publish a smaller file: at most 256 MiB are given out",

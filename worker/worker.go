@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tftpsql/tftpsql/alarm"
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
@@ -33,6 +34,8 @@ type worker struct {
 	server   *tftp.Server
 	handler  *handler
 	health   *health
+	failures *recorder
+	alarms   alarm.Options
 	listener net.Listener                // of health; nil for none
 	store    atomic.Pointer[store.Store] // for the page; nil until it is open
 	opened   chan struct{}               // closed when handler.store is set
@@ -48,6 +51,10 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	if config.Variable(environ, "GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(2 * int64(c.Memory))
 	}
+	alarms, err := AlarmOptions(c, version)
+	if err != nil {
+		return err
+	}
 	sockets, err := openSockets(c, environ, log)
 	if err != nil {
 		return err
@@ -59,13 +66,14 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	}()
 	w := &worker{
 		Config: c, environ: environ, version: version, log: log,
-		sockets: sockets, served: make(chan error, len(sockets)), health: newHealth(log, version),
+		sockets: sockets, served: make(chan error, len(sockets)), alarms: alarms, health: newHealth(log, version),
 		opened: make(chan struct{}), prepared: make(chan struct{}),
 	}
 	w.health.beat = heartbeat(environ)
 	quit, leave := context.WithCancel(context.Background())
 	w.leave = leave
 	failures := newRecorder(log)
+	w.failures = failures
 	recording, stopRecording := context.WithCancel(context.Background())
 	go failures.run(recording) // ends below
 	w.handler = &handler{sites: c.Sites, read: c.Read, logs: c.Logs, failures: failures,
@@ -144,6 +152,10 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 	go pruneDaily(ctx, s, Retention(w.Config), w.log) // ends with ctx
 	go w.health.watch(ctx, s)                         // ends with ctx
 	go w.health.metrics.count(ctx, s)                 // ends with ctx
+	telling, quiet := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() { defer close(told); w.tellAlarms(telling, s) }() // ends below
+	defer func() { quiet(); <-told }()
 	w.logStartup()
 	notify(w.environ, "READY=1")
 	select {

@@ -1,0 +1,308 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+const (
+	// A scan looks again at one of refreshIn parts of all devices, for what it isn't told: a
+	// retention that has changed a rhythm, a device that was merged.
+	refreshIn = 30
+	// readyGap is how long no worker must have been ready for it to be a downtime: two scans may be
+	// late.
+	readyGap = 3 * scanEvery
+	// downtimesLast is how far back downtimes count: no device's rhythm is longer.
+	downtimesLast = 60 * 24 * time.Hour
+	// failingSince is how far back failures count, and failingFrom how many make a device failing:
+	// one transfer that breaks off is no news.
+	failingSince = time.Hour
+	failingFrom  = 3
+	// remindEvery is how often an alarm is told again while it lasts.
+	remindEvery = 24 * time.Hour
+	// alarmsChecked is how often all open alarms are looked at; those of devices that have sent are
+	// looked at with each scan.
+	alarmsChecked = 10 * time.Minute
+)
+
+// scan finds devices that are overdue. It remembers when each will be, so that it reads the
+// histories of those alone that have sent since.
+type scan struct {
+	*Outbox
+	due     map[int64]time.Time // when a device will be overdue, without downtimes
+	newest  int64               // the capture up to which due is current
+	loaded  bool
+	part    int64 // the device after which the refreshing goes on
+	checked time.Time
+}
+
+func newScan(b *Outbox) *scan { return &scan{Outbox: b, due: map[int64]time.Time{}} }
+
+func (s *scan) run(ctx context.Context) error {
+	now := s.Now()
+	if s.Trouble() == "" {
+		if err := s.Store.NoteReady(ctx, now, readyGap); err != nil {
+			return err
+		}
+	}
+	sent, err := s.refresh(ctx)
+	if err != nil {
+		return err
+	}
+	downtimes, err := s.Store.Downtimes(ctx, now.Add(-downtimesLast))
+	if err != nil {
+		return err
+	}
+	if err := s.review(ctx, sent, downtimes, now); err != nil {
+		return err
+	}
+	if err := s.overdue(ctx, downtimes, now); err != nil {
+		return err
+	}
+	return s.failing(ctx, now)
+}
+
+// refresh brings due up to date, and returns the devices that have sent since the last scan.
+func (s *scan) refresh(ctx context.Context) (map[int64]bool, error) {
+	ids, newest, err := s.Store.DevicesSince(ctx, s.newest)
+	if err != nil {
+		return nil, err
+	}
+	sent := make(map[int64]bool, len(ids))
+	switch {
+	case !s.loaded:
+		err := s.Store.EachDevice(ctx, func(d store.Device) bool {
+			s.remember(d)
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.loaded = true
+	default:
+		for _, id := range ids {
+			sent[id] = true
+			if err := s.look(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.refreshPart(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.newest = newest
+	expected, err := s.Store.ExpectedDevices(ctx)
+	for _, d := range expected {
+		s.remember(d)
+	}
+	return sent, err
+}
+
+// refreshPart looks at some devices again, at others with each scan.
+func (s *scan) refreshPart(ctx context.Context) error {
+	left, last := len(s.due)/refreshIn+1, s.part
+	err := s.Store.DevicesFrom(ctx, s.part, func(d store.Device) bool {
+		s.remember(d)
+		last = d.ID
+		left--
+		return left > 0
+	})
+	if s.part = last; left > 0 { // that was the end
+		s.part = 0
+	}
+	return err
+}
+
+func (s *scan) look(ctx context.Context, id int64) error {
+	d, err := s.Store.DeviceByID(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		delete(s.due, id)
+		return nil
+	}
+	if err == nil {
+		s.remember(d)
+	}
+	return err
+}
+
+func (s *scan) remember(d store.Device) {
+	if d.Allowed() == 0 {
+		delete(s.due, d.ID)
+		return
+	}
+	s.due[d.ID] = d.LastSeen.Add(d.Allowed())
+}
+
+// overdueSince returns since when a device is overdue, or the zero time. Time in which no worker
+// was ready to hear it doesn't count as silence.
+func overdueSince(d store.Device, downtimes []store.Downtime, now time.Time) time.Time {
+	if d.Allowed() == 0 {
+		return time.Time{}
+	}
+	due := d.LastSeen.Add(d.Allowed()).Add(deaf(downtimes, d.LastSeen, now))
+	if now.After(due) {
+		return due
+	}
+	return time.Time{}
+}
+
+// deaf returns for how long no worker was ready between two times.
+func deaf(downtimes []store.Downtime, from, to time.Time) (sum time.Duration) {
+	for _, t := range downtimes {
+		began, ended := t.Began, t.Ended
+		if began.Before(from) {
+			began = from
+		}
+		if ended.After(to) {
+			ended = to
+		}
+		if ended.After(began) {
+			sum += ended.Sub(began)
+		}
+	}
+	return sum
+}
+
+// overdue raises an alarm for each device that is overdue and has none.
+func (s *scan) overdue(ctx context.Context, downtimes []store.Downtime, now time.Time) error {
+	open, err := s.open(ctx, store.EventOverdue)
+	if err != nil {
+		return err
+	}
+	var list []store.Trouble
+	for id, due := range s.due {
+		if _, known := open[id]; known || now.Before(due) {
+			continue
+		}
+		d, err := s.Store.DeviceByID(ctx, id)
+		if errors.Is(err, store.ErrNotFound) {
+			delete(s.due, id)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.remember(d)
+		if !overdueSince(d, downtimes, now).IsZero() {
+			list = append(list, store.Trouble{Device: d, Since: d.LastSeen})
+		}
+	}
+	n, err := s.Store.Raise(ctx, store.EventOverdue, list, now)
+	if n > 0 {
+		s.Log.Warn("devices are overdue", "count", n)
+	}
+	return err
+}
+
+// open returns the open alarms of a kind, by device.
+func (s *scan) open(ctx context.Context, kind string) (map[int64]store.Alarm, error) {
+	list, err := s.Store.OpenAlarms(ctx)
+	of := map[int64]store.Alarm{}
+	for _, a := range list {
+		if a.Kind == kind {
+			of[a.Device] = a
+		}
+	}
+	return of, err
+}
+
+// review ends the alarms of devices that have sent, and reminds of those that last.
+func (s *scan) review(ctx context.Context, sent map[int64]bool, downtimes []store.Downtime,
+	now time.Time) error {
+	all := now.Sub(s.checked) >= alarmsChecked
+	open, err := s.open(ctx, store.EventOverdue)
+	if err != nil {
+		return err
+	}
+	for id, a := range open {
+		if !all && !sent[id] && now.Sub(a.Told) < remindEvery {
+			continue
+		}
+		if err := s.reviewOne(ctx, a, downtimes, now); err != nil {
+			return err
+		}
+	}
+	if all {
+		s.checked = now
+	}
+	return nil
+}
+
+func (s *scan) reviewOne(ctx context.Context, a store.Alarm, downtimes []store.Downtime,
+	now time.Time) error {
+	d, err := s.Store.DeviceByID(ctx, a.Device)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // it was merged or forgotten
+		_, err = s.Store.End(ctx, a, d, now, "")
+	case err != nil:
+	case d.LastSeen.After(a.Since):
+		_, err = s.Store.End(ctx, a, d, now, store.EventBack)
+	case overdueSince(d, downtimes, now).IsZero(): // it was retired, or may be silent for longer
+		_, err = s.Store.End(ctx, a, d, now, "")
+	case now.Sub(a.Told) >= remindEvery:
+		_, err = s.Store.Remind(ctx, a, d, now, "still")
+	}
+	return err
+}
+
+// failing raises an alarm for each device whose transfers fail, and ends those that are over.
+func (s *scan) failing(ctx context.Context, now time.Time) error {
+	found, err := s.Store.Failing(ctx, now.Add(-failingSince))
+	if err != nil {
+		return err
+	}
+	open, err := s.open(ctx, store.EventFailing)
+	if err != nil {
+		return err
+	}
+	var list []store.Trouble
+	for _, f := range found {
+		if _, known := open[f.Device]; known {
+			delete(open, f.Device)
+			continue
+		}
+		if f.Times < failingFrom {
+			continue
+		}
+		d, err := s.Store.DeviceByID(ctx, f.Device)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		list = append(list, store.Trouble{Device: d, Since: f.First, Detail: f.Reason})
+	}
+	if _, err := s.Store.Raise(ctx, store.EventFailing, list, now); err != nil {
+		return err
+	}
+	for _, a := range open {
+		if _, err := s.Store.End(ctx, a, store.Device{}, now, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// digestEvery is how often a channel that wants it gets a digest, also when nothing happened.
+const digestEvery = 7 * 24 * time.Hour
+
+// digests makes the digests that are due.
+func (b *Outbox) digests(ctx context.Context) error {
+	channels, err := b.Store.Channels(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range channels {
+		if !c.Digest || b.Now().Sub(c.Digested) < digestEvery {
+			continue
+		}
+		if _, err := b.Store.Digest(ctx, c, b.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tftpsql/tftpsql/alarm"
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/outbox"
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// AlarmOptions are what the settings say of all channels, or what is wrong with them.
+func AlarmOptions(c config.Config, version string) (alarm.Options, error) {
+	o := alarm.Options{Version: version, Private: bool(c.AlarmPrivate)}
+	if c.SMTP == "" {
+		return o, nil
+	}
+	mail, err := alarm.ParseMail(string(c.SMTP), c.MailFrom)
+	if err != nil {
+		return o, fmt.Errorf("SMTP_URL, MAIL_FROM: %w", err)
+	}
+	o.Mail = mail
+	return o, nil
+}
+
+// alarmSource stands for an address where a failure is an alarm that was given up.
+const alarmSource = "alarm"
+
+// tellAlarms tells what happens until ctx ends.
+func (w *worker) tellAlarms(ctx context.Context, s *store.Store) {
+	outbox.New(outbox.Options{Store: s, Channels: w.alarms, BaseURL: w.BaseURL.String(),
+		Heartbeat: string(w.Heartbeat), Trouble: w.health.whyUnready, Log: w.log,
+		Settled: func(channel, kind, state, why string) {
+			w.health.metrics.alarms.WithLabelValues(state).Inc()
+			if state == store.DeliveryGivenUp {
+				w.failures.undelivered(channel, kind, why)
+			}
+		},
+	}).Run(ctx)
+}
