@@ -20,22 +20,6 @@ import (
 // blamePatience is when blame goes no further back. A person can interrupt it before.
 const blamePatience = time.Minute
 
-// blameJSON is a line as blame --json prints it. What is named as in log --json is of the capture
-// that brought the line.
-type blameJSON struct {
-	Line       int       `json:"line"`
-	Path       []string  `json:"path"`
-	Text       string    `json:"text"`
-	Noise      bool      `json:"noise"`
-	ID         int64     `json:"id"`
-	UID        string    `json:"uid"`
-	ReceivedAt time.Time `json:"received_at"`
-	ChangedBy  string    `json:"changed_by"`
-	ExportedBy string    `json:"exported_by"`
-	Before     bool      `json:"before"`   // the line is at least as old
-	Previous   *int64    `json:"previous"` // the capture that it was compared with, or null
-}
-
 // blameFlags are what blame is asked for.
 type blameFlags struct {
 	pattern *regexp.Regexp // nil for all lines
@@ -104,7 +88,7 @@ func (a *app) blame(ctx context.Context, s *store.Store, ref string, f blameFlag
 		return !l.Within(path) || f.pattern != nil && !f.pattern.MatchString(l.Text)
 	})
 	if f.asJSON {
-		err = a.printJSON(blamedJSON(lines))
+		err = a.printJSON(history.JSONOfBlamed(lines))
 	} else {
 		err = a.printBlamed(lines)
 	}
@@ -117,20 +101,6 @@ func (a *app) blame(ctx context.Context, s *store.Store, ref string, f blameFlag
 		fmt.Fprintf(a.err, "looked at %d versions; --number says how many\n", b.Versions)
 	}
 	return nil
-}
-
-func blamedJSON(lines []history.BlamedLine) []blameJSON {
-	list := make([]blameJSON, len(lines))
-	for i, l := range lines {
-		o := l.Origin
-		list[i] = blameJSON{Line: l.Number, Path: append([]string{}, l.Path...), Text: l.Text,
-			Noise: l.Noise, ID: o.ID, UID: o.UID, ReceivedAt: o.ReceivedAt,
-			ChangedBy: o.ChangedBy, ExportedBy: o.ExportedBy, Before: o.Before}
-		if o.Previous != nil {
-			list[i].Previous = &o.Previous.ID
-		}
-	}
-	return list
 }
 
 // printBlamed prints lines in columns. The last one is the line itself, as it is.

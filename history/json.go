@@ -115,3 +115,34 @@ func JSONOfFailure(f store.Failure) FailureJSON {
 	return FailureJSON{Source: f.Source, Reason: f.Reason, Filename: f.Filename, FirstAt: f.First,
 		LastAt: f.Last, Times: f.Times, Bytes: f.Bytes, Code: f.Code, Detail: f.Detail}
 }
+
+// BlamedJSON is a line of a capture and where it comes from. What is named as in CaptureJSON is of
+// the capture that brought the line.
+type BlamedJSON struct {
+	Line       int       `json:"line"`
+	Path       []string  `json:"path"`
+	Text       string    `json:"text"`
+	Noise      bool      `json:"noise"`
+	ID         int64     `json:"id"`
+	UID        string    `json:"uid"`
+	ReceivedAt time.Time `json:"received_at"`
+	ChangedBy  string    `json:"changed_by"`
+	ExportedBy string    `json:"exported_by"`
+	Before     bool      `json:"before"`   // the line is at least as old
+	Previous   *int64    `json:"previous"` // the capture that it was compared with, or null
+}
+
+// JSONOfBlamed returns lines and where they come from.
+func JSONOfBlamed(lines []BlamedLine) []BlamedJSON {
+	list := make([]BlamedJSON, len(lines))
+	for i, l := range lines {
+		o := l.Origin
+		list[i] = BlamedJSON{Line: l.Number, Path: append([]string{}, l.Path...), Text: l.Text,
+			Noise: l.Noise, ID: o.ID, UID: o.UID, ReceivedAt: o.ReceivedAt,
+			ChangedBy: o.ChangedBy, ExportedBy: o.ExportedBy, Before: o.Before}
+		if o.Previous != nil {
+			list[i].Previous = &o.Previous.ID
+		}
+	}
+	return list
+}

@@ -241,14 +241,8 @@ func (p *Page) addUser(v *visit) error {
 
 // newPerson reads who is to be added.
 func (v *visit) newPerson() (who store.Person, err error) {
-	var sites []string
-	if text := v.r.PostFormValue("sites"); strings.TrimSpace(text) != "" {
-		for _, site := range strings.Split(text, ",") {
-			sites = append(sites, siteOfURL(strings.TrimSpace(site)))
-		}
-	}
 	who = store.Person{Name: strings.TrimSpace(v.r.PostFormValue("name")),
-		Role: store.Role(v.r.PostFormValue("role")), Sites: sites}
+		Role: store.Role(v.r.PostFormValue("role")), Sites: sitesOf(v.r.PostFormValue("sites"))}
 	if err := CheckPerson(who); err != nil {
 		return who, badRequest{err}
 	}
@@ -256,6 +250,17 @@ func (v *visit) newPerson() (who store.Person, err error) {
 		return who, status{http.StatusForbidden, "nobody gives a role that he doesn't have"}
 	}
 	return who, nil
+}
+
+// sitesOf reads sites that are separated by commas; nil for all.
+func sitesOf(text string) (sites []string) {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	for _, site := range strings.Split(text, ",") {
+		sites = append(sites, siteOfURL(strings.TrimSpace(site)))
+	}
+	return sites
 }
 
 // CheckPerson returns an error where a name or a role is none.

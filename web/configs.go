@@ -107,11 +107,14 @@ func hiddenBecause(r store.Record, body []byte, redact bool) string {
 		return "It is no text."
 	}
 	if _, err := history.Redacted(body); redact && err != nil {
-		return "Where secrets stand in it is not known, since its platform isn't: " +
-			"it is shown whole to those who may see secrets, and to nobody else."
+		return secretsUnknown
 	}
 	return ""
 }
+
+// secretsUnknown is why a text isn't shown to everybody.
+const secretsUnknown = "Where secrets stand in it is not known, since its platform isn't: " +
+	"it is shown whole to those who may see secrets, and to nobody else."
 
 // linesOf yields the lines of a configuration. A line that opens a block is known by the next one.
 func linesOf(body []byte, redact bool) iter.Seq[lineView] {
@@ -315,8 +318,7 @@ func (p *Page) compare(v *visit, page compared) error {
 		history.Options{Noise: page.All, Redact: !page.Revealed})
 	switch {
 	case errors.Is(err, history.ErrSecretsUnknown):
-		page.Hidden = "Where secrets stand in it is not known, since its platform isn't: " +
-			"it is shown whole to those who may see secrets, and to nobody else."
+		page.Hidden = secretsUnknown
 	case err != nil:
 		return err
 	}

@@ -27,7 +27,7 @@ type templates map[string]*template.Template
 // pageNames are the templates of pages.
 var pageNames = []string{"front", "devices", "device", "config", "diff", "compare", "search",
 	"changes", "failures", "published", "audit", "users", "tokens", "login", "link", "error",
-	"blame"}
+	"blame", "alarms"}
 
 func parseTemplates() *templates {
 	base := template.Must(template.New("layout.html").Funcs(functions).

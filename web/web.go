@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tftpsql/tftpsql/alarm"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -36,6 +37,8 @@ type Options struct {
 	// UserHeader is the header in which a proxy names the user, "" for none.
 	UserHeader string
 	OIDC       OIDC
+	// Channels are what the settings say of all channels of alarms.
+	Channels alarm.Options
 	// TFTPHost is this server's address as devices have it, "" where it is not known.
 	TFTPHost string
 	Log      *slog.Logger

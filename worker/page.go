@@ -18,7 +18,7 @@ func (w *worker) page() http.Handler {
 		Cure:     Cure,
 		On:       c.Page == "on" || c.Page == "auto" && c.HTTP.Loopback(),
 		Loopback: c.HTTP.Loopback(), BaseURL: c.BaseURL.String(), Proxies: c.TrustedProxies,
-		UserHeader: c.AuthHeader, TFTPHost: c.Host, Log: w.log,
+		UserHeader: c.AuthHeader, TFTPHost: c.Host, Channels: w.alarms, Log: w.log,
 	})
 }
 
