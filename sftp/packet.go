@@ -9,29 +9,29 @@ import (
 
 // Packets of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 3).
 const (
-	pktInit          = 1
-	pktVersion       = 2
-	pktOpen          = 3
-	pktClose         = 4
-	pktRead          = 5
-	pktWrite         = 6
-	pktLstat         = 7
-	pktFstat         = 8
-	pktSetstat       = 9
-	pktFsetstat      = 10
-	pktOpendir       = 11
-	pktReaddir       = 12
-	pktRemove        = 13
-	pktMkdir         = 14
-	pktRmdir         = 15
-	pktRealpath      = 16
-	pktStat          = 17
-	pktRename        = 18
-	pktStatus        = 101
-	pktHandle        = 102
-	pktName          = 104
-	pktAttrs         = 105
-	pktExtended      = 200
+	pktInit     = 1
+	pktVersion  = 2
+	pktOpen     = 3
+	pktClose    = 4
+	pktRead     = 5
+	pktWrite    = 6
+	pktLstat    = 7
+	pktFstat    = 8
+	pktSetstat  = 9
+	pktFsetstat = 10
+	pktOpendir  = 11
+	pktReaddir  = 12
+	pktRemove   = 13
+	pktMkdir    = 14
+	pktRmdir    = 15
+	pktRealpath = 16
+	pktStat     = 17
+	pktRename   = 18
+	pktStatus   = 101
+	pktHandle   = 102
+	pktName     = 104
+	pktAttrs    = 105
+	pktExtended = 200
 )
 
 // Codes of SSH_FXP_STATUS (section 7).
@@ -68,25 +68,24 @@ const maxPacket = 256 << 10
 
 var errMalformed = errors.New("sftp: malformed packet")
 
-// readPacket returns the next packet's type and content, in buf if it has room. It returns io.EOF
-// where the client has ended between packets.
-func readPacket(r io.Reader, buf []byte) (kind byte, packet []byte, err error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, buf, err
+// readPacket returns the next packet's type and content. It returns io.EOF where the client has ended
+// between packets.
+func (s *session) readPacket() (kind byte, packet []byte, err error) {
+	var head [4]byte
+	if _, err := io.ReadFull(s.r, head[:]); err != nil {
+		return 0, nil, err
 	}
-	size := binary.BigEndian.Uint32(head[:4])
+	size := binary.BigEndian.Uint32(head[:])
 	if size == 0 || size > maxPacket {
-		return 0, buf, fmt.Errorf("sftp: a packet of %d bytes, of %d at most", size, maxPacket)
+		return 0, nil, fmt.Errorf("sftp: a packet of %d bytes, of %d at most", size, maxPacket)
 	}
-	n := int(size - 1)
-	if cap(buf) < n {
-		buf = make([]byte, n)
+	if len(s.buf) < int(size) {
+		s.buf = make([]byte, size)
 	}
-	if _, err := io.ReadFull(r, buf[:n]); err != nil {
-		return 0, buf, io.ErrUnexpectedEOF
+	if _, err := io.ReadFull(s.r, s.buf[:size]); err != nil {
+		return 0, nil, io.ErrUnexpectedEOF
 	}
-	return head[4], buf[:n], nil
+	return s.buf[0], s.buf[1:size], nil
 }
 
 // fields reads a packet's fields. After one that isn't whole, bad is set and all others are empty.

@@ -13,6 +13,7 @@ type session struct {
 	c       *conn
 	r       io.Reader
 	w       io.Writer
+	buf     []byte // of the last packet
 	handles map[string]*handle
 	last    uint64 // the last handle's number
 }
@@ -57,13 +58,11 @@ func (s *session) serve() uint32 {
 }
 
 func (s *session) loop() error {
-	var buf []byte
 	for begun := false; ; begun = true {
-		kind, packet, err := readPacket(s.r, buf)
+		kind, packet, err := s.readPacket()
 		if err != nil {
 			return err
 		}
-		buf = packet[:0]
 		f := &fields{b: packet}
 		if !begun {
 			if kind != pktInit {

@@ -82,7 +82,7 @@ func (t *tree) made(p string) bool {
 	if i := t.file(p); i >= 0 && t.files[i].err == nil {
 		return false
 	}
-	if slices.Contains(t.folders, p) {
+	if p == "/" || slices.Contains(t.folders, p) {
 		return true
 	}
 	if len(t.folders) == maxRemembered {

@@ -73,7 +73,7 @@ type incoming struct {
 
 func (c *conn) incoming(path string, mode Mode) *incoming {
 	return &incoming{
-		c:    c,
+		c: c,
 		u: &Upload{
 			Attempt: c.attempt, Login: c.login, Path: path, Mode: mode, Began: time.Now(),
 		},
@@ -86,6 +86,7 @@ func (c *conn) begin(path string, mode Mode) (*incoming, error) {
 	if err := c.opens(); err != nil {
 		return nil, c.refuse(path, mode, err)
 	}
+	c.tree.removed(path) // what came before under that name
 	return c.incoming(path, mode), nil
 }
 
