@@ -19,11 +19,12 @@ run: ## start the server with defaults
 
 # The TFTP servers can't be installed together, and like Prometheus and chasquid would start by themselves: they are only unpacked, into .deps.
 .PHONY: deps
-deps: ## install on Debian what the tests need: PostgreSQL, TFTP clients and servers, Prometheus, a mail server, a C compiler for -race
+deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFTP and SCP, servers of TFTP, Prometheus, a mail server, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
 		postgresql pgbouncer tftp-hpa atftp curl busybox-static git gcc libc6-dev libwrap0 libpcre2-8-0 \
-		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd
+		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd \
+		openssh-client dropbear-bin python3-paramiko sshpass
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb
 
@@ -62,7 +63,7 @@ faults: ## break worker, database and disks in the middle of BURSTS (60) bursts 
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)
-	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzExamine device/FuzzLines device/FuzzBlocks device/FuzzFromFilename; do \
+	for f in tftp/FuzzRequest tftp/FuzzOACK tftp/FuzzNetascii tftp/FuzzEngine device/FuzzIdentify device/FuzzExamine device/FuzzLines device/FuzzBlocks device/FuzzFromFilename sftp/FuzzSCP sftp/FuzzSFTP; do \
 		go test ./$${f%/*} -run '^$$' -fuzz "$${f#*/}\$$" -fuzztime $(or $(FUZZTIME),1m) -fuzzminimizetime 1s || exit 1; done
 
 .PHONY: corpus

@@ -55,6 +55,7 @@ var house = []room{
 	{"pgtest", nil, []string{"github.com/jackc/pgx/v5"}},
 	{"device", nil, nil},
 	{"tftp", nil, []string{"golang.org/x/sys"}},
+	{"sftp", nil, []string{"golang.org/x/crypto"}},
 }
 
 // allows reports whether the room may import a package that isn't the standard library's.
