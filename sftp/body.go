@@ -96,13 +96,28 @@ func (b *body) cover(s span) error {
 	return nil
 }
 
+// cut makes the file as long as the client says. What it adds must still come.
+func (b *body) cut(size uint64) error {
+	if size > uint64(b.limit) {
+		return tooLarge(b.limit)
+	}
+	b.end = int64(size)
+	for i, s := range b.have {
+		if s.to > b.end {
+			b.have = slices.Delete(b.have, i, len(b.have))
+			if s.from < b.end {
+				b.have = append(b.have, span{s.from, b.end})
+			}
+			break
+		}
+	}
+	return nil
+}
+
 // hole returns where the first byte is missing; false where all of the file has come.
 func (b *body) hole() (at int64, ok bool) {
-	switch {
-	case b.end == 0:
-		return 0, false
-	case b.have[0].from > 0:
-		return 0, true
+	if len(b.have) == 0 || b.have[0].from > 0 {
+		return 0, b.end > 0
 	}
 	return b.have[0].to, b.have[0].to < b.end
 }
@@ -123,7 +138,7 @@ func (b *body) whole() ([]byte, error) {
 	}
 	all := make([]byte, b.end)
 	for number, piece := range b.pieces {
-		copy(all[number*pieceSize:], piece)
+		copy(all[min(number*pieceSize, b.end):], piece)
 	}
 	b.pieces = nil
 	b.memory.give(joined)

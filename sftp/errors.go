@@ -34,6 +34,7 @@ var (
 		Err: errors.New("one address has as many as Limits.PerSource")}
 	errGuesses = &Error{Message: "too many wrong passwords from your address, try again later",
 		Err: errors.New("the password was not looked at: see Limits.Guesses")}
+	errUser      = &Error{Message: "the user's name is too long"}
 	errShutdown  = &Error{Message: "server is shutting down, try again"}
 	errScattered = &Error{Message: "the file comes in too many parts: send it in order"}
 	errPath      = &Error{Message: "the name is too long or has control characters"}

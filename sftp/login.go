@@ -13,6 +13,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// maxUser is how many bytes a user's name may have: as many as one of Linux has, and room for a
+// domain.
+const maxUser = 256
+
 // loginKey is where the permissions of a login have its Login.
 type loginKey struct{}
 
@@ -115,7 +119,13 @@ func (a *authentication) check(c *conn, m ssh.ConnMetadata,
 	defer cancel()
 	a.attempt = Attempt{User: m.User(), Client: string(m.ClientVersion()), Peer: c.peer,
 		Local: c.local}
-	login, err := check(ctx)
+	var login Login
+	err := error(errUser)
+	if len(a.attempt.User) <= maxUser {
+		login, err = check(ctx)
+	} else {
+		a.attempt.User = a.attempt.User[:maxUser]
+	}
 	a.err = err
 	var said *Error
 	switch {

@@ -370,7 +370,7 @@ func TestMissing(t *testing.T) {
 	} {
 		s := sftp.Server{
 			HostKeys: []ssh.Signer{keys().host},
-			Password: func(context.Context, sftp.Attempt, []byte) (l sftp.Login, err error) { return },
+			Password: check,
 			Handler:  sftp.HandlerFunc(func(context.Context, *sftp.Upload) error { return nil }),
 		}
 		change(&s)

@@ -68,8 +68,8 @@ const maxPacket = 256 << 10
 
 var errMalformed = errors.New("sftp: malformed packet")
 
-// readPacket returns the next packet's type and content. It returns io.EOF where the client has ended
-// between packets.
+// readPacket returns the next packet's type and content. It returns io.EOF where the client has
+// ended between packets.
 func (s *session) readPacket() (kind byte, packet []byte, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(s.r, head[:]); err != nil {

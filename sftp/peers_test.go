@@ -245,3 +245,84 @@ func (p peer) refused(t *testing.T, s *site, e env, name string) {
 		t.Errorf("%s: %v, and it prints %q, not %q", name, err, out, p.says)
 	}
 }
+
+// TestPlaces: where a file lands that is sent as people send it.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	need(t, []string{"sftp", "scp", "ssh"})
+	s := start(t, nil)
+	e := environment(t, s)
+	local := file(t, "fw1.conf", []byte("hostname fw1\n"))
+	folder := filepath.Dir(local)
+	at := user + "@" + e.host
+	scp := func(args ...string) *exec.Cmd {
+		return exec.Command("scp", append(withKey(e), args...)...)
+	}
+	sftp := func(lines ...string) *exec.Cmd { return batch(t, e, at, lines...) }
+	below := "/" + filepath.Base(folder) + "/fw1.conf"
+	for _, c := range []struct {
+		command *exec.Cmd
+		want    string
+	}{
+		{scp(local, at+":"), "/fw1.conf"},
+		{scp(local, at+":/a"), "/a/fw1.conf"},
+		{scp(local, at+":/a.d/"), "/a.d/fw1.conf"},
+		{scp(local, at+":~/b.conf"), "/b.conf"},
+		{scp(local, at+":c d.conf"), "/c d.conf"},
+		{scp("-r", folder, at+":/a"), "/a" + below},
+		{scp("-O", local, at+":"), "/fw1.conf"},
+		{scp("-O", local, at+":/a"), "/a/fw1.conf"},
+		{scp("-O", local, at+":/a.d/"), "/a.d/fw1.conf"},
+		{scp("-O", local, at+":~/b.conf"), "/b.conf"},
+		{scp("-O", "-r", folder, at+":/a"), "/a" + below},
+		{sftp("put " + local), "/fw1.conf"},
+		{sftp("put -f " + local + " /a.d/"), "/a.d/fw1.conf"},
+		{sftp("cd a.d", "put "+local+" b.conf", "pwd"), "/a.d/b.conf"},
+		{sftp("mkdir /a.d", "put "+local+" /a.d"), "/a.d/fw1.conf"},
+		{sftp("mkdir r", "put -r "+folder+" r"), "/r" + below},
+		{batch(t, e, "sftp://"+at+":"+e.port+"//a", "put "+local), "/a/fw1.conf"},
+	} {
+		out, err := runs(t, e, c.command)
+		if err != nil {
+			t.Errorf("%q: %v\n%s", c.command.Args, err, out)
+			continue
+		}
+		if o := s.end(t); o.Err != nil || o.Upload.Path != c.want {
+			t.Errorf("%q: stored as %s, not %s; %v", c.command.Args, o.Upload.Path, c.want, o.Err)
+		}
+	}
+}
+
+// TestRefusedPeers: what OpenSSH prints where a login is good for no more than uploads.
+func TestRefusedPeers(t *testing.T) {
+	t.Parallel()
+	need(t, []string{"sftp", "scp", "ssh"})
+	s := start(t, nil)
+	e := environment(t, s)
+	local := file(t, "fw1.conf", []byte("hostname fw1\n"))
+	at := user + "@" + e.host
+	ssh := func(args ...string) *exec.Cmd {
+		return exec.Command("ssh", append(append(e.options(), "-i", e.key, "-oBatchMode=yes",
+			"-p", e.port, at), args...)...)
+	}
+	for _, c := range []struct {
+		command *exec.Cmd
+		want    string
+	}{
+		{ssh(), "shell request failed"},
+		{ssh("id"), "uploads only"},
+		{ssh("-s", "netconf"), "subsystem request failed"},
+		{exec.Command("scp", append(withKey(e), at+":fw1.conf", local)...), "fw1.conf"},
+		{exec.Command("scp", append(withKey(e), "-O", at+":fw1.conf", local)...), "uploads only"},
+		{batch(t, e, at, "get fw1.conf "+local), "not found"},
+		{batch(t, e, at, "put "+local, "get fw1.conf "+local), "ermission denied"},
+		{batch(t, e, at, "put "+local, "reput "+local), "same size or larger"},
+		{batch(t, e, at, "put "+local, "ln -s fw1.conf b.conf"), "nsupported"},
+	} {
+		out, err := runs(t, e, c.command)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || !strings.Contains(out, c.want) {
+			t.Errorf("%q: %v, and it prints %q, not %q", c.command.Args, err, out, c.want)
+		}
+	}
+}

@@ -103,17 +103,16 @@ type Server struct {
 	// HandlerTimeout is when the context of a running handler ends; 60 s if 0.
 	HandlerTimeout time.Duration
 
-	// Legacy admits algorithms of devices of before 2015: key exchange by group 1 and group 14 with
-	// SHA-1, aes128-cbc and 3des-cbc, ssh-rsa signatures. All of them are weak, and the choice is
-	// the client's.
+	// Legacy admits algorithms of devices of before 2015: key exchange with SHA-1, aes128-cbc and
+	// 3des-cbc, ssh-rsa signatures. All of them are weak, and the choice is the client's.
 	Legacy bool
 
 	// Ended is called with the end of each upload. Uploads of several connections end at once. Nil
 	// for none.
 	Ended func(Outcome)
 
-	// Denied is called with each login and connection that was refused. It runs at once for several
-	// connections. Nil for none.
+	// Denied is called with each login and connection that was refused, of which strangers can
+	// cause any number. It runs at once for several connections, and must not wait. Nil for none.
 	Denied func(Denial)
 
 	// Logger gets a line for each upload that ended and each login that was refused; nil for none.

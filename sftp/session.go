@@ -3,7 +3,6 @@ package sftp
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 )
@@ -21,7 +20,6 @@ type session struct {
 // handle is an open file or folder.
 type handle struct {
 	upload  *incoming // nil for a folder
-	size    int64     // what the client says the file has; -1 where it doesn't
 	entries []entry   // of a folder, those that are not listed yet
 }
 
@@ -137,7 +135,6 @@ func (s *session) add(id uint32, h *handle) error {
 
 func (s *session) open(id uint32, f *fields) error {
 	name, flags := f.string(), f.uint32()
-	size, known := f.size()
 	switch {
 	case f.bad:
 		return s.malformed(id)
@@ -161,16 +158,8 @@ func (s *session) open(id uint32, f *fields) error {
 	if err != nil {
 		return s.result(id, err)
 	}
-	h := &handle{upload: in, size: -1}
-	if known {
-		h.announce(size)
-	}
-	return s.add(id, h)
+	return s.add(id, &handle{upload: in})
 }
-
-// announce notes the size that the client has given the file: it must have as much when it is
-// closed. A client may also cut a file that it has written.
-func (h *handle) announce(size uint64) { h.size = int64(min(size, 1<<62)) }
 
 func (s *session) write(id uint32, f *fields) error {
 	h, at, data := s.handles[f.string()], f.uint64(), f.bytes()
@@ -200,10 +189,6 @@ func (s *session) close(id uint32, f *fields) error {
 	if in == nil {
 		return s.status(id, statusOK, "OK")
 	}
-	if h.size >= 0 && h.size != in.body.end {
-		in.fail(&Error{Message: fmt.Sprintf("the file is torn: %d bytes came, and its size was "+
-			"set to %d, send the whole file", in.body.end, h.size)})
-	}
 	err := in.commit()
 	s.c.tree.sent(in.u.Path, in.body.end, err)
 	told := s.result(id, err)
@@ -232,11 +217,11 @@ func (s *session) onHandle(kind byte, id uint32, f *fields) error {
 		return newReply(pktAttrs).uint32(id).attrs(e).send(s.w)
 	}
 	size, ok := f.size()
-	if ok {
-		h.announce(size)
-	}
-	if f.bad {
+	switch {
+	case f.bad:
 		return s.malformed(id)
+	case ok && h.upload != nil:
+		return s.result(id, h.upload.cut(size))
 	}
 	return s.status(id, statusOK, "OK")
 }
@@ -307,7 +292,7 @@ func (s *session) opendir(id uint32, path string) error {
 	case !s.c.tree.made(path):
 		return s.status(id, statusFailure, "not a folder")
 	}
-	return s.add(id, &handle{size: -1, entries: s.c.tree.list(path)})
+	return s.add(id, &handle{entries: s.c.tree.list(path)})
 }
 
 func (s *session) rename(id uint32, from string, f *fields) error {

@@ -70,13 +70,9 @@ func TestTorn(t *testing.T) {
 			_, err := f.WriteAt([]byte("abc"), 70_000)
 			return err
 		},
-		"less than the size set": func(f *client.File) error {
+		"less than its size": func(f *client.File) error {
 			_, err := f.WriteAt([]byte("abc"), 0)
 			return errors.Join(err, f.Truncate(5))
-		},
-		"more than the size set": func(f *client.File) error {
-			_, err := f.WriteAt([]byte("abc"), 0)
-			return errors.Join(err, f.Truncate(2))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,10 +113,40 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-	if err := errors.Join(f.Truncate(int64(len(body))), f.Close()); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.has(t, "/fw1.conf", body)
+}
+
+// TestSize: a client may set the size before it writes, and cut what it has written.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	body := random(200_000)
+	for _, left := range []int{0, 1, 70_000, 131_072, 200_000} {
+		f, err := s.open(t).Create("/fw1.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err1 := f.WriteAt(random(1000), 0)
+		err2 := f.Truncate(0)
+		err3 := f.Truncate(int64(len(body)))
+		_, err4 := f.WriteAt(body[100_000:], 100_000)
+		_, err5 := f.WriteAt(body[:100_000], 0)
+		if err := errors.Join(err1, err2, err3, err4, err5, f.Truncate(int64(left)),
+			f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		s.has(t, "/fw1.conf", body[:left])
+	}
+	f, err := s.open(t).Create("/large.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(1 << 62); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Error(err)
+	}
 }
 
 // TestNotClosed: a file that is never closed is no upload.
@@ -150,7 +176,8 @@ func TestNotClosed(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = leave(conn, c)
-			if o := s.end(t); o.Err == nil || !strings.Contains(o.Err.Error(), name) || o.Bytes != 13 {
+			o := s.end(t)
+			if o.Err == nil || !strings.Contains(o.Err.Error(), name) || o.Bytes != 13 {
 				t.Errorf("it ended with %v, of %d bytes", o.Err, o.Bytes)
 			}
 			s.hasNothing(t)
@@ -439,7 +466,14 @@ func (r raw) answer() string {
 func TestPackets(t *testing.T) {
 	t.Parallel()
 	s := start(t, nil)
-	const hello = "\x01\x00\x00\x00\x03"
+	const (
+		hello       = "\x01\x00\x00\x00\x03"
+		status      = "\x65abcd\x00\x00\x00"
+		failure     = status + "\x04"
+		malformed   = status + "\x05"
+		unsupported = status + "\x08"
+	)
+	zeros := strings.Repeat("\x00", 12)
 	for name, c := range map[string]struct {
 		packets []string
 		want    string // beginning of the last answer
@@ -447,13 +481,13 @@ func TestPackets(t *testing.T) {
 		"no greeting":     {[]string{"\x11\x00\x00\x00\x01\x00\x00\x00\x01/"}, ""},
 		"empty":           {[]string{hello, ""}, ""},
 		"without an id":   {[]string{hello, "\x11\x00"}, ""},
-		"unknown type":    {[]string{hello, "\x63abcd"}, "\x65abcd\x00\x00\x00\x08"},
-		"greeting again":  {[]string{hello, "\x01abcd"}, "\x65abcd\x00\x00\x00\x08"},
-		"cut":             {[]string{hello, "\x11abcd\x00\x00\x00\x09/"}, "\x65abcd\x00\x00\x00\x05"},
-		"huge string":     {[]string{hello, "\x11abcd\xff\xff\xff\xff/"}, "\x65abcd\x00\x00\x00\x05"},
-		"no such handle":  {[]string{hello, "\x04abcd\x00\x00\x00\x011"}, "\x65abcd\x00\x00\x00\x04"},
-		"extension":       {[]string{hello, "\xc8abcd\x00\x00\x00\x01x"}, "\x65abcd\x00\x00\x00\x08"},
-		"write to nobody": {[]string{hello, "\x06abcd\x00\x00\x00\x011" + strings.Repeat("\x00", 12)}, "\x65abcd\x00\x00\x00\x04"},
+		"unknown type":    {[]string{hello, "\x63abcd"}, unsupported},
+		"greeting again":  {[]string{hello, "\x01abcd"}, unsupported},
+		"cut":             {[]string{hello, "\x11abcd\x00\x00\x00\x09/"}, malformed},
+		"huge string":     {[]string{hello, "\x11abcd\xff\xff\xff\xff/"}, malformed},
+		"no such handle":  {[]string{hello, "\x04abcd\x00\x00\x00\x011"}, failure},
+		"extension":       {[]string{hello, "\xc8abcd\x00\x00\x00\x01x"}, unsupported},
+		"write to nobody": {[]string{hello, "\x06abcd\x00\x00\x00\x011" + zeros}, failure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -102,6 +102,19 @@ func (in *incoming) writeAt(p []byte, at int64) error {
 	if in.failed == nil {
 		in.failed = in.body.writeAt(p, at)
 	}
+	return in.unlessFailed()
+}
+
+// cut sets the size of the file.
+func (in *incoming) cut(size uint64) error {
+	if in.failed == nil {
+		in.failed = in.body.cut(size)
+	}
+	return in.unlessFailed()
+}
+
+// unlessFailed keeps no memory of an upload that can only fail.
+func (in *incoming) unlessFailed() error {
 	if in.failed != nil {
 		in.body.release()
 	}
