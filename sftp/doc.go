@@ -25,8 +25,11 @@
 // The client hears OK after the Handler has returned nil, and not before. In SFTP that is the
 // status of SSH_FXP_CLOSE, in SCP the byte after the file. An upload that isn't whole never gets to
 // the Handler: one whose connection was lost, that has a hole, or whose client says that its file
-// could not be read. A client that ignores the status of SSH_FXP_CLOSE, as curl and others with
-// libssh2 do, can't hear that its file was refused.
+// could not be read.
+//
+// Some clients ignore the status of SSH_FXP_CLOSE. paramiko looks at the file afterwards, and is
+// told then why it was not stored. curl and others with libssh2 don't look: their user believes in
+// a file that was refused.
 //
 // # Folders
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -185,28 +186,80 @@ func TestNotClosed(t *testing.T) {
 	}
 }
 
+// quitters is a listener for a client that leaves: left is closed when the server has seen it, and
+// nothing can be sent afterwards.
+type quitters struct {
+	net.Listener
+	left chan struct{}
+}
+
+type quitter struct {
+	net.Conn
+	left chan struct{}
+}
+
+func (q quitters) Accept() (net.Conn, error) {
+	c, err := q.Listener.Accept()
+	return quitter{c, q.left}, err
+}
+
+func (q quitter) Read(p []byte) (int, error) {
+	n, err := q.Conn.Read(p)
+	if err != nil {
+		close(q.left)
+	}
+	return n, err
+}
+
+func (q quitter) Write(p []byte) (int, error) {
+	select {
+	case <-q.left:
+		return 0, net.ErrClosed
+	default:
+		return q.Conn.Write(p)
+	}
+}
+
 // TestLeftBeforeReceipt: what is stored for a client that has left is reported as such.
 func TestLeftBeforeReceipt(t *testing.T) {
 	t.Parallel()
-	s := start(t, nil)
-	conn := s.dial(t, nil)
-	c, err := client.NewClient(conn)
-	if err != nil {
-		t.Fatal(err)
+	for name, send := range map[string]func(*ssh.Client) error{
+		"sftp": func(conn *ssh.Client) error {
+			c, err := client.NewClient(conn)
+			return errors.Join(err, putOne(c, "/hold.conf"))
+		},
+		"scp": func(conn *ssh.Client) error {
+			session, err := conn.NewSession()
+			session.Stdin = strings.NewReader("C0644 1 x\nx\x00")
+			return errors.Join(err, session.Run("scp -t /hold.conf"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, nil)
+			l, err := net.Listen("tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := make(chan struct{})
+			go s.Serve(quitters{l, left}) // ends with the server
+			s.addr = l.Addr().String()
+			conn := s.dial(t, nil)
+			sent := make(chan error, 1)
+			go func() { sent <- send(conn) }()
+			next(t, s.began)
+			conn.Close()
+			if err := next(t, sent); err == nil {
+				t.Error("the client believes in its upload")
+			}
+			next(t, left)
+			close(s.hold)
+			if o := s.end(t); !errors.Is(o.Err, sftp.ErrNoReceipt) {
+				t.Error(o.Err)
+			}
+			s.has(t, "/hold.conf", []byte("x"))
+		})
 	}
-	put := make(chan error, 1)
-	go func() { put <- putOne(c, "/hold.conf") }()
-	next(t, s.began)
-	conn.Close()
-	if err := next(t, put); err == nil {
-		t.Error("the client believes in its upload")
-	}
-	// The server has seen the end when it gives up its table's place.
-	close(s.hold)
-	if o := s.end(t); o.Err != nil && !errors.Is(o.Err, sftp.ErrNoReceipt) {
-		t.Error(o.Err)
-	}
-	s.has(t, "/hold.conf", []byte("x"))
 }
 
 func putOne(c *client.Client, path string) error { return put(c, path, []byte("x")) }
@@ -395,6 +448,12 @@ func TestFolders(t *testing.T) {
 	}
 	if err := c.Mkdir("/acme/fw9.conf"); err == nil {
 		t.Error("a file became a folder")
+	}
+	if _, err := c.Create("/fw2.conf"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Stat("/fw2.conf"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is sent anew is seen as it was: %v", err)
 	}
 	if all, err := s.open(t).ReadDir("/acme"); err != nil || len(all) > 0 {
 		t.Errorf("another connection sees %v, %v", all, err)
