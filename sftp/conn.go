@@ -150,7 +150,8 @@ func (c *conn) serve(base *ssh.ServerConfig) {
 		return
 	}
 	c.socket.loggedIn()
-	c.attempt = a.attempt
+	c.attempt = Attempt{User: sc.User(), Client: string(sc.ClientVersion()), Peer: c.peer,
+		Local: c.local}
 	c.login = sc.Permissions.ExtraData[loginKey{}].(Login)
 	if c.login.Name == "" {
 		c.login.Name = sc.User()

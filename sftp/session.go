@@ -35,19 +35,18 @@ func newSession(c *conn, rw io.ReadWriter) *session {
 // serve returns the exit status.
 func (s *session) serve() uint32 {
 	err := s.loop()
+	why := err
+	switch {
+	case s.c.socket.lost.Load():
+		why = errLost
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		why = errNotClosed
+	}
 	for _, h := range s.handles {
-		if h.upload == nil {
-			continue
+		if h.upload != nil {
+			h.upload.fail(why)
+			h.upload.end(nil)
 		}
-		switch {
-		case !errors.Is(err, io.EOF):
-			h.upload.fail(err)
-		case s.c.socket.lost.Load():
-			h.upload.fail(errLost)
-		default:
-			h.upload.fail(errNotClosed)
-		}
-		h.upload.end(nil)
 	}
 	if errors.Is(err, io.EOF) {
 		return 0

@@ -19,9 +19,11 @@ const (
 
 // An Upload is a file that a client sends.
 type Upload struct {
-	Attempt          // who has logged in, from where
-	Login     Login  // what the check has found
-	Path      string // begins with a slash, without "." and ".."; no control characters
+	Attempt       // who has logged in, from where
+	Login   Login // what the check has found
+	// as the client named it, from the root: without "." and "..", 1,024 bytes at most, of which
+	// none is a control character
+	Path      string
 	Mode      Mode
 	Began     time.Time // when the client named the file
 	Completed time.Time // when all of it had come
