@@ -189,9 +189,12 @@ var errExplained = errors.New("explained")
 func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 	ctx, now := context.Background(), time.Now().UTC()
 	for name, query := range map[string]func() error{
-		"devices":       func() error { _, err := r.Devices(ctx); return err },
-		"rhythms":       func() error { _, err := r.Rhythms(ctx); return err },
-		"devicesByName": func() error { _, err := r.DevicesByName(ctx, "fw-000007"); return err },
+		"devices": func() error { _, err := r.Devices(ctx, ""); return err },
+		"rhythms": func() error { _, err := r.Rhythms(ctx, ""); return err },
+		"devicesByName": func() error {
+			_, err := r.DevicesByName(ctx, queries.DevicesByNameParams{Name: "fw-000007"})
+			return err
+		},
 		"captures": func() error {
 			_, err := r.Captures(ctx,
 				queries.CapturesParams{ReceivedAt: now, N: 50})
@@ -217,10 +220,16 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 				ReceivedAt: now, UID: "z", VersionsBack: 1})
 			return err
 		},
-		"record":      func() error { _, err := r.CaptureRecord(ctx, 7); return err },
-		"recordByUID": func() error { _, err := r.CaptureRecordByUID(ctx, "z"); return err },
-		"current":     func() error { _, err := r.CurrentCaptures(ctx); return err },
-		"body":        func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
+		"record": func() error {
+			_, err := r.CaptureRecord(ctx, queries.CaptureRecordParams{ID: 7})
+			return err
+		},
+		"recordByUID": func() error {
+			_, err := r.CaptureRecordByUID(ctx, queries.CaptureRecordByUIDParams{UID: "z"})
+			return err
+		},
+		"current": func() error { _, err := r.CurrentCaptures(ctx, ""); return err },
+		"body":    func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
 	} {
 		err := query()
 		lines := plan()
