@@ -48,6 +48,11 @@ type Config struct {
 	TLSKey         string   `env:"TLS_KEY"`
 	TrustedProxies Prefixes `env:"TRUSTED_PROXIES"`
 	AuthHeader     string   `env:"AUTH_HEADER"`
+	OIDCIssuer     Issuer   `env:"OIDC_ISSUER"`
+	OIDCClientID   string   `env:"OIDC_CLIENT_ID"`
+	OIDCSecret     Secret   `env:"OIDC_CLIENT_SECRET"`
+	OIDCClaim      string   `env:"OIDC_CLAIM"`
+	OIDCRoles      Grants   `env:"OIDC_ROLES"`
 	SMTP           Secret   `env:"SMTP_URL"`
 	MailFrom       string   `env:"MAIL_FROM"`
 	AlarmPrivate   Switch   `env:"ALARM_PRIVATE"`
@@ -100,8 +105,16 @@ var descriptions = map[string]string{
 	"TRUSTED_PROXIES": "reverse proxies that are believed X-Forwarded-For, X-Forwarded-Proto " +
 		"and AUTH_HEADER: prefixes, addresses",
 	"AUTH_HEADER": "header in which a trusted proxy names the user, such as Remote-User",
-	"SMTP_URL":    "mail server for alarms: smtp://USER:PASSWORD@HOST:587, or smtps://",
-	"MAIL_FROM":   "sender of alarms by mail",
+	"OIDC_ISSUER": "provider of OpenID Connect where people log in, such as " +
+		"https://login.example.net/realms/net",
+	"OIDC_CLIENT_ID":     "the provider's name for this page",
+	"OIDC_CLIENT_SECRET": "what proves this page to the provider; never shown",
+	"OIDC_CLAIM": "the provider's claim that OIDC_ROLES goes by; dots lead into it, as in " +
+		"realm_access.roles",
+	"OIDC_ROLES": "role, and sites, by value of the claim, the first that fits: " +
+		"admins=admin,acme-it=viewer@acme+globex",
+	"SMTP_URL":  "mail server for alarms: smtp://USER:PASSWORD@HOST:587, or smtps://",
+	"MAIL_FROM": "sender of alarms by mail",
 	"ALARM_PRIVATE": "let alarms go to receivers on this machine and its links, and by http " +
 		"without TLS",
 	"HEARTBEAT_URL": "address that is fetched every five minutes while captures can be stored",
@@ -117,7 +130,8 @@ func Default() Config {
 		AckTimeout: Duration(500 * time.Millisecond), Timeout: Duration(25 * time.Second),
 		Drain:      Duration(8 * time.Second),
 		MaxBlksize: tftp.MaxBlksize, MaxWindowsize: tftp.MaxWindowsize,
-		Page: "auto", MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).grown()),
+		MaxSize: 64 << 20, Memory: max(Size(defaultMemory()), Size(64<<20).grown()),
+		Page: "auto", OIDCClaim: "groups",
 		Allow: defaultAllow(), Read: "own", HTTP: HTTPAddr{Addr: "127.0.0.1:9080"},
 		LogLevel: Level(slog.LevelInfo), LogFormat: "text",
 	}
@@ -198,12 +212,10 @@ func (c *Config) Check() error {
 			c.AckTimeout)
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return errors.New("TLS_CERT and TLS_KEY go together: set both, or none")
-	case c.AuthHeader != "" && len(c.TrustedProxies) == 0:
-		return errors.New("AUTH_HEADER needs TRUSTED_PROXIES: anybody else could name any user")
 	case c.Memory/Size(c.Shards) < c.MaxSize.grown():
 		return fmt.Errorf("TFTP_MEMORY (--memory) is %s: one upload of TFTP_MAX_SIZE takes up to "+
 			"%s, and each of TFTP_SHARDS needs as much",
 			c.Memory, c.MaxSize.grown())
 	}
-	return nil
+	return c.checkLogin()
 }

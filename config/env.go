@@ -85,7 +85,8 @@ func Misspelt(environ []string) (names []string) {
 	list := Settings()
 	for _, v := range environ {
 		name, _, _ := strings.Cut(v, "=")
-		looks := strings.HasPrefix(name, "TFTP_") || strings.HasPrefix(name, "KEEP_")
+		looks := strings.HasPrefix(name, "TFTP_") || strings.HasPrefix(name, "KEEP_") ||
+			strings.HasPrefix(name, "OIDC_")
 		if looks && !slices.ContainsFunc(list, func(s Setting) bool { return s.Env == name }) {
 			names = append(names, name)
 		}

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -324,8 +323,7 @@ func (a HTTPAddr) Loopback() bool {
 	if err != nil {
 		return false
 	}
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return loopback(host)
 }
 
 // BaseURL is the address of the page as browsers have it, without a path.
@@ -346,7 +344,7 @@ func (u *BaseURL) UnmarshalText(b []byte) error {
 
 func (u BaseURL) String() string { return string(u) }
 
-// Secret is a text that is never printed.
+// Secret is a text that is never printed, in whatever form.
 type Secret string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -361,3 +359,9 @@ func (s Secret) String() string {
 	}
 	return "***"
 }
+
+// GoString is what %#v prints.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText is what JSON and logs have.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
