@@ -39,6 +39,8 @@ var routes = []route{
 	{"GET /go", store.Viewer, (*Page).goTo},
 	{"GET /login", "", (*Page).login},
 	{"POST /login", "", (*Page).enter},
+	{"GET /login/oidc", "", (*Page).askProvider},
+	{"GET " + callbackPath, "", (*Page).fromProvider},
 	{"GET /link/{secret}", "", (*Page).link},
 	{"POST /link/{secret}", "", (*Page).useLink},
 	{"POST /logout", "", (*Page).logout},

@@ -61,13 +61,22 @@ func serve(t testing.TB, database string, change func(*web.Options)) *site {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return page(t, s, change)
+}
+
+// page serves a page of a database that is open.
+func page(t testing.TB, s *store.Store, change func(*web.Options)) *site {
+	t.Helper()
 	o := web.Options{Store: func() *store.Store { return s }, On: true, Loopback: true,
 		Trouble: func() string { return "" }, Cure: func(string) string { return "look at it" },
 		Log: slog.New(slog.DiscardHandler)}
+	server := httptest.NewUnstartedServer(nil)
+	o.BaseURL = "http://" + server.Listener.Addr().String()
 	if change != nil {
 		change(&o)
 	}
-	server := httptest.NewServer(web.New(o))
+	server.Config.Handler = web.New(o)
+	server.Start()
 	t.Cleanup(server.Close)
 	return &site{server, s, time.Now().Add(-24 * time.Hour)}
 }

@@ -19,6 +19,8 @@ func (w *worker) page() http.Handler {
 		On:       c.Page == "on" || c.Page == "auto" && c.HTTP.Loopback(),
 		Loopback: c.HTTP.Loopback(), BaseURL: c.BaseURL.String(), Proxies: c.TrustedProxies,
 		UserHeader: c.AuthHeader, TFTPHost: c.Host, Channels: w.alarms, Log: w.log,
+		OIDC: web.OIDC{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID,
+			Secret: c.OIDCSecret, Claim: c.OIDCClaim, Roles: c.OIDCRoles},
 	})
 }
 
