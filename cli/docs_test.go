@@ -94,8 +94,8 @@ func TestDocumentedCommands(t *testing.T) {
 				t.Errorf("%s leads to %s: %v", file, m[1], err)
 			}
 		}
-		for _, m := range regexp.MustCompile(`\b(TFTP|DATABASE|KEEP|LOG)_[A-Z_]+\b`).FindAllString(
-			text, -1) {
+		variable := regexp.MustCompile(`\b(TFTP|DATABASE|KEEP|LOG|OIDC)_[A-Z_]+\b`)
+		for _, m := range variable.FindAllString(text, -1) {
 			if !slices.Contains(seedVariables, m) &&
 				!slices.ContainsFunc(config.Settings(),
 					func(s config.Setting) bool { return s.Env == m }) {

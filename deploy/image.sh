@@ -65,7 +65,7 @@ fi
 
 size=$(engine image inspect --format '{{.Size}}' "$tag")
 echo "$tag: $size bytes"
-[ "$size" -le 20000000 ] || { echo "that is over 20 MB" >&2; exit 1; }
+[ "$size" -le 25000000 ] || { echo "that is over 25 MB" >&2; exit 1; }
 
 work=$(mktemp -d)
 clean() {

@@ -57,6 +57,7 @@ type provider struct {
 // discovered is what a provider says of itself.
 type discovered struct {
 	oauth2.Config
+	provider *oidc.Provider
 	verifier *oidc.IDTokenVerifier
 }
 
@@ -133,7 +134,11 @@ func (p *provider) ask(ctx context.Context) (*discovered, error) {
 		return nil, err
 	}
 	end := found.Endpoint()
-	for _, address := range []string{end.AuthURL, end.TokenURL, more.Keys} {
+	addresses := []string{end.AuthURL, end.TokenURL, more.Keys}
+	if info := found.UserInfoEndpoint(); info != "" {
+		addresses = append(addresses, info)
+	}
+	for _, address := range addresses {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || u.Scheme != "https" &&
 			(u.Scheme != "http" || strings.HasPrefix(p.Issuer, "https:")) {
@@ -152,15 +157,18 @@ func (p *provider) ask(ctx context.Context) (*discovered, error) {
 	return &discovered{
 		Config: oauth2.Config{ClientID: p.ClientID, ClientSecret: string(p.Secret),
 			Endpoint: end, RedirectURL: p.callback, Scopes: scopes},
+		provider: found,
 		verifier: found.VerifierContext(ctx, &oidc.Config{ClientID: p.ClientID}),
 	}, nil
 }
 
 // because is an answer with its cause, which the log alone has.
 func because(s status, cause error) error {
-	text := cause.Error()
-	return fmt.Errorf("%w: %s", s, shown(text[:min(len(text), causeKept)]))
+	return fmt.Errorf("%w: %s", s, brief(cause.Error()))
 }
+
+// brief bounds what comes from a stranger, and shows it as it is.
+func brief(text string) string { return shown(text[:min(len(text), causeKept)]) }
 
 // askProvider sends the browser to the provider. It is a link and no form, since browsers hold a
 // form's redirects to the policy of the page, and a provider may redirect to others. It changes
@@ -209,9 +217,8 @@ func (p *Page) fromProvider(v *visit) error {
 // whoComes returns who the provider says a person is.
 func (p *Page) whoComes(v *visit, a trip) (who store.Person, err error) {
 	if code := v.r.FormValue("error"); code != "" {
-		text := code + " " + v.r.FormValue("error_description")
 		return who, status{http.StatusForbidden, "the login provider refused: " +
-			shown(strings.TrimSpace(text[:min(len(text), causeKept)]))}
+			brief(strings.TrimSpace(code+" "+v.r.FormValue("error_description")))}
 	}
 	found, err := p.oidc.discover(v.r.Context())
 	if err != nil {
@@ -229,23 +236,63 @@ func (p *Page) whoComes(v *visit, a trip) (who store.Person, err error) {
 	if err != nil {
 		return who, exchangeError(err)
 	}
-	raw, _ := token.Extra("id_token").(string)
-	id, err := found.verifier.Verify(ctx, raw)
+	claims, err := found.verify(ctx, token, a.derive("nonce"))
 	if err != nil {
 		return who, because(errInvalid, err)
 	}
-	claims := map[string]any{}
-	if err := id.Claims(&claims); err != nil {
-		return who, because(errInvalid, err)
-	}
-	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(a.derive("nonce"))) != 1 {
-		return who, because(errInvalid, errors.New("the nonce is another login's"))
-	}
-	if to, ok := claims["azp"].(string); ok && to != p.oidc.ClientID {
-		return who, because(errInvalid, fmt.Errorf("the token was made for %q", to))
-	}
 	p.limit.give("oidc", source)
+	if claimed(claims, p.oidc.Claim) == nil {
+		if err := found.askMore(ctx, token, claims); err != nil {
+			p.Log.Warn("the login provider doesn't say more than its token", "provider",
+				p.oidc.Issuer, "err", brief(err.Error()))
+		}
+	}
 	return p.oidc.person(claims)
+}
+
+// verify returns the claims of an ID token that was made for this login.
+func (d *discovered) verify(ctx context.Context, token *oauth2.Token,
+	nonce string) (claims map[string]any, err error) {
+	raw, _ := token.Extra("id_token").(string)
+	id, err := d.verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(nonce)) != 1 {
+		return nil, errors.New("the nonce is another login's")
+	}
+	if err := id.Claims(&claims); err != nil {
+		return nil, err
+	}
+	if to, ok := claims["azp"].(string); ok && to != d.ClientID {
+		return nil, fmt.Errorf("the token was made for %q", to)
+	}
+	return claims, nil
+}
+
+// askMore adds the claims that a token doesn't have: some providers keep tokens short.
+func (d *discovered) askMore(ctx context.Context, token *oauth2.Token,
+	claims map[string]any) error {
+	if d.provider.UserInfoEndpoint() == "" {
+		return nil
+	}
+	info, err := d.provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil {
+		return err
+	}
+	if info.Subject != claims["sub"] {
+		return errors.New("it speaks of another person")
+	}
+	more := map[string]any{}
+	if err := info.Claims(&more); err != nil {
+		return err
+	}
+	for name, value := range more {
+		if _, ok := claims[name]; !ok {
+			claims[name] = value
+		}
+	}
+	return nil
 }
 
 // errInvalid is the answer to a token that proves nothing.
@@ -264,13 +311,12 @@ func exchangeError(err error) error {
 
 // person returns who the claims of a token describe.
 func (p *provider) person(claims map[string]any) (who store.Person, err error) {
+	if fmt.Sprint(claims["email_verified"]) == "false" {
+		delete(claims, "email") // anybody's
+	}
 	grant, ok := p.Roles.Of(claimed(claims, p.Claim))
 	who = store.Person{Role: store.Role(grant.Role), Sites: grant.Sites}
-	names := []string{"preferred_username", "email", "sub"}
-	if fmt.Sprint(claims["email_verified"]) == "false" {
-		names = slices.Delete(names, 1, 2) // anybody's
-	}
-	for _, claim := range names {
+	for _, claim := range []string{"preferred_username", "email", "sub"} {
 		name, _ := claims[claim].(string)
 		if who.Name = strings.TrimSpace(name); who.Name != "" {
 			break

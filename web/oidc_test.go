@@ -148,6 +148,8 @@ func TestClaims(t *testing.T) {
 			"email_verified": false}, `"name":"0815"`},
 		{"groups", map[string]any{"preferred_username": nil, "email": "ann@x.example",
 			"email_verified": "false"}, `"name":"0815"`},
+		{"email", map[string]any{"email": "netops"}, `"role":"operator"`},
+		{"email", map[string]any{"email": "netops", "email_verified": false}, "has no role here"},
 		{"groups", map[string]any{"preferred_username": "a\x1b[31m"}, "1 to 200 printable"},
 		{"groups", map[string]any{"preferred_username": strings.Repeat("a", 201)}, "1 to 200"},
 		{"groups", map[string]any{"groups": []string{"staff-7", "Netops"}}, "has no role here"},
@@ -168,8 +170,8 @@ func TestClaims(t *testing.T) {
 		b := s.tab(t)
 		code, to, body := b.open(t, s.URL+"/login/oidc")
 		if c.claim != "groups" { // which is no scope, so it isn't asked for
-			if strings.Contains(to, c.claim) || strings.Contains(to, "groups") {
-				t.Errorf("%s: asked for by %s", c.claim, to)
+			if scope := mustParse(t, to).Query().Get("scope"); scope != "openid profile email" {
+				t.Errorf("%s: the scope is %q", c.claim, scope)
 			}
 			to = with(t, to, "scope", "openid profile email groups")
 		}
@@ -184,6 +186,40 @@ func TestClaims(t *testing.T) {
 		if text := log.String(); strings.Contains(body+text, "staff-7") ||
 			strings.Contains(text, "\x1b") {
 			t.Errorf("the groups, or bytes of a stranger, are shown: %s %s", body, text)
+		}
+	}
+}
+
+// TestUserInfo: what a token doesn't say is asked for; what it says counts.
+func TestUserInfo(t *testing.T) {
+	db := emptyStore(t)
+	for _, c := range []struct {
+		groups any // of the token
+		info   map[string]any
+		asked  int
+		want   string
+	}{
+		{nil, map[string]any{"sub": "0815", "groups": []string{"netops"}, "email": "x",
+			"preferred_username": "eve"}, 1, `"name":"ann","role":"operator"`},
+		{[]string{"netops"}, map[string]any{"sub": "0815", "groups": []string{"admins"}}, 0,
+			`"role":"operator"`},
+		{[]string{}, map[string]any{"sub": "0815", "groups": []string{"admins"}}, 1,
+			"has no role here"},
+		{nil, map[string]any{"sub": "0816", "groups": []string{"netops"}}, 1, "has no role here"},
+		{nil, map[string]any{"groups": []string{"netops"}}, 1, "has no role here"},
+	} {
+		p := startProvider(t)
+		p.claims["groups"], p.info = c.groups, c.info
+		s, log := pageWith(t, p, db, nil)
+		b := s.tab(t)
+		_, _, body := b.open(t, b.begin(t, "/"))
+		if got := b.me(t) + body; !strings.Contains(got, c.want) ||
+			p.requests("/userinfo") != c.asked {
+			t.Errorf("%v %v: asked %d times: %s\n%s", c.groups, c.info,
+				p.requests("/userinfo"), got, log)
+		}
+		if strings.Contains(log.String(), "another person") != (c.info["sub"] != "0815") {
+			t.Errorf("%v: the log has %s", c.info, log)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type provider struct {
 	sign   func(p *provider, input string) []byte // signs each token
 	broken string                                 // the path that answers 500
 	says   map[string]any                         // added to what it says of itself
+	info   map[string]any                         // what it says of the person besides
 
 	mu    sync.Mutex
 	codes map[string]url.Values // what was asked for, by the code that was given
@@ -77,6 +78,9 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 			"scopes_supported": []string{"openid", "groups"},
 			// What it may name and must never be taken.
 			"id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256"}}
+		if p.info != nil {
+			says["userinfo_endpoint"] = p.URL + "/userinfo"
+		}
 		for name, value := range p.says {
 			says[name] = value
 		}
@@ -92,6 +96,12 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 		p.authorize(w, r)
 	case "/token":
 		p.token(w, r)
+	case "/userinfo":
+		if r.Header.Get("Authorization") != "Bearer access" {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
+		answerJSON(w, http.StatusOK, p.info)
 	default:
 		http.NotFound(w, r)
 	}
