@@ -98,7 +98,8 @@ func ages(size, n int) (versions [][]byte) {
 		v := append(head(1, 0), "config user local\n"...)
 		for user := range 20 {
 			v = fmt.Appendf(v, "    edit \"user%d\"\n        set type password\n"+
-				"        set passwd ENC %016x%016x\n    next\n", user, random.Uint64(), random.Uint64())
+				"        set passwd ENC %016x%016x\n    next\n", user, random.Uint64(),
+				random.Uint64())
 		}
 		versions = append(versions, append(append(v, "end\n"...), bytes.Join(policies, nil)...))
 	}

@@ -76,8 +76,8 @@ one message.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.kinds, "kinds", nil, "what it is told, such as overdue,changed; if not "+
-		"given all but new_source and fetched")
+	flags.StringSliceVar(&f.kinds, "kinds", nil, "what it is told, such as overdue,changed; if "+
+		"not given all but new_source and fetched")
 	flags.StringArrayVar(&f.sites, "site", nil,
 		"only of this site; may be given again; all sites if not given")
 	flags.StringVar(&f.quiet, "quiet", "",

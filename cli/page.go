@@ -19,8 +19,8 @@ type personFlags struct {
 }
 
 func (f *personFlags) add(cmd *cobra.Command, role store.Role) {
-	cmd.Flags().StringVar(&f.role, "role", string(role), "viewer (secrets are masked), reader (may "+
-		"reveal them), operator (publishes, manages devices) or admin (manages people)")
+	cmd.Flags().StringVar(&f.role, "role", string(role), "viewer (secrets are masked), reader "+
+		"(may reveal them), operator (publishes, manages devices) or admin (manages people)")
 	cmd.Flags().StringArrayVar(&f.sites, "site", nil,
 		"only this site, '' for devices without one; may be given again; all sites if not given")
 }

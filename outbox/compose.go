@@ -213,7 +213,8 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 		}
 	}
 	if n := states[store.DeliveryGivenUp]; n > 0 {
-		lines = append(lines, fmt.Sprintf("messages given up: %d; tftpsql deliveries lists them", n))
+		lines = append(lines,
+			fmt.Sprintf("messages given up: %d; tftpsql deliveries lists them", n))
 	}
 	m.Text = strings.Join(lines, "\n")
 	return nil

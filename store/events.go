@@ -249,8 +249,9 @@ type Channel struct {
 	Paused            time.Time // until then
 	Disabled          string    // why nothing is sent
 	Digested          time.Time
-	OK, Failed        time.Time // the last message that was taken, and that was not; Created for none
-	Error             string
+	// OK and Failed are the last message that was taken, and that was not; Created for none.
+	OK, Failed time.Time
+	Error      string
 }
 
 // AddChannel adds a channel.

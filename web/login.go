@@ -222,7 +222,8 @@ func (v *visit) redirect(to string) error {
 }
 
 // note keeps what the person did or saw.
-func (v *visit) note(ctx context.Context, action string, site *string, object, detail string) error {
+func (v *visit) note(ctx context.Context, action string, site *string, object,
+	detail string) error {
 	return v.store.NoteAudit(ctx, store.Audit{At: v.now, Name: v.Name, Role: v.Role,
 		Source: v.page.source(v.r), Action: action, Site: site, Object: object, Detail: detail})
 }

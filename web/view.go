@@ -93,7 +93,8 @@ var functions = template.FuncMap{
 	"summary": summary, "by": by, "blocks": blocks, "describe": describe,
 	"asset":  asset,
 	"join":   func(list []string) string { return shown(strings.Join(list, " > ")) },
-	"masked": maskedParts, "size": size, "now": time.Now, "add": func(a, b int) int { return a + b },
+	"masked": maskedParts, "size": size, "now": time.Now,
+	"add": func(a, b int) int { return a + b },
 }
 
 // at writes a time in the server's zone, as the commands do.

@@ -66,7 +66,8 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	}()
 	w := &worker{
 		Config: c, environ: environ, version: version, log: log,
-		sockets: sockets, served: make(chan error, len(sockets)), alarms: alarms, health: newHealth(log, version),
+		sockets: sockets, served: make(chan error, len(sockets)), alarms: alarms,
+		health: newHealth(log, version),
 		opened: make(chan struct{}), prepared: make(chan struct{}),
 	}
 	w.health.beat = heartbeat(environ)
