@@ -27,8 +27,12 @@ func (f *personFlags) add(cmd *cobra.Command, role store.Role) {
 
 // person returns who the flags and a name describe.
 func (f *personFlags) person(name string) (store.Person, error) {
+	return f.checked(name, web.CheckPerson)
+}
+
+func (f *personFlags) checked(name string, check func(store.Person) error) (store.Person, error) {
 	who := store.Person{Name: name, Role: store.Role(f.role), Sites: f.sites}
-	if err := web.CheckPerson(who); err != nil {
+	if err := check(who); err != nil {
 		return who, usageError{err}
 	}
 	return who, nil

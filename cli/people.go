@@ -140,9 +140,13 @@ func (a *app) addTokenCommand() *cobra.Command {
 	var f personFlags
 	var lasts config.Age
 	cmd := &cobra.Command{
-		Use: "add NAME", Short: "Make a token, and print its secret, once", Args: args(1, 1),
+		Use: "add NAME", Short: "Make a token, and print its secret, once",
+		Long: `Make a token, and print its secret, once. A program sends it as Authorization:
+Bearer, or as the password. One of the role uploader may send configurations to /in/, and do
+nothing else.`,
+		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			who, err := f.person(args[0])
+			who, err := f.checked(args[0], web.CheckToken)
 			if err != nil {
 				return err
 			}

@@ -53,6 +53,8 @@ type Config struct {
 	OIDCSecret     Secret   `env:"OIDC_CLIENT_SECRET"`
 	OIDCClaim      string   `env:"OIDC_CLAIM"`
 	OIDCRoles      Grants   `env:"OIDC_ROLES"`
+	SSH            SSHAddr  `env:"SSH_ADDR"`
+	SSHLegacy      Switch   `env:"SSH_LEGACY"`
 	SMTP           Secret   `env:"SMTP_URL"`
 	MailFrom       string   `env:"MAIL_FROM"`
 	AlarmPrivate   Switch   `env:"ALARM_PRIVATE"`
@@ -113,8 +115,10 @@ var descriptions = map[string]string{
 		"realm_access.roles",
 	"OIDC_ROLES": "role, and sites, by value of the claim, the first that fits: " +
 		"admins=admin,acme-it=viewer@acme+globex",
-	"SMTP_URL":  "mail server for alarms: smtp://USER:PASSWORD@HOST:587, or smtps://",
-	"MAIL_FROM": "sender of alarms by mail",
+	"SSH_ADDR":   "TCP address for uploads by SFTP and SCP, such as :2022; none if unset",
+	"SSH_LEGACY": "admit the weak algorithms of devices of before 2015",
+	"SMTP_URL":   "mail server for alarms: smtp://USER:PASSWORD@HOST:587, or smtps://",
+	"MAIL_FROM":  "sender of alarms by mail",
 	"ALARM_PRIVATE": "let alarms go to receivers on this machine and its links, and by http " +
 		"without TLS",
 	"HEARTBEAT_URL": "address that is fetched every five minutes while captures can be stored",

@@ -365,3 +365,18 @@ func (s Secret) GoString() string { return s.String() }
 
 // MarshalText is what JSON and logs have.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// SSHAddr is the address for uploads by SSH, "" for none.
+type SSHAddr string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *SSHAddr) UnmarshalText(b []byte) error {
+	var at HTTPAddr
+	if err := at.UnmarshalText(b); err != nil {
+		return fmt.Errorf("%q is no address: write :2022 for all addresses, or none", b)
+	}
+	*a = SSHAddr(at.Addr)
+	return nil
+}
+
+func (a SSHAddr) String() string { return string(a) }

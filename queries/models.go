@@ -142,6 +142,14 @@ type Failure struct {
 	Detail   string
 }
 
+type Login struct {
+	Name      string
+	Site      string
+	Password  string
+	CreatedAt time.Time
+	UsedAt    time.Time
+}
+
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool

@@ -24,7 +24,10 @@ const (
 	Admin    Role = "admin"    // manages people, and forgets devices
 )
 
-// Roles are the roles, the least first.
+// Uploader is the role of a token that sends configurations, and may do nothing else.
+const Uploader Role = "uploader"
+
+// Roles are the roles of those who read, the least first.
 var Roles = []Role{Viewer, Reader, Operator, Admin}
 
 // Has reports whether a role is at least another one. An unknown role has nothing.

@@ -220,7 +220,7 @@ func (p *Page) users(v *visit) error {
 }
 
 func (p *Page) addUser(v *visit) error {
-	who, err := v.newPerson()
+	who, err := v.newPerson(CheckPerson)
 	if err != nil {
 		return err
 	}
@@ -240,10 +240,10 @@ func (p *Page) addUser(v *visit) error {
 }
 
 // newPerson reads who is to be added.
-func (v *visit) newPerson() (who store.Person, err error) {
+func (v *visit) newPerson(check func(store.Person) error) (who store.Person, err error) {
 	who = store.Person{Name: strings.TrimSpace(v.r.PostFormValue("name")),
 		Role: store.Role(v.r.PostFormValue("role")), Sites: sitesOf(v.r.PostFormValue("sites"))}
-	if err := CheckPerson(who); err != nil {
+	if err := check(who); err != nil {
 		return who, badRequest{err}
 	}
 	if !v.Role.Has(who.Role) {
@@ -273,6 +273,14 @@ func CheckPerson(who store.Person) error {
 			shown(string(who.Role)))
 	}
 	return nil
+}
+
+// CheckToken returns an error where a name or a role is none of a token.
+func CheckToken(who store.Person) error {
+	if who.Role == store.Uploader {
+		who.Role = store.Viewer
+	}
+	return CheckPerson(who)
 }
 
 // describe says what a person may.
@@ -310,11 +318,12 @@ func (p *Page) listTokens(v *visit, name, secret string) error {
 	if err != nil {
 		return err
 	}
-	return p.show(v, "tokens", "Tokens", tokens{list, store.Roles, secret, name})
+	return p.show(v, "tokens", "Tokens", tokens{list, append([]store.Role{store.Uploader}, store.Roles...),
+		secret, name})
 }
 
 func (p *Page) addToken(v *visit) error {
-	who, err := v.newPerson()
+	who, err := v.newPerson(CheckToken)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func (p *Page) enter(v *visit) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	right, err := p.passwordIs(v.r.Context(), password, stored)
+	right, err := PasswordIs(v.r.Context(), password, stored)
 	if err != nil {
 		return err
 	}

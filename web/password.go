@@ -50,12 +50,15 @@ func HashPassword(password string) string {
 // nobodys is compared where there is no password, so that it takes as long.
 const nobodys = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
 
-// passwordIs reports whether a password is the one that was stored. It waits while others are
-// compared.
-func (p *Page) passwordIs(ctx context.Context, password, stored string) (bool, error) {
+// hashing bounds the passwords that are computed at once.
+var hashing = make(chan struct{}, passwordsAtOnce)
+
+// PasswordIs reports whether a password is the one that was stored; "" is none, and takes as long.
+// It waits while others are compared.
+func PasswordIs(ctx context.Context, password, stored string) (bool, error) {
 	select {
-	case p.hashing <- struct{}{}:
-		defer func() { <-p.hashing }()
+	case hashing <- struct{}{}:
+		defer func() { <-hashing }()
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}

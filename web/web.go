@@ -37,6 +37,8 @@ type Options struct {
 	// UserHeader is the header in which a proxy names the user, "" for none.
 	UserHeader string
 	OIDC       OIDC
+	// Inbox takes uploads by HTTP.
+	Inbox Inbox
 	// Channels are what the settings say of all channels of alarms.
 	Channels alarm.Options
 	// TFTPHost is this server's address as devices have it, "" where it is not known.
@@ -50,9 +52,9 @@ type Page struct {
 	mux       *http.ServeMux
 	crossSite *http.CrossOriginProtection
 	limit     *attempts
-	hashing   chan struct{} // bounds the passwords that are computed at once
 	templates func() *templates
 	deltas    *cache
+	room      *room
 	oidc      *provider // nil without OIDC
 }
 
@@ -60,8 +62,8 @@ type Page struct {
 // server doesn't wait for them.
 func New(o Options) *Page {
 	p := &Page{Options: o, mux: http.NewServeMux(), crossSite: http.NewCrossOriginProtection(),
-		limit: newAttempts(), hashing: make(chan struct{}, passwordsAtOnce),
-		templates: sync.OnceValue(parseTemplates), deltas: newCache(),
+		limit:     newAttempts(),
+		templates: sync.OnceValue(parseTemplates), deltas: newCache(), room: newRoom(o.Inbox.Memory),
 	}
 	p.oidc = newProvider(o)
 	for _, r := range routes {
@@ -91,6 +93,10 @@ type visit struct {
 
 // ServeHTTP implements http.Handler.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/in/") && p.Inbox.Take != nil {
+		p.inServes(w, r) // also where the page is off
+		return
+	}
 	p.headers(w, r)
 	if err := p.reachable(r); err != nil {
 		p.fail(w, r, nil, err)

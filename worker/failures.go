@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -88,35 +89,54 @@ func (f *recorder) run(ctx context.Context) {
 	}
 }
 
-// note takes the end of a transfer. It is called between packets.
+// note takes the end of a transfer by TFTP. It is called between packets.
 func (f *recorder) note(o tftp.Outcome) {
 	if o.Err == nil || o.Again {
 		return
 	}
-	r, now := o.Request, time.Now()
+	r := o.Request
 	code, why := reasonOf(o.Err)
-	key := failureKey{source: device.Source(r.Peer.Addr()), reason: string(why)}
 	if r.Op == tftp.OpRead {
-		key.reason = string(ofRead + why)
+		why = ofRead + why
 	}
+	f.count(failed{peer: r.Peer.Addr(), filename: r.Filename, why: why, code: code,
+		bytes: o.Bytes, began: r.Received, err: o.Err, refused: o.Refused})
+}
+
+// failed is a transfer that has failed, however it came.
+type failed struct {
+	peer     netip.Addr
+	filename string
+	why      reason
+	code     int // -1 for none
+	bytes    int64
+	began    time.Time
+	err      error
+	refused  bool // it never began
+}
+
+// count counts a failure.
+func (f *recorder) count(o failed) {
+	now := time.Now()
+	key := failureKey{source: device.Source(o.peer), reason: string(o.why)}
 	// else a stranger could make up any number
-	if !o.Refused && (o.Bytes > 0 || code == int(tftp.CodeExists)) {
-		key.filename = shorten(device.Text(r.Filename), keptName)
+	if !o.refused && (o.bytes > 0 || o.code == int(tftp.CodeExists)) {
+		key.filename = shorten(device.Text(o.filename), keptName)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	row := f.row(key, o.Bytes > 0, now)
-	p := f.pendingOf(row, r.Received)
+	row := f.row(key, o.bytes > 0, now)
+	p := f.pendingOf(row, o.began)
 	if p == nil {
 		return // the log has it
 	}
 	p.Last = now
 	p.Times++
-	p.Bytes += o.Bytes
-	p.Code = code
-	p.Detail = shorten(device.Text(o.Err.Error()), keptDetail)
-	if row.filename != key.filename || key.filename == "" && r.Filename != "" {
-		p.Detail = strconv.Quote(shorten(device.Text(r.Filename), keptName)) + ": " + p.Detail
+	p.Bytes += o.bytes
+	p.Code = o.code
+	p.Detail = shorten(device.Text(o.err.Error()), keptDetail)
+	if row.filename != key.filename || key.filename == "" && o.filename != "" {
+		p.Detail = strconv.Quote(shorten(device.Text(o.filename), keptName)) + ": " + p.Detail
 	}
 	if row.source != key.source {
 		p.Detail = key.source + ": " + p.Detail

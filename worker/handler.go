@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -84,35 +85,50 @@ func (h *handler) until(ctx context.Context) (context.Context, context.CancelFun
 // ServeTFTP stores an upload. Every upload is stored: one that isn't understood goes under its file
 // name or source.
 func (h *handler) ServeTFTP(ctx context.Context, r *tftp.Request) error {
-	uid, err := uuid.NewV7()
+	c := h.captureOf(r)
+	stored, err := h.keep(ctx, &c)
 	if err != nil {
 		return err
 	}
-	c := h.captureOf(r)
+	r.Annotate(noted(stored, c)...)
+	if !r.Peer.Addr().IsLoopback() {
+		h.warnOfSharing(c.Source, refOf(stored), c.NamedBy)
+	}
+	return nil
+}
+
+// keep stores a capture, however it came. An error is what the sender is told.
+func (h *handler) keep(ctx context.Context, c *store.Capture) (store.Stored, error) {
+	uid, err := uuid.NewV7()
+	if err != nil {
+		return store.Stored{}, err
+	}
 	c.UID, c.New = uid.String(), true
 	ctx, cancel := h.until(ctx)
 	defer cancel()
 	if err := h.wait(ctx); err != nil {
-		return h.refusal(err)
+		return store.Stored{}, h.refusal(err)
 	}
 	start := time.Now()
-	stored, err := h.store.Put(ctx, c)
+	stored, err := h.store.Put(ctx, *c)
 	h.health.stored(time.Since(start), err)
 	if err != nil {
-		return h.refusal(err)
+		err = h.refusal(err)
 	}
-	ref := store.Device{Site: stored.Site, Name: stored.Device}.Ref()
-	r.Annotate(slog.String("device", ref))
-	if !r.Peer.Addr().IsLoopback() {
-		h.warnOfSharing(c.Source, ref, c.NamedBy)
-	}
+	return stored, err
+}
+
+func refOf(s store.Stored) string { return store.Device{Site: s.Site, Name: s.Device}.Ref() }
+
+// noted is what the log says of a stored capture.
+func noted(stored store.Stored, c store.Capture) []slog.Attr {
+	device := slog.String("device", refOf(stored))
+	complete := slog.Bool("complete", c.Complete)
 	if stored.Spooled {
-		r.Annotate(slog.Bool("spooled", true), slog.Bool("complete", c.Complete))
-		return nil
+		return []slog.Attr{device, slog.Bool("spooled", true), complete}
 	}
-	r.Annotate(slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed),
-		slog.Bool("complete", c.Complete))
-	return nil
+	return []slog.Attr{device, slog.Int64("id", stored.ID), slog.Bool("changed", stored.Changed),
+		complete}
 }
 
 // captureOf returns an upload by TFTP as the store keeps it. A site of its source goes before that
@@ -125,10 +141,15 @@ func (h *handler) captureOf(r *tftp.Request) store.Capture {
 		Announced: r.Announced, Log: h.logs.Match(r.Filename),
 	}
 	c := u.Capture()
-	if site, ok := h.sites.Of(r.Peer.Addr()); ok {
+	h.setSite(&c, r.Peer.Addr())
+	return c
+}
+
+// setSite sets the site of a capture's source, where there is one.
+func (h *handler) setSite(c *store.Capture, source netip.Addr) {
+	if site, ok := h.sites.Of(source); ok {
 		c.Site = device.Text(site)
 	}
-	return c
 }
 
 // warnOfSharing logs once where a second device sends from an address. One that has its name from

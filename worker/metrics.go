@@ -30,6 +30,7 @@ type metrics struct {
 	duration  *prometheus.HistogramVec // op
 	commit    prometheus.Histogram
 	alarms    *prometheus.CounterVec // state
+	uploads   *prometheus.CounterVec // mode, outcome: those that came by SSH or HTTP
 
 	fleet atomic.Pointer[fleet]       // nil until it was counted
 	store atomic.Pointer[store.Store] // nil before there is one
@@ -66,6 +67,8 @@ func newMetrics(h *health) *metrics {
 			"Bytes of files received (write) and acknowledged (read).", "op"),
 		alarms: counter("alarms_total", "Messages of alarms, by what became of an attempt: sent, "+
 			"waiting for another one, given up.", "state"),
+		uploads: counter("uploads_total", "Uploads that came by SSH or HTTP and ended: outcome is "+
+			"ok or failed.", "mode", "outcome"),
 		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: metricName("retransmits_total"),
 			Help: "Packets sent again, counted when their transfer ends."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -97,10 +100,15 @@ func newMetrics(h *health) *metrics {
 		store.DeliveryGivenUp} {
 		m.alarms.WithLabelValues(state)
 	}
+	for _, mode := range []string{"sftp", "scp", "http"} {
+		for _, outcome := range []string{"ok", "failed"} {
+			m.uploads.WithLabelValues(mode, outcome)
+		}
+	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricName("build_info"), Help: "1.",
 		ConstLabels: prometheus.Labels{"version": h.version}})
 	build.Set(1)
-	m.registry.MustRegister(m.alarms, m.transfers, m.refusals, m.bytes, m.repeats, m.duration,
+	m.registry.MustRegister(m.alarms, m.uploads, m.transfers, m.refusals, m.bytes, m.repeats, m.duration,
 		m.commit, build, m,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -157,6 +158,10 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 	told := make(chan struct{})
 	go func() { defer close(told); w.tellAlarms(telling, s) }() // ends below
 	defer func() { quiet(); <-told }()
+	bySSH, err := w.startSSH(s)
+	if err != nil {
+		return err
+	}
 	w.logStartup()
 	notify(w.environ, "READY=1")
 	select {
@@ -164,7 +169,7 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 		return fmt.Errorf("the socket failed: %w", err)
 	case <-ctx.Done():
 	}
-	if err := w.drain(); err != nil {
+	if err := w.drain(bySSH); err != nil {
 		return err
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -200,13 +205,16 @@ func (w *worker) prepare(ctx context.Context, s *store.Store,
 func (w *worker) onSQLite() bool { return strings.HasPrefix(w.Database, "sqlite:") }
 
 // drain ends the server, and lets running transfers end for TFTP_DRAIN.
-func (w *worker) drain() error {
+func (w *worker) drain(bySSH *sshServer) error {
 	w.health.leaving.Store(true)
 	notify(w.environ, "STOPPING=1")
 	w.log.Info("stopping: no new requests, running transfers may end", "drain", w.Drain.String())
 	drain, stop := context.WithTimeout(context.Background(), time.Duration(w.Drain))
 	defer stop()
 	defer context.AfterFunc(drain, w.leave)() // a database that is stalled now has had its time
+	var others sync.WaitGroup
+	others.Go(func() { bySSH.stop(drain) })
+	defer others.Wait()
 	// each transfer that was cut off has its own line in the log
 	_ = w.server.Shutdown(drain)
 	for range w.sockets {

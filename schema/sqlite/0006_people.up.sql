@@ -33,7 +33,7 @@ CREATE INDEX sessions_user ON sessions (user_name);
 CREATE TABLE tokens (
   name       text      NOT NULL PRIMARY KEY CHECK (name <> ''),
   sha256     blob      NOT NULL UNIQUE,
-  role       text      NOT NULL CHECK (role IN ('viewer', 'reader', 'operator', 'admin')),
+  role       text      NOT NULL CHECK (role IN ('uploader', 'viewer', 'reader', 'operator', 'admin')),
   scope      text      NOT NULL,
   created_by text      NOT NULL,
   created_at timestamp NOT NULL,

@@ -1,0 +1,286 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tftpsql/tftpsql/capture"
+	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/sftp"
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
+	"github.com/tftpsql/tftpsql/web"
+)
+
+// bodiesShare is the part of TFTP_MEMORY that bodies may take which come by SSH, and as much again
+// those that come by HTTP: fewer devices send so.
+const bodiesShare = 4
+
+// sshServer is the server for uploads by SFTP and SCP.
+type sshServer struct {
+	*sftp.Server
+	listener net.Listener
+	ended    chan struct{} // closed when it no longer serves
+	giveUp   func()        // ends the wait for host keys
+}
+
+// startSSH serves SSH_ADDR. Clients wait until the host keys can be read, which takes a database.
+func (w *worker) startSSH(s *store.Store) (*sshServer, error) {
+	if w.SSH == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", w.SSH.String())
+	if err != nil {
+		return nil, fmt.Errorf("SSH_ADDR: %w", err)
+	}
+	waiting, giveUp := context.WithCancel(context.Background())
+	v := &sshServer{listener: listener, ended: make(chan struct{}), giveUp: giveUp,
+		Server: &sftp.Server{
+			Handler:  sftp.HandlerFunc(w.handler.serveSSH),
+			Password: w.handler.checkPassword, PublicKey: w.handler.checkKey,
+			Accept: accepts(w.Allow, w.health.whyRefused), Legacy: bool(w.SSHLegacy),
+			Limits: sftp.Limits{MaxSize: int64(w.MaxSize),
+				Memory: max(int64(w.Memory)/bodiesShare, 2*int64(w.MaxSize))},
+			Ended: w.handler.endedSSH, Logger: w.log,
+		}}
+	w.log.Info("ssh", "address", listener.Addr().String(), "legacy", bool(w.SSHLegacy))
+	if w.SSHLegacy {
+		w.log.Warn("SSH_LEGACY admits weak algorithms: what devices of before 2015 send can be " +
+			"read and changed on the way")
+	}
+	go func() { // ends by stop
+		defer close(v.ended)
+		defer listener.Close()
+		if v.HostKeys = waitForHostKeys(waiting, s, w.log); v.HostKeys == nil {
+			return
+		}
+		w.log.Info("ssh: serving", "fingerprint",
+			ssh.FingerprintSHA256(v.HostKeys[0].PublicKey()))
+		if err := v.Serve(listener); !errors.Is(err, sftp.ErrServerClosed) {
+			w.log.Error("uploads by SSH have ended", "err", err)
+		}
+	}()
+	return v, nil
+}
+
+// stop lets running uploads end until ctx ends.
+func (v *sshServer) stop(ctx context.Context) {
+	if v == nil {
+		return
+	}
+	v.giveUp()
+	_ = v.listener.Close()
+	_ = v.Shutdown(ctx) // each upload that was cut off has its own line in the log
+	<-v.ended
+}
+
+// waitForHostKeys tries until it has the host keys; nil once ctx has ended.
+func waitForHostKeys(ctx context.Context, s *store.Store, log *slog.Logger) []ssh.Signer {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		keys, err := hostKeys(ctx, s)
+		if err == nil {
+			return keys
+		}
+		if ctx.Err() == nil {
+			log.Warn("ssh: the host keys can't be read yet", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// hostKeys returns the host keys of all workers, and makes those that there are none of.
+func hostKeys(ctx context.Context, s *store.Store) ([]ssh.Signer, error) {
+	now := time.Now()
+	kept, err := s.HostKeys(ctx, nil, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) == 0 {
+		made, err := makeHostKeys()
+		if err != nil {
+			return nil, err
+		}
+		if kept, err = s.HostKeys(ctx, made, now); err != nil {
+			return nil, err
+		}
+	}
+	var list []ssh.Signer
+	for _, k := range kept {
+		signer, err := ssh.ParsePrivateKey([]byte(k.PEM))
+		if err != nil {
+			return nil, fmt.Errorf("the host key %s is damaged: %w", k.Algorithm, err)
+		}
+		list = append(list, signer)
+	}
+	return list, nil
+}
+
+// rsaBits is what clients of all ages take.
+const rsaBits = 3072
+
+func makeHostKeys() (list []store.HostKey, err error) {
+	_, modern, errModern := ed25519.GenerateKey(rand.Reader)
+	middle, errMiddle := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	old, errOld := rsa.GenerateKey(rand.Reader, rsaBits)
+	if err := errors.Join(errModern, errMiddle, errOld); err != nil {
+		return nil, err
+	}
+	for algorithm, key := range map[string]crypto.PrivateKey{
+		ssh.KeyAlgoED25519: modern, ssh.KeyAlgoECDSA256: middle, ssh.KeyAlgoRSA: old,
+	} {
+		block, err := ssh.MarshalPrivateKey(key, "tftpsql")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, store.HostKey{Algorithm: algorithm,
+			PEM: string(pem.EncodeToMemory(block))})
+	}
+	return list, nil
+}
+
+// accepts admits sources as TFTP does.
+func accepts(allow config.Allow, whyFull func() error) func(netip.AddrPort) error {
+	return func(peer netip.AddrPort) error {
+		if !allow.Contains(peer.Addr()) {
+			return &sftp.Error{Message: string(notAllowed), Err: fmt.Errorf(
+				"%s is not served: add it to TFTP_ALLOW", peer.Addr())}
+		}
+		if err := whyFull(); err != nil {
+			return &sftp.Error{Message: string(full), Err: err}
+		}
+		return nil
+	}
+}
+
+// checkPassword checks a login. An unknown one takes as long as a known one.
+func (h *handler) checkPassword(ctx context.Context, a sftp.Attempt,
+	password []byte) (sftp.Login, error) {
+	l, stored, err := h.store.Sender(ctx, a.User)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return sftp.Login{}, unchecked(err)
+	}
+	right, hashErr := web.PasswordIs(ctx, string(password), stored)
+	if hashErr != nil {
+		return sftp.Login{}, unchecked(hashErr)
+	}
+	if !right {
+		return sftp.Login{}, errors.New("unknown name, or wrong password")
+	}
+	return h.loggedIn(ctx, l), nil
+}
+
+func (h *handler) checkKey(ctx context.Context, a sftp.Attempt, key ssh.PublicKey) (sftp.Login,
+	error) {
+	text := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	l, err := h.store.SenderByKey(ctx, a.User, text)
+	if errors.Is(err, store.ErrNotFound) {
+		return sftp.Login{}, errors.New("unknown name, or unknown key")
+	}
+	if err != nil {
+		return sftp.Login{}, unchecked(err)
+	}
+	return h.loggedIn(ctx, l), nil
+}
+
+// unchecked is the answer where a login could not be checked.
+func unchecked(err error) error {
+	return &sftp.Error{Message: string(unavailable), Err: err}
+}
+
+func (h *handler) loggedIn(ctx context.Context, l store.Sender) sftp.Login {
+	if err := h.store.UseLogin(ctx, l, time.Now()); err != nil {
+		h.log.Debug("the use of a login could not be noted", "login", l.Name, "err", err)
+	}
+	return sftp.Login{Name: l.Name, Data: l}
+}
+
+// unfinished are what clients append to the name of a file until all of it is there. They rename it
+// then, which changes nothing here.
+var unfinished = []string{".filepart", ".part", ".tmp"}
+
+// serveSSH stores an upload by SFTP or SCP. A login's site goes before that of the source, and that
+// before the folder.
+func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
+	name := strings.TrimPrefix(u.Path, "/")
+	for _, ending := range unfinished {
+		name = strings.TrimSuffix(name, ending)
+	}
+	l, _ := u.Login.Data.(store.Sender) // set by both checks
+	stored, c, err := h.take(ctx, capture.Upload{Peer: u.Peer, Local: u.Local.Addr(),
+		Filename: name, Mode: string(u.Mode), Received: u.Began, Completed: u.Completed,
+		Body: u.Body, Log: h.logs.Match(name)}, l.Site, "", "")
+	if err != nil {
+		return toldBySSH(err)
+	}
+	u.Annotate(noted(stored, c)...)
+	return nil
+}
+
+// take stores an upload of a login or a token: of its site, unless that is "". Where the
+// configuration doesn't say by whom it was changed or whose it is, the sender's words count.
+func (h *handler) take(ctx context.Context, u capture.Upload, site, by, name string) (
+	store.Stored, store.Capture, error) {
+	c := u.Capture()
+	h.setSite(&c, u.Peer.Addr())
+	c.Site = cmp.Or(device.Text(site), c.Site)
+	c.ChangedBy = cmp.Or(c.ChangedBy, device.Text(by))
+	if name != "" && c.NamedBy != store.NamedByConfig {
+		c.Name, c.NamedBy = device.Text(name), store.NamedByFilename
+	}
+	stored, err := h.keep(ctx, &c)
+	return stored, c, err
+}
+
+// toldBySSH is an error as an SSH client is told: in the words that TFTP has.
+func toldBySSH(err error) error {
+	var told *tftp.Error
+	if errors.As(err, &told) {
+		return &sftp.Error{Message: told.Message, Err: err}
+	}
+	return err
+}
+
+// endedSSH counts the end of an upload.
+func (h *handler) endedSSH(o sftp.Outcome) {
+	outcome := "ok"
+	if o.Err != nil {
+		outcome = "failed"
+		why := internal
+		var told *tftp.Error
+		var ours *sftp.Error
+		switch {
+		case errors.Is(o.Err, sftp.ErrNoReceipt):
+			why = noReport
+		case errors.As(o.Err, &told):
+			why = reason(told.Message)
+		case errors.As(o.Err, &ours):
+			why = reason(ours.Message)
+		default:
+			why = givenUp
+		}
+		h.failures.count(failed{peer: o.Upload.Peer.Addr(), filename: o.Upload.Path, why: why,
+			code: -1, bytes: o.Bytes, began: o.Upload.Began, err: o.Err, refused: o.Refused})
+	}
+	h.health.metrics.uploads.WithLabelValues(string(o.Upload.Mode), outcome).Inc()
+}
