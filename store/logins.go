@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -38,17 +41,51 @@ func (s *Store) AddLogin(ctx context.Context, l Sender, password string, keys []
 	}))
 }
 
-// Sender returns a login with what proves its password, or ErrNotFound.
+// Sender returns a login with what proves its password, or ErrNotFound. While the database is away
+// those that were found before are found.
 func (s *Store) Sender(ctx context.Context, name string) (l Sender, password string, err error) {
 	r, err := s.backend.read().Login(ctx, name)
+	r, err = s.senders.orRemembered(s, name, r, err)
 	return Sender{Name: r.Name, Site: r.Site, Password: r.Password != "",
 			Created: r.CreatedAt.UTC(), Used: r.UsedAt.UTC()}, r.Password,
 		s.explain("find login", err)
 }
 
+// known remembers what was found, for the time in which the database is away and uploads go into
+// the spool.
+type known[V any] struct {
+	mu sync.Mutex // guards of
+	of map[string]V
+}
+
+// knownKept bounds what is remembered: more than the logins and tokens of a fleet.
+const knownKept = 10_000
+
+// orRemembered remembers what the database has found, and returns what it has found before where it
+// can't be asked now.
+func (k *known[V]) orRemembered(s *Store, key string, found V, err error) (V, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case err == nil:
+		if k.of == nil || len(k.of) >= knownKept {
+			k.of = map[string]V{}
+		}
+		k.of[key] = found
+	case errors.Is(err, sql.ErrNoRows):
+		delete(k.of, key)
+	case s.spool != nil:
+		if before, ok := k.of[key]; ok {
+			return before, nil
+		}
+	}
+	return found, err
+}
+
 // SenderByKey returns a login if it has a key, or ErrNotFound.
 func (s *Store) SenderByKey(ctx context.Context, name, key string) (Sender, error) {
 	n, err := s.backend.read().LoginHasKey(ctx, queries.LoginHasKeyParams{Login: name, Key: key})
+	n, err = s.loginKeys.orRemembered(s, name+" "+key, n, err)
 	if err != nil {
 		return Sender{}, s.explain("find login", err)
 	}

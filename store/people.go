@@ -315,7 +315,8 @@ func (s *Store) TokenPerson(ctx context.Context, sum [sha256.Size]byte,
 	now time.Time) (Person, error) {
 	now = stamp(now)
 	r, err := s.backend.read().Token(ctx, queries.TokenParams{SHA256: sum[:], Now: now})
-	if err == nil && now.Sub(r.UsedAt) > seenEvery {
+	away := err
+	if r, err = s.tokens.orRemembered(s, string(sum[:]), r, err); away == nil && now.Sub(r.UsedAt) > seenEvery {
 		err = s.backend.tx(ctx, func(q *queries.Queries) error {
 			return q.SeeToken(ctx, queries.SeeTokenParams{SHA256: sum[:], Now: now})
 		})
