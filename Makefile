@@ -28,8 +28,9 @@ deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFT
 		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd chromium \
 		openssh-client dropbear-bin python3-paramiko sshpass
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid && \
-		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb && mkdir axe && \
-		curl -sSfL https://registry.npmjs.org/axe-core/-/axe-core-$(AXE).tgz | tar -xz -C axe --strip-components=1 package/axe.min.js
+		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb 
+	mkdir .deps/axe && curl -sSfLm 60 https://registry.npmjs.org/axe-core/-/axe-core-$(AXE).tgz | \
+		tar -xz -C .deps/axe --strip-components=1 package/axe.min.js || echo "axe: not fetched, so accessibility is not audited"
 
 .PHONY: test
 test: check ## everything, with the race detector; bench in small

