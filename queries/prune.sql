@@ -63,11 +63,15 @@ SELECT f.* FROM failures f
  ORDER BY f.last_at, f.id;
 
 -- name: FailuresOf :many
--- Failures of the addresses that a device has ever sent from.
-SELECT * FROM failures
- WHERE last_at >= @since
-   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = @device_id AND c.source = failures.source)
- ORDER BY last_at, id;
+-- Failures of the addresses that a device has ever sent from; in a scope of those that nothing else has sent from.
+SELECT f.* FROM failures f
+ WHERE f.last_at >= @since
+   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = @device_id AND c.source = f.source)
+   AND (CAST(@within AS text) = ''
+        OR NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
+                        WHERE c.source = f.source
+                          AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site)))
+ ORDER BY f.last_at, f.id;
 
 -- name: PruneFailures :exec
 DELETE FROM failures WHERE last_at < @before;

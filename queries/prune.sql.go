@@ -85,20 +85,25 @@ func (q *Queries) Failures(ctx context.Context, arg FailuresParams) ([]Failure, 
 }
 
 const failuresOf = `-- name: FailuresOf :many
-SELECT id, hour, source, reason, filename, first_at, last_at, times, bytes, code, detail FROM failures
- WHERE last_at >= $1
-   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = $2 AND c.source = failures.source)
- ORDER BY last_at, id
+SELECT f.id, f.hour, f.source, f.reason, f.filename, f.first_at, f.last_at, f.times, f.bytes, f.code, f.detail FROM failures f
+ WHERE f.last_at >= $1
+   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = $2 AND c.source = f.source)
+   AND (CAST($3 AS text) = ''
+        OR NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
+                        WHERE c.source = f.source
+                          AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site)))
+ ORDER BY f.last_at, f.id
 `
 
 type FailuresOfParams struct {
 	Since    time.Time
 	DeviceID int64
+	Within   string
 }
 
-// Failures of the addresses that a device has ever sent from.
+// Failures of the addresses that a device has ever sent from; in a scope of those that nothing else has sent from.
 func (q *Queries) FailuresOf(ctx context.Context, arg FailuresOfParams) ([]Failure, error) {
-	rows, err := q.db.Query(ctx, failuresOf, arg.Since, arg.DeviceID)
+	rows, err := q.db.Query(ctx, failuresOf, arg.Since, arg.DeviceID, arg.Within)
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,11 @@ SELECT * FROM devices
  ORDER BY last_seen DESC LIMIT CAST(@n AS bigint);
 
 -- name: Aliases :many
-SELECT site, name FROM aliases WHERE device_id = @device_id ORDER BY site, name;
+-- The other names of a device; in a scope those of its sites.
+SELECT a.site, a.name FROM aliases a
+ WHERE a.device_id = @device_id
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = a.site))
+ ORDER BY a.site, a.name;
 
 -- name: CaptureRecord :one
 SELECT l.* FROM capture_log l WHERE l.id = @id AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site));

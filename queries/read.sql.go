@@ -11,16 +11,25 @@ import (
 )
 
 const aliases = `-- name: Aliases :many
-SELECT site, name FROM aliases WHERE device_id = $1 ORDER BY site, name
+SELECT a.site, a.name FROM aliases a
+ WHERE a.device_id = $1
+   AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = a.site))
+ ORDER BY a.site, a.name
 `
+
+type AliasesParams struct {
+	DeviceID int64
+	Within   string
+}
 
 type AliasesRow struct {
 	Site string
 	Name string
 }
 
-func (q *Queries) Aliases(ctx context.Context, deviceID int64) ([]AliasesRow, error) {
-	rows, err := q.db.Query(ctx, aliases, deviceID)
+// The other names of a device; in a scope those of its sites.
+func (q *Queries) Aliases(ctx context.Context, arg AliasesParams) ([]AliasesRow, error) {
+	rows, err := q.db.Query(ctx, aliases, arg.DeviceID, arg.Within)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (s *Store) Failures(ctx context.Context, d *Device, since time.Time) ([]Fai
 			queries.FailuresParams{Since: stamp(since), Within: s.within})
 	} else {
 		rows, err = s.backend.read().FailuresOf(ctx,
-			queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID})
+			queries.FailuresOfParams{Since: stamp(since), DeviceID: d.ID, Within: s.within})
 	}
 	list := make([]Failure, len(rows))
 	for i, r := range rows {

@@ -70,9 +70,10 @@ func (s *Store) Rename(ctx context.Context, d Device, name string) error {
 	}))
 }
 
-// Aliases returns the other names of a device.
+// Aliases returns the other names of a device. One may be of another site: devices are merged.
 func (s *Store) Aliases(ctx context.Context, d Device) (refs []string, err error) {
-	rows, err := s.backend.read().Aliases(ctx, d.ID)
+	rows, err := s.backend.read().Aliases(ctx,
+		queries.AliasesParams{DeviceID: d.ID, Within: s.within})
 	for _, r := range rows {
 		refs = append(refs, Device{Site: r.Site, Name: r.Name}.Ref())
 	}

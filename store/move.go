@@ -65,7 +65,7 @@ type Name struct{ Site, Name string }
 
 // OtherNames returns the aliases of a device.
 func (s *Store) OtherNames(ctx context.Context, d Device) (names []Name, err error) {
-	rows, err := s.backend.read().Aliases(ctx, d.ID)
+	rows, err := s.backend.read().Aliases(ctx, queries.AliasesParams{DeviceID: d.ID})
 	for _, r := range rows {
 		names = append(names, Name(r))
 	}
