@@ -32,6 +32,10 @@ DELETE FROM users
           SELECT 1 FROM scopes s WHERE s.name = users.scope
              AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = s.site))));
 
+-- name: HoldUser :execrows
+-- A user whose password is still the same, held until the end of the transaction.
+UPDATE users SET password = password WHERE name = @name AND password = @password;
+
 -- name: AddSession :exec
 INSERT INTO sessions (sha256, kind, user_name, name, role, scope, created_at, seen_at, expires_at, source, agent)
 VALUES (@sha256, @kind, @user_name, @name, @role, @scope, @created_at, @created_at, @expires_at, @source, @agent);
@@ -41,7 +45,8 @@ VALUES (@sha256, @kind, @user_name, @name, @role, @scope, @created_at, @created_
 SELECT s.name, CAST(coalesce(u.role, s.role) AS text) AS role, CAST(coalesce(u.scope, s.scope) AS text) AS scope,
        s.created_at, s.seen_at
   FROM sessions s LEFT JOIN users u ON u.name = s.user_name
- WHERE s.sha256 = @sha256 AND s.kind = 'login' AND s.expires_at > @now AND s.seen_at > @idle_since;
+ WHERE s.sha256 = @sha256 AND s.kind = 'login' AND s.expires_at > @now AND s.seen_at > @idle_since
+   AND (s.user_name IS NULL OR u.name IS NOT NULL);
 
 -- name: SeeSession :exec
 UPDATE sessions SET seen_at = @now WHERE sha256 = @sha256;

@@ -224,6 +224,24 @@ func (q *Queries) EndSessionsOf(ctx context.Context, userName *string) error {
 	return err
 }
 
+const holdUser = `-- name: HoldUser :execrows
+UPDATE users SET password = password WHERE name = $1 AND password = $2
+`
+
+type HoldUserParams struct {
+	Name     string
+	Password string
+}
+
+// A user whose password is still the same, held until the end of the transaction.
+func (q *Queries) HoldUser(ctx context.Context, arg HoldUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, holdUser, arg.Name, arg.Password)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const removeToken = `-- name: RemoveToken :execrows
 DELETE FROM tokens
  WHERE tokens.name = $1
@@ -323,6 +341,7 @@ SELECT s.name, CAST(coalesce(u.role, s.role) AS text) AS role, CAST(coalesce(u.s
        s.created_at, s.seen_at
   FROM sessions s LEFT JOIN users u ON u.name = s.user_name
  WHERE s.sha256 = $1 AND s.kind = 'login' AND s.expires_at > $2 AND s.seen_at > $3
+   AND (s.user_name IS NULL OR u.name IS NOT NULL)
 `
 
 type SessionParams struct {

@@ -62,6 +62,7 @@ type Token struct {
 type Session struct {
 	Person
 	User    string // the user of that name, whose role and sites count; "" for nobody's
+	Proof   string // what proved the user's password; another one since makes no login
 	Created time.Time
 	Expires time.Time
 	Source  string // the address that it was made from
@@ -223,7 +224,8 @@ func orNobody(err error, name string) error {
 		Err: notFound("no user %q", name)}
 }
 
-// AddSession keeps a login under the hash of its secret.
+// AddSession keeps a login under the hash of its secret. It returns ErrNotFound where the user was
+// removed or has another password since v.Proof was looked at.
 func (s *Store) AddSession(ctx context.Context, sum [sha256.Size]byte, v Session) error {
 	return s.addSession(ctx, sum, v, "login")
 }
@@ -251,6 +253,10 @@ func (s *Store) addSession(ctx context.Context, sum [sha256.Size]byte, v Session
 			Source: v.Source, Agent: v.Agent}
 		if v.User != "" {
 			p.UserName = &v.User
+			n, err := q.HoldUser(ctx, queries.HoldUserParams{Name: v.User, Password: v.Proof})
+			if err != nil || n == 0 {
+				return orNobody(err, v.User)
+			}
 		}
 		return q.AddSession(ctx, p)
 	}))
@@ -267,14 +273,15 @@ func (s *Store) UseLink(ctx context.Context, sum [sha256.Size]byte,
 	return p, s.explain("log in", err)
 }
 
-// SessionPerson returns whose login it is and when it was made, or ErrNotFound.
+// SessionPerson returns whose login it is and when it was made, or ErrNotFound. A database that
+// takes no writes ends no login before its time: what it holds can still be read.
 func (s *Store) SessionPerson(ctx context.Context, sum [sha256.Size]byte,
 	now time.Time) (p Person, made time.Time, err error) {
 	now = stamp(now)
 	r, err := s.backend.read().Session(ctx, queries.SessionParams{SHA256: sum[:], Now: now,
 		IdleSince: now.Add(-sessionIdle)})
 	if err == nil && now.Sub(r.SeenAt) > seenEvery {
-		err = s.backend.tx(ctx, func(q *queries.Queries) error {
+		_ = s.backend.tx(ctx, func(q *queries.Queries) error {
 			return q.SeeSession(ctx, queries.SeeSessionParams{SHA256: sum[:], Now: now})
 		})
 	}
@@ -316,8 +323,9 @@ func (s *Store) TokenPerson(ctx context.Context, sum [sha256.Size]byte,
 	now = stamp(now)
 	r, err := s.backend.read().Token(ctx, queries.TokenParams{SHA256: sum[:], Now: now})
 	away := err
-	if r, err = s.tokens.orRemembered(s, string(sum[:]), r, err); away == nil && now.Sub(r.UsedAt) > seenEvery {
-		err = s.backend.tx(ctx, func(q *queries.Queries) error {
+	if r, err = s.tokens.orRemembered(s, string(sum[:]), r, err); away == nil &&
+		now.Sub(r.UsedAt) > seenEvery {
+		_ = s.backend.tx(ctx, func(q *queries.Queries) error { // as for a login
 			return q.SeeToken(ctx, queries.SeeTokenParams{SHA256: sum[:], Now: now})
 		})
 	}

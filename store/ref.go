@@ -53,6 +53,16 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 	return Device{}, &Error{Op: "find device", Class: Usage, Err: e}
 }
 
+// DeviceNamed returns the device of a site that has a name, or else that name as an alias.
+func (s *Store) DeviceNamed(ctx context.Context, site, name string) (Device, error) {
+	row, err := s.backend.read().DeviceNamed(ctx,
+		queries.DeviceNamedParams{Site: site, Name: name, Within: s.within})
+	if err = s.explain("find device", err); err != nil {
+		return Device{}, err
+	}
+	return devices([]queries.Device{row})[0], nil
+}
+
 // candidates returns the devices that ref names as SITE/NAME, or else those of that name in any
 // site.
 func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {

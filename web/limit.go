@@ -2,8 +2,10 @@ package web
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +16,7 @@ const (
 	// three hundred tries a day.
 	attemptsFree = 10
 	attemptEvery = 5 * time.Minute
-	// attemptsKept bounds the memory: beyond it the oldest are forgotten.
+	// attemptsKept bounds the memory: beyond it those are forgotten that would be free first.
 	attemptsKept = 10000
 )
 
@@ -58,15 +60,24 @@ func (a *attempts) take(what, source string, now time.Time) error {
 			"too many attempts: try again in %s", wait.Round(time.Second))}
 	}
 	a.full[key] = until.Add(attemptEvery)
-	for k, t := range a.full {
-		if len(a.full) <= attemptsKept {
-			break
-		}
-		if k != key || t.Before(now) {
-			delete(a.full, k)
-		}
+	if len(a.full) > attemptsKept {
+		a.forget(now)
 	}
 	return nil
+}
+
+// forget drops a tenth, those that would be forgotten first: who guesses doesn't drop its own
+// count by making others.
+func (a *attempts) forget(now time.Time) {
+	keys := slices.SortedFunc(maps.Keys(a.full), func(x, y attempt) int {
+		return a.full[x].Compare(a.full[y])
+	})
+	for i, key := range keys {
+		if i >= attemptsKept/10 && !a.full[key].Before(now) {
+			break
+		}
+		delete(a.full, key)
+	}
 }
 
 // give takes an attempt back.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -41,20 +42,24 @@ func (p *Page) cookie(r *http.Request) string {
 	return "tftpsql"
 }
 
-// identify sets who asks: by a token, by a proxy's header, or by a login's cookie.
+// identify sets who asks: by a proxy's header, by a token, or by a login's cookie. The header comes
+// first, since a proxy that asks for a password hands that on too.
 func (p *Page) identify(v *visit, s *store.Store) error {
 	ctx := v.r.Context()
-	if secret, ok := token(v.r); ok {
-		return p.identifyToken(v, s, secret)
+	name, err := p.named(v.r)
+	if err != nil {
+		return err
 	}
-	if name := v.r.Header.Get(p.UserHeader); p.UserHeader != "" && name != "" && p.fromProxy(v.r) {
-		v.byPage = true
+	if name != "" {
 		u, _, err := s.User(ctx, name)
 		if errors.Is(err, store.ErrNotFound) {
 			return status{http.StatusForbidden, "the proxy names a user that is not known here: " +
 				"an admin adds users with tftpsql user add"}
 		}
 		return v.is(u.Person, s, err)
+	}
+	if secret, ok := token(v.r); ok {
+		return p.identifyToken(v, s, secret)
 	}
 	c, err := v.r.Cookie(p.cookie(v.r))
 	if err != nil {
@@ -64,21 +69,39 @@ func (p *Page) identify(v *visit, s *store.Store) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // it has ended
 	}
-	v.byPage = true
 	return v.is(who, s, err)
 }
 
-func (p *Page) identifyToken(v *visit, s *store.Store, secret string) error {
-	source := p.source(v.r)
-	if err := p.limit.take("token", source, v.now); err != nil {
-		return err
+// named returns the user that a proxy names, "" for none.
+func (p *Page) named(r *http.Request) (string, error) {
+	if p.UserHeader == "" || !p.fromProxy(r) {
+		return "", nil
 	}
+	names := r.Header.Values(p.UserHeader)
+	switch {
+	case len(names) == 0:
+		return "", nil
+	case len(names) > 1: // one of them may be the browser's
+		return "", status{http.StatusForbidden, "more than one header names the user: the proxy " +
+			"must replace what the browser sends"}
+	case !utf8.ValidString(names[0]):
+		return "", badf("the name of the user is no text in UTF-8")
+	}
+	return names[0], nil
+}
+
+// identifyToken never refuses a token that is right: nobody finds one by guessing, and programs
+// behind one address must not pay for the mistake of another.
+func (p *Page) identifyToken(v *visit, s *store.Store, secret string) error {
 	who, err := s.TokenPerson(v.r.Context(), sumOf(secret), v.now)
 	if errors.Is(err, store.ErrNotFound) {
+		source := p.source(v.r)
+		if err := p.limit.take("token", source, v.now); err != nil {
+			return err
+		}
 		p.Log.Warn("a token was refused", "source", source)
 		return status{http.StatusUnauthorized, "this token is unknown, or has expired"}
 	}
-	p.limit.give("token", source)
 	return v.is(who, s, err)
 }
 
@@ -100,7 +123,7 @@ func token(r *http.Request) (string, bool) {
 }
 
 // start logs somebody in: a new session, whatever cookie the browser had.
-func (p *Page) start(v *visit, who store.Person, user string) error {
+func (p *Page) start(v *visit, login store.Session) error {
 	s := p.Store()
 	if old, err := v.r.Cookie(p.cookie(v.r)); err == nil {
 		if err := s.EndSession(v.r.Context(), sumOf(old.Value)); err != nil {
@@ -109,16 +132,16 @@ func (p *Page) start(v *visit, who store.Person, user string) error {
 	}
 	secret, sum := NewSecret()
 	agent := v.r.UserAgent()
-	err := s.AddSession(v.r.Context(), sum, store.Session{Person: who, User: user, Created: v.now,
-		Expires: v.now.Add(sessionLasts), Source: p.source(v.r),
-		Agent: strings.ToValidUTF8(agent[:min(len(agent), agentKept)], "")})
-	if err != nil {
+	login.Created, login.Expires = v.now, v.now.Add(sessionLasts)
+	login.Source = p.source(v.r)
+	login.Agent = strings.ToValidUTF8(agent[:min(len(agent), agentKept)], "")
+	if err := s.AddSession(v.r.Context(), sum, login); err != nil {
 		return err
 	}
 	http.SetCookie(v.w, &http.Cookie{Name: p.cookie(v.r), Value: secret, Path: "/",
 		MaxAge: int(sessionLasts.Seconds()), HttpOnly: true, Secure: p.secure(v.r),
 		SameSite: http.SameSiteLaxMode})
-	p.Log.Info("login", "user", who.Name, "role", string(who.Role), "source", p.source(v.r))
+	p.Log.Info("login", "user", login.Name, "role", string(login.Role), "source", login.Source)
 	return nil
 }
 
@@ -140,7 +163,7 @@ func (p *Page) login(v *visit) error {
 func (p *Page) enter(v *visit) error {
 	name, password := v.r.PostFormValue("name"), v.r.PostFormValue("password")
 	source := p.source(v.r)
-	keys := []string{"name " + name, "source"}
+	keys := []string{"source", "name " + name} // a source that is refused makes no key of a name
 	for _, key := range keys {
 		if err := p.limit.take(key, source, v.now); err != nil {
 			return err
@@ -154,18 +177,21 @@ func (p *Page) enter(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if !right {
+	if right {
+		err = p.start(v, store.Session{Person: u.Person, User: u.Name, Proof: stored})
+	}
+	if !right || errors.Is(err, store.ErrNotFound) { // removed, or changed meanwhile
 		p.Log.Warn("a login was refused", "user", shown(name), "source", source)
 		v.w.WriteHeader(http.StatusUnauthorized)
 		return p.show(v, "login", "Log in", loginForm{Name: name,
 			Next: local(v.r.PostFormValue("next")), OIDC: p.oidc != nil,
 			Error: "This name and this password don't go together."})
 	}
+	if err != nil {
+		return err
+	}
 	for _, key := range keys {
 		p.limit.give(key, source)
-	}
-	if err := p.start(v, u.Person, u.Name); err != nil {
-		return err
 	}
 	return v.redirect(local(v.r.PostFormValue("next")))
 }
@@ -176,20 +202,18 @@ func (p *Page) link(v *visit) error {
 }
 
 func (p *Page) useLink(v *visit) error {
-	source := p.source(v.r)
-	if err := p.limit.take("link", source, v.now); err != nil {
-		return err
-	}
 	who, err := p.Store().UseLink(v.r.Context(), sumOf(v.r.PathValue("secret")), v.now)
 	if errors.Is(err, store.ErrNotFound) {
+		if err := p.limit.take("link", p.source(v.r), v.now); err != nil {
+			return err
+		}
 		return status{http.StatusForbidden, "this link was used, or is older than " +
 			LinkLasts.String() + ": tftpsql page prints a new one"}
 	}
 	if err != nil {
 		return err
 	}
-	p.limit.give("link", source)
-	if err := p.start(v, who, ""); err != nil {
+	if err := p.start(v, store.Session{Person: who}); err != nil {
 		return err
 	}
 	return v.redirect("/")

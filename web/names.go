@@ -74,7 +74,7 @@ func (v *visit) device() (store.Device, error) {
 }
 
 func (v *visit) named(site, name string) (store.Device, error) {
-	d, err := v.store.Device(v.r.Context(), siteOfURL(site)+"/"+name)
+	d, err := v.store.DeviceNamed(v.r.Context(), siteOfURL(site), name)
 	if err != nil {
 		return d, err
 	}

@@ -208,7 +208,7 @@ func (p *Page) fromProvider(v *visit) error {
 		}
 		return err
 	}
-	if err := p.start(v, who, ""); err != nil {
+	if err := p.start(v, store.Session{Person: who}); err != nil {
 		return err
 	}
 	return v.redirect(local(a.next))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/alarm"
 	"github.com/tftpsql/tftpsql/store"
@@ -85,10 +86,9 @@ type visit struct {
 	w http.ResponseWriter
 	r *http.Request
 	store.Person
-	store  *store.Store // as the person sees it; nil without a login
-	byPage bool         // comes with a cookie, from a browser
-	now    time.Time
-	page   *Page
+	store *store.Store // as the person sees it; nil without a login
+	now   time.Time
+	page  *Page
 }
 
 // ServeHTTP implements http.Handler.
@@ -211,12 +211,37 @@ func (p *Page) serve(rt route) http.Handler {
 		v := &visit{w: w, r: r, now: time.Now(), page: p}
 		err := p.admit(v, rt)
 		if err == nil {
+			err = readForm(r)
+		}
+		if err == nil {
 			err = rt.handle(p, v)
 		}
 		if err != nil {
 			p.fail(w, r, v, err)
 		}
 	})
+}
+
+// readForm reads the fields of a request. What is no text, or is cut off, is no field's absence.
+func readForm(r *http.Request) error {
+	err := r.ParseMultipartForm(maxForm)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return err
+	case err != nil && !errors.Is(err, http.ErrNotMultipart):
+		return badf("the address or the form is malformed")
+	}
+	texts := []string{r.URL.Path}
+	for name, values := range r.Form {
+		texts = append(append(texts, name), values...)
+	}
+	for _, text := range texts {
+		if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+			return badf("the address or a field is no text in UTF-8")
+		}
+	}
+	return nil
 }
 
 // admit finds out who asks, and returns an error where the person may not.
@@ -228,10 +253,9 @@ func (p *Page) admit(v *visit, rt route) error {
 	if err := p.identify(v, s); err != nil {
 		return err
 	}
-	if v.byPage || v.Name == "" {
-		if err := p.crossSite.Check(v.r); err != nil {
-			return status{http.StatusForbidden, "this request comes from another site"}
-		}
+	// Also with a token: a browser keeps what it was asked for by Basic authentication.
+	if err := p.crossSite.Check(v.r); err != nil {
+		return status{http.StatusForbidden, "this request comes from another site"}
 	}
 	switch {
 	case rt.least == "":
