@@ -141,8 +141,8 @@ func (p *Page) manage(v *visit) error {
 		err = v.store.Retire(ctx, d)
 	case "rename":
 		name := device.Text(strings.TrimSpace(v.r.PostFormValue("name")))
-		if name == "" || len(name) > longestName {
-			return badf("a device's name has 1 to %d bytes", longestName)
+		if name == "" || len(name) > longestName || name == "." || name == ".." {
+			return badf("a device's name has 1 to %d bytes, and isn't . or ..", longestName)
 		}
 		detail, to = name, deviceURL(d.Site, name)
 		err = v.store.Rename(ctx, d, name)

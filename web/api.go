@@ -199,7 +199,7 @@ func (p *Page) apiDiff(v *visit) error {
 	if err != nil {
 		return err
 	}
-	revealed, err := v.reveals(newer)
+	revealed, err := v.reveals(newer, older)
 	if err != nil {
 		return err
 	}

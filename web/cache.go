@@ -104,14 +104,15 @@ func (c *cache) fillOne(ctx context.Context, s *store.Store, one *change) {
 		return
 	}
 	diff, err := history.Compare(from, to, history.Options{Redact: true})
-	if errors.Is(err, history.ErrSecretsUnknown) {
+	unknown := errors.Is(err, history.ErrSecretsUnknown)
+	if unknown {
 		diff, err = history.Compare(from, to, history.Options{})
 	}
 	if err != nil {
 		return
 	}
 	d := diff.Delta()
-	if d.Finding == history.Lines && one.Platform == "" {
+	if unknown {
 		d.Blocks, d.More = nil, 0 // which may hold a secret
 	}
 	c.put(k, d)

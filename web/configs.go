@@ -19,8 +19,9 @@ import (
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// reveals reports whether secrets are shown: a reader has asked for them. Each time is noted.
-func (v *visit) reveals(r store.Record) (bool, error) {
+// reveals reports whether secrets are shown: a reader has asked for them. Each time is noted, once
+// for each capture.
+func (v *visit) reveals(of ...store.Record) (bool, error) {
 	if v.r.FormValue("reveal") != "1" {
 		return false, nil
 	}
@@ -28,7 +29,16 @@ func (v *visit) reveals(r store.Record) (bool, error) {
 		return false, status{http.StatusForbidden, fmt.Sprintf(
 			"secrets are for the role %s: you are %s", store.Reader, v.Role)}
 	}
-	return true, v.note(v.r.Context(), "reveal", &r.Site, v.object(r), v.r.URL.Path)
+	return true, v.noteEach(of, "reveal", v.r.URL.Path)
+}
+
+func (v *visit) noteEach(of []store.Record, action, detail string) error {
+	for _, r := range of {
+		if err := v.note(v.r.Context(), action, &r.Site, v.object(r), detail); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // object names a capture in an audit.
@@ -276,10 +286,10 @@ func (p *Page) compareDevices(v *visit) error {
 	return p.compare(v, compared{Old: &older, New: &newer})
 }
 
-// refOf takes -/NAME for a device without a site.
+// refOf takes -/NAME for a device without a site, as in an address.
 func refOf(ref string) string {
-	if name, ok := strings.CutPrefix(ref, "-/"); ok {
-		return "/" + name
+	if site, name, ok := strings.Cut(ref, "/"); ok && site != "" {
+		return siteOfURL(site) + "/" + name
 	}
 	return ref
 }
@@ -288,13 +298,12 @@ func (p *Page) compare(v *visit, page compared) error {
 	var err error
 	values := v.r.URL.Query()
 	page.Split, page.All = values.Get("view") == "split", values.Get("all") == "1"
-	if page.Revealed, err = v.reveals(*page.New); err != nil {
-		return err
+	sides := []store.Record{*page.New}
+	if page.Old != nil {
+		sides = append(sides, *page.Old)
 	}
-	if page.Revealed && page.Old != nil && page.Old.Site != page.New.Site {
-		if _, err := v.reveals(*page.Old); err != nil {
-			return err
-		}
+	if page.Revealed, err = v.reveals(sides...); err != nil {
+		return err
 	}
 	if v.Role.Has(store.Reader) {
 		page.Reveal = with(v.r.URL, "reveal", "1")

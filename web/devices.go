@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
@@ -260,9 +261,12 @@ func (p *Page) devicesCSV(v *visit, q history.ListQuery) error {
 // errCut says that an answer ends before its end.
 var errCut = errors.New("the answer was cut short")
 
-// cell keeps a spreadsheet from taking a stranger's text for a formula.
+// cell keeps a spreadsheet from taking a stranger's text for a formula, and a terminal from obeying
+// it.
 func cell(s string) string {
-	if s != "" && strings.ContainsAny(s[:1], "=+-@\t\r") {
+	s = shown(s)
+	if first, _ := utf8.DecodeRuneInString(s); s != "" &&
+		strings.ContainsRune("=+-@\t＝＋－＠", first) { // the wide ones count in Japanese
 		return "'" + s
 	}
 	return s

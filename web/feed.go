@@ -58,7 +58,7 @@ func (p *Page) feed(v *visit) error {
 	for _, c := range list {
 		out.Entries = append(out.Entries, entry{
 			ID: "urn:uuid:" + c.UID, Updated: c.ReceivedAt,
-			Title:   deviceName(c.Site, c.Device) + ": " + summary(c),
+			Title:   shown(deviceName(c.Site, c.Device)) + ": " + summary(c),
 			Summary: cmp.Or(by(c), "by whom is not known"),
 			Links:   []feedLink{{"alternate", base + c.URL()}}})
 	}

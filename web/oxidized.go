@@ -181,7 +181,7 @@ func (p *Page) oxDiffs(v *visit) error {
 	}
 	revealed := v.Role.Has(store.Reader)
 	if revealed {
-		err := v.note(v.r.Context(), "download", &newer.Site, v.object(newer), "oxidized")
+		err := v.noteEach([]store.Record{newer, older}, "download", "oxidized")
 		if err != nil {
 			return err
 		}

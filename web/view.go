@@ -87,6 +87,7 @@ func (p *Page) showError(w http.ResponseWriter, v *visit, s status) {
 // functions are what templates call.
 var functions = template.FuncMap{
 	"at": at, "ago": ago, "span": span, "shown": shown, "deviceURL": deviceURL,
+	"siteInURL":  siteInURL,
 	"captureURL": captureURL, "diffURL": diffURL, "deviceName": deviceName,
 	"ref":     func(d store.Device) string { return deviceName(d.Site, d.Name) },
 	"state":   history.State,
