@@ -1,0 +1,50 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// Routes are the patterns of the page's addresses, with the least role that may ask for each.
+func Routes() map[string]store.Role {
+	list := map[string]store.Role{}
+	for _, r := range routes {
+		list[r.pattern] = r.least
+	}
+	return list
+}
+
+// Local is where a login goes on to.
+var Local = local
+
+// SourceKeys are how many sources a page remembers.
+func (p *Page) SourceKeys() int {
+	p.limit.mu.Lock()
+	defer p.limit.mu.Unlock()
+	return len(p.limit.full)
+}
+
+// Wrong notes a wrong attempt, and reports whether it was one too many.
+func (p *Page) Wrong(what, source string, now time.Time) (refused bool) {
+	return p.limit.take(what, source, now) != nil
+}
+
+// Hold takes all places of passwords that are computed, until the function that it returns is
+// called.
+func (p *Page) Hold() (release func()) {
+	for range cap(p.hashing) {
+		p.hashing <- struct{}{}
+	}
+	return func() {
+		for range cap(p.hashing) {
+			<-p.hashing
+		}
+	}
+}
+
+// IsAPI reports whether an address is for programs.
+func IsAPI(path string) bool {
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oxidized/")
+}
