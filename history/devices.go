@@ -18,8 +18,8 @@ type Filter struct {
 	// of a name, or of SITE/NAME where it has a slash; CheckGlob says whether it is well formed
 	Glob     string
 	Site     *string // "" for devices without a site; nil for all sites
-	Platform string
-	Version  string // of the system: a comparison as Versions has it, such as "<7.2.8"; "" for all
+	Platform string  // "-" for an unknown one; "" for all
+	Version  string  // of the system: a comparison as Versions has it, such as "<7.2.8"; "" for all
 }
 
 // CheckGlob returns an error where glob is malformed.
@@ -33,7 +33,7 @@ func CheckGlob(glob string) error {
 // Picks reports whether the filter picks a device, by its name, site, platform and version.
 func (f Filter) Picks(d store.Device) bool {
 	return (f.Site == nil || d.Site == *f.Site) &&
-		(f.Platform == "" || d.Platform == f.Platform) &&
+		(f.Platform == "" || d.Platform == f.Platform || f.Platform == "-" && d.Platform == "") &&
 		(f.Version == "" || versionMatches(f.Version, d.OSVersion)) && globbed(f.Glob, d)
 }
 

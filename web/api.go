@@ -250,7 +250,7 @@ func (p *Page) apiSearch(v *visit) error {
 		return status{http.StatusForbidden, "secrets are for the role reader"}
 	}
 	if reveal {
-		err := v.note(v.r.Context(), "search with secrets", f.Site, shown(pattern), "")
+		err := v.note(v.r.Context(), "search with secrets", v.searched(f), shown(pattern), "")
 		if err != nil {
 			return err
 		}

@@ -423,7 +423,7 @@ func (p *Page) search(v *visit) error {
 	}
 	if values.Get("reveal") == "1" && page.MayReveal {
 		page.Reveal = true
-		err := v.note(v.r.Context(), "search with secrets", f.Site, shown(page.Query), "")
+		err := v.note(v.r.Context(), "search with secrets", v.searched(f), shown(page.Query), "")
 		if err != nil {
 			return err
 		}
@@ -432,6 +432,14 @@ func (p *Page) search(v *visit) error {
 	page.Groups = p.groups(v, history.Query{Pattern: compiled, Filter: f, All: page.History,
 		Redact: !page.Reveal}, page.Outcome)
 	return p.show(v, "search", "Search", page)
+}
+
+// searched returns the site that a search is about, nil for more than one.
+func (v *visit) searched(f history.Filter) *string {
+	if f.Site == nil && len(v.Sites) == 1 {
+		return &v.Sites[0]
+	}
+	return f.Site
 }
 
 // groups yields what a search finds, capture by capture, and sends on what is ready.

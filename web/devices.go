@@ -116,7 +116,7 @@ func (p *Page) lately(v *visit, f *front) error {
 func countedBy(of map[string]int, key, none string) []counted {
 	var list []counted
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		value := cmp.Or(name, "-")
+		value := siteInURL(name) // "-" for an unknown platform too
 		list = append(list, counted{cmp.Or(name, none),
 			"/devices?" + url.Values{key: {value}}.Encode(), of[name]})
 	}

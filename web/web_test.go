@@ -45,6 +45,7 @@ type site struct {
 	*httptest.Server
 	store *store.Store
 	at    time.Time // when the next capture arrives
+	from  string    // its source
 }
 
 // serve serves the page of a database on this machine. change changes its options.
@@ -80,7 +81,7 @@ func page(t testing.TB, s *store.Store, change func(*web.Options)) *site {
 	server.Config.Handler = web.New(o)
 	server.Start()
 	t.Cleanup(server.Close)
-	return &site{server, s, time.Now().Add(-24 * time.Hour)}
+	return &site{server, s, time.Now().Add(-24 * time.Hour), "192.0.2.7"}
 }
 
 // put stores a configuration as an upload of a file.
@@ -89,7 +90,7 @@ func (s *site) put(t testing.TB, at, name, body string) store.Stored {
 	s.at = s.at.Add(time.Minute)
 	id, fingerprint := device.Examine([]byte(body))
 	kind := id.Kind
-	c := store.Capture{UID: uuid.NewString(), ReceivedAt: s.at, Source: "192.0.2.7",
+	c := store.Capture{UID: uuid.NewString(), ReceivedAt: s.at, Source: s.from,
 		Filename: name + ".conf", Mode: "octet", Site: at, Name: name,
 		NamedBy: store.NamedByFilename, Platform: id.Platform, Model: id.Model,
 		OSVersion: id.OSVersion, Kind: kind, Complete: id.Complete, ChangedBy: id.ChangedBy,
