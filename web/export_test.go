@@ -34,12 +34,12 @@ func (p *Page) Wrong(what, source string, now time.Time) (refused bool) {
 // Hold takes all places of passwords that are computed, until the function that it returns is
 // called.
 func (p *Page) Hold() (release func()) {
-	for range cap(p.hashing) {
-		p.hashing <- struct{}{}
+	for range cap(hashing) {
+		hashing <- struct{}{}
 	}
 	return func() {
-		for range cap(p.hashing) {
-			<-p.hashing
+		for range cap(hashing) {
+			<-hashing
 		}
 	}
 }
