@@ -75,8 +75,9 @@ corpus: ## hold host names and noise against a folder of configurations: CORPUS=
 	CORPUS=$(abspath $(or $(CORPUS),device/testdata)) go test ./device -run TestCorpus -count=1 -v
 
 .PHONY: picture
-picture: ## draw docs/terminal.svg from what the program prints
+picture: ## draw docs/terminal.svg from what the program prints, and take docs/page-*.png in a browser
 	go test ./cli -run TestPicture -count=1 -picture
+	go test ./web -run TestPictures -count=1 -picture
 
 .PHONY: bench
 bench: ## compare with other TFTP servers and with the machine's bounds, and draw docs/bench.svg; BENCH='-only lockstep -rounds 9'
