@@ -27,6 +27,7 @@ var workloads = []workload{
 	{"clients", clients},
 	{"history", history},
 	{"blame", blames},
+	{"page", pages},
 }
 
 // pick is b's choice between what measures and what only shows that it works.

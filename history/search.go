@@ -6,6 +6,7 @@ import (
 	"iter"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/tftpsql/tftpsql/device"
@@ -17,6 +18,7 @@ type Query struct {
 	Pattern *regexp.Regexp // compiled with (?m): ^ and $ match at a line's ends
 	Filter  Filter
 	All     bool // all versions, and not each device's newest configuration alone
+	Around  int  // how many lines before and after one that matches are told too
 	// hide secrets; what is hidden isn't found either, and unknown platforms are left out
 	Redact bool
 }
@@ -27,6 +29,14 @@ type Match struct {
 	Line         int      // the line's number in it
 	Path         []string // the blocks that the line stands in, the outermost first
 	Text         string   // without secrets where the query says so
+	// Before and After are the lines around it, as the query asks for them.
+	Before, After []Numbered
+}
+
+// Numbered is a line with its number.
+type Numbered struct {
+	Number int
+	Text   string
 }
 
 // Search yields the lines that match, capture by capture as the store lists them. It reads with all
@@ -148,14 +158,26 @@ func (q Query) matches(r store.Record, body []byte) (found []Match) {
 	if !q.Pattern.Match(bytes.ReplaceAll(whole, []byte("\r\n"), []byte("\n"))) {
 		return nil
 	}
+	var last []Numbered
 	for l := range lines(body) {
 		shown := l.Text
 		if q.Redact {
 			shown = l.Redacted()
 		}
+		if q.Around > 0 {
+			for i := len(found) - 1; i >= 0 && l.Number <= found[i].Line+q.Around; i-- {
+				found[i].After = append(found[i].After, Numbered{l.Number, string(shown)})
+			}
+		}
 		if q.Pattern.Match(shown) {
 			found = append(found, Match{Record: r, Line: l.Number, Path: l.Path(),
-				Text: string(shown)})
+				Text: string(shown), Before: slices.Clone(last)})
+		}
+		if q.Around > 0 {
+			if len(last) == q.Around {
+				last = slices.Delete(last, 0, 1)
+			}
+			last = append(last, Numbered{l.Number, string(shown)})
 		}
 	}
 	return found

@@ -430,7 +430,7 @@ func (p *Page) search(v *visit) error {
 	}
 	page.Outcome = &outcome{}
 	page.Groups = p.groups(v, history.Query{Pattern: compiled, Filter: f, All: page.History,
-		Redact: !page.Reveal}, page.Outcome)
+		Redact: !page.Reveal, Around: linesAround}, page.Outcome)
 	return p.show(v, "search", "Search", page)
 }
 
@@ -452,7 +452,6 @@ func (p *Page) groups(v *visit, q history.Query, o *outcome) iter.Seq[group] {
 				return true
 			}
 			o.Captures++
-			p.surround(v, q, &g)
 			ok := yield(g)
 			_ = flush.Flush() // where it can't be, the answer comes as a whole
 			g = group{}
@@ -475,45 +474,21 @@ func (p *Page) groups(v *visit, q history.Query, o *outcome) iter.Seq[group] {
 				break
 			}
 			o.Lines++
-			g.Lines = append(g.Lines, around{Path: m.Path,
-				Line: lineView{Number: m.Line, Text: shown(m.Text)}})
+			g.Lines = append(g.Lines, around{Path: m.Path, Before: numbered(m.Before),
+				Line:  lineView{Number: m.Line, Text: shown(m.Text)},
+				After: numbered(m.After)})
 		}
 		send()
 	}
 }
 
-// surround sets the lines around those that were found.
-func (p *Page) surround(v *visit, q history.Query, g *group) {
-	body, err := v.store.Content(v.r.Context(), g.Record)
-	if err != nil {
-		return // the lines themselves are there
+// numbered returns lines as they are shown.
+func numbered(lines []history.Numbered) []lineView {
+	views := make([]lineView, len(lines))
+	for i, l := range lines {
+		views[i] = lineView{Number: l.Number, Text: shown(l.Text)}
 	}
-	var last []lineView
-	i := 0 // the first line whose surroundings aren't complete
-	for l := range linesOf(body, q.Redact) {
-		for j := i; j < len(g.Lines); j++ {
-			m := &g.Lines[j]
-			if l.Number > m.Line.Number+linesAround {
-				i = j + 1
-				continue
-			}
-			if l.Number < m.Line.Number {
-				break
-			}
-			if l.Number == m.Line.Number {
-				m.Before = append(m.Before, last...)
-				m.Line = l
-			} else {
-				m.After = append(m.After, l)
-			}
-		}
-		if i == len(g.Lines) {
-			return
-		}
-		if last = append(last, l); len(last) > linesAround {
-			last = last[1:]
-		}
-	}
+	return views
 }
 
 // changed is the list of changes.
