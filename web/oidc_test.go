@@ -448,6 +448,10 @@ func TestProviderAway(t *testing.T) {
 		"no address": {func(p *provider) {
 			p.says = map[string]any{"token_endpoint": "file:///x"}
 		}, "no address of HTTPS"},
+		"too much": {func(p *provider) {
+			p.says = map[string]any{"x": strings.Repeat("x", 1<<20)}
+		}, "unexpected end"},
+		"moved": {func(p *provider) { p.moved = discovery }, "307 Temporary Redirect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProvider(t)

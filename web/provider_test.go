@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ type provider struct {
 	header map[string]any                         // of each token
 	sign   func(p *provider, input string) []byte // signs each token
 	broken string                                 // the path that answers 500
+	moved  string                                 // the path that leads to another address
 	says   map[string]any                         // added to what it says of itself
 	info   map[string]any                         // what it says of the person besides
 
@@ -71,7 +73,11 @@ func (p *provider) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "<b>out of order</b>", http.StatusInternalServerError)
 		return
 	}
-	switch r.URL.Path {
+	if r.URL.Path == p.moved {
+		http.Redirect(w, r, "/moved"+p.moved, http.StatusTemporaryRedirect)
+		return
+	}
+	switch strings.TrimPrefix(r.URL.Path, "/moved") {
 	case "/.well-known/openid-configuration":
 		says := map[string]any{"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize",
 			"token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
