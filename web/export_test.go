@@ -33,7 +33,7 @@ func (p *Page) Wrong(what, source string, now time.Time) (refused bool) {
 
 // Hold takes all places of passwords that are computed, until the function that it returns is
 // called.
-func (p *Page) Hold() (release func()) {
+func Hold() (release func()) {
 	for range cap(hashing) {
 		hashing <- struct{}{}
 	}

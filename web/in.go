@@ -139,6 +139,9 @@ func (p *Page) in(v *visit) error {
 	case p.Loopback && !p.localName(v.r.Host):
 		return status{http.StatusMisdirectedRequest, "this address is for this machine"}
 	}
+	if err := p.crossSite.Check(v.r); err != nil { // by a browser that keeps a token
+		return status{http.StatusForbidden, "this request comes from another site"}
+	}
 	source, _ := netip.ParseAddr(p.source(v.r))
 	if err := p.Inbox.Accept(source); err != nil {
 		return p.refusal(err)
