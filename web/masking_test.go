@@ -106,13 +106,16 @@ func TestMasked(t *testing.T) {
 	var captures [][3]store.Stored
 	kept := 0
 	for i, p := range plantings(t) {
-		name, config := fmt.Sprintf("d%d", i), p.all()
+		if underRace && i%12 != 3 {
+			continue
+		}
+		name, config := fmt.Sprintf("d%d", len(captures)), p.all()
 		kept += strings.Count(config, planted)
 		captures = append(captures, [3]store.Stored{s.put(t, "acme", name, p.file),
 			s.put(t, "acme", name, config),
 			s.put(t, "acme", name, strings.ReplaceAll(config, planted, changedTo))})
 	}
-	if kept < 2000 {
+	if kept < 2000 && !underRace {
 		t.Fatalf("only %d secrets are planted", kept)
 	}
 	reader := s.browser(t, store.Reader, nil)
@@ -131,7 +134,7 @@ func TestMasked(t *testing.T) {
 			s.hides(t, c, path)
 		}
 		for i, of := range captures {
-			if (c == reader || underRace) && i%8 != 0 {
+			if c == reader && i%8 != 0 {
 				continue // it is the same code
 			}
 			a, b, changed := id(of[0]), id(of[1]), id(of[2])

@@ -242,6 +242,9 @@ var oddNames = []string{"-", "--", "---", "a/b", "a", "A", "a ", " a", "a b", `"
 // lead to it.
 func TestOddSites(t *testing.T) {
 	sites := append([]string{""}, oddNames...)
+	if underRace {
+		sites = sites[:10]
+	}
 	onEngines(t, func(t *testing.T, s *site) {
 		for i, name := range sites {
 			s.put(t, name, fmt.Sprintf("dev%dx", i), gate("h", "04", "AAAAAAAA", "lan"))
@@ -273,7 +276,11 @@ func TestOddSites(t *testing.T) {
 // TestOddNames: whatever a device is called, the page's links lead to it and to no other.
 func TestOddNames(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *site) {
-		for i, name := range oddNames {
+		names := oddNames
+		if underRace {
+			names = names[:6]
+		}
+		for i, name := range names {
 			for _, site := range []string{"", "a", "-", "a/b"} {
 				s.put(t, site, name, gate("h", "04", "AAAAAAAA", fmt.Sprintf("%s|%d", site, i)))
 			}
@@ -293,7 +300,7 @@ func TestOddNames(t *testing.T) {
 			}
 			seen[captures[0]] = true
 		}
-		if want := 4 * len(oddNames); len(seen) != want {
+		if want := 4 * len(names); len(seen) != want {
 			t.Errorf("the links lead to %d devices of %d", len(seen), want)
 		}
 	})

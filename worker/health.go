@@ -33,6 +33,9 @@ const (
 	spoolEvery = time.Minute
 	spoolLimit = 5 * time.Second
 
+	// headerWithin bounds the reading of a request's header.
+	headerWithin = 5 * time.Second
+
 	// readWithin bounds the reading of a request, which is small, and writeWithin that of an answer
 	// too: a search of all versions, or a large file over a slow line.
 	readWithin  = 15 * time.Second
@@ -285,16 +288,21 @@ func (h *health) listen(at config.HTTPAddr) (net.Listener, error) {
 	return nil, fmt.Errorf("HTTP_ADDR (--http): %w", err)
 }
 
+// over returns the server, which closes a connection whose header or whole request takes longer.
+func (h *health) over(header, request time.Duration) *http.Server {
+	return &http.Server{
+		Handler: h.pages(), ReadHeaderTimeout: header, ReadTimeout: request,
+		WriteTimeout: writeWithin, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+}
+
 // serve answers on l in the background until ctx ends. A nil l is none.
 func (h *health) serve(ctx context.Context, l net.Listener) {
 	if l == nil {
 		return
 	}
-	server := &http.Server{
-		Handler: h.pages(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: readWithin,
-		WriteTimeout: writeWithin, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
-	}
+	server := h.over(headerWithin, readWithin)
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() { // ends with ctx
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/tftpsql/tftpsql/capture"
@@ -41,13 +43,65 @@ func (w *worker) secured(l net.Listener) (net.Listener, error) {
 	if l == nil || w.TLSCert == "" {
 		return l, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(w.TLSCert, w.TLSKey)
-	if err != nil {
+	c := &certificate{cert: w.TLSCert, key: w.TLSKey, log: w.log}
+	if err := c.load(); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("TLS_CERT, TLS_KEY: %w", err)
 	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate},
+	return tls.NewListener(l, &tls.Config{GetCertificate: c.get,
 		MinVersion: tls.VersionTLS12}), nil
+}
+
+// certificate is that of HTTPS. It is read again when its files change: certificates last for weeks,
+// and the server for months.
+type certificate struct {
+	cert, key string // files
+	log       *slog.Logger
+
+	mu   sync.Mutex // guards what follows
+	now  *tls.Certificate
+	seen [2]version // of the files when they were last read
+}
+
+// version is what tells one state of a file from another.
+type version struct {
+	at   time.Time
+	size int64
+}
+
+// get returns the certificate as tls.Config asks for it.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if seen := c.look(); seen != c.seen {
+		if err := c.load(); err != nil {
+			c.log.Error("the new certificate can't be used: the one of before is kept", "err", err)
+		} else {
+			c.log.Info("the certificate was read again", "file", c.cert)
+		}
+	}
+	return c.now, nil
+}
+
+// load reads the files. What was read before is kept where they don't go together, as between the
+// writing of the one and of the other.
+func (c *certificate) load() error {
+	c.seen = c.look()
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err == nil {
+		c.now = &pair
+	}
+	return err
+}
+
+// look returns the versions of the files, the zero value for one that is not there.
+func (c *certificate) look() (list [2]version) {
+	for i, file := range []string{c.cert, c.key} {
+		if info, err := os.Stat(file); err == nil {
+			list[i] = version{info.ModTime(), info.Size()}
+		}
+	}
+	return list
 }
 
 // admits returns an error where a source may not send, or nothing can be stored.
