@@ -82,6 +82,10 @@ type Audit struct {
 	Detail string
 }
 
+// ReadersAtOnce is how many pages may be read at once: so many connections are theirs, and captures
+// never wait for one.
+const ReadersAtOnce = 6
+
 const (
 	// sessionIdle is how long a login lasts without being used: a day's work with its meetings.
 	sessionIdle = 12 * time.Hour

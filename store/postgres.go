@@ -71,7 +71,7 @@ func openPostgres(url string, o Options) (backend, error) {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = postgresWriters + 4 // plus some for reading
+		config.MaxConns = postgresWriters + 4 + ReadersAtOnce // plus some for reading
 	}
 	if !strings.Contains(url, "pool_max_conn_lifetime") {
 		config.MaxConnLifetime = connLifetime

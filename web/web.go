@@ -56,7 +56,9 @@ type Page struct {
 	templates func() *templates
 	deltas    *cache
 	room      *room
-	oidc      *provider // nil without OIDC
+	turns     chan struct{} // held by each page that is being made
+	long      chan struct{} // held by those of them that take long
+	oidc      *provider     // nil without OIDC
 }
 
 // New returns the page. Templates are parsed when the first page is asked for: the start of the
@@ -65,6 +67,8 @@ func New(o Options) *Page {
 	p := &Page{Options: o, mux: http.NewServeMux(), crossSite: http.NewCrossOriginProtection(),
 		limit:     newAttempts(),
 		templates: sync.OnceValue(parseTemplates), deltas: newCache(), room: newRoom(o.Inbox.Memory),
+		turns: make(chan struct{}, store.ReadersAtOnce),
+		long:  make(chan struct{}, store.ReadersAtOnce/2),
 	}
 	p.oidc = newProvider(o)
 	for _, r := range routes {
@@ -209,9 +213,14 @@ func (p *Page) serve(rt route) http.Handler {
 		defer cancel()
 		r = r.WithContext(ctx)
 		v := &visit{w: w, r: r, now: time.Now(), page: p}
-		err := p.admit(v, rt)
+		leave := func() {}
+		err := readForm(r) // first: a sender that is slow takes nobody's turn
 		if err == nil {
-			err = readForm(r)
+			leave, err = p.turn(ctx, rt.pattern)
+		}
+		defer func() { leave() }()
+		if err == nil {
+			err = p.admit(v, rt)
 		}
 		if err == nil {
 			err = rt.handle(p, v)
@@ -220,6 +229,32 @@ func (p *Page) serve(rt route) http.Handler {
 			p.fail(w, r, v, err)
 		}
 	})
+}
+
+// turn waits until a page may be made. Half of the turns are for pages that take no time, so that
+// they don't wait for searches. Captures have connections and a core of their own.
+func (p *Page) turn(ctx context.Context, pattern string) (leave func(), err error) {
+	turns := []chan struct{}{p.turns}
+	if strings.Contains(pattern, "/search") || strings.Contains(pattern, "/blame") ||
+		strings.Contains(pattern, "/diff") || strings.Contains(pattern, "/compare") {
+		turns = []chan struct{}{p.long, p.turns}
+	}
+	held := 0
+	leave = func() {
+		for _, t := range turns[:held] {
+			<-t
+		}
+	}
+	for _, t := range turns {
+		select {
+		case t <- struct{}{}:
+			held++
+		case <-ctx.Done():
+			return leave, status{http.StatusServiceUnavailable, "too much is being asked at " +
+				"once: try again"}
+		}
+	}
+	return leave, nil
 }
 
 // readForm reads the fields of a request. What is no text, or is cut off, is no field's absence.
