@@ -259,7 +259,10 @@ func (p *Page) turn(ctx context.Context, pattern string) (leave func(), err erro
 
 // readForm reads the fields of a request. What is no text, or is cut off, is no field's absence.
 func readForm(r *http.Request) error {
-	err := r.ParseMultipartForm(maxForm)
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxForm)
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
