@@ -107,6 +107,33 @@ func Schemes() []string {
 	return list
 }
 
+// Signed reports whether the URL is that of a webhook, whose messages a secret signs.
+func Signed(text string) bool {
+	return strings.HasPrefix(text, "https:") || strings.HasPrefix(text, "http:")
+}
+
+// chats are receivers that take messages of their own form alone, by their host.
+var chats = map[string]string{"hooks.slack.com": "slack", "discord.com": "discord",
+	"discordapp.com": "discord", "ntfy.sh": "ntfy", pagerDutyHost: "pagerduty"}
+
+// CheckScheme returns what to write where a URL has the scheme of a webhook and the host of a
+// receiver that refuses one.
+func CheckScheme(text string) error {
+	if !Signed(text) {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil // Parse says what is wrong
+	}
+	name := chats[strings.ToLower(u.Hostname())]
+	if name == "" {
+		return nil
+	}
+	return fmt.Errorf("%s takes messages of its own form: write %s+https://...", u.Hostname(),
+		name)
+}
+
 // Mask returns the URL of a channel without what is secret in it, for lists and logs.
 func Mask(text string) string {
 	c := &Channel{options: Options{Private: true, Secret: NewSecret()}, header: http.Header{}}
@@ -198,10 +225,10 @@ func (c *Channel) allows(u *url.URL) error {
 		return nil
 	}
 	if u.Scheme == "http" {
-		return errors.New("http without TLS is not allowed: write https")
+		return errors.New("http without TLS is not allowed: write https, or set ALARM_PRIVATE=1")
 	}
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return errors.New("localhost: targets on this machine are not allowed")
+		return errors.New("localhost is this machine: ALARM_PRIVATE=1 allows it as a target")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return allowed(ip)

@@ -34,10 +34,10 @@ var metadata = []netip.Addr{
 // this machine. Private addresses are allowed, since management networks have them.
 func allowed(ip netip.Addr) error {
 	ip = ip.Unmap().WithZone("")
-	what := ""
+	what, may := "", ""
 	switch {
 	case ip.IsLoopback():
-		what = "this machine"
+		what, may = "this machine", ": ALARM_PRIVATE=1 allows it"
 	case ip.IsUnspecified() || ip.Is4() && ip.As4()[0] == 0:
 		what = "unspecified"
 	case ip.IsLinkLocalUnicast():
@@ -53,7 +53,7 @@ func allowed(ip netip.Addr) error {
 	if what == "" {
 		return nil
 	}
-	return fmt.Errorf("%s is no target that is allowed (%s)", ip, what)
+	return fmt.Errorf("%s is no target that is allowed (%s)%s", ip, what, may)
 }
 
 // checkDial refuses a connection by the address that a name was resolved to, so that a name can't

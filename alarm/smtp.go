@@ -118,7 +118,7 @@ func (m *Mail) local() bool {
 // mail makes one attempt by SMTP.
 func (c *Channel) mail(ctx context.Context, t told) Result {
 	if c.options.Mail == nil {
-		return c.later("no mail server is set")
+		return c.later("no mail server is set: SMTP_URL and MAIL_FROM name it and the sender")
 	}
 	to := c.to
 	if len(t.Only) > 0 {

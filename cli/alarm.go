@@ -2,7 +2,9 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,22 +38,21 @@ func (a *app) addAlarmCommand() *cobra.Command {
 		Short: "Add a channel: mail, a webhook, or a chat",
 		Long: `Add a channel, which is told what happens. URL is one of
 
-  mailto:noc@example.net              by SMTP_URL and MAIL_FROM
+  mailto:noc@example.net              by the server of SMTP_URL, from MAIL_FROM
   https://example.net/hook            a webhook that is signed (standardwebhooks.com)
   slack+https://hooks.slack.com/...   likewise teams+https, discord+https
   ntfy+https://ntfy.sh/TOPIC          gotify+https://TOKEN@host
   pagerduty:ROUTINGKEY
 
-A message is repeated for three days until it is taken. Several changes of a site within 30 s are
-one message.`,
+SMTP_URL, MAIL_FROM and ALARM_PRIVATE must be set for the server as for this command. A message is
+repeated for three days until it is taken. Several changes of a site within 30 s are one message.`,
 		Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := store.Channel{Name: args[0], URL: args[1], Kinds: f.kinds, Sites: f.sites,
-				Quiet: f.quiet, FullDiff: f.fullDiff, Digest: f.digest, Secret: f.secret,
-				Created: time.Now()}
-			signed := strings.HasPrefix(c.URL, "https:") || strings.HasPrefix(c.URL, "http:")
+				Quiet: f.quiet, FullDiff: f.fullDiff, Secret: f.secret, Created: time.Now(),
+				Digest: f.digest || slices.Contains(f.kinds, string(alarm.Digest))}
 			made := ""
-			if signed && c.Secret == "" {
+			if alarm.Signed(c.URL) && c.Secret == "" {
 				c.Secret = alarm.NewSecret()
 				made = c.Secret
 			}
@@ -69,7 +70,11 @@ one message.`,
 				fmt.Fprintf(escaper{a.out}, "added %s, %s; try it: tftpsql alarm test %s\n", c.Name,
 					alarm.Mask(c.URL), c.Name)
 				if made != "" {
-					fmt.Fprintf(a.out, "its messages are signed with %s\n", made)
+					fmt.Fprintf(a.out, "its messages are signed with %s, which is not shown again\n",
+						made)
+				}
+				if err := mailable(c, o); err != nil {
+					fmt.Fprintln(a.err, err)
 				}
 				return nil
 			})
@@ -92,7 +97,7 @@ one message.`,
 
 func (a *app) listAlarmsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the channels, and what is wrong now", Args: noArgs,
+		Use: "list", Short: "List the channels, without their secrets, and how they do", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				channels, err := s.Channels(cmd.Context())
@@ -112,12 +117,28 @@ func (a *app) listAlarmsCommand() *cobra.Command {
 					t.row(c.Name, alarm.Mask(c.URL),
 						cmp.Or(strings.Join(c.Kinds, ","), "usual"),
 						cmp.Or(strings.Join(c.Sites, ","), "all"), cmp.Or(c.Quiet, "never"),
-						outbox.State(c, time.Now()), ok, short(failed))
+						outbox.State(c, time.Now()), ok, failed)
 				}
 				return t.print()
 			})
 		},
 	}
+}
+
+// mailable returns what to set where a channel needs a mail server and none is known.
+func mailable(c store.Channel, o alarm.Options) error {
+	if o.Mail != nil || !strings.HasPrefix(c.URL, "mailto:") {
+		return nil
+	}
+	return errors.New("mail needs SMTP_URL, such as smtp://USER:PASSWORD@HOST:587, and " +
+		"MAIL_FROM, such as tftpsql@example.net: set both here and for the server")
+}
+
+// untaken says what an outcome means for the messages of a channel.
+var untaken = map[alarm.Outcome]string{
+	alarm.Later:   "has not taken it now, and would be tried again",
+	alarm.Refused: "refuses it",
+	alarm.Gone:    "is gone",
 }
 
 func (a *app) testAlarmCommand() *cobra.Command {
@@ -134,6 +155,9 @@ func (a *app) testAlarmCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if err := mailable(c, o); err != nil {
+					return usageError{err}
+				}
 				result, err := outbox.Try(cmd.Context(), c, o, time.Now())
 				if err != nil {
 					return err
@@ -142,7 +166,7 @@ func (a *app) testAlarmCommand() *cobra.Command {
 					fmt.Fprintln(escaper{a.out}, result.Answer)
 				}
 				if err := result.Err(); err != nil {
-					return fmt.Errorf("%s: %w", result.Outcome, err)
+					return fmt.Errorf("%s %s: %w", c.Name, untaken[result.Outcome], err)
 				}
 				fmt.Fprintf(escaper{a.err}, "%s has taken it\n", c.Name)
 				return nil
@@ -154,7 +178,7 @@ func (a *app) testAlarmCommand() *cobra.Command {
 func (a *app) pauseAlarmCommand() *cobra.Command {
 	var lasts config.Age
 	cmd := &cobra.Command{
-		Use: "pause NAME", Short: "Hold a channel's messages back for a while; --for 0 resumes",
+		Use: "pause NAME", Short: "Hold a channel's messages back for a while; --for 0 resumes, also one that is disabled",
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("for") {
@@ -193,14 +217,14 @@ func (a *app) deliveriesCommand() *cobra.Command {
 					return err
 				}
 				t := a.table("CHANNEL", "KIND", "EVENTS", "STATE", "ATTEMPTS", "NEXT", "ENDED",
-					"WHY", "MESSAGE")
+					"MESSAGE", "WHY")
 				for _, m := range list {
 					next, ended := "", local(m.Ended)
 					if m.State == store.DeliveryWaiting {
 						next, ended = local(m.Next), ""
 					}
 					t.row(m.Channel, m.Kind, m.Events, m.State, m.Attempts, next, ended,
-						short(m.Error), m.ID)
+						m.ID, m.Error)
 				}
 				return t.print()
 			})

@@ -97,11 +97,12 @@ func (j plainJSON) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// table prints rows in columns. Texts from devices are printable already (device.Text).
+// table prints rows in columns. Texts from devices are printable already (device.Text); names that
+// people gave are made so.
 type table struct{ w *tabwriter.Writer }
 
 func (a *app) table(columns ...string) *table {
-	t := &table{w: tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)}
+	t := &table{w: tabwriter.NewWriter(escaper{a.out}, 0, 0, 2, ' ', 0)}
 	fmt.Fprintln(t.w, strings.Join(columns, "\t"))
 	return t
 }

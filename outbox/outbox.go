@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -334,33 +336,41 @@ func Try(ctx context.Context, c store.Channel, o alarm.Options, now time.Time) (
 
 // CheckChannel returns an error where a channel can't be used.
 func CheckChannel(c store.Channel, o alarm.Options) error {
-	if c.Name == "" || len(c.Name) > longestChannel {
-		return fmt.Errorf("a channel's name has 1 to %d bytes", longestChannel)
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if c.Name == "" || len(c.Name) > longestChannel || strings.ContainsFunc(c.Name, odd) {
+		return fmt.Errorf("a channel's name has 1 to %d bytes, all of them printable",
+			longestChannel)
 	}
 	for _, k := range c.Kinds {
-		if !slices.Contains(alarm.Kinds(), alarm.Kind(k)) {
-			return fmt.Errorf("%q is no kind of event: there are %s", k, kindNames())
+		if !slices.Contains(kindNames(), k) {
+			return fmt.Errorf("%q is no kind of event: there are %s", k,
+				strings.Join(kindNames(), ", "))
 		}
 	}
 	if _, err := alarm.ParseQuiet(c.Quiet); c.Quiet != "" && err != nil {
 		return err
 	}
 	o.Secret = c.Secret
-	_, err := alarm.Parse(c.URL, o)
-	return err
+	if _, err := alarm.Parse(c.URL, o); err != nil {
+		return err
+	}
+	if c.Secret != "" && !alarm.Signed(c.URL) {
+		return errors.New("a secret signs webhooks alone, https://...")
+	}
+	return alarm.CheckScheme(c.URL)
 }
 
 // longestChannel bounds the name of a channel, in bytes.
 const longestChannel = 100
 
-func kindNames() string {
-	var names []string
+// kindNames are the kinds that a channel may be told.
+func kindNames() (names []string) {
 	for _, k := range alarm.Kinds() {
 		if k != alarm.Test && k != alarm.GivenUp {
 			names = append(names, string(k))
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // heart fetches Heartbeat while the worker is ready.
@@ -406,7 +416,7 @@ func State(c store.Channel, now time.Time) string {
 	case c.Disabled != "":
 		return "disabled: " + c.Disabled
 	case c.Paused.After(now):
-		return "paused until " + c.Paused.Local().Format("2006-01-02 15:04")
+		return "paused until " + store.LocalTime(c.Paused)
 	case c.Failed.After(c.OK):
 		return "failing"
 	}

@@ -72,7 +72,7 @@ func (p *Page) addChannel(v *visit) error {
 		Digest: form.Get("digest") == "1", FullDiff: form.Get("full_diff") == "1",
 		Created: v.now}
 	page := alarmed{}
-	if strings.HasPrefix(c.URL, "https:") || strings.HasPrefix(c.URL, "http:") {
+	if alarm.Signed(c.URL) {
 		c.Secret = alarm.NewSecret()
 		page.Secret = c.Secret
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tftpsql/tftpsql/alarm"
@@ -15,6 +16,10 @@ func AlarmOptions(c config.Config, version string) (alarm.Options, error) {
 	o := alarm.Options{Version: version, Private: bool(c.AlarmPrivate)}
 	if c.SMTP == "" {
 		return o, nil
+	}
+	if c.MailFrom == "" {
+		return o, errors.New("SMTP_URL is set and MAIL_FROM isn't: set it to the sender of mails, " +
+			"such as tftpsql@example.net")
 	}
 	mail, err := alarm.ParseMail(string(c.SMTP), c.MailFrom)
 	if err != nil {
