@@ -75,8 +75,8 @@ corpus: ## hold host names and noise against a folder of configurations: CORPUS=
 	CORPUS=$(abspath $(or $(CORPUS),device/testdata)) go test ./device -run TestCorpus -count=1 -v
 
 .PHONY: picture
-picture: ## draw docs/terminal.svg from what the program prints, and take docs/page-*.png in a browser
-	go test ./cli -run TestPicture -count=1 -picture
+picture: ## draw docs/terminal.svg from what the program prints, and docs/mail.png of a mail; take docs/page-*.png in a browser
+	go test ./cli -run 'TestPicture|TestAlarmMail/sqlite' -count=1 -picture
 	go test ./web -run TestPictures -count=1 -picture
 
 .PHONY: bench

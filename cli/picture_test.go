@@ -22,7 +22,7 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-var updatePicture = flag.Bool("picture", false, "write docs/terminal.svg")
+var updatePicture = flag.Bool("picture", false, "write docs/terminal.svg and docs/mail.png")
 
 // TestPicture holds the README's picture against what the program prints on a terminal. make
 // picture writes it.
