@@ -9,11 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/config"
-	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -53,18 +51,6 @@ func explainCapture(ctx context.Context, s *store.Store, ref string) error {
 	return usageError{fmt.Errorf("%s is a capture of %s: name the device", ref, deviceRef(r))}
 }
 
-// checkName returns an error where a name would be taken for another kind of reference.
-func checkName(name string) error {
-	if strings.TrimSpace(name) != name || name == "" || len(name) > device.MaxName ||
-		device.Text(name) != name ||
-		strings.ContainsAny(name[:1], "-@~/") || uuid.Validate(name) == nil {
-		return usageError{fmt.Errorf(
-			"%q is no name: 1 to %d printable characters, and no -, @, ~ or / at its beginning",
-			name, device.MaxName)}
-	}
-	return nil
-}
-
 func (a *app) renameCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rename DEVICE NAME",
@@ -73,8 +59,8 @@ func (a *app) renameCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onDevices(cmd, args[:1], func(s *store.Store, d []store.Device) error {
 				name := strings.TrimPrefix(args[1], d[0].Site+"/") // as it is listed
-				if err := checkName(name); err != nil {
-					return err
+				if err := history.CheckName(name); err != nil {
+					return usageError{err}
 				}
 				if err := s.Rename(cmd.Context(), d[0], name); err != nil {
 					return err

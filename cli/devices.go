@@ -107,12 +107,10 @@ func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (er
 	})
 	history.Sort(devices, f.order)
 	switch {
-	case f.asJSON && f.perSite:
-		return usageError{errors.New("--per-site doesn't go with --json")}
+	case f.perSite:
+		err = a.printSites(history.Sites(slices.Values(devices), now), f.asJSON)
 	case f.asJSON:
 		err = a.printDevicesJSON(devices, now)
-	case f.perSite:
-		err = a.printSites(history.Sites(devices, now))
 	case f.overdue:
 		err = a.printOverdue(devices, now)
 	default:
@@ -124,7 +122,14 @@ func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (er
 	return err
 }
 
-func (a *app) printSites(sites []history.Site) error {
+func (a *app) printSites(sites []history.Site, asJSON bool) error {
+	if asJSON {
+		list := make([]history.SiteJSON, len(sites))
+		for i, s := range sites {
+			list[i] = history.JSONOfSite(s)
+		}
+		return a.printJSON(list)
+	}
 	t := a.table("SITE", "DEVICES", "OVERDUE", "TORN", "RETIRED", "CAPTURES", "CHANGES",
 		"LAST SEEN")
 	for _, s := range sites {

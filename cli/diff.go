@@ -54,9 +54,6 @@ type side struct {
 	head string
 }
 
-// noFile is the head of a side that doesn't exist.
-const noFile = "/dev/null"
-
 // diff prints the difference between two captures, or between one and the version before it.
 func (a *app) diff(
 	ctx context.Context, s *store.Store, refs []string, at, since time.Time, all bool,
@@ -75,7 +72,7 @@ func (a *app) diff(
 	default:
 		from, err = s.Before(ctx, to, 1)
 	}
-	before := side{head: noFile} // of the first version all is new
+	before := side{head: history.NoFile} // of the first version all is new
 	switch {
 	case err == nil:
 		before, err = sideOf(ctx, s, from, len(refs) == 1 || !isCaptureRef(refs[0]))
@@ -109,29 +106,8 @@ func sideOf(ctx context.Context, s *store.Store, r store.Record, version bool) (
 	if err != nil {
 		return side{}, err
 	}
-	text, err := head(ctx, s, r, version)
+	text, err := history.Head(ctx, s, r, version)
 	return side{body, text}, err
-}
-
-// head is the head of a capture in a difference; with version that of its version: the capture that
-// brought the change, and until when the same was seen.
-func head(ctx context.Context, s *store.Store, r store.Record, version bool) (string, error) {
-	first := r
-	if version {
-		var err error
-		if first, err = s.First(ctx, r); err != nil {
-			return "", err
-		}
-	}
-	text := fmt.Sprintf("%s\t%s %s %s", deviceRef(r), local(first.ReceivedAt), captureRef(first),
-		r.Kind)
-	if !r.Complete {
-		text += ", torn"
-	}
-	if first.ID != r.ID {
-		text += ", seen until " + local(r.ReceivedAt)
-	}
-	return text, nil
 }
 
 // printDiff prints a difference. Exit status 1 says that there is one.
@@ -139,19 +115,15 @@ func (a *app) printDiff(old, changed side, d history.Diff) error {
 	p := patch{colour: isTerminal(a.out)}
 	p.write("1", "--- "+old.head)
 	p.write("1", "+++ "+changed.head)
-	sizes := fmt.Sprintf("%d and %d bytes", len(old.Body), len(changed.Body))
 	switch d.Finding {
 	case history.Same:
 		return nil
 	case history.Noise:
 		fmt.Fprintln(a.err, "nothing but what changes by itself; --all shows it")
 		return nil
-	case history.Encrypted:
-		fmt.Fprintf(&p.out, "Encrypted captures can't be compared: %s\n", sizes)
-	case history.Binary:
-		fmt.Fprintf(&p.out, "Binary captures differ: %s\n", sizes)
-	case history.Form:
-		fmt.Fprintf(&p.out, "The same text in another form: %s\n", sizes)
+	}
+	if words := d.Finding.Words(len(old.Body), len(changed.Body)); words != "" {
+		p.write("", words)
 	}
 	for _, h := range d.Hunks {
 		p.hunk(h)
@@ -172,15 +144,11 @@ type patch struct {
 var signColours = map[byte]string{'-': "31", '+': "32", ' ': ""}
 
 func (p *patch) hunk(h history.Hunk) {
-	head := fmt.Sprintf("@@ -%s +%s @@", h.Old, h.New)
-	if path := strings.Join(h.Path, " > "); path != "" {
-		head += " " + path
-	}
-	p.write("36", head)
+	p.write("36", h.Head())
 	for _, l := range h.Lines {
 		p.write(signColours[l.Op], string(l.Op)+l.Text)
 		if l.Open {
-			p.write("", `\ No newline at end of file`)
+			p.write("", history.NoLineEnd)
 		}
 	}
 }

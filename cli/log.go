@@ -149,14 +149,14 @@ func (a *app) printChanges(ctx context.Context, s *store.Store, records []store.
 		if err != nil {
 			return err
 		}
-		before := side{Side: from, head: noFile}
+		before := side{Side: from, head: history.NoFile}
 		if old != nil {
-			if before.head, err = head(ctx, s, *old, true); err != nil {
+			if before.head, err = history.Head(ctx, s, *old, true); err != nil {
 				return err
 			}
 		}
 		after := side{Side: to}
-		if after.head, err = head(ctx, s, r, true); err != nil {
+		if after.head, err = history.Head(ctx, s, r, true); err != nil {
 			return err
 		}
 		d, err := history.Compare(before.Side, after.Side,

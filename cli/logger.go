@@ -16,6 +16,7 @@ import (
 
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/history"
 )
 
 // terminalLog is the log as people read it on a terminal: time of day, level, message, and
@@ -206,7 +207,7 @@ func logHandler(c config.Config, w io.Writer, environ []string) slog.Handler {
 	switch {
 	case c.LogFormat == "json":
 		o.ReplaceAttr = inMilliseconds
-		return slog.NewJSONHandler(plainJSON{w}, o)
+		return slog.NewJSONHandler(history.PlainJSON{W: w}, o)
 	case coloured(w, environ):
 		return newTerminalLog(w, *o)
 	case toJournal(w, environ):

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/config"
@@ -57,44 +55,9 @@ func isTerminal(w io.Writer) bool {
 }
 
 func (a *app) printJSON(list any) error {
-	e := a.encoder()
+	e := history.NewEncoder(a.out)
 	e.SetIndent("", "  ")
 	return e.Encode(list)
-}
-
-// encoder writes JSON that is safe on a terminal: values may hold characters that a terminal obeys,
-// and encoding/json leaves most of them as they are.
-func (a *app) encoder() *json.Encoder {
-	e := json.NewEncoder(plainJSON{a.out})
-	e.SetEscapeHTML(false)
-	return e
-}
-
-// plainJSON writes what isn't printable as \uNNNN, which means the same in JSON. Each Write has
-// whole characters.
-type plainJSON struct{ w io.Writer }
-
-func (j plainJSON) Write(b []byte) (int, error) {
-	plain := func(r rune) bool { return r == '\n' || unicode.IsPrint(r) }
-	if !bytes.ContainsFunc(b, func(r rune) bool { return !plain(r) }) {
-		return j.w.Write(b)
-	}
-	out := make([]byte, 0, len(b)+64)
-	for rest := b; len(rest) > 0; {
-		r, n := utf8.DecodeRune(rest)
-		switch {
-		case plain(r):
-			out = append(out, rest[:n]...)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-		rest = rest[n:]
-	}
-	_, err := j.w.Write(out)
-	return len(b), err
 }
 
 // table prints rows in columns. Texts from devices are printable already (device.Text); names that

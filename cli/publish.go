@@ -16,6 +16,7 @@ import (
 	"github.com/tftpsql/tftpsql/capture"
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/device"
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -30,6 +31,7 @@ const longestPublished = 512
 type publishFlags struct {
 	as, file, to string
 	once, list   bool
+	asJSON       bool
 	lasts        config.Duration
 	at           timeFlag
 }
@@ -52,7 +54,7 @@ server must not run with TFTP_READ=none.
 			}
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				if f.list {
-					return a.listPublished(cmd.Context(), s)
+					return a.listPublished(cmd.Context(), s, f.asJSON)
 				}
 				if f.file != "" {
 					if err = publishFile(cmd.Context(), s, &p, f.file); err == nil {
@@ -74,6 +76,7 @@ server must not run with TFTP_READ=none.
 	cmd.Flags().StringVar(&f.file, "file", "",
 		"publish this file, up to 256 MiB, instead of a version")
 	cmd.Flags().BoolVar(&f.list, "list", false, "list what is published")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "with --list: print an array of objects")
 	return cmd
 }
 
@@ -91,6 +94,9 @@ func (f *publishFlags) publication(refs int, now time.Time) (p store.Publication
 		if c {
 			chosen++
 		}
+	}
+	if f.asJSON && !f.list {
+		return p, errors.New("--json goes with --list")
 	}
 	if chosen != 1 {
 		return p, errors.New("publish what? a REF, --file PATH, or --list to see what is published")
@@ -180,10 +186,17 @@ func (a *app) printPublication(p store.Publication, platform, address string) {
 	fmt.Fprintln(a.err)
 }
 
-func (a *app) listPublished(ctx context.Context, s *store.Store) error {
+func (a *app) listPublished(ctx context.Context, s *store.Store, asJSON bool) error {
 	list, err := s.Published(ctx, time.Now())
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		out := make([]history.PublicationJSON, len(list))
+		for i, p := range list {
+			out[i] = history.JSONOfPublication(p)
+		}
+		return a.printJSON(out)
 	}
 	t := a.table("NAME", "WHAT", "SIZE", "FOR", "UNTIL", "ONCE", "FETCHES")
 	for _, p := range list {

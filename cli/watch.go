@@ -28,7 +28,7 @@ A hook that was interrupted goes on with --after and the last capture that it ha
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				encoder := a.encoder()
+				encoder := history.NewEncoder(a.out)
 				err := s.Watch(cmd.Context(), int64(after), func(r *store.Record) error {
 					switch {
 					case r == nil:

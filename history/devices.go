@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -70,7 +71,8 @@ func listed(names map[string]bool) string {
 
 // picksRecord reports whether the filter picks the device of a capture.
 func (f Filter) picksRecord(r store.Record) bool {
-	return f.Picks(store.Device{Site: r.Site, Name: r.Device, Platform: r.Platform})
+	return f.Picks(store.Device{Site: r.Site, Name: r.Device, Platform: r.Platform,
+		OSVersion: r.OSVersion})
 }
 
 // globbed reports whether a pattern is empty or matches a device's name, or its reference where the
@@ -148,37 +150,42 @@ type Site struct {
 	LastSeen          time.Time
 }
 
-// Sites counts devices by their site, in the order of the sites' names.
-func Sites(devices []store.Device, now time.Time) []Site {
+// Sites counts devices by their site, in the order of the sites' names. Its memory is that of the
+// sites.
+func Sites(devices iter.Seq[store.Device], now time.Time) []Site {
 	sites := map[string]*Site{}
-	for _, d := range devices {
+	for d := range devices {
 		s := sites[d.Site]
 		if s == nil {
 			s = &Site{Name: d.Site}
 			sites[d.Site] = s
 		}
-		s.Captures += d.Captures
-		s.Changes += d.Changes
-		if d.LastSeen.After(s.LastSeen) {
-			s.LastSeen = d.LastSeen
-		}
-		if d.Retired {
-			s.Retired++
-			continue
-		}
-		s.Devices++
-		if !d.Complete {
-			s.Torn++
-		}
-		if !d.OverdueSince(now).IsZero() {
-			s.Overdue++
-		}
+		s.add(d, now)
 	}
 	list := make([]Site, 0, len(sites))
 	for _, name := range slices.Sorted(maps.Keys(sites)) {
 		list = append(list, *sites[name])
 	}
 	return list
+}
+
+func (s *Site) add(d store.Device, now time.Time) {
+	s.Captures += d.Captures
+	s.Changes += d.Changes
+	if d.LastSeen.After(s.LastSeen) {
+		s.LastSeen = d.LastSeen
+	}
+	if d.Retired {
+		s.Retired++
+		return
+	}
+	s.Devices++
+	if !d.Complete {
+		s.Torn++
+	}
+	if !d.OverdueSince(now).IsZero() {
+		s.Overdue++
+	}
 }
 
 // Newest returns the newest whole captures of the devices that the filter picks, and the devices

@@ -256,12 +256,38 @@ func (t text) span(first, count int) Span {
 func WriteUnified(w io.Writer, from, to string, d Diff) {
 	fmt.Fprintf(w, "--- %s\n+++ %s\n", from, to)
 	for _, h := range d.Hunks {
-		fmt.Fprintf(w, "@@ -%s +%s @@ %s\n", h.Old, h.New, strings.Join(h.Path, " > "))
+		fmt.Fprintln(w, h.Head())
 		for _, l := range h.Lines {
 			fmt.Fprintf(w, "%c%s\n", l.Op, l.Text)
 			if l.Open {
-				fmt.Fprintln(w, `\ No newline at end of file`)
+				fmt.Fprintln(w, NoLineEnd)
 			}
 		}
 	}
+}
+
+// NoLineEnd follows a last line that no line end follows.
+const NoLineEnd = `\ No newline at end of file`
+
+// Head is the line above a hunk.
+func (h Hunk) Head() string {
+	head := fmt.Sprintf("@@ -%s +%s @@", h.Old, h.New)
+	if path := strings.Join(h.Path, " > "); path != "" {
+		head += " " + path
+	}
+	return head
+}
+
+// Words say how two configurations of so many bytes differ, where no lines can; else "".
+func (f Finding) Words(old, new int) string {
+	sizes := fmt.Sprintf("%d and %d bytes", old, new)
+	switch f {
+	case Encrypted:
+		return "Encrypted captures can't be compared: " + sizes
+	case Binary:
+		return "Binary captures differ: " + sizes
+	case Form:
+		return "The same text in another form: " + sizes
+	}
+	return ""
 }

@@ -80,6 +80,66 @@ func JSONOfCapture(r store.Record) CaptureJSON {
 	}
 }
 
+// VersionJSON is a version of a device: the capture that brought it, and how often the same came.
+type VersionJSON struct {
+	CaptureJSON
+	Seen     int       `json:"seen"`
+	Until    time.Time `json:"until"`    // when the same was last seen
+	Previous *int64    `json:"previous"` // the capture that it is compared with, or null
+}
+
+// JSONOfVersion returns a version.
+func JSONOfVersion(v store.Version) VersionJSON {
+	j := VersionJSON{CaptureJSON: JSONOfCapture(v.Record), Seen: v.Seen, Until: v.Until}
+	if v.Previous != nil {
+		j.Previous = &v.Previous.ID
+	}
+	return j
+}
+
+// SiteJSON is what there is to count of a site.
+type SiteJSON struct {
+	Site     string    `json:"site"`
+	Devices  int       `json:"devices"`
+	Overdue  int       `json:"overdue"`
+	Torn     int       `json:"torn"`
+	Retired  int       `json:"retired"`
+	Captures int64     `json:"captures"`
+	Changes  int64     `json:"changes"`
+	LastSeen time.Time `json:"last_seen"`
+}
+
+// JSONOfSite returns a site.
+func JSONOfSite(s Site) SiteJSON {
+	return SiteJSON{Site: s.Name, Devices: s.Devices, Overdue: s.Overdue, Torn: s.Torn,
+		Retired: s.Retired, Captures: s.Captures, Changes: s.Changes, LastSeen: s.LastSeen}
+}
+
+// PublicationJSON is what may be fetched by TFTP.
+type PublicationJSON struct {
+	Name        string     `json:"name"`
+	Description string     `json:"description"`
+	Size        int64      `json:"size"`
+	Allowed     string     `json:"allowed"` // a prefix; "" for all sources
+	Once        bool       `json:"once"`
+	PublishedAt time.Time  `json:"published_at"`
+	ExpiresAt   *time.Time `json:"expires_at"` // null for never
+	Fetches     int64      `json:"fetches"`
+}
+
+// JSONOfPublication returns a publication.
+func JSONOfPublication(p store.Publication) PublicationJSON {
+	j := PublicationJSON{Name: p.Name, Description: p.Description, Size: p.Size, Once: p.Once,
+		PublishedAt: p.PublishedAt, Fetches: p.Fetches}
+	if p.Allowed.IsValid() {
+		j.Allowed = p.Allowed.String()
+	}
+	if !p.ExpiresAt.IsZero() {
+		j.ExpiresAt = &p.ExpiresAt
+	}
+	return j
+}
+
 // MatchJSON is a line that a search has found.
 type MatchJSON struct {
 	Site   string   `json:"site"`

@@ -14,9 +14,10 @@ import (
 // A ListQuery asks for a page of devices.
 type ListQuery struct {
 	Filter Filter
-	Text   string // what a name, site, address, model, serial number or platform holds, in any case
-	State  string // one of States; "" for all
-	Order  string // one of Orders, with "-" before it for the reverse; "" for name
+	Text   string        // what a name, site, address, model, serial number or platform holds, in any case
+	State  string        // one of States; "" for all
+	Silent time.Duration // only those that have sent nothing for so long; 0 for all
+	Order  string        // one of Orders, with "-" before it for the reverse; "" for name
 	After  *store.Device
 	N      int // at most so many
 }
@@ -66,7 +67,8 @@ func EachPicked(ctx context.Context, s *store.Store, q ListQuery, now time.Time,
 }
 
 func (q ListQuery) picks(d store.Device, now time.Time) bool {
-	if !q.Filter.Picks(d) || !q.inState(d, now) {
+	if !q.Filter.Picks(d) || !q.inState(d, now) ||
+		q.Silent > 0 && now.Sub(d.LastSeen) < q.Silent {
 		return false
 	}
 	text := strings.ToLower(q.Text)

@@ -3,14 +3,17 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// A LogQuery picks captures of many devices.
+// A LogQuery picks captures.
 type LogQuery struct {
+	Device  *store.Device // only of this device; nil for all
+	Before  *store.Record // only those that stand after it in the list; nil for all
 	Filter  Filter
 	Since   time.Time // the zero time for all
 	Until   time.Time // before it; the zero time for all
@@ -23,7 +26,7 @@ func Log(ctx context.Context, s *store.Store, q LogQuery) iter.Seq2[store.Record
 	return func(yield func(store.Record, error) bool) {
 		sections := sections{store: s, path: q.Path, sums: sums{}}
 		var failed error
-		err := s.Between(ctx, q.Since, q.Until, func(r store.Record) bool {
+		err := q.each(ctx, s, func(r store.Record) bool {
 			if !q.Filter.picksRecord(r) || (q.Changed || len(q.Path) > 0) && !r.Changed {
 				return true
 			}
@@ -46,6 +49,43 @@ func Log(ctx context.Context, s *store.Store, q LogQuery) iter.Seq2[store.Record
 		}
 	}
 }
+
+// each yields the captures of the query's device and times.
+func (q LogQuery) each(ctx context.Context, s *store.Store, yield func(store.Record) bool) error {
+	if q.Device == nil {
+		return s.Between(ctx, q.Since, q.Until, q.Before, yield)
+	}
+	return s.Captures(ctx, *q.Device, q.Before, func(r store.Record) bool {
+		if !q.Until.IsZero() && !r.ReceivedAt.Before(q.Until) {
+			return true
+		}
+		return !r.ReceivedAt.Before(q.Since) && yield(r)
+	})
+}
+
+// Head is the head of a capture in a difference; with version that of its version: the capture that
+// brought the change, and until when the same was seen.
+func Head(ctx context.Context, s *store.Store, r store.Record, version bool) (string, error) {
+	first := r
+	if version {
+		var err error
+		if first, err = s.First(ctx, r); err != nil {
+			return "", err
+		}
+	}
+	text := fmt.Sprintf("%s\t%s @%d %s", store.Device{Site: r.Site, Name: r.Device}.Ref(),
+		store.LocalTime(first.ReceivedAt), first.ID, r.Kind)
+	if !r.Complete {
+		text += ", torn"
+	}
+	if first.ID != r.ID {
+		text += ", seen until " + store.LocalTime(r.ReceivedAt)
+	}
+	return text, nil
+}
+
+// NoFile is the head of a side that doesn't exist.
+const NoFile = "/dev/null"
 
 // changedRecord reports whether a capture differs in the path from the version before it.
 func (s sections) changedRecord(ctx context.Context, r store.Record) (bool, error) {

@@ -167,13 +167,19 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 }
 
 // Between calls yield with each capture of any device since a time and before another, newest
-// first, until it returns false. A zero time is no bound.
-func (s *Store) Between(ctx context.Context, since, until time.Time,
+// first, until it returns false. A zero time is no bound. With before it begins behind that one.
+func (s *Store) Between(ctx context.Context, since, until time.Time, before *Record,
 	yield func(Record) bool) error {
 	p := queries.CapturesParams{Since: stamp(since), ReceivedAt: never, N: logPage,
 		Within: s.within}
 	if !until.IsZero() {
 		p.ReceivedAt = stamp(until) // and no uid, so none at that moment
+	}
+	if before != nil && !before.ReceivedAt.After(p.ReceivedAt) {
+		p.ReceivedAt, p.UID = before.ReceivedAt, before.UID
+		if p.ReceivedAt.Equal(until) {
+			p.UID = ""
+		}
 	}
 	for {
 		rows, err := s.backend.read().Captures(ctx, p)
@@ -190,6 +196,31 @@ func (s *Store) Between(ctx context.Context, since, until time.Time,
 		}
 		last := rows[len(rows)-1]
 		p.ReceivedAt, p.UID = last.ReceivedAt, last.UID
+	}
+}
+
+// Captures calls yield with each capture of a device, newest first, until it returns false. With
+// before it begins behind that one.
+func (s *Store) Captures(ctx context.Context, d Device, before *Record,
+	yield func(Record) bool) error {
+	at, uid := never, ""
+	if before != nil {
+		at, uid = before.ReceivedAt, before.UID
+	}
+	for {
+		page, err := s.captures(ctx, d, at, uid, logPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if !yield(r) {
+				return nil
+			}
+		}
+		if len(page) < logPage {
+			return nil
+		}
+		at, uid = page[len(page)-1].ReceivedAt, page[len(page)-1].UID
 	}
 }
 

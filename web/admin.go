@@ -79,46 +79,61 @@ func (p *Page) listPublished(v *visit, now *publishedNow) error {
 // longestPublication bounds how long a publication of the page lasts; the command has no bound.
 const longestPublication = 7 * config.Day
 
-// publish lets a version be fetched by TFTP, under a name that can't be guessed.
+// publish lets a version be fetched by TFTP.
 func (p *Page) publish(v *visit) error {
 	r, err := v.capture(v.r.PostFormValue("id"))
 	if err != nil {
 		return err
 	}
-	var lasts config.Duration
-	err = lasts.UnmarshalText([]byte(cmp.Or(v.r.PostFormValue("for"), "1h")))
-	if err != nil || lasts <= 0 || time.Duration(lasts) > longestPublication {
-		return badf("for how long? 10m to %s", config.Age(longestPublication))
-	}
-	pub := store.Publication{Name: rand.Text() + ".conf", PublishedAt: v.now, Size: r.Size,
-		ExpiresAt: v.now.Add(time.Duration(lasts)), Once: v.r.PostFormValue("once") == "1",
-		Description: fmt.Sprintf("%s @%d of %s", deviceName(r.Site, r.Device), r.ID,
-			r.ReceivedAt.Local().Format("2006-01-02 15:04"))}
-	if to := strings.TrimSpace(v.r.PostFormValue("to")); to != "" {
-		if pub.Allowed, err = config.ParsePrefix(to); err != nil {
-			return badRequest{err}
-		}
-	}
-	if err := v.store.Publish(v.r.Context(), pub, r); err != nil {
+	now, err := p.publishNow(v, r, v.r.PostFormValue("for"), v.r.PostFormValue("to"),
+		v.r.PostFormValue("once") == "1")
+	if err != nil {
 		return err
 	}
-	if err := v.note(v.r.Context(), "publish", &r.Site, v.object(r), pub.Name); err != nil {
-		return err
-	}
-	now := &publishedNow{Publication: pub, NoHost: p.TFTPHost == ""}
-	now.Fetch, now.Then = device.RestoreLines(r.Platform, pub.Name, p.TFTPHost)
 	return p.listPublished(v, now)
 }
 
-func (p *Page) unpublish(v *visit) error {
-	name := v.r.PostFormValue("name")
-	if err := v.store.Unpublish(v.r.Context(), name); err != nil {
-		return err
+// publishNow publishes a version under a name that can't be guessed: a name that is chosen might be
+// that of another site's publication.
+func (p *Page) publishNow(v *visit, r store.Record, lasting, to string, once bool) (*publishedNow,
+	error) {
+	var lasts config.Duration
+	err := lasts.UnmarshalText([]byte(cmp.Or(lasting, "1h")))
+	if err != nil || lasts <= 0 || time.Duration(lasts) > longestPublication {
+		return nil, badf("for how long? 10m to %s", config.Age(longestPublication))
 	}
-	if err := v.note(v.r.Context(), "unpublish", nil, shown(name), ""); err != nil {
+	pub := store.Publication{Name: rand.Text() + ".conf", PublishedAt: v.now.UTC(), Size: r.Size,
+		ExpiresAt: v.now.UTC().Add(time.Duration(lasts)), Once: once,
+		Description: fmt.Sprintf("%s @%d of %s", store.Device{Site: r.Site, Name: r.Device}.Ref(),
+			r.ID, store.LocalTime(r.ReceivedAt))}
+	if to = strings.TrimSpace(to); to != "" {
+		if pub.Allowed, err = config.ParsePrefix(to); err != nil {
+			return nil, badRequest{err}
+		}
+	}
+	if err := v.store.Publish(v.r.Context(), pub, r); err != nil {
+		return nil, err
+	}
+	if err := v.note(v.r.Context(), "publish", &r.Site, v.object(r), pub.Name); err != nil {
+		return nil, err
+	}
+	now := &publishedNow{Publication: pub, NoHost: p.TFTPHost == ""}
+	now.Fetch, now.Then = device.RestoreLines(r.Platform, pub.Name, p.TFTPHost)
+	return now, nil
+}
+
+func (p *Page) unpublish(v *visit) error {
+	if err := v.unpublish(v.r.PostFormValue("name")); err != nil {
 		return err
 	}
 	return v.redirect("/published")
+}
+
+func (v *visit) unpublish(name string) error {
+	if err := v.store.Unpublish(v.r.Context(), name); err != nil {
+		return err
+	}
+	return v.note(v.r.Context(), "unpublish", nil, shown(name), "")
 }
 
 // manage does what an operator asks of a device.
@@ -127,51 +142,72 @@ func (p *Page) manage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ctx, action := v.r.Context(), v.r.PathValue("action")
-	object, detail, to := deviceName(d.Site, d.Name), "", deviceURL(d.Site, d.Name)
-	switch action {
-	case "expect":
-		var every config.Age
-		text := strings.TrimSpace(v.r.PostFormValue("every"))
-		if err := every.UnmarshalText([]byte(text)); err != nil {
-			return badRequest{err}
+	action := v.r.PathValue("action")
+	if action == "forget" {
+		if err := v.confirmForget(d); err != nil {
+			return err
 		}
-		detail, err = text, v.store.Expect(ctx, d, time.Duration(every))
-	case "retire":
-		err = v.store.Retire(ctx, d)
-	case "rename":
-		name := device.Text(strings.TrimSpace(v.r.PostFormValue("name")))
-		if name == "" || len(name) > longestName || name == "." || name == ".." {
-			return badf("a device's name has 1 to %d bytes, and isn't . or ..", longestName)
+		if _, err := v.forget(d); err != nil {
+			return err
 		}
-		detail, to = name, deviceURL(d.Site, name)
-		err = v.store.Rename(ctx, d, name)
-	case "merge":
-		var into store.Device
-		if into, err = v.store.Device(ctx, refOf(v.r.PostFormValue("into"))); err == nil {
-			detail, to = deviceName(into.Site, into.Name), deviceURL(into.Site, into.Name)
-			err = v.store.Merge(ctx, d, into)
-		}
-	case "forget":
-		to = "/devices"
-		err = p.forget(v, d)
-	default:
+		return v.redirect("/devices")
+	}
+	field, ok := actions[action]
+	if !ok {
 		return errNotFound
 	}
-	if err == nil {
-		err = v.note(ctx, action, &d.Site, object, detail)
-	}
+	d, err = v.act(d, action, v.r.PostFormValue(field))
 	if err != nil {
 		return err
 	}
-	return v.redirect(to)
+	return v.redirect(deviceURL(d.Site, d.Name))
 }
 
-// longestName bounds a device's name, in bytes: the longest host name of DNS.
-const longestName = 255
+// actions are what an operator does with a device, each with the field that it needs.
+var actions = map[string]string{"expect": "every", "retire": "", "rename": "name", "merge": "into"}
 
-// forget deletes a device, after its name was typed again.
-func (p *Page) forget(v *visit, d store.Device) error {
+// expectedAtLeast is the shortest time that a device may be expected in, as the command has it.
+const expectedAtLeast = time.Minute
+
+// act does one of actions, and returns the site and the name that the device has then.
+func (v *visit) act(d store.Device, action, text string) (now store.Device, err error) {
+	ctx := v.r.Context()
+	now, text = store.Device{Site: d.Site, Name: d.Name}, strings.TrimSpace(text)
+	detail := text
+	switch action {
+	case "expect":
+		var every config.Age
+		if err := every.UnmarshalText([]byte(text)); err != nil {
+			return now, badRequest{err}
+		}
+		if every != 0 && time.Duration(every) < expectedAtLeast {
+			return now, badf("%s is too short: a minute at least, or 0 for its own rhythm", text)
+		}
+		err = v.store.Expect(ctx, d, time.Duration(every))
+	case "retire":
+		err = v.store.Retire(ctx, d)
+	case "rename":
+		if err := history.CheckName(text); err != nil {
+			return now, badRequest{err}
+		}
+		now.Name = text
+		err = v.store.Rename(ctx, d, text)
+	case "merge":
+		var into store.Device
+		if into, err = v.store.Device(ctx, refOf(text)); err == nil {
+			now.Site, now.Name = into.Site, into.Name
+			detail = deviceName(into.Site, into.Name)
+			err = v.store.Merge(ctx, d, into)
+		}
+	}
+	if err == nil {
+		err = v.note(ctx, action, &d.Site, deviceName(d.Site, d.Name), detail)
+	}
+	return now, err
+}
+
+// confirmForget returns an error where a person may not forget a device, or hasn't typed its name.
+func (v *visit) confirmForget(d store.Device) error {
 	if !v.Role.Has(store.Admin) {
 		return status{http.StatusForbidden, fmt.Sprintf(
 			"this needs the role %s: you are %s", store.Admin, v.Role)}
@@ -179,8 +215,15 @@ func (p *Page) forget(v *visit, d store.Device) error {
 	if v.r.PostFormValue("confirm") != d.Name {
 		return badf("to forget a device, type its name: %s", d.Name)
 	}
-	_, err := v.store.Forget(v.r.Context(), d)
-	return err
+	return nil
+}
+
+// forget deletes a device, and returns how many captures it had.
+func (v *visit) forget(d store.Device) (captures int, err error) {
+	if captures, err = v.store.Forget(v.r.Context(), d); err == nil {
+		err = v.note(v.r.Context(), "forget", &d.Site, deviceName(d.Site, d.Name), "")
+	}
+	return captures, err
 }
 
 // audited is a page of what was done.

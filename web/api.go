@@ -1,12 +1,15 @@
 package web
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,120 +25,317 @@ import (
 func writeJSON(w http.ResponseWriter, code int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(value) // the client may have gone
+	_ = history.NewEncoder(w).Encode(value) // the client may have gone
 }
+
+// sentEvery is how long what is ready waits for more of it.
+const sentEvery = 200 * time.Millisecond
 
 // writeList writes an array as its values come. An error after the first of them cuts the answer
 // short.
 func writeList[T any](w http.ResponseWriter, list iter.Seq2[T, error]) error {
 	begun := false
-	begin := func() {
-		if !begun {
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte("["))
-			begun = true
-		}
-	}
-	encoder := json.NewEncoder(w)
-	first := true
+	sent := time.Now()
+	encoder, flush := history.NewEncoder(w), http.NewResponseController(w)
 	for value, err := range list {
-		if err != nil && !begun {
+		switch {
+		case err != nil && !begun:
 			return err
-		}
-		if err != nil {
+		case err != nil:
 			return errCut
 		}
-		begin()
-		if !first {
-			_, _ = w.Write([]byte(","))
+		separator := ","
+		if !begun {
+			w.Header().Set("Content-Type", "application/json")
+			separator, begun = "[", true
 		}
-		first = false
+		if _, err := io.WriteString(w, separator); err != nil {
+			return errCut
+		}
 		if err := encoder.Encode(value); err != nil {
 			return errCut
 		}
+		if time.Since(sent) > sentEvery {
+			_ = flush.Flush() // where it can't be, the answer comes as a whole
+			sent = time.Now()
+		}
 	}
-	begin()
-	_, _ = w.Write([]byte("]\n"))
+	if !begun {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "[")
+	}
+	_, _ = io.WriteString(w, "]\n") // the client may have gone
 	return nil
 }
 
+// each makes a list of values of what list yields.
+func each[T, U any](list iter.Seq2[T, error], of func(T) U) iter.Seq2[U, error] {
+	return func(yield func(U, error) bool) {
+		for value, err := range list {
+			if err != nil {
+				var none U
+				yield(none, err)
+				return
+			}
+			if !yield(of(value), nil) {
+				return
+			}
+		}
+	}
+}
+
+// all makes a list of values that are there.
+func all[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, value := range list {
+			if !yield(value, nil) {
+				return
+			}
+		}
+	}
+}
+
+// first ends a list after n values; 0 is for all.
+func first[T any](list iter.Seq2[T, error], n int) iter.Seq2[T, error] {
+	if n == 0 {
+		return list
+	}
+	return func(yield func(T, error) bool) {
+		left := n
+		for value, err := range list {
+			if left--; !yield(value, err) || left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// asked returns the parameters of a request, and an error where one is unknown: a filter that is
+// misspelt would filter nothing.
+func (v *visit) asked(known ...string) (url.Values, error) {
+	values := v.r.URL.Query()
+	for name := range values {
+		if !slices.Contains(known, name) {
+			return nil, badf("no parameter is called %q: there are %s", shown(name),
+				strings.Join(known, ", "))
+		}
+	}
+	return values, nil
+}
+
+// number reads the parameter n, how many are wanted at most; 0 is for all.
+func number(values url.Values, usual int) (int, error) {
+	text := values.Get("n")
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, badf("n is how many at most, such as 100; 0 is for all")
+	}
+	return int(n), nil
+}
+
+// flag reads a parameter that is 1, or 0 as if it weren't there.
+func flag(values url.Values, name string) (bool, error) {
+	switch values.Get(name) {
+	case "1":
+		return true, nil
+	case "", "0":
+		return false, nil
+	}
+	return false, badf("%s is 1 or 0", name)
+}
+
+// devicesAtOnce is how many devices a list holds in memory, and how many it has on a page at most.
+const devicesAtOnce = 5000
+
 func (p *Page) apiDevices(v *visit) error {
-	q, err := v.listQuery(v.r.URL.Query())
+	values, err := v.asked("q", "glob", "site", "platform", "os", "state", "silent", "sort", "n",
+		"after")
 	if err != nil {
 		return err
 	}
-	return writeList(v.w, func(yield func(history.DeviceJSON, error) bool) {
-		stopped := false
-		err := history.EachPicked(v.r.Context(), v.store, q, v.now, func(d store.Device) bool {
-			stopped = !yield(history.JSONOfDevice(d, v.now), nil)
-			return !stopped
-		})
-		if err != nil && !stopped {
-			yield(history.DeviceJSON{}, err)
+	q, err := v.listQuery(values)
+	if err != nil {
+		return err
+	}
+	if text := values.Get("silent"); text != "" {
+		var age config.Age
+		if err := age.UnmarshalText([]byte(text)); err != nil {
+			return badRequest{err}
 		}
-	})
+		q.Silent = time.Duration(age)
+	}
+	if values.Get("after") != "" && q.After == nil {
+		return badf("there is no device %q any more: begin anew without after",
+			shown(values.Get("after")))
+	}
+	n, err := number(values, 0)
+	switch {
+	case err != nil:
+		return err
+	case n > devicesAtOnce:
+		return badf("n is at most %d; without it all are listed", devicesAtOnce)
+	case n > 0:
+		return p.apiDevicesPage(v, q, n)
+	}
+	return writeList(v.w, each(v.sorted(q), v.deviceJSON))
+}
+
+func (v *visit) deviceJSON(d store.Device) history.DeviceJSON {
+	return history.JSONOfDevice(d, v.now)
+}
+
+// apiDevicesPage writes n devices, with the address of those after them.
+func (p *Page) apiDevicesPage(v *visit, q history.ListQuery, n int) error {
+	q.N = n
+	list, err := history.ListDevices(v.r.Context(), v.store, q, v.now)
+	if err != nil {
+		return err
+	}
+	if list.More {
+		v.w.Header().Set("Link", "<"+with(v.r.URL, "after", list.Devices[n-1].Ref())+
+			`>; rel="next"`)
+	}
+	return writeList(v.w, each(all(list.Devices), v.deviceJSON))
+}
+
+// sorted yields all devices that a query picks, in its order. It reads the list once for each
+// devicesAtOnce of them.
+func (v *visit) sorted(q history.ListQuery) iter.Seq2[store.Device, error] {
+	q.N = devicesAtOnce
+	return func(yield func(store.Device, error) bool) {
+		for {
+			list, err := history.ListDevices(v.r.Context(), v.store, q, v.now)
+			if err != nil {
+				yield(store.Device{}, err)
+				return
+			}
+			for _, d := range list.Devices {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			if !list.More {
+				return
+			}
+			q.After = &list.Devices[len(list.Devices)-1]
+		}
+	}
 }
 
 func (p *Page) apiDevice(v *visit) error {
+	if _, err := v.asked(); err != nil {
+		return err
+	}
 	d, err := v.device()
 	if err != nil {
 		return err
 	}
-	writeJSON(v.w, http.StatusOK, history.JSONOfDevice(d, v.now))
+	writeJSON(v.w, http.StatusOK, v.deviceJSON(d))
 	return nil
 }
 
-// bound reads the parameter n, how many are wanted at most.
-func (v *visit) bound(usual, most int) (int, error) {
-	text := v.r.URL.Query().Get("n")
-	if text == "" {
-		return usual, nil
+func (p *Page) apiSites(v *visit) error {
+	if _, err := v.asked(); err != nil {
+		return err
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		return 0, badf("n is 1 to %d", most)
+	var failed error
+	sites := history.Sites(func(yield func(store.Device) bool) {
+		failed = v.store.EachDevice(v.r.Context(), yield)
+	}, v.now)
+	if failed != nil {
+		return failed
 	}
-	return n, nil
+	return writeList(v.w, each(all(sites), history.JSONOfSite))
 }
 
-// apiCaptures lists captures: a device's, or those of all devices since a time, newest first.
+// capturesListed is how many captures a list has where n isn't given.
+const capturesListed = 100
+
+// apiCaptures lists captures, newest first: a device's, or those of all devices.
 func (p *Page) apiCaptures(v *visit) error {
-	n, err := v.bound(100, 10000)
+	values, err := v.asked("n", "changed", "since", "until", "before", "path", "glob", "site",
+		"platform", "os")
 	if err != nil {
 		return err
+	}
+	n, err := number(values, capturesListed)
+	if err != nil {
+		return err
+	}
+	q, _, err := v.changesQuery(0)
+	if err != nil {
+		return err
+	}
+	if values.Get("since") == "" {
+		q.Since = time.Time{}
+	}
+	if q.Changed, err = flag(values, "changed"); err != nil {
+		return err
+	}
+	q.Path = history.ParsePath(values.Get("path"))
+	if before := values.Get("before"); before != "" {
+		r, err := v.capture(before)
+		if err != nil {
+			return err
+		}
+		q.Before = &r
 	}
 	if v.r.PathValue("name") != "" {
 		d, err := v.device()
 		if err != nil {
 			return err
 		}
-		list, err := v.store.Log(v.r.Context(), &d, n)
-		if err != nil {
-			return err
-		}
-		return writeList(v.w, func(yield func(history.CaptureJSON, error) bool) {
-			for _, r := range list {
-				if !yield(history.JSONOfCapture(r), nil) {
-					return
-				}
-			}
-		})
+		q.Device = &d
 	}
-	q, _, err := v.changesQuery(config.Day)
+	return writeList(v.w, each(first(history.Log(v.r.Context(), v.store, q), n),
+		history.JSONOfCapture))
+}
+
+// apiVersions lists a device's versions, newest first.
+func (p *Page) apiVersions(v *visit) error {
+	values, err := v.asked("n", "before", "path")
 	if err != nil {
 		return err
 	}
-	q.Changed = v.r.URL.Query().Get("changed") == "1"
-	return writeList(v.w, func(yield func(history.CaptureJSON, error) bool) {
-		for r, err := range history.Log(v.r.Context(), v.store, q) {
-			if n--; n < 0 || !yield(history.JSONOfCapture(r), err) {
+	n, err := number(values, capturesListed)
+	if err != nil {
+		return err
+	}
+	d, err := v.device()
+	if err != nil {
+		return err
+	}
+	list := history.Versions(v.r.Context(), v.store, d, history.ParsePath(values.Get("path")))
+	if before := values.Get("before"); before != "" {
+		r, err := v.capture(before)
+		if err != nil {
+			return err
+		}
+		list = behind(list, r.ID)
+	}
+	return writeList(v.w, each(first(list, n), history.JSONOfVersion))
+}
+
+// behind leaves out the versions down to that of a number.
+func behind(list iter.Seq2[store.Version, error], id int64) iter.Seq2[store.Version, error] {
+	return func(yield func(store.Version, error) bool) {
+		found := false
+		for one, err := range list {
+			if (found || err != nil) && !yield(one, err) {
 				return
 			}
+			found = found || one.ID == id
 		}
-	})
+	}
 }
 
 func (p *Page) apiCapture(v *visit) error {
+	if _, err := v.asked(); err != nil {
+		return err
+	}
 	r, err := v.capture(v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -147,149 +347,287 @@ func (p *Page) apiCapture(v *visit) error {
 // apiConfig returns a configuration: its exact bytes to those that may see secrets and ask with
 // reveal=1, else its text without them.
 func (p *Page) apiConfig(v *visit) error {
+	if _, err := v.asked("reveal"); err != nil {
+		return err
+	}
 	r, err := v.capture(v.r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	return v.apiSend(r)
+}
+
+// apiCurrent returns a device's configuration, as of a time or so many versions back.
+func (p *Page) apiCurrent(v *visit) error {
+	values, err := v.asked("reveal", "at", "back")
+	if err != nil {
+		return err
+	}
+	d, err := v.device()
+	if err != nil {
+		return err
+	}
+	at, err := v.at(values.Get("at"))
+	if err != nil {
+		return err
+	}
+	r, err := v.store.Resolve(v.r.Context(), d.Ref(), at)
+	if err != nil {
+		return err
+	}
+	if text := values.Get("back"); text != "" {
+		back, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return badf("back is a number of versions")
+		}
+		if back > 0 {
+			if r, err = v.store.Before(v.r.Context(), r, int64(back)); err != nil {
+				return err
+			}
+		}
+	}
+	v.w.Header().Set("Content-Location", fmt.Sprintf("/api/v1/captures/%d/config", r.ID))
+	return v.apiSend(r)
+}
+
+// at reads a time as of which something is asked; "" is for now.
+func (v *visit) at(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := history.ParseTime(text, v.now)
+	if err != nil {
+		return time.Time{}, badRequest{err}
+	}
+	return t.EndOfDay(), nil
+}
+
+func (v *visit) apiSend(r store.Record) error {
+	if _, err := flag(v.r.URL.Query(), "reveal"); err != nil {
 		return err
 	}
 	revealed, err := v.reveals(r)
 	if err != nil {
 		return err
 	}
-	return v.sendConfig(r, revealed)
-}
-
-func (v *visit) sendConfig(r store.Record, revealed bool) error {
-	body, err := v.store.Content(v.r.Context(), r)
+	body, kind, err := v.configOf(r, revealed)
 	if err != nil {
 		return err
 	}
-	kind := "application/octet-stream"
-	if !revealed {
-		kind = "text/plain; charset=utf-8"
-		if body, err = history.Redacted(body); err != nil {
-			return masked(err)
-		}
-	}
 	v.w.Header().Set("Content-Type", kind)
 	v.w.Header().Set("Content-Disposition", "attachment")
-	v.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = v.w.Write(body) // the client may have gone
+	v.w.Header().Set("ETag", `"`+hash(body)+`"`)
+	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(body))
 	return nil
+}
+
+// configOf returns a configuration as it is sent, and of which type.
+func (v *visit) configOf(r store.Record, revealed bool) (body []byte, kind string, err error) {
+	if body, err = v.store.Content(v.r.Context(), r); err != nil || revealed {
+		return body, "application/octet-stream", err
+	}
+	body, err = history.Redacted(body)
+	return body, "text/plain; charset=utf-8", masked(err)
 }
 
 // masked makes of ErrSecretsUnknown what a program is told.
 func masked(err error) error {
 	if errors.Is(err, history.ErrSecretsUnknown) {
-		return status{http.StatusForbidden, err.Error()}
+		return status{http.StatusForbidden, err.Error() +
+			": a token of the role reader gets it whole"}
 	}
 	return err
 }
 
-// apiDiff returns a difference as patch takes it.
+// apiDiff returns the difference between two captures; 0 is for nothing.
 func (p *Page) apiDiff(v *visit) error {
 	from, to, ok := strings.Cut(v.r.PathValue("pair"), "..")
 	if !ok {
-		return errNotFound
-	}
-	older, err := v.capture(from)
-	if err != nil {
-		return err
+		return badf("which two? /api/v1/diff/41..42")
 	}
 	newer, err := v.capture(to)
 	if err != nil {
 		return err
 	}
-	revealed, err := v.reveals(newer, older)
+	if from == "0" {
+		return v.apiSendDiff(nil, newer, false)
+	}
+	older, err := v.capture(from)
 	if err != nil {
 		return err
 	}
-	return v.sendDiff(older, newer, revealed)
+	return v.apiSendDiff(&older, newer, false)
 }
 
-func (v *visit) sendDiff(older, newer store.Record, revealed bool) error {
-	a, err := history.Load(v.r.Context(), v.store, older)
+// apiChange returns what a capture changed.
+func (p *Page) apiChange(v *visit) error {
+	newer, err := v.capture(v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	b, err := history.Load(v.r.Context(), v.store, newer)
+	older, err := before(v.r.Context(), v.store, newer)
 	if err != nil {
 		return err
 	}
-	d, err := history.Compare(a, b, history.Options{Redact: !revealed,
-		Noise: v.r.URL.Query().Get("all") == "1"})
+	return v.apiSendDiff(older, newer, true)
+}
+
+// apiSendDiff writes a difference as diff prints it. version heads the older side with the capture
+// that brought it.
+func (v *visit) apiSendDiff(older *store.Record, newer store.Record, version bool) error {
+	values, err := v.asked("all", "reveal")
 	if err != nil {
-		return masked(err)
+		return err
+	}
+	noise, err := flag(values, "all")
+	if err != nil {
+		return err
+	}
+	if _, err := flag(values, "reveal"); err != nil {
+		return err
+	}
+	sides := []store.Record{newer}
+	if older != nil {
+		sides = append(sides, *older)
+	}
+	revealed, err := v.reveals(sides...)
+	if err != nil {
+		return err
+	}
+	text, err := v.unified(older, newer, version, history.Options{Redact: !revealed, Noise: noise})
+	if err != nil {
+		return err
 	}
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	for _, h := range d.Hunks {
-		_, _ = fmt.Fprintf(v.w, "@@ -%s +%s @@ %s\n", h.Old, h.New,
-			shown(strings.Join(h.Path, " > ")))
-		for _, l := range h.Lines {
-			_, _ = fmt.Fprintf(v.w, "%c%s\n", l.Op, l.Text)
-		}
-	}
+	_, _ = v.w.Write(text) // the client may have gone
 	return nil
 }
 
+// unified returns a difference as patch takes it; nothing where there is none.
+func (v *visit) unified(older *store.Record, newer store.Record, version bool,
+	o history.Options) ([]byte, error) {
+	ctx := v.r.Context()
+	var a history.Side
+	from := history.NoFile
+	var err error
+	if older != nil {
+		if a, err = history.Load(ctx, v.store, *older); err != nil {
+			return nil, err
+		}
+		if from, err = history.Head(ctx, v.store, *older, version); err != nil {
+			return nil, err
+		}
+	}
+	b, err := history.Load(ctx, v.store, newer)
+	if err != nil {
+		return nil, err
+	}
+	to, err := history.Head(ctx, v.store, newer, false)
+	if err != nil {
+		return nil, err
+	}
+	d, err := history.Compare(a, b, o)
+	if err != nil {
+		return nil, masked(err)
+	}
+	var out bytes.Buffer
+	if d.Finding != history.Same && d.Finding != history.Noise {
+		history.WriteUnified(&out, from, to, d)
+		if words := d.Finding.Words(len(a.Body), len(b.Body)); words != "" {
+			out.WriteString(words + "\n")
+		}
+	}
+	return out.Bytes(), nil
+}
+
 func (p *Page) apiSearch(v *visit) error {
-	values := v.r.URL.Query()
-	f, err := filter(values)
+	values, err := v.asked("q", "fixed", "i", "history", "glob", "site", "platform", "os",
+		"reveal")
 	if err != nil {
 		return err
 	}
-	pattern := values.Get("q")
-	if pattern == "" || len(pattern) > longestPattern {
-		return badf("q is a pattern of 1 to %d bytes", longestPattern)
-	}
-	compiled, err := regexp.Compile("(?m)" + pattern)
+	q, err := v.searchQuery(values.Get("q"), "fixed", "i", "history", "reveal")
 	if err != nil {
-		return badRequest{err}
+		return err
 	}
-	reveal := values.Get("reveal") == "1"
-	if reveal && !v.Role.Has(store.Reader) {
-		return status{http.StatusForbidden, "secrets are for the role reader"}
-	}
-	if reveal {
-		err := v.note(v.r.Context(), "search with secrets", v.searched(f), shown(pattern), "")
-		if err != nil {
-			return err
-		}
-	}
-	q := history.Query{Pattern: compiled, Filter: f, All: values.Get("history") == "1",
-		Redact: !reveal}
-	return writeList(v.w, func(yield func(history.MatchJSON, error) bool) {
-		for m, err := range history.Search(v.r.Context(), v.store, q) {
-			if !yield(history.JSONOfMatch(m), err) {
-				return
-			}
-		}
-	})
+	return writeList(v.w, each(history.Search(v.r.Context(), v.store, q), history.JSONOfMatch))
 }
 
+// searchQuery reads what is searched. A search with secrets is noted.
+func (v *visit) searchQuery(pattern string, flags ...string) (q history.Query, err error) {
+	values := v.r.URL.Query()
+	if q.Filter, err = filter(values); err != nil {
+		return q, err
+	}
+	if pattern == "" || len(pattern) > longestPattern {
+		return q, badf("q is a pattern of 1 to %d bytes", longestPattern)
+	}
+	on := map[string]bool{}
+	for _, name := range flags {
+		if on[name], err = flag(values, name); err != nil {
+			return q, err
+		}
+	}
+	text, mode := pattern, "(?m"
+	if on["fixed"] {
+		text = regexp.QuoteMeta(text)
+	}
+	if on["i"] {
+		mode += "i"
+	}
+	if q.Pattern, err = regexp.Compile(mode + ":" + text + ")"); err != nil {
+		return q, badf("%w; fixed=1 takes it as it is", err)
+	}
+	q.All, q.Redact = on["history"], !on["reveal"]
+	if on["reveal"] {
+		err = v.searchesSecrets(q.Filter, pattern)
+	}
+	return q, err
+}
+
+// searchesSecrets notes a search with secrets, or returns an error where the person may not.
+func (v *visit) searchesSecrets(f history.Filter, pattern string) error {
+	if !v.Role.Has(store.Reader) {
+		return status{http.StatusForbidden, fmt.Sprintf(
+			"secrets are for the role %s: you are %s", store.Reader, v.Role)}
+	}
+	return v.note(v.r.Context(), "search with secrets", v.searched(f), shown(pattern), "")
+}
+
+// apiFailures lists what failed: of all, or from the addresses of a device.
 func (p *Page) apiFailures(v *visit) error {
+	values, err := v.asked("since")
+	if err != nil {
+		return err
+	}
 	from := v.now.Add(-config.Day)
-	if since := v.r.URL.Query().Get("since"); since != "" {
+	if since := values.Get("since"); since != "" {
 		t, err := history.ParseTime(since, v.now)
 		if err != nil {
 			return badRequest{err}
 		}
 		from = t.Time
 	}
-	list, err := v.store.Failures(v.r.Context(), nil, from)
+	var of *store.Device
+	if v.r.PathValue("name") != "" {
+		d, err := v.device()
+		if err != nil {
+			return err
+		}
+		of = &d
+	}
+	list, err := v.store.Failures(v.r.Context(), of, from)
 	if err != nil {
 		return err
 	}
-	return writeList(v.w, func(yield func(history.FailureJSON, error) bool) {
-		for _, f := range list {
-			if !yield(history.JSONOfFailure(f), nil) {
-				return
-			}
-		}
-	})
+	return writeList(v.w, each(all(list), history.JSONOfFailure))
 }
 
 // apiMe returns who asks.
 func (p *Page) apiMe(v *visit) error {
+	if _, err := v.asked(); err != nil {
+		return err
+	}
 	writeJSON(v.w, http.StatusOK, map[string]any{"name": v.Name, "role": v.Role, "sites": v.Sites,
 		"time": v.now.UTC().Format(time.RFC3339)})
 	return nil

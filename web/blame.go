@@ -105,6 +105,9 @@ func groupsOf(lines []history.BlamedLine) (groups []blameGroup) {
 }
 
 func (p *Page) apiBlame(v *visit) error {
+	if _, err := v.asked("reveal"); err != nil {
+		return err
+	}
 	r, err := v.capture(v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -120,11 +123,5 @@ func (p *Page) apiBlame(v *visit) error {
 	case err != nil:
 		return masked(err)
 	}
-	return writeList(v.w, func(yield func(history.BlamedJSON, error) bool) {
-		for _, l := range history.JSONOfBlamed(found.Lines) {
-			if !yield(l, nil) {
-				return
-			}
-		}
-	})
+	return writeList(v.w, all(history.JSONOfBlamed(found.Lines)))
 }

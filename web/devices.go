@@ -344,26 +344,30 @@ func (p *Page) timeline(v *visit) error {
 	return p.show(v, "device", deviceName(d.Site, d.Name), page)
 }
 
-// goTo redirects to the device of an address or a name.
+// goTo redirects to the device of an address or a name, or to the list where there are more of it.
 func (p *Page) goTo(v *visit) error {
 	values := v.r.URL.Query()
-	switch ip, name := values.Get("ip"), values.Get("name"); {
+	ip, name := values.Get("ip"), values.Get("name")
+	switch {
 	case ip != "":
-		list, err := v.store.DevicesOfSource(v.r.Context(), ip)
-		if err != nil {
+		addr, ok := address(ip)
+		if !ok {
+			return badf("%q is no IP address", shown(ip))
+		}
+		list, err := v.ofAddress(addr)
+		switch {
+		case err != nil:
 			return err
-		}
-		if len(list) == 0 {
+		case len(list) == 0:
 			return errNotFound
-		}
-		if len(list) > 1 {
-			return v.redirect("/devices?" + url.Values{"q": {ip}}.Encode())
+		case len(list) > 1:
+			return v.redirect("/devices?" + url.Values{"q": {addr}}.Encode())
 		}
 		return v.redirect(deviceURL(list[0].Site, list[0].Name))
 	case name != "":
-		d, err := v.store.Device(v.r.Context(), name)
+		d, err := v.find(name)
 		var ambiguous *store.AmbiguousError
-		if errors.As(err, &ambiguous) {
+		if errors.As(err, &ambiguous) && listsAll(ambiguous.Candidates, name) {
 			return v.redirect("/devices?" + url.Values{"q": {name}}.Encode())
 		}
 		if err != nil {
@@ -372,4 +376,12 @@ func (p *Page) goTo(v *visit) error {
 		return v.redirect(deviceURL(d.Site, d.Name))
 	}
 	return status{http.StatusBadRequest, "go where? ip=ADDRESS or name=DEVICE"}
+}
+
+// listsAll reports whether the list shows all these devices when it is searched for a text. It
+// doesn't know their other names.
+func listsAll(refs []string, text string) bool {
+	return !slices.ContainsFunc(refs, func(ref string) bool {
+		return !strings.Contains(strings.ToLower(ref), strings.ToLower(text))
+	})
 }

@@ -1,7 +1,8 @@
 package web
 
 import (
-	"strings"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -46,5 +47,5 @@ func Hold() (release func()) {
 
 // IsAPI reports whether an address is for programs.
 func IsAPI(path string) bool {
-	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oxidized/")
+	return isAPI(&http.Request{URL: &url.URL{Path: path}})
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"errors"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -79,6 +81,59 @@ func (v *visit) named(site, name string) (store.Device, error) {
 		return d, err
 	}
 	return v.store.Rhythm(v.r.Context(), d)
+}
+
+// find returns the device that a program elsewhere means: by its name or another name that it had,
+// in any case, or by its address.
+func (v *visit) find(name string) (store.Device, error) {
+	d, err := v.store.Device(v.r.Context(), name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return d, err
+	}
+	found, failed := v.ofAddress(name)
+	if len(found) == 0 && failed == nil {
+		found, failed = v.inAnyCase(name)
+	}
+	switch {
+	case failed != nil:
+		return d, failed
+	case len(found) == 0:
+		return d, err
+	case len(found) == 1:
+		return found[0], nil
+	}
+	ambiguous := &store.AmbiguousError{Ref: name}
+	for _, one := range found {
+		ambiguous.Candidates = append(ambiguous.Candidates, one.Ref())
+	}
+	return d, ambiguous
+}
+
+// ofAddress returns the devices whose newest capture came from an address, two at most.
+func (v *visit) ofAddress(text string) ([]store.Device, error) {
+	addr, ok := address(text)
+	if !ok {
+		return nil, nil
+	}
+	return v.store.DevicesOfSource(v.r.Context(), addr)
+}
+
+// address returns an IP address in the one spelling that is stored.
+func address(text string) (string, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(strings.TrimSpace(text), "[]"))
+	return addr.Unmap().WithZone("").String(), err == nil
+}
+
+// inAnyCase returns the devices of that name or SITE/NAME in upper or lower case, two at most: names
+// in DNS are often in lower case where those on devices are not.
+func (v *visit) inAnyCase(name string) (found []store.Device, err error) {
+	err = v.store.EachDevice(v.r.Context(), func(d store.Device) bool {
+		if strings.EqualFold(d.Name, name) || strings.EqualFold(d.Ref(), name) {
+			found = append(found, d)
+		}
+		return len(found) < 2
+	})
+	return found, err
 }
 
 // capture returns the capture of a number.

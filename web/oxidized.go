@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"strings"
@@ -14,27 +17,35 @@ import (
 
 // The addresses that LibreNMS, NetXMS and others ask Oxidized. A node is a device, its group is the
 // site, and an oid is the number of a capture. Secrets are masked unless the token is a reader's.
+// Errors are plain text: LibreNMS takes any JSON for what it has asked for.
 
 // node is a device as Oxidized shows it.
 type node struct {
-	Name     string    `json:"name"`
-	FullName string    `json:"full_name"`
-	IP       string    `json:"ip"`
-	Group    string    `json:"group"`
-	Model    string    `json:"model"`
-	Last     nodeJob   `json:"last"`
-	VTime    time.Time `json:"vtime"`
-	MTime    time.Time `json:"mtime"`
-	Status   string    `json:"status"`
-	Time     time.Time `json:"time"`
+	Name     string  `json:"name"`
+	FullName string  `json:"full_name"`
+	IP       string  `json:"ip"`
+	Group    string  `json:"group"`
+	Model    string  `json:"model"`
+	Last     nodeJob `json:"last"`
+	MTime    oxTime  `json:"mtime"`
+	Status   string  `json:"status"`
+	Time     oxTime  `json:"time"`
 }
 
 // nodeJob is when Oxidized last looked at a node.
 type nodeJob struct {
-	Start  time.Time `json:"start"`
-	End    time.Time `json:"end"`
-	Status string    `json:"status"`
-	Time   float64   `json:"time"`
+	Start  oxTime  `json:"start"`
+	End    oxTime  `json:"end"`
+	Status string  `json:"status"`
+	Time   float64 `json:"time"` // seconds
+}
+
+// oxTime is a time as Oxidized writes it, in UTC: NetXMS reads no other form.
+type oxTime time.Time
+
+// MarshalJSON implements json.Marshaler.
+func (t oxTime) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Time(t).UTC().Format("2006-01-02 15:04:05 -0700"))
 }
 
 // usualGroup is the group of a device without a site, as Oxidized has it.
@@ -45,11 +56,32 @@ func nodeOf(d store.Device, now time.Time) node {
 	if !d.OverdueSince(now).IsZero() || !d.Complete {
 		state = "no_connection"
 	}
-	group := cmp.Or(d.Site, usualGroup)
+	group, seen := cmp.Or(d.Site, usualGroup), oxTime(d.LastSeen)
 	return node{Name: d.Name, FullName: group + "/" + d.Name, IP: d.Source, Group: group,
-		Model: cmp.Or(d.Platform, "unknown"), VTime: d.LastSeen, MTime: d.LastChange,
-		Status: state, Time: d.LastSeen,
-		Last: nodeJob{Start: d.LastSeen, End: d.LastSeen, Status: state}}
+		Model: cmp.Or(d.Platform, "unknown"), MTime: oxTime(d.LastChange), Status: state,
+		Time: seen, Last: nodeJob{Start: seen, End: seen, Status: state}}
+}
+
+// oxNodes lists the devices: all, or those of a group or a model.
+func (p *Page) oxNodes(v *visit) error {
+	var q history.ListQuery
+	value, _ := bareJSON(v.r.PathValue("value"))
+	switch v.r.PathValue("filter") {
+	case "":
+	case "group":
+		if value == usualGroup {
+			value = ""
+		}
+		q.Filter.Site = &value
+	case "model":
+		q.Filter.Platform = value
+		if value == "unknown" {
+			q.Filter.Platform = "-"
+		}
+	default:
+		return errNotFound
+	}
+	return writeList(v.w, v.nodes(q))
 }
 
 // nodes yields the devices of a query as nodes.
@@ -66,25 +98,51 @@ func (v *visit) nodes(q history.ListQuery) iter.Seq2[node, error] {
 	}
 }
 
-func (p *Page) oxNodes(v *visit) error { return writeList(v.w, v.nodes(history.ListQuery{})) }
+// bareJSON takes the ".json" from the end of an address that wants JSON.
+func bareJSON(name string) (bare string, wanted bool) {
+	return strings.CutSuffix(strings.Trim(name, "/"), ".json")
+}
 
-// oxDevice finds a device as Oxidized names it: GROUP/NODE, NODE, or its address.
+// wantsJSON reports whether lines are wanted as an array.
+func (v *visit) wantsJSON() bool {
+	return strings.HasSuffix(v.r.URL.Path, ".json") || v.r.URL.Query().Get("format") == "json"
+}
+
+// oxDevice finds a device as Oxidized names it: GROUP/NODE, NODE, or its address, with or without
+// ".json" behind it.
 func (v *visit) oxDevice(name string) (store.Device, error) {
-	name = strings.TrimSuffix(strings.Trim(name, "/"), ".json")
-	if after, ok := strings.CutPrefix(name, usualGroup+"/"); ok {
-		if d, err := v.store.Device(v.r.Context(), "/"+after); err == nil {
-			return d, nil
-		}
+	name = strings.Trim(name, "/")
+	d, err := v.oxNamed(name)
+	if bare, ok := bareJSON(name); ok && errors.Is(err, store.ErrNotFound) {
+		name = bare
+		d, err = v.oxNamed(name)
 	}
-	d, err := v.store.Device(v.r.Context(), name)
-	if !errors.Is(err, store.ErrNotFound) {
-		return d, err
+	if errors.Is(err, store.ErrNotFound) {
+		err = status{http.StatusNotFound, fmt.Sprintf("unable to find %q", shown(name))}
 	}
-	list, listErr := v.store.DevicesOfSource(v.r.Context(), name)
-	if listErr != nil || len(list) != 1 {
-		return d, cmp.Or(listErr, err)
+	return d, err
+}
+
+func (v *visit) oxNamed(name string) (store.Device, error) {
+	after, ok := strings.CutPrefix(name, usualGroup+"/")
+	if !ok {
+		return v.find(name)
 	}
-	return list[0], nil
+	bare, err := v.store.DeviceNamed(v.r.Context(), "", after)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return bare, err
+	}
+	ofSite, other := v.store.DeviceNamed(v.r.Context(), usualGroup, after)
+	switch {
+	case err == nil && other == nil:
+		return bare, &store.AmbiguousError{Ref: name,
+			Candidates: []string{bare.Ref(), ofSite.Ref()}}
+	case err == nil:
+		return bare, nil
+	case errors.Is(other, store.ErrNotFound):
+		return v.find("/" + after)
+	}
+	return ofSite, other
 }
 
 func (p *Page) oxShow(v *visit) error {
@@ -106,28 +164,68 @@ func (p *Page) oxFetch(v *visit) error {
 		return err
 	}
 	r, err := v.store.Resolve(v.r.Context(), d.Ref(), time.Time{})
+	if errors.Is(err, store.ErrNotFound) {
+		return status{http.StatusNotFound, "nothing whole of " + shown(d.Ref()) + " has come"}
+	}
 	if err != nil {
 		return err
 	}
 	return v.oxSend(r)
 }
 
+// oxNext answers who asks for a new configuration.
+func (p *Page) oxNext(v *visit) error {
+	v.w.Header().Set("Allow", "")
+	return status{http.StatusMethodNotAllowed, "devices send their configurations here by " +
+		"themselves: none can be fetched"}
+}
+
+// oxReload answers who has changed a list of nodes: here nothing is to be read again.
+func (p *Page) oxReload(v *visit) error {
+	return v.oxText([]byte("the list of nodes is always that of the devices"))
+}
+
+// oxReveals reports whether the token's role sees secrets, and notes it.
+func (v *visit) oxReveals(of ...store.Record) (bool, error) {
+	if !v.Role.Has(store.Reader) {
+		return false, nil
+	}
+	return true, v.noteEach(of, "download", "oxidized")
+}
+
 // oxSend returns a configuration as the token's role may see it.
 func (v *visit) oxSend(r store.Record) error {
-	revealed := v.Role.Has(store.Reader)
-	if revealed {
-		err := v.note(v.r.Context(), "download", &r.Site, v.object(r), "oxidized")
-		if err != nil {
-			return err
-		}
+	revealed, err := v.oxReveals(r)
+	if err != nil {
+		return err
 	}
-	return v.sendConfig(r, revealed)
+	body, _, err := v.configOf(r, revealed)
+	if err != nil {
+		return err
+	}
+	return v.oxText(body)
+}
+
+// oxText writes a text, or an array of its lines with their ends.
+func (v *visit) oxText(body []byte) error {
+	if !v.wantsJSON() {
+		v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = v.w.Write(body) // the client may have gone
+		return nil
+	}
+	return writeList(v.w, func(yield func(string, error) bool) {
+		for line := range bytes.Lines(body) {
+			if !yield(string(line), nil) {
+				return
+			}
+		}
+	})
 }
 
 // nodeVersion is a version as Oxidized lists it.
 type nodeVersion struct {
-	Date    time.Time         `json:"date"`
-	Time    time.Time         `json:"time"`
+	Date    oxTime            `json:"date"`
+	Time    oxTime            `json:"time"`
 	OID     int64             `json:"oid,string"`
 	Author  map[string]string `json:"author"`
 	Message string            `json:"message"`
@@ -141,50 +239,97 @@ func (p *Page) oxVersions(v *visit) error {
 	if err != nil {
 		return err
 	}
-	n := 0
-	return writeList(v.w, func(yield func(nodeVersion, error) bool) {
-		for one, err := range history.Versions(v.r.Context(), v.store, d, nil) {
-			if n++; n > oxVersionsShown || !yield(nodeVersion{Date: one.ReceivedAt,
-				Time: one.ReceivedAt, OID: one.ID,
-				Author:  map[string]string{"name": one.ChangedBy, "email": ""},
-				Message: "update " + d.Name}, err) {
-				return
-			}
-		}
-	})
+	list := history.Versions(v.r.Context(), v.store, d, nil)
+	return writeList(v.w, each(first(list, oxVersionsShown), func(one store.Version) nodeVersion {
+		return nodeVersion{Date: oxTime(one.ReceivedAt), Time: oxTime(one.ReceivedAt),
+			OID:     one.ID,
+			Author:  map[string]string{"name": shown(one.ChangedBy), "email": ""},
+			Message: "update " + shown(d.Name)}
+	}))
 }
 
 // oxView returns a version as text.
 func (p *Page) oxView(v *visit) error {
-	r, err := v.capture(v.r.URL.Query().Get("oid"))
+	r, err := v.oxVersion(v.r.URL.Query().Get("oid"))
 	if err != nil {
 		return err
 	}
 	return v.oxSend(r)
 }
 
+func (v *visit) oxVersion(oid string) (store.Record, error) {
+	r, err := v.capture(oid)
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errNotFound) {
+		err = status{http.StatusNotFound, "version not found"}
+	}
+	return r, err
+}
+
 // oxDiffs returns a difference as text: between oid2 and oid, or what oid changed.
 func (p *Page) oxDiffs(v *visit) error {
 	values := v.r.URL.Query()
-	newer, err := v.capture(values.Get("oid"))
+	newer, err := v.oxVersion(values.Get("oid"))
 	if err != nil {
 		return err
 	}
-	var older store.Record
+	sides := []store.Record{newer}
+	var older *store.Record
 	if other := values.Get("oid2"); other != "" {
-		older, err = v.capture(other)
-	} else {
-		older, err = v.store.Before(v.r.Context(), newer, 1)
-	}
-	if err != nil {
-		return err
-	}
-	revealed := v.Role.Has(store.Reader)
-	if revealed {
-		err := v.noteEach([]store.Record{newer, older}, "download", "oxidized")
+		r, err := v.oxVersion(other)
 		if err != nil {
 			return err
 		}
+		older = &r
+	} else if older, err = before(v.r.Context(), v.store, newer); err != nil {
+		return err
 	}
-	return v.sendDiff(older, newer, revealed)
+	if older != nil {
+		sides = append(sides, *older)
+	}
+	revealed, err := v.oxReveals(sides...)
+	if err != nil {
+		return err
+	}
+	text, err := v.unified(older, newer, false, history.Options{Redact: !revealed})
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		text = []byte("no diffs\n")
+	}
+	return v.oxText(text)
+}
+
+// nodeFound is a device in whose configuration a search has found something.
+type nodeFound struct {
+	Node     string `json:"node"`
+	FullName string `json:"full_name"`
+}
+
+// oxSearch lists the devices in whose newest configuration an expression matches.
+func (p *Page) oxSearch(v *visit) error {
+	q, err := v.searchQuery(v.r.PostFormValue("search_in_conf_textbox"))
+	if err != nil {
+		return err
+	}
+	if v.Role.Has(store.Reader) {
+		q.Redact = false
+		pattern := v.r.PostFormValue("search_in_conf_textbox")
+		if err := v.searchesSecrets(q.Filter, pattern); err != nil {
+			return err
+		}
+	}
+	return writeList(v.w, func(yield func(nodeFound, error) bool) {
+		var last store.Record
+		for m, err := range history.Search(v.r.Context(), v.store, q) {
+			if err == nil && m.Site == last.Site && m.Device == last.Device {
+				continue
+			}
+			last = m.Record
+			name := cmp.Or(m.Site, usualGroup) + "/" + m.Device
+			if !yield(nodeFound{m.Device, name}, err) || err != nil {
+				return
+			}
+		}
+	})
 }

@@ -14,12 +14,15 @@ import (
 	"github.com/tftpsql/tftpsql/web"
 )
 
-// asked is how a test asks for a route, and what somebody who may is answered.
+// asked is how a test asks for a route, and what somebody who may is answered. A form with the field
+// json alone is sent as that.
 type asked struct {
 	path string
 	form url.Values
 	code int
 }
+
+func object(text string) url.Values { return url.Values{"json": {text}} }
 
 // askedFor has a row for each route. A and B stand for the numbers of two captures of acme/fw1.
 var askedFor = map[string]asked{
@@ -70,11 +73,35 @@ var askedFor = map[string]asked{
 	"GET /api/v1/diff/{pair}":          {"/api/v1/diff/A..B", nil, 200},
 	"GET /api/v1/search":               {"/api/v1/search?q=timezone", nil, 200},
 	"GET /api/v1/failures":             {"/api/v1/failures", nil, 200},
-	"GET /oxidized/nodes":              {"/oxidized/nodes", nil, 200},
-	"GET /oxidized/nodes.json":         {"/oxidized/nodes.json", nil, 200},
-	"GET /oxidized/node/version":       {"/oxidized/node/version?node_full=acme/fw1", nil, 200},
-	"GET /oxidized/node/version/view":  {"/oxidized/node/version/view?oid=B", nil, 200},
-	"GET /oxidized/node/version/diffs": {"/oxidized/node/version/diffs?oid=B", nil, 200},
+	"GET /api/v1/sites":                {"/api/v1/sites", nil, 200},
+	"GET /api/v1/captures/{id}/diff":   {"/api/v1/captures/B/diff", nil, 200},
+	"GET /api/v1/published":            {"/api/v1/published", nil, 200},
+	"POST /api/v1/published":           {"/api/v1/published", object(`{"ref": "@B"}`), 201},
+	"DELETE /api/v1/published/{name}":  {"/api/v1/published/here", nil, 200},
+	"POST /api/v1/devices/{site}/{name}/{action}": {"/api/v1/devices/acme/fw1/expect",
+		object(`{"every": "3d"}`), 200},
+	"DELETE /api/v1/devices/{site}/{name}":       {"/api/v1/devices/acme/doomed", nil, 200},
+	"GET /api/v1/devices/{site}/{name}/versions": {"/api/v1/devices/acme/fw1/versions", nil, 200},
+	"GET /api/v1/devices/{site}/{name}/config":   {"/api/v1/devices/acme/fw1/config", nil, 200},
+	"GET /api/v1/devices/{site}/{name}/failures": {"/api/v1/devices/acme/fw1/failures", nil, 200},
+	"GET /oxidized/nodes":                        {"/oxidized/nodes", nil, 200},
+	"GET /oxidized/nodes/{filter}/{value...}":    {"/oxidized/nodes/group/acme.json", nil, 200},
+	"POST /oxidized/nodes/conf_search": {"/oxidized/nodes/conf_search?format=json",
+		url.Values{"search_in_conf_textbox": {"timezone"}}, 200},
+	"POST /oxidized/nodes/conf_search.json": {"/oxidized/nodes/conf_search.json",
+		url.Values{"search_in_conf_textbox": {"timezone"}}, 200},
+	"GET /oxidized/reload":              {"/oxidized/reload", nil, 200},
+	"GET /oxidized/reload.json":         {"/oxidized/reload.json", nil, 200},
+	"GET /oxidized/node/next/{node...}": {"/oxidized/node/next/acme/fw1", nil, 405},
+	"PUT /oxidized/node/next/{node...}": {"/oxidized/node/next/acme/fw1", nil, 405},
+	"GET /oxidized/node/version.json":   {"/oxidized/node/version.json?node_full=fw1", nil, 200},
+	"GET /oxidized/node/version/view.json": {"/oxidized/node/version/view.json?oid=B", nil,
+		200},
+	"GET /oxidized/node/version/view.text": {"/oxidized/node/version/view.text?oid=B", nil, 200},
+	"GET /oxidized/nodes.json":             {"/oxidized/nodes.json", nil, 200},
+	"GET /oxidized/node/version":           {"/oxidized/node/version?node_full=acme/fw1", nil, 200},
+	"GET /oxidized/node/version/view":      {"/oxidized/node/version/view?oid=B", nil, 200},
+	"GET /oxidized/node/version/diffs":     {"/oxidized/node/version/diffs?oid=B", nil, 200},
 	"GET /oxidized/node/show/{node...}": {"/oxidized/node/show/acme/fw1?format=json",
 		nil, 200},
 	"GET /oxidized/node/fetch/{node...}": {"/oxidized/node/fetch/acme/fw1", nil, 200},
@@ -99,8 +126,9 @@ func TestRoles(t *testing.T) {
 		first := s.put(t, "acme", "fw1", gate("fw1", "04", "AAAAAAAA", "lan-out"))
 		second := s.put(t, "acme", "fw1", gate("fw1", "26", "AAAAAAAA", "lan-out"))
 		s.put(t, "globex", "fw2", gate("fw2", "04", "BBBBBBBB", "dmz"))
+		s.put(t, "acme", "doomed", gate("doomed", "04", "BBBBBBBB", "dmz"))
 		s.people(t, nil, second)
-		numbers := strings.NewReplacer("/A", "/"+id(first), "/B", "/"+id(second),
+		numbers := strings.NewReplacer("@B", "@"+id(second), "/A", "/"+id(first), "/B", "/"+id(second),
 			"..B", ".."+id(second), "=B", "="+id(second))
 		roles := append([]store.Role{""}, store.Roles...)
 		clients := map[store.Role]*http.Client{"": s.stranger(t)}
@@ -126,7 +154,7 @@ func TestRoles(t *testing.T) {
 				code, to, body := s.ask(t, clients[role], pattern, ask, numbers)
 				want := http.StatusForbidden
 				switch {
-				case role == "" && (web.IsAPI(ask.path) || strings.HasPrefix(pattern, "POST")):
+				case role == "" && (web.IsAPI(ask.path) || !strings.HasPrefix(pattern, "GET")):
 					want = http.StatusUnauthorized
 				case role == "":
 					want = http.StatusSeeOther
@@ -167,7 +195,7 @@ func TestReadsChangeNothing(t *testing.T) {
 	secret, sum := web.NewSecret()
 	s.link(t, sum, store.Viewer)
 	before, _, _ := strings.Cut(s.state(t), "\naudits")
-	for _, ask := range askedFor {
+	for pattern, ask := range askedFor {
 		path := strings.NewReplacer("/A", "/"+id(second), "B", id(second)).Replace(ask.path)
 		if strings.Contains(path, "/link/") {
 			path = "/link/" + secret
@@ -178,12 +206,17 @@ func TestReadsChangeNothing(t *testing.T) {
 			path += "?" + ask.form.Encode()
 		}
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+			if method == "DELETE" && (strings.HasPrefix(pattern, "DELETE") ||
+				deletable[ask.path]) {
+				continue
+			}
 			r, err := http.NewRequest(method, s.URL+path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			code, body := answer(t)(c.Do(r))
-			if method != "GET" && method != "HEAD" && code != http.StatusNotFound {
+			if method != "GET" && method != "HEAD" && code != http.StatusNotFound &&
+				code != http.StatusMethodNotAllowed {
 				t.Errorf("%s %s: %d %s", method, path, code, body)
 			}
 		}
@@ -195,6 +228,9 @@ func TestReadsChangeNothing(t *testing.T) {
 		t.Errorf("the link was used up by looking at it: %d", code)
 	}
 }
+
+// deletable are the addresses of what can be deleted.
+var deletable = map[string]bool{"/api/v1/devices/acme/fw1": true}
 
 // ask asks for a route as its row says.
 func (s *site) ask(t testing.TB, c *http.Client, pattern string, ask asked,
@@ -210,13 +246,16 @@ func (s *site) ask(t testing.TB, c *http.Client, pattern string, ask asked,
 	if !ok {
 		method = http.MethodGet
 	}
-	r, err := http.NewRequest(method, s.URL+numbers.Replace(ask.path),
-		strings.NewReader(form.Encode()))
+	body, kind := form.Encode(), "application/x-www-form-urlencoded"
+	if form.Has("json") {
+		body, kind = numbers.Replace(form.Get("json")), "application/json"
+	}
+	r, err := http.NewRequest(method, s.URL+numbers.Replace(ask.path), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Content-Type", kind)
 	}
 	response, err := c.Do(r)
 	code, body = answer(t)(response, err)
@@ -234,8 +273,10 @@ func (s *site) people(t testing.TB, sites []string, published store.Stored) {
 		t.Fatal(err)
 	}
 	r, err := s.store.CaptureByID(ctx, published.ID)
-	if err == nil {
-		err = s.store.Publish(ctx, store.Publication{Name: "there", PublishedAt: now}, r)
+	for _, name := range []string{"there", "here"} {
+		if err == nil {
+			err = s.store.Publish(ctx, store.Publication{Name: name, PublishedAt: now}, r)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)

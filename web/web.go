@@ -368,21 +368,42 @@ func (p *Page) fail(w http.ResponseWriter, r *http.Request, v *visit, err error)
 	if s.code == http.StatusServiceUnavailable && r.Context().Err() == nil {
 		p.Log.Warn("the page could not be shown", "path", r.URL.Path, "err", err)
 	}
-	switch {
-	case isAPI(r):
-		if s.code == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Basic realm="tftpsql"`)
-		}
-		writeJSON(w, s.code, map[string]string{"error": s.text})
-	case s == errLogin && r.Method == http.MethodGet:
+	if isAPI(r) || p.byToken(r) {
+		failProgram(w, r, s)
+		return
+	}
+	if s == errLogin && r.Method == http.MethodGet {
 		to := url.URL{Path: "/login", RawQuery: url.Values{"next": {r.URL.RequestURI()}}.Encode()}
 		http.Redirect(w, r, to.String(), http.StatusSeeOther)
-	default:
-		p.showError(w, v, s)
+		return
 	}
+	p.showError(w, v, s)
 }
 
-// isAPI reports whether a program asks.
+// failProgram answers a program with an error.
+func failProgram(w http.ResponseWriter, r *http.Request, s status) {
+	if s.code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="tftpsql"`)
+	}
+	if strings.HasPrefix(r.URL.Path, "/oxidized/") {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(s.code)
+		_, _ = fmt.Fprintln(w, s.text) // the client may have gone
+		return
+	}
+	writeJSON(w, s.code, map[string]string{"error": hinted(s).text})
+}
+
+// isAPI reports whether an address is for programs. A reader of feeds sends its token when it is
+// asked for it, and can't log in.
 func isAPI(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/oxidized/")
+	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/oxidized/") ||
+		r.URL.Path == "/changes.atom"
+}
+
+// byToken reports whether a program asks with a token. What a proxy hands on is no token.
+func (p *Page) byToken(r *http.Request) bool {
+	name, err := p.named(r)
+	_, ok := token(r)
+	return ok && name == "" && err == nil
 }
