@@ -44,8 +44,9 @@ func (s *Store) AddLogin(ctx context.Context, l Sender, password string, keys []
 // Sender returns a login with what proves its password, or ErrNotFound. While the database is away
 // those that were found before are found.
 func (s *Store) Sender(ctx context.Context, name string) (l Sender, password string, err error) {
-	r, err := s.backend.read().Login(ctx, name)
-	r, err = s.senders.orRemembered(s, name, r, err)
+	r, _, err := s.senders.find(ctx, s, name, func(ctx context.Context) (queries.Login, error) {
+		return s.backend.read().Login(ctx, name)
+	})
 	return Sender{Name: r.Name, Site: r.Site, Password: r.Password != "",
 			Created: r.CreatedAt.UTC(), Used: r.UsedAt.UTC()}, r.Password,
 		s.explain("find login", err)
@@ -58,39 +59,73 @@ type known[V any] struct {
 	of map[string]V
 }
 
-// knownKept bounds what is remembered: more than the logins and tokens of a fleet.
-const knownKept = 10_000
+const (
+	// knownKept bounds what is remembered: more than the logins and tokens of a fleet.
+	knownKept = 10_000
+	// knownPatience is how long PostgreSQL has for what is remembered. A client has 10 s to log in,
+	// with up to three questions.
+	knownPatience = time.Second
+)
 
-// orRemembered remembers what the database has found, and returns what it has found before where it
-// can't be asked now.
-func (k *known[V]) orRemembered(s *Store, key string, found V, err error) (V, error) {
+// find asks the database and remembers what it has found. Where there is a spool and the database
+// can't be asked, it returns what was found before, which fresh tells apart.
+func (k *known[V]) find(ctx context.Context, s *Store, key string,
+	ask func(context.Context) (V, error)) (found V, fresh bool, err error) {
+	before, ok := k.before(key)
+	if ok = ok && s.spool != nil; !ok {
+		found, err = ask(ctx)
+		k.remember(key, found, err)
+		return found, true, err
+	}
+	if s.spool.away.Load() {
+		return before, false, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, knownPatience)
+	defer cancel()
+	if found, err = ask(limited); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return before, false, nil
+	}
+	k.remember(key, found, err)
+	return found, true, err
+}
+
+func (k *known[V]) before(key string) (V, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v, ok := k.of[key]
+	return v, ok
+}
+
+// remember keeps what was found, and forgets what is no longer there.
+func (k *known[V]) remember(key string, found V, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case err == nil:
-		if k.of == nil || len(k.of) >= knownKept {
-			k.of = map[string]V{}
-		}
-		k.of[key] = found
 	case errors.Is(err, sql.ErrNoRows):
 		delete(k.of, key)
-	case s.spool != nil:
-		if before, ok := k.of[key]; ok {
-			return before, nil
-		}
+	case err != nil:
+	case k.of == nil || len(k.of) >= knownKept:
+		k.of = map[string]V{key: found}
+	default:
+		k.of[key] = found
 	}
-	return found, err
 }
 
 // SenderByKey returns a login if it has a key, or ErrNotFound.
 func (s *Store) SenderByKey(ctx context.Context, name, key string) (Sender, error) {
-	n, err := s.backend.read().LoginHasKey(ctx, queries.LoginHasKeyParams{Login: name, Key: key})
-	n, err = s.loginKeys.orRemembered(s, name+" "+key, n, err)
-	if err != nil {
-		return Sender{}, s.explain("find login", err)
-	}
-	if n == 0 {
+	_, _, err := s.loginKeys.find(ctx, s, name+" "+key, func(ctx context.Context) (int64, error) {
+		n, err := s.backend.read().LoginHasKey(ctx, queries.LoginHasKeyParams{Login: name,
+			Key: key})
+		if err == nil && n == 0 {
+			err = sql.ErrNoRows // what strangers try is not remembered
+		}
+		return n, err
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return Sender{}, noLogin(name)
+	case err != nil:
+		return Sender{}, s.explain("find login", err)
 	}
 	l, _, err := s.Sender(ctx, name)
 	return l, err
@@ -105,6 +140,11 @@ func noLogin(name string) error {
 func (s *Store) UseLogin(ctx context.Context, l Sender, now time.Time) error {
 	if now.Sub(l.Used) < seenEvery {
 		return nil
+	}
+	if s.spool != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, knownPatience)
+		defer cancel()
 	}
 	return s.explain("note a login", s.backend.tx(ctx, func(q *queries.Queries) error {
 		return q.SeeLogin(ctx, queries.SeeLoginParams{Name: l.Name, Now: stamp(now)})

@@ -325,10 +325,11 @@ func (s *Store) AddToken(ctx context.Context, sum [sha256.Size]byte, t Token) er
 func (s *Store) TokenPerson(ctx context.Context, sum [sha256.Size]byte,
 	now time.Time) (Person, error) {
 	now = stamp(now)
-	r, err := s.backend.read().Token(ctx, queries.TokenParams{SHA256: sum[:], Now: now})
-	away := err
-	if r, err = s.tokens.orRemembered(s, string(sum[:]), r, err); away == nil &&
-		now.Sub(r.UsedAt) > seenEvery {
+	r, fresh, err := s.tokens.find(ctx, s, string(sum[:]),
+		func(ctx context.Context) (queries.TokenRow, error) {
+			return s.backend.read().Token(ctx, queries.TokenParams{SHA256: sum[:], Now: now})
+		})
+	if err == nil && fresh && now.Sub(r.UsedAt) > seenEvery {
 		_ = s.backend.tx(ctx, func(q *queries.Queries) error { // as for a login
 			return q.SeeToken(ctx, queries.SeeTokenParams{SHA256: sum[:], Now: now})
 		})
