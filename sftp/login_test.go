@@ -407,7 +407,7 @@ func TestLog(t *testing.T) {
 	s.Close()
 	lines := strings.Split(strings.TrimSpace(text.String()), "\n")
 	for i, want := range []string{
-		"level=INFO msg=received mode=sftp",
+		"level=INFO msg=received op=write mode=sftp",
 		`file=/refuse.conf`,
 		`msg="login refused"`,
 	} {

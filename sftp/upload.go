@@ -201,6 +201,7 @@ func (s *Server) logOutcome(o Outcome) {
 		level, text = slog.LevelWarn, "failed"
 	}
 	attrs := []slog.Attr{
+		slog.String("op", "write"),
 		slog.String("mode", string(u.Mode)),
 		slog.String("peer", u.Peer.String()),
 		slog.String("login", u.Login.Name),
