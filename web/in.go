@@ -2,16 +2,21 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -20,7 +25,8 @@ import (
 // An Incoming is an upload by HTTP.
 type Incoming struct {
 	Peer     netip.AddrPort
-	Site     *string // that the address names; nil for that of the source or the file's name
+	Local    netip.Addr
+	Site     *string // "" for none; nil for that of the source or the file's name
 	Filename string
 	Name     string // of the device, where the sender knows it; "" for that of the file
 	By       string // who has changed it, where the sender knows it
@@ -34,12 +40,48 @@ type Inbox struct {
 	Take func(*http.Request, Incoming) (store.Stored, error)
 	// Accept returns an error where a source may not send.
 	Accept func(netip.Addr) error
-	// Refused counts an upload that failed or was refused.
-	Refused func(Incoming, error)
+	// Refused counts an upload that failed, or was refused before its body was read: then begun is
+	// false. The code is what its sender was told.
+	Refused func(u Incoming, code int, err error, begun bool)
 	// Refusal returns what a sender is told: a status code and a text.
 	Refusal func(error) (code int, text string)
 	MaxSize int64 // bytes of an upload
 	Memory  int64 // bytes of all bodies at once
+}
+
+// uploads are those that run.
+type uploads struct {
+	mu      sync.Mutex // guards leaving
+	leaving bool
+	running sync.WaitGroup // none is added once leaving is set
+}
+
+// begin reports whether another upload may begin.
+func (u *uploads) begin() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.leaving {
+		u.running.Add(1)
+	}
+	return !u.leaving
+}
+
+func (u *uploads) end() { u.running.Done() }
+
+// Drain refuses new uploads, and waits for those that run until ctx ends.
+func (p *Page) Drain(ctx context.Context) {
+	p.uploads.mu.Lock()
+	p.uploads.leaving = true
+	p.uploads.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { // ends with the last upload
+		p.uploads.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 }
 
 // room is the memory that bodies may take.
@@ -80,6 +122,14 @@ func (r *room) give(units int) {
 // errBusy is the answer where there is no memory for a body.
 var errBusy = status{http.StatusServiceUnavailable, "too much is being sent at once: try again"}
 
+// ErrTorn is the error of an upload that ended before its end.
+var ErrTorn error = badRequest{errors.New("the body ended before its end: send it again")}
+
+func (p *Page) tooLarge() error {
+	return status{http.StatusRequestEntityTooLarge, fmt.Sprintf(
+		"too large: at most %d bytes; TFTP_MAX_SIZE sets it", p.Inbox.MaxSize)}
+}
+
 // receive reads a body within the bounds. Its memory is given back by done.
 func (p *Page) receive(body io.Reader) (b []byte, done func(), err error) {
 	units := 0
@@ -103,12 +153,11 @@ func (p *Page) receive(body io.Reader) (b []byte, done func(), err error) {
 		b = b[:len(b)+n]
 		switch {
 		case int64(len(b)) > p.Inbox.MaxSize:
-			return nil, done, status{http.StatusRequestEntityTooLarge, fmt.Sprintf(
-				"too large: at most %d bytes; TFTP_MAX_SIZE sets it", p.Inbox.MaxSize)}
+			return nil, done, p.tooLarge()
 		case errors.Is(err, io.EOF):
 			return b, done, nil
 		case err != nil:
-			return nil, done, badf("the body ended before its end: send it again")
+			return nil, done, ErrTorn
 		}
 	}
 }
@@ -117,7 +166,12 @@ func (p *Page) receive(body io.Reader) (b []byte, done func(), err error) {
 func (p *Page) inServes(w http.ResponseWriter, r *http.Request) {
 	p.headers(w, r)
 	v := &visit{w: w, r: r, now: time.Now(), page: p}
-	if err := p.in(v); err != nil {
+	err := errStopping
+	if p.uploads.begin() {
+		defer p.uploads.end()
+		err = p.in(v)
+	}
+	if err != nil {
 		s := asStatus(err)
 		if s.code == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tftpsql"`)
@@ -129,7 +183,11 @@ func (p *Page) inServes(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(s.code)
 		_, _ = fmt.Fprintln(w, s.text)
 	}
+	_ = http.NewResponseController(w).Flush() // before the server may end
 }
+
+var errStopping error = status{http.StatusServiceUnavailable,
+	"the server is stopping: try again"}
 
 func (p *Page) in(v *visit) error {
 	switch {
@@ -142,34 +200,28 @@ func (p *Page) in(v *visit) error {
 	if err := p.crossSite.Check(v.r); err != nil { // by a browser that keeps a token
 		return status{http.StatusForbidden, "this request comes from another site"}
 	}
-	source, _ := netip.ParseAddr(p.source(v.r))
-	if err := p.Inbox.Accept(source); err != nil {
-		return p.refusal(err)
-	}
-	s := p.Store()
-	if s == nil {
-		return status{http.StatusServiceUnavailable, "starting: try again"}
-	}
-	secret, ok := token(v.r)
-	if !ok {
-		return status{http.StatusUnauthorized, "a token is needed: tftpsql token add NAME " +
-			"--role uploader makes one; send it as Authorization: Bearer, or as the password"}
-	}
-	if err := p.identifyToken(v, s, secret); err != nil {
-		return err
-	}
-	if v.Role != store.Uploader {
-		return status{http.StatusForbidden, "this token may not send: one of the role uploader may"}
+	u := v.incoming()
+	if err := p.admitIn(v, u.Peer.Addr()); err != nil {
+		told := p.refusal(err)
+		if !errors.Is(err, errNoToken) { // clients try without one first
+			p.Inbox.Refused(u, asStatus(told).code, err, false)
+		}
+		return told
 	}
 	switch v.r.Method {
 	case http.MethodPut, http.MethodPost:
-		return p.takeIn(v, source)
+		return p.takeIn(v, u)
+	case http.MethodHead:
+		if !strings.HasSuffix(v.r.URL.Path, "/") {
+			return errNotFound // nothing that was sent is shown
+		}
+		return nil // every folder is there
 	case http.MethodOptions:
-		v.w.Header().Set("Allow", "OPTIONS, PUT, POST, PROPFIND, MKCOL")
+		v.w.Header().Set("Allow", inMethods)
 		v.w.Header().Set("DAV", "1")
 		return nil
 	case "MKCOL":
-		v.w.WriteHeader(http.StatusCreated) // every folder is there
+		v.w.WriteHeader(http.StatusCreated)
 		return nil
 	case "PROPFIND":
 		v.w.Header().Set("Content-Type", "application/xml; charset=utf-8")
@@ -177,39 +229,79 @@ func (p *Page) in(v *visit) error {
 		_, _ = io.WriteString(v.w, `<?xml version="1.0"?><multistatus xmlns="DAV:"/>`)
 		return nil
 	}
-	v.w.Header().Set("Allow", "OPTIONS, PUT, POST, PROPFIND, MKCOL")
+	v.w.Header().Set("Allow", inMethods)
 	return status{http.StatusMethodNotAllowed, "send with PUT or POST"}
+}
+
+// inMethods are what /in/ answers: uploads, and what clients of WebDAV ask before.
+const inMethods = "OPTIONS, HEAD, PUT, POST, PROPFIND, MKCOL"
+
+// incoming is what is known of an upload before its body has come.
+func (v *visit) incoming() Incoming {
+	u := Incoming{Began: v.now, Filename: strings.TrimPrefix(v.r.URL.Path, "/in/")}
+	u.Filename = u.Filename[:min(len(u.Filename), longestIn)]
+	source, _ := netip.ParseAddr(v.page.source(v.r))
+	at, _ := netip.ParseAddrPort(v.r.RemoteAddr)
+	u.Peer = netip.AddrPortFrom(source, at.Port())
+	if local, ok := v.r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		u.Local = local.AddrPort().Addr().Unmap()
+	}
+	return u
+}
+
+// knowWithin is how long the database has to say whose token it is.
+const knowWithin = 10 * time.Second
+
+var errNoToken error = status{http.StatusUnauthorized, "a token is needed: tftpsql token add " +
+	"NAME --role uploader makes one; send it as Authorization: Bearer, or as the password"}
+
+// admitIn returns an error where a source or a token may not send.
+func (p *Page) admitIn(v *visit, source netip.Addr) error {
+	if err := p.Inbox.Accept(source); err != nil {
+		return err
+	}
+	s := p.Store()
+	if s == nil {
+		return status{http.StatusServiceUnavailable, "starting: try again"}
+	}
+	secret, ok := token(v.r)
+	if !ok {
+		return errNoToken
+	}
+	asked := v.r
+	ctx, cancel := context.WithTimeout(asked.Context(), knowWithin)
+	defer cancel()
+	v.r = asked.WithContext(ctx)
+	err := p.identifyToken(v, s, secret)
+	v.r = asked
+	if err == nil && v.Role != store.Uploader {
+		err = status{http.StatusForbidden,
+			"this token may not send: one of the role uploader may"}
+	}
+	return err
 }
 
 // takeWithin bounds an upload by HTTP: the largest over a slow line.
 const takeWithin = 10 * time.Minute
 
 // takeIn stores what was sent.
-func (p *Page) takeIn(v *visit, source netip.Addr) error {
+func (p *Page) takeIn(v *visit, u Incoming) error {
 	control := http.NewResponseController(v.w)
 	_ = control.SetReadDeadline(v.now.Add(takeWithin)) // else the server's own bounds hold
 	_ = control.SetWriteDeadline(v.now.Add(takeWithin + time.Minute))
-	port := uint16(0)
-	if at, err := netip.ParseAddrPort(v.r.RemoteAddr); err == nil {
-		port = at.Port()
-	}
-	u := Incoming{Peer: netip.AddrPortFrom(source, port), Began: v.now}
 	done, err := p.readIn(v.r, &u)
 	defer done()
-	if err == nil && !v.maySend(u.Site) {
-		err = status{http.StatusForbidden, "this token sends for other sites"}
+	if err == nil {
+		err = v.bindSite(&u)
 	}
-	if err == nil && v.Sites != nil && u.Site == nil { // a token of one site needs no other word
-		u.Site = &v.Sites[0]
+	var stored store.Stored
+	if err == nil {
+		stored, err = p.Inbox.Take(v.r, u)
 	}
 	if err != nil {
-		p.Inbox.Refused(u, err)
-		return err
-	}
-	stored, err := p.Inbox.Take(v.r, u)
-	if err != nil {
-		p.Inbox.Refused(u, err)
-		return p.refusal(err)
+		told := asStatus(p.refusal(err))
+		p.Inbox.Refused(u, told.code, err, true)
+		return told
 	}
 	text := fmt.Sprintf("stored %s @%d", deviceName(stored.Site, stored.Device), stored.ID)
 	switch {
@@ -218,18 +310,35 @@ func (p *Page) takeIn(v *visit, source netip.Addr) error {
 	case stored.Changed:
 		text += " changed"
 	}
+	text = shown(text) + "\n"
 	v.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintln(v.w, shown(text)) // 200, which Oxidized wants
+	v.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = io.WriteString(v.w, text) // 200, which Oxidized wants
 	return nil
 }
 
-// maySend reports whether the token may send for a site.
-func (v *visit) maySend(site *string) bool {
-	return v.Sites == nil || site == nil && len(v.Sites) == 1 ||
-		site != nil && slices.Contains(v.Sites, *site)
+// bindSite keeps an upload to the sites of its token. A token of one site needs no other word, and
+// what a file's name or its source says of another site doesn't count.
+func (v *visit) bindSite(u *Incoming) error {
+	switch {
+	case v.Sites == nil:
+		return nil
+	case u.Site == nil && len(v.Sites) == 1:
+		u.Site = &v.Sites[0]
+		return nil
+	case u.Site == nil || !slices.Contains(v.Sites, *u.Site):
+		return status{http.StatusForbidden, "this token sends for other sites"}
+	}
+	return nil
 }
 
+// refusal makes of an error what its sender is told.
 func (p *Page) refusal(err error) error {
+	var known status
+	var mistake badRequest
+	if errors.As(err, &known) || errors.As(err, &mistake) {
+		return err
+	}
 	code, text := p.Inbox.Refusal(err)
 	return status{code, text}
 }
@@ -241,6 +350,9 @@ const longestIn = 512
 // file, or what Oxidized sends.
 func (p *Page) readIn(r *http.Request, u *Incoming) (done func(), err error) {
 	done = func() {}
+	if r.ContentLength > p.Inbox.MaxSize+formRoom {
+		return done, p.tooLarge()
+	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/in/")
 	if path == "oxidized" && r.Method == http.MethodPost {
 		return p.readOxidized(r, u)
@@ -262,37 +374,53 @@ func (p *Page) readIn(r *http.Request, u *Incoming) (done func(), err error) {
 		u.Site = &s
 		u.Filename = strings.TrimPrefix(s+"/"+plainName, "/")
 	}
-	body := io.Reader(r.Body)
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind ==
-		"multipart/form-data" {
-		if body, err = firstFile(r); err != nil {
-			return done, err
-		}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		u.Body, done, err = p.receive(r.Body)
+		return done, err
 	}
-	u.Body, done, err = p.receive(body)
+	form, err := r.MultipartReader()
+	if err != nil {
+		return done, badf("the form can't be read: %w", err)
+	}
+	file, err := nextFile(form)
+	if err == nil && file == nil {
+		err = badf("the form has no file: curl -F file=@fw1.conf sends one")
+	}
+	if err != nil {
+		return done, err
+	}
+	if u.Body, done, err = p.receive(file); err != nil {
+		return done, err
+	}
+	if file, err = nextFile(form); err == nil && file != nil {
+		err = badf("the form has several files: send one at a time")
+	}
 	return done, err
 }
 
-// firstFile returns the first file of a form.
-func firstFile(r *http.Request) (io.Reader, error) {
-	form, err := r.MultipartReader()
-	if err != nil {
-		return nil, badf("the form can't be read: %w", err)
-	}
+const (
+	// formParts bounds the fields before and after the file of a form.
+	formParts = 20
+	// formRoom is what a form may have besides its file, in bytes.
+	formRoom = 64 << 10
+)
+
+// nextFile returns the next file of a form, nil where there is none.
+func nextFile(form *multipart.Reader) (*multipart.Part, error) {
 	for range formParts {
 		part, err := form.NextPart()
-		if err != nil {
-			break
-		}
-		if part.FileName() != "" {
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case err != nil:
+			return nil, ErrTorn
+		case part.FileName() != "":
 			return part, nil
 		}
 	}
-	return nil, badf("the form has no file: curl -F file=@fw1.conf sends one")
+	return nil, badf("the form has too many fields")
 }
-
-// formParts bounds the fields before the file of a form.
-const formParts = 20
 
 // readOxidized reads what Oxidized's output http sends.
 func (p *Page) readOxidized(r *http.Request, u *Incoming) (done func(), err error) {
@@ -301,21 +429,21 @@ func (p *Page) readOxidized(r *http.Request, u *Incoming) (done func(), err erro
 		return done, err
 	}
 	var sent struct {
-		Message string `json:"msg"`
-		User    string `json:"user"`
-		Email   string `json:"email"`
-		Group   string `json:"group"`
-		Node    string `json:"node"`
-		Config  string `json:"config"`
+		Message string  `json:"msg"`
+		User    string  `json:"user"`
+		Email   string  `json:"email"`
+		Group   string  `json:"group"`
+		Node    string  `json:"node"`
+		Config  *string `json:"config"`
 	}
-	if err := json.Unmarshal(b, &sent); err != nil || sent.Node == "" {
+	if err := json.Unmarshal(b, &sent); err != nil || sent.Node == "" || sent.Config == nil {
 		return done, badf("this is not what Oxidized sends: JSON with node and config")
 	}
 	site := sent.Group
 	if site == usualGroup {
 		site = ""
 	}
-	u.Site, u.Name, u.Body = &site, sent.Node, []byte(sent.Config)
+	u.Site, u.Name, u.Body = &site, sent.Node, []byte(*sent.Config)
 	u.By = cmp.Or(sent.User, sent.Email)
 	u.Filename = strings.TrimPrefix(site+"/"+sent.Node, "/")
 	return done, nil

@@ -58,7 +58,8 @@ type Page struct {
 	room      *room
 	turns     chan struct{} // held by each page that is being made
 	long      chan struct{} // held by those of them that take long
-	oidc      *provider     // nil without OIDC
+	uploads   uploads
+	oidc      *provider // nil without OIDC
 }
 
 // New returns the page. Templates are parsed when the first page is asked for: the start of the

@@ -68,7 +68,7 @@ func newMetrics(h *health) *metrics {
 		alarms: counter("alarms_total", "Messages of alarms, by what became of an attempt: sent, "+
 			"waiting for another one, given up.", "state"),
 		uploads: counter("uploads_total", "Uploads that came by SSH or HTTP and ended: outcome is "+
-			"ok or failed.", "mode", "outcome"),
+			"ok, failed, or refused before it began.", "mode", "outcome"),
 		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: metricName("retransmits_total"),
 			Help: "Packets sent again, counted when their transfer ends."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -101,7 +101,7 @@ func newMetrics(h *health) *metrics {
 		m.alarms.WithLabelValues(state)
 	}
 	for _, mode := range []string{"sftp", "scp", "http"} {
-		for _, outcome := range []string{"ok", "failed"} {
+		for _, outcome := range []string{"ok", "failed", "refused"} {
 			m.uploads.WithLabelValues(mode, outcome)
 		}
 	}

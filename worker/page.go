@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/tftpsql/tftpsql/capture"
-	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/sftp"
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/tftp"
@@ -21,7 +21,7 @@ import (
 )
 
 // page returns what HTTP_ADDR serves besides health and metrics.
-func (w *worker) page() http.Handler {
+func (w *worker) page() *web.Page {
 	c := w.Config
 	return web.New(web.Options{
 		Store:    w.store.Load,
@@ -32,7 +32,7 @@ func (w *worker) page() http.Handler {
 		UserHeader: c.AuthHeader, TFTPHost: c.Host, Channels: w.alarms, Log: w.log,
 		Inbox: web.Inbox{Take: w.handler.takeHTTP, Accept: w.admits, Refused: w.handler.refusedHTTP,
 			Refusal: refusalHTTP, MaxSize: int64(w.MaxSize),
-			Memory: max(int64(w.Memory)/bodiesShare, 2*int64(w.MaxSize))},
+			Memory: bodiesMemory(c)},
 		OIDC: web.OIDC{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID,
 			Secret: c.OIDCSecret, Claim: c.OIDCClaim, Roles: c.OIDCRoles},
 	})
@@ -114,51 +114,74 @@ func (w *worker) admits(source netip.Addr) error {
 
 // takeHTTP stores an upload by HTTP.
 func (h *handler) takeHTTP(r *http.Request, u web.Incoming) (store.Stored, error) {
-	site := ""
-	if u.Site != nil {
-		site = *u.Site
-	}
-	up := capture.Upload{Peer: u.Peer, Filename: u.Filename, Mode: "http", Received: u.Began,
-		Completed: time.Now(), Body: u.Body, Log: h.logs.Match(u.Filename)}
-	stored, c, err := h.take(r.Context(), up, site, u.By, u.Name)
+	up := capture.Upload{Peer: u.Peer, Local: u.Local, Filename: u.Filename, Mode: "http",
+		Received: u.Began, Completed: time.Now(), Body: u.Body, Log: h.logs.Match(u.Filename)}
+	stored, c, err := h.take(r.Context(), up, sender{site: u.Site, by: u.By, device: u.Name})
 	if err != nil {
 		return stored, err
 	}
 	h.health.metrics.uploads.WithLabelValues("http", "ok").Inc()
-	attrs := append([]slog.Attr{slog.String("op", "write"), slog.String("mode", "http"),
-		slog.String("peer", u.Peer.String()), slog.String("file", device.Text(u.Filename)),
-		slog.Int("bytes", len(u.Body)), slog.Duration("took", time.Since(u.Began))},
-		noted(stored, c)...)
-	h.log.LogAttrs(r.Context(), slog.LevelInfo, "received", attrs...)
+	h.log.LogAttrs(r.Context(), slog.LevelInfo, "received", append(attrsHTTP(u),
+		noted(stored, c)...)...)
 	return stored, nil
 }
 
-// refusedHTTP counts an upload by HTTP that has failed.
-func (h *handler) refusedHTTP(u web.Incoming, err error) {
-	why := givenUp
-	var told *tftp.Error
-	if errors.As(err, &told) {
-		why = reason(told.Message)
+// attrsHTTP is what the log says of an upload by HTTP.
+func attrsHTTP(u web.Incoming) []slog.Attr {
+	return []slog.Attr{slog.String("op", "write"), slog.String("mode", "http"),
+		slog.String("peer", u.Peer.String()), slog.String("file", u.Filename),
+		slog.Int("bytes", len(u.Body)), slog.Duration("took", time.Since(u.Began))}
+}
+
+// refusedHTTP counts an upload by HTTP that has failed. Only who has a token gets lines of the log.
+func (h *handler) refusedHTTP(u web.Incoming, code int, err error, begun bool) {
+	outcome, level := "refused", slog.LevelDebug
+	if begun {
+		outcome, level = "failed", slog.LevelWarn
 	}
-	h.health.metrics.uploads.WithLabelValues("http", "failed").Inc()
-	h.failures.count(failed{peer: u.Peer.Addr(), filename: u.Filename, why: why, code: -1,
-		bytes: int64(len(u.Body)), began: u.Began, err: err})
-	h.log.Warn("an upload by HTTP has failed", "peer", u.Peer.String(), "file",
-		device.Text(u.Filename), "err", err)
+	h.health.metrics.uploads.WithLabelValues("http", outcome).Inc()
+	h.failures.count(failed{peer: u.Peer.Addr(), filename: u.Filename, why: reasonHTTP(code, err),
+		code: -1, bytes: int64(len(u.Body)), began: u.Began, err: err, refused: !begun})
+	h.log.LogAttrs(context.Background(), level, outcome, append(attrsHTTP(u),
+		slog.Any("err", err))...)
+}
+
+// reasonHTTP returns why an upload by HTTP failed, whose sender was told so.
+func reasonHTTP(code int, err error) reason {
+	if told, ok := toldOf(err); ok {
+		return told
+	}
+	switch {
+	case errors.Is(err, web.ErrTorn):
+		return givenUp
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return loginRefused
+	case code == http.StatusRequestEntityTooLarge:
+		return tftp.MessageTooLarge
+	case code == http.StatusServiceUnavailable, code == http.StatusTooManyRequests:
+		return tftp.MessageBusy
+	}
+	return malformed
+}
+
+// toldOf returns what this package has told a sender.
+func toldOf(err error) (reason, bool) {
+	var told *tftp.Error
+	var bySSH *sftp.Error
+	switch {
+	case errors.As(err, &told):
+		return reason(told.Message), true
+	case errors.As(err, &bySSH):
+		return reason(bySSH.Message), true
+	}
+	return unavailable, false
 }
 
 // refusalHTTP returns what a sender is told: the words of TFTP, under the status that fits.
 func refusalHTTP(err error) (int, string) {
-	var told *tftp.Error
-	var bySSH *sftp.Error
-	text := string(unavailable)
-	switch {
-	case errors.As(err, &told):
-		text = told.Message
-	case errors.As(err, &bySSH):
-		text = bySSH.Message
-	}
-	switch reason(text) {
+	told, _ := toldOf(err)
+	text := string(told)
+	switch told {
 	case notAllowed:
 		return http.StatusForbidden, text + ": this address is not in TFTP_ALLOW"
 	case exists:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/tftpsql/tftpsql/sftp"
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
@@ -19,6 +20,9 @@ const (
 	full        reason = tftp.MessageFull
 	unavailable reason = tftp.MessageUnavailable
 	stopping    reason = tftp.MessageShutdown
+
+	loginRefused reason = "login or token refused"
+	malformed    reason = "not understood"
 )
 
 // Ends that the peer was not told.
@@ -47,8 +51,11 @@ var cures = map[reason]string{
 	unavailable:          "look at the database; the device has to send again",
 	ofRead + unavailable: "look at the database; the device has to ask again",
 	stopping:             "nothing: it was restarted; the device has to try again",
-	givenUp:              "look at the device's own message; its time-out may be short",
-	replaced:             "look whether its next transfer ended well; its time-out may be short",
+	loginRefused: "look at tftpsql login list, or token list: at the name, the key, the sites " +
+		"and the role uploader",
+	malformed: "look at the detail: the sender was told the same",
+	givenUp:   "look at the device's own message; its time-out may be short",
+	replaced:  "look whether its next transfer ended well; its time-out may be short",
 	crowded: "look at what sends so many requests without a second packet, and " +
 		"block its address",
 	undelivered: "look at the channel: tftpsql alarm test; tftpsql deliveries says why",
@@ -87,6 +94,24 @@ func Cure(why string) string {
 // tell returns the error that tells a peer the reason. The cause goes to the log.
 func (r reason) tell(code tftp.ErrorCode, cause error) *tftp.Error {
 	return &tftp.Error{Code: code, Message: string(r), Err: cause}
+}
+
+// reasonBySSH returns why an upload or a login by SSH was refused or failed.
+func reasonBySSH(err error) reason {
+	var said *sftp.Error
+	told, ok := toldOf(err)
+	_, known := cures[told]
+	switch {
+	case errors.Is(err, sftp.ErrNoReceipt):
+		return noReport
+	case ok && known:
+		return told
+	case errors.As(err, &said) && strings.HasPrefix(said.Message, tftp.MessageTooLarge):
+		return tftp.MessageTooLarge
+	case errors.As(err, &said) && strings.HasPrefix(said.Message, "too many"):
+		return tftp.MessageBusy
+	}
+	return givenUp
 }
 
 // reasonOf returns why a transfer failed, and the TFTP error that the peer was sent, -1 for none.

@@ -16,7 +16,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
 
@@ -41,43 +43,71 @@ type sshServer struct {
 	giveUp   func()        // ends the wait for host keys
 }
 
-// startSSH serves SSH_ADDR. Clients wait until the host keys can be read, which takes a database.
-func (w *worker) startSSH(s *store.Store) (*sshServer, error) {
-	if w.SSH == "" {
+// listenSSH opens SSH_ADDR; nil for none.
+func listenSSH(at config.SSHAddr) (net.Listener, error) {
+	if at == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", w.SSH.String())
-	if err != nil {
+	l, err := net.Listen("tcp", at.String())
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("SSH_ADDR: %w: another program listens there; choose another", err)
+	case err != nil:
 		return nil, fmt.Errorf("SSH_ADDR: %w", err)
 	}
+	return l, nil
+}
+
+// startSSH serves on l. Clients wait until the host keys can be read, which takes a database. A nil
+// l is none.
+func (w *worker) startSSH(s *store.Store, l net.Listener) *sshServer {
+	if l == nil {
+		return nil
+	}
 	waiting, giveUp := context.WithCancel(context.Background())
-	v := &sshServer{listener: listener, ended: make(chan struct{}), giveUp: giveUp,
+	v := &sshServer{listener: l, ended: make(chan struct{}), giveUp: giveUp,
 		Server: &sftp.Server{
 			Handler:  sftp.HandlerFunc(w.handler.serveSSH),
 			Password: w.handler.checkPassword, PublicKey: w.handler.checkKey,
 			Accept: accepts(w.Allow, w.health.whyRefused), Legacy: bool(w.SSHLegacy),
-			Limits: sftp.Limits{MaxSize: int64(w.MaxSize),
-				Memory: max(int64(w.Memory)/bodiesShare, 2*int64(w.MaxSize))},
-			Ended: w.handler.endedSSH, Logger: w.log,
+			Limits: sftp.Limits{MaxSize: int64(w.MaxSize), Memory: bodiesMemory(w.Config)},
+			Ended:  w.handler.endedSSH, Denied: w.handler.deniedSSH, Logger: w.log,
 		}}
-	w.log.Info("ssh", "address", listener.Addr().String(), "legacy", bool(w.SSHLegacy))
+	w.log.Info("ssh", "address", l.Addr().String(), "legacy", bool(w.SSHLegacy))
 	if w.SSHLegacy {
 		w.log.Warn("SSH_LEGACY admits weak algorithms: what devices of before 2015 send can be " +
 			"read and changed on the way")
 	}
 	go func() { // ends by stop
 		defer close(v.ended)
-		defer listener.Close()
+		defer l.Close()
 		if v.HostKeys = waitForHostKeys(waiting, s, w.log); v.HostKeys == nil {
 			return
 		}
-		w.log.Info("ssh: serving", "fingerprint",
-			ssh.FingerprintSHA256(v.HostKeys[0].PublicKey()))
-		if err := v.Serve(listener); !errors.Is(err, sftp.ErrServerClosed) {
+		w.log.Info("ssh: serving", fingerprints(v.HostKeys)...)
+		if err := v.Serve(l); !errors.Is(err, sftp.ErrServerClosed) {
 			w.log.Error("uploads by SSH have ended", "err", err)
 		}
 	}()
-	return v, nil
+	return v
+}
+
+// bodiesMemory is the memory for bodies that come by SSH, and as much again for those by HTTP, in
+// bytes: room for one of the largest, which is there twice while it is joined.
+func bodiesMemory(c config.Config) int64 {
+	return max(int64(c.Memory)/bodiesShare, 2*int64(c.MaxSize))
+}
+
+// fingerprints are the host keys as clients show them when they connect for the first time.
+func fingerprints(keys []ssh.Signer) (attrs []any) {
+	for _, key := range keys {
+		name := key.PublicKey().Type()
+		if name == ssh.KeyAlgoED25519 { // that of most clients
+			name = "fingerprint"
+		}
+		attrs = append(attrs, name, ssh.FingerprintSHA256(key.PublicKey()))
+	}
+	return attrs
 }
 
 // stop lets running uploads end until ctx ends.
@@ -146,14 +176,16 @@ func makeHostKeys() (list []store.HostKey, err error) {
 	if err := errors.Join(errModern, errMiddle, errOld); err != nil {
 		return nil, err
 	}
-	for algorithm, key := range map[string]crypto.PrivateKey{
-		ssh.KeyAlgoED25519: modern, ssh.KeyAlgoECDSA256: middle, ssh.KeyAlgoRSA: old,
-	} {
-		block, err := ssh.MarshalPrivateKey(key, "tftpsql")
+	// always in this order: two workers that begin at once would wait for each other's rows
+	for _, k := range []struct {
+		algorithm string
+		key       crypto.PrivateKey
+	}{{ssh.KeyAlgoED25519, modern}, {ssh.KeyAlgoECDSA256, middle}, {ssh.KeyAlgoRSA, old}} {
+		block, err := ssh.MarshalPrivateKey(k.key, "tftpsql")
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, store.HostKey{Algorithm: algorithm,
+		list = append(list, store.HostKey{Algorithm: k.algorithm,
 			PEM: string(pem.EncodeToMemory(block))})
 	}
 	return list, nil
@@ -176,7 +208,7 @@ func accepts(allow config.Allow, whyFull func() error) func(netip.AddrPort) erro
 // checkPassword checks a login. An unknown one takes as long as a known one.
 func (h *handler) checkPassword(ctx context.Context, a sftp.Attempt,
 	password []byte) (sftp.Login, error) {
-	l, stored, err := h.store.Sender(ctx, a.User)
+	l, stored, err := h.store.Sender(ctx, nameOf(a))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return sftp.Login{}, unchecked(err)
 	}
@@ -193,7 +225,7 @@ func (h *handler) checkPassword(ctx context.Context, a sftp.Attempt,
 func (h *handler) checkKey(ctx context.Context, a sftp.Attempt, key ssh.PublicKey) (sftp.Login,
 	error) {
 	text := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
-	l, err := h.store.SenderByKey(ctx, a.User, text)
+	l, err := h.store.SenderByKey(ctx, nameOf(a), text)
 	if errors.Is(err, store.ErrNotFound) {
 		return sftp.Login{}, errors.New("unknown name, or unknown key")
 	}
@@ -201,6 +233,14 @@ func (h *handler) checkKey(ctx context.Context, a sftp.Attempt, key ssh.PublicKe
 		return sftp.Login{}, unchecked(err)
 	}
 	return h.loggedIn(ctx, l), nil
+}
+
+// nameOf returns the name of a login as the database can hold it; "", which none has, for others.
+func nameOf(a sftp.Attempt) string {
+	if !utf8.ValidString(a.User) || strings.Contains(a.User, "\x00") {
+		return ""
+	}
+	return a.User
 }
 
 // unchecked is the answer where a login could not be checked.
@@ -222,14 +262,19 @@ var unfinished = []string{".filepart", ".part", ".tmp"}
 // serveSSH stores an upload by SFTP or SCP. A login's site goes before that of the source, and that
 // before the folder.
 func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
-	name := strings.TrimPrefix(u.Path, "/")
+	sent := strings.TrimPrefix(u.Path, "/")
+	name := sent
 	for _, ending := range unfinished {
 		name = strings.TrimSuffix(name, ending)
 	}
 	l, _ := u.Login.Data.(store.Sender) // set by both checks
+	from := sender{filename: sent}
+	if l.Site != "" {
+		from.site = &l.Site
+	}
 	stored, c, err := h.take(ctx, capture.Upload{Peer: u.Peer, Local: u.Local.Addr(),
 		Filename: name, Mode: string(u.Mode), Received: u.Began, Completed: u.Completed,
-		Body: u.Body, Log: h.logs.Match(name)}, l.Site, "", "")
+		Body: u.Body, Log: h.logs.Match(name)}, from)
 	if err != nil {
 		return toldBySSH(err)
 	}
@@ -237,16 +282,28 @@ func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
 	return nil
 }
 
-// take stores an upload of a login or a token: of its site, unless that is "". Where the
-// configuration doesn't say by whom it was changed or whose it is, the sender's words count.
-func (h *handler) take(ctx context.Context, u capture.Upload, site, by, name string) (
-	store.Stored, store.Capture, error) {
+// sender is what is known of an upload besides the file.
+type sender struct {
+	site     *string // of the login or the token; nil for that of the source or the file's name
+	filename string  // as it was sent; "" for that of the upload
+	// what counts where the configuration doesn't say it
+	by, device string
+}
+
+// take stores an upload of a login or a token.
+func (h *handler) take(ctx context.Context, u capture.Upload, from sender) (store.Stored,
+	store.Capture, error) {
 	c := u.Capture()
 	h.setSite(&c, u.Peer.Addr())
-	c.Site = cmp.Or(device.Text(site), c.Site)
-	c.ChangedBy = cmp.Or(c.ChangedBy, device.Text(by))
-	if name != "" && c.NamedBy != store.NamedByConfig {
-		c.Name, c.NamedBy = device.Text(name), store.NamedByFilename
+	if from.site != nil {
+		c.Site = device.Text(*from.site)
+	}
+	if from.filename != "" {
+		c.Filename = device.Text(from.filename)
+	}
+	c.ChangedBy = cmp.Or(c.ChangedBy, device.Text(from.by))
+	if from.device != "" && c.NamedBy != store.NamedByConfig {
+		c.Name, c.NamedBy = device.Text(from.device), store.NamedByFilename
 	}
 	stored, err := h.keep(ctx, &c)
 	return stored, c, err
@@ -264,23 +321,26 @@ func toldBySSH(err error) error {
 // endedSSH counts the end of an upload.
 func (h *handler) endedSSH(o sftp.Outcome) {
 	outcome := "ok"
-	if o.Err != nil {
+	switch {
+	case o.Refused:
+		outcome = "refused"
+	case o.Err != nil:
 		outcome = "failed"
-		why := internal
-		var told *tftp.Error
-		var ours *sftp.Error
-		switch {
-		case errors.Is(o.Err, sftp.ErrNoReceipt):
-			why = noReport
-		case errors.As(o.Err, &told):
-			why = reason(told.Message)
-		case errors.As(o.Err, &ours):
-			why = reason(ours.Message)
-		default:
-			why = givenUp
-		}
-		h.failures.count(failed{peer: o.Upload.Peer.Addr(), filename: o.Upload.Path, why: why,
-			code: -1, bytes: o.Bytes, began: o.Upload.Began, err: o.Err, refused: o.Refused})
 	}
 	h.health.metrics.uploads.WithLabelValues(string(o.Upload.Mode), outcome).Inc()
+	if o.Err != nil {
+		h.failures.count(failed{peer: o.Upload.Peer.Addr(), filename: o.Upload.Path,
+			why: reasonBySSH(o.Err), code: -1, bytes: o.Bytes, began: o.Upload.Began, err: o.Err,
+			refused: o.Refused})
+	}
+}
+
+// deniedSSH counts a connection or a login that was refused.
+func (h *handler) deniedSSH(d sftp.Denial) {
+	why := reasonBySSH(d.Err)
+	if why == givenUp {
+		why = loginRefused
+	}
+	h.failures.count(failed{peer: d.Attempt.Peer.Addr(), filename: d.Attempt.User, why: why,
+		code: -1, began: time.Now(), err: d.Err, refused: true})
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/tftp"
+	"github.com/tftpsql/tftpsql/web"
 )
 
 // worker is a server and what it works with.
@@ -38,6 +39,8 @@ type worker struct {
 	failures *recorder
 	alarms   alarm.Options
 	listener net.Listener                // of health; nil for none
+	ssh      net.Listener                // of SSH_ADDR; nil for none
+	inbox    *web.Page                   // whose uploads end before the program does
 	store    atomic.Pointer[store.Store] // for the page; nil until it is open
 	opened   chan struct{}               // closed when handler.store is set
 	prepared chan struct{}               // closed when the schema is migrated, or could not be
@@ -90,9 +93,16 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 			_ = w.handler.store.Close() // every receipt was given after a commit
 		}
 	}()
+	if w.ssh, err = listenSSH(c.SSH); err != nil {
+		return err
+	}
+	if w.ssh != nil {
+		defer w.ssh.Close()
+	}
 	w.serve()
 	defer w.server.Close()
-	w.health.page = w.page()
+	w.inbox = w.page()
+	w.health.page = w.inbox
 	if w.listener, err = w.health.listen(c.HTTP); err != nil {
 		return err
 	}
@@ -158,10 +168,7 @@ func (w *worker) work(ctx context.Context, s *store.Store) error {
 	told := make(chan struct{})
 	go func() { defer close(told); w.tellAlarms(telling, s) }() // ends below
 	defer func() { quiet(); <-told }()
-	bySSH, err := w.startSSH(s)
-	if err != nil {
-		return err
-	}
+	bySSH := w.startSSH(s, w.ssh)
 	w.logStartup()
 	notify(w.environ, "READY=1")
 	select {
@@ -214,6 +221,7 @@ func (w *worker) drain(bySSH *sshServer) error {
 	defer context.AfterFunc(drain, w.leave)() // a database that is stalled now has had its time
 	var others sync.WaitGroup
 	others.Go(func() { bySSH.stop(drain) })
+	others.Go(func() { w.inbox.Drain(drain) })
 	defer others.Wait()
 	// each transfer that was cut off has its own line in the log
 	_ = w.server.Shutdown(drain)
