@@ -1,14 +1,9 @@
 package cli
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -20,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tftpsql/tftpsql/tftp"
 )
@@ -44,7 +38,11 @@ func startPost(t *testing.T, users ...string) *post {
 			t.Fatal(err)
 		}
 	}
-	certify(t, p.cert, filepath.Dir(p.cert)+"/privkey.pem")
+	cert, key := certify(t, filepath.Dir(p.cert), 1)
+	if err := errors.Join(os.Rename(cert, p.cert),
+		os.Rename(key, filepath.Dir(p.cert)+"/privkey.pem")); err != nil {
+		t.Fatal(err)
+	}
 	writeText(t, dir+"/chasquid.conf", fmt.Sprintf(`hostname: "mail.example.net"
 data_dir: "%s/data"
 mail_log_path: "%[1]s/log"
@@ -81,29 +79,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// certify makes a certificate of this machine, signed by itself, and its key.
-func certify(t *testing.T, certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	form := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	cert, err := x509.CreateCertificate(rand.Reader, form, form, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeText(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
-		Bytes: cert})))
-	writeText(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY",
-		Bytes: secret})))
 }
 
 // settings are those of a program that mails by a user of the server. The real chain of trust is
