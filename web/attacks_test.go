@@ -403,8 +403,12 @@ func (s *site) filesAreTame(t testing.TB, c *http.Client) {
 		if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) < len(hostile) {
 			t.Errorf("%s: %d, %v", path, len(list), err)
 		}
-		if strings.ContainsAny(text, "<\x1b") {
-			t.Errorf("%s holds a tag or an escape", path)
+		r := s.send(t, c, http.MethodGet, path, "") // a tag is none in what is no page
+		_ = r.Body.Close()
+		if strings.ContainsAny(text, "\x1b\u202e") ||
+			r.Header.Get("Content-Type") != "application/json" ||
+			r.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: an escape, or it may be taken for a page: %v", path, r.Header)
 		}
 	}
 }

@@ -214,14 +214,14 @@ func (p *Page) serve(rt route) http.Handler {
 		defer cancel()
 		r = r.WithContext(ctx)
 		v := &visit{w: w, r: r, now: time.Now(), page: p}
-		leave := func() {}
-		err := readForm(r) // first: a sender that is slow takes nobody's turn
-		if err == nil {
-			leave, err = p.turn(ctx, rt.pattern)
-		}
-		defer func() { leave() }()
+		err := readForm(r)
 		if err == nil {
 			err = p.admit(v, rt)
+		}
+		if err == nil && rt.least != "" { // a login must not wait for those that are in
+			var leave func()
+			leave, err = p.turn(ctx, rt.pattern)
+			defer leave()
 		}
 		if err == nil {
 			err = rt.handle(p, v)
