@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -307,4 +309,10 @@ func (c *Channel) takeToken(u *url.URL, word string) (user, token string) {
 	u.User = nil
 	c.secret(token, url.QueryEscape(token), url.PathEscape(token))
 	return user, token
+}
+
+// expression returns what compiles an expression when it is first needed: a start doesn't wait for
+// it.
+func expression(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }

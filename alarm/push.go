@@ -3,7 +3,6 @@ package alarm
 import (
 	"errors"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -23,12 +22,12 @@ var priorities = map[severity]struct{ ntfy, gotify int }{
 	info: {3, 4}, warning: {4, 6}, bad: {4, 8}, critical: {5, 10},
 }
 
-var topicForm = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
+var topicForm = expression(`^[-_A-Za-z0-9]{1,64}$`)
 
 // parseNtfy hides the topic where there is no token: who knows it can read and write then.
 func parseNtfy(c *Channel, u *url.URL) (string, error) {
 	at := strings.LastIndexByte(u.Path, '/')
-	if at < 0 || !topicForm.MatchString(u.Path[at+1:]) {
+	if at < 0 || !topicForm().MatchString(u.Path[at+1:]) {
 		return "", errors.New("ntfy: the URL ends with a topic, A-Z a-z 0-9 - _, up to 64")
 	}
 	c.key = u.Path[at+1:]
@@ -84,11 +83,11 @@ func gotifyBody(_ *Channel, t told, room int) any {
 		"priority": priorities[t.severity()].gotify}
 }
 
-var routingKeyForm = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
+var routingKeyForm = expression(`^[A-Za-z0-9]{32}$`)
 
 func parsePagerDuty(c *Channel, u *url.URL) (string, error) {
 	c.key = strings.Trim(u.Path, "/")
-	if !routingKeyForm.MatchString(c.key) || u.User != nil || u.RawQuery != "" {
+	if !routingKeyForm().MatchString(c.key) || u.User != nil || u.RawQuery != "" {
 		return "", errors.New(
 			"pagerduty: the URL ends with a routing key, 32 letters and digits")
 	}

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	// Names of zones mean the same on every worker: the container's image and Windows have no
-	// table of their own (450 KB).
-	_ "time/tzdata"
 )
 
 // Quiet is when messages are held back. The zero Quiet is never.
@@ -47,7 +44,7 @@ func ParseQuiet(text string) (Quiet, error) {
 	last := spans[strings.LastIndexAny(spans, " ;")+1:]
 	if strings.Contains(last, "/") || strings.EqualFold(last, "utc") {
 		var err error
-		if q.zone, err = time.LoadLocation(strings.ReplaceAll(last, "utc", "UTC")); err != nil {
+		if q.zone, err = zone(strings.ReplaceAll(last, "utc", "UTC")); err != nil {
 			return Quiet{}, fmt.Errorf("%q is no time zone: write UTC, Europe/Berlin", last)
 		}
 		spans = strings.TrimSuffix(spans, last)

@@ -12,7 +12,6 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -337,11 +336,11 @@ func (m *Mail) method(client *smtp.Client) smtp.Auth {
 	return smtp.PlainAuth("", m.user, m.password, m.host, m.local())
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?$`)
+var hostForm = expression(`^[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?$`)
 
 // helloName is how this machine calls itself.
 func helloName() string {
-	if name, err := os.Hostname(); err == nil && hostForm.MatchString(name) {
+	if name, err := os.Hostname(); err == nil && hostForm().MatchString(name) {
 		return name
 	}
 	return "localhost"
