@@ -82,11 +82,12 @@ func TestPageElsewhere(t *testing.T) {
 		code    int
 		want    string
 	}{
-		"as it is":         {nil, forwarded, 404, "PAGE=on turns it on"},
-		"off":              {[]string{"PAGE=off"}, forwarded, 404, "PAGE=on turns it on"},
-		"on":               {[]string{"PAGE=on"}, "X: y", 403, "TLS_CERT and TLS_KEY"},
-		"a forged proxy":   {[]string{"PAGE=on"}, forwarded, 403, "TLS_CERT and TLS_KEY"},
-		"another proxy":    {[]string{"PAGE=on", "TRUSTED_PROXIES=192.0.2.1"}, forwarded, 403, "TLS"},
+		"as it is":       {nil, forwarded, 404, "PAGE=on turns it on"},
+		"off":            {[]string{"PAGE=off"}, forwarded, 404, "PAGE=on turns it on"},
+		"on":             {[]string{"PAGE=on"}, "X: y", 403, "TLS_CERT and TLS_KEY"},
+		"a forged proxy": {[]string{"PAGE=on"}, forwarded, 403, "TLS_CERT and TLS_KEY"},
+		"another proxy": {[]string{"PAGE=on", "TRUSTED_PROXIES=192.0.2.1"}, forwarded, 403,
+			"TLS"},
 		"a proxy in clear": {[]string{"PAGE=on", "TRUSTED_PROXIES=127.0.0.1"}, "X: y", 403, "TLS"},
 		"a proxy":          {[]string{"PAGE=on", "TRUSTED_PROXIES=127.0.0.1"}, forwarded, 303, ""},
 	} {
@@ -228,13 +229,14 @@ func TestPageSettings(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		"no key":      {[]string{"TLS_CERT=" + certFile}, "TLS_CERT and TLS_KEY go together"},
-		"no cert":     {[]string{"TLS_KEY=" + keyFile}, "TLS_CERT and TLS_KEY go together"},
-		"no file":     {[]string{"TLS_CERT=" + certFile + "x", "TLS_KEY=" + keyFile}, "TLS_CERT"},
-		"another key": {[]string{"TLS_CERT=" + certFile, "TLS_KEY=" + otherKey}, "TLS_CERT, TLS_KEY"},
-		"page":        {[]string{"PAGE=yes"}, "PAGE"},
-		"proxies":     {[]string{"TRUSTED_PROXIES=all"}, "TRUSTED_PROXIES"},
-		"base":        {[]string{"BASE_URL=x"}, "BASE_URL"},
+		"no key":  {[]string{"TLS_CERT=" + certFile}, "TLS_CERT and TLS_KEY go together"},
+		"no cert": {[]string{"TLS_KEY=" + keyFile}, "TLS_CERT and TLS_KEY go together"},
+		"no file": {[]string{"TLS_CERT=" + certFile + "x", "TLS_KEY=" + keyFile}, "TLS_CERT"},
+		"another key": {[]string{"TLS_CERT=" + certFile, "TLS_KEY=" + otherKey},
+			"TLS_CERT, TLS_KEY"},
+		"page":    {[]string{"PAGE=yes"}, "PAGE"},
+		"proxies": {[]string{"TRUSTED_PROXIES=all"}, "TRUSTED_PROXIES"},
+		"base":    {[]string{"BASE_URL=x"}, "BASE_URL"},
 	} {
 		environ := append(one.environ, "DATABASE_URL="+databases["sqlite"](t))
 		status, _, errs := do(t, environ, "-p", "0", "--host", "127.0.0.1", "--http",

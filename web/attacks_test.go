@@ -207,7 +207,8 @@ func TestLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, next := range []string{"//evil.example", `/\evil.example`, "/%2f%2fevil.example",
-		"/..//evil.example", "/./%2fevil.example", "https://evil.example", "/a/../..//evil.example"} {
+		"/..//evil.example", "/./%2fevil.example", "https://evil.example",
+		"/a/../..//evil.example"} {
 		form := url.Values{"name": {"ann"}, "password": {"correct horse"}, "next": {next}}
 		got := s.send(t, s.still(t), http.MethodPost, "/login", form.Encode())
 		to, err := base.Parse(got.Header.Get("Location"))
@@ -217,7 +218,8 @@ func TestLocal(t *testing.T) {
 	}
 }
 
-// TestHeaders: every answer tells the browser what it may do, whoever asks and whatever is answered.
+// TestHeaders: every answer tells the browser what it may do, whoever asks and whatever
+// is answered.
 func TestHeaders(t *testing.T) {
 	s := serve(t, engines["sqlite"](t), nil)
 	of := id(s.put(t, "acme", "fw1", gate("fw1", "04", "AAAAAAAA", "lan")))
@@ -260,7 +262,8 @@ func TestForms(t *testing.T) {
 			"large, chosen": {"/d/acme/fw1/expect", "every=1d&x=" + large, "", 413},
 			"multipart": {"/users", "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n" +
 				large + "\r\n--b--\r\n", "multipart/form-data; boundary=b", 413},
-			"broken multipart": {"/users", "--b\r\nnonsense", "multipart/form-data; boundary=b", 400},
+			"broken multipart": {"/users", "--b\r\nnonsense",
+				"multipart/form-data; boundary=b", 400},
 			"malformed":        {"/users", "name=%zz", "", 400},
 			"no UTF-8":         {"/users", "name=%ff&role=viewer&password=0123456789", "", 400},
 			"NUL in a name":    {"/users/remove", "name=a%00b", "", 400},
@@ -324,9 +327,7 @@ func TestHostile(t *testing.T) {
 			"/compare?a=" + url.QueryEscape(hostile[1]), "/audit", "/published",
 			"/changes?since=" + url.QueryEscape(hostile[1])}
 		_, list := s.get(t, c, "/devices")
-		for _, to := range links(list, "/d/") {
-			paths = append(paths, to)
-		}
+		paths = append(paths, links(list, "/d/")...)
 		for n := range 2 * len(hostile) {
 			of := id(store.Stored{ID: int64(n + 1)})
 			paths = append(paths, "/c/"+of, "/diff/0.."+of, "/c/"+of+"/blame")

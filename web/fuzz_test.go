@@ -23,8 +23,8 @@ func FuzzPage(f *testing.F) {
 		f.Fatal(err)
 	}
 	p := web.New(web.Options{Store: func() *store.Store { return s.store }, On: true,
-		Loopback: true, Trouble: func() string { return "" }, Cure: func(string) string { return "" },
-		Log: slog.New(slog.DiscardHandler)})
+		Loopback: true, Trouble: func() string { return "" },
+		Cure: func(string) string { return "" }, Log: slog.New(slog.DiscardHandler)})
 	for pattern, ask := range askedFor {
 		if strings.HasPrefix(pattern, "POST /alarms") {
 			continue // they reach other machines

@@ -120,7 +120,8 @@ func TestMasked(t *testing.T) {
 	}
 	reader := s.browser(t, store.Reader, nil)
 	for path, found := range map[string]string{ // first, so that what is shared is filled
-		"/search?history=1&reveal=1&q=" + planted: "configurations", "/changes": "acme/d", "/": "acme/d"} {
+		"/search?history=1&reveal=1&q=" + planted: "configurations", "/changes": "acme/d",
+		"/": "acme/d"} {
 		if _, body := s.get(t, reader, path); !strings.Contains(body, found) {
 			t.Errorf("%s: %s", path, short(body))
 		}

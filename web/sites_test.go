@@ -176,7 +176,8 @@ func TestSiteActions(t *testing.T) {
 			{"/users", "name=x&role=viewer&password=short&sites=acme", 400},
 			{"/users/remove", "name=both-globex", 404}, {"/users/remove", "name=all-globex", 404},
 			{"/users/remove", "name=bare-globex", 404}, {"/users/remove", "name=nobody", 404},
-			{"/tokens", "name=x&role=admin", 400}, {"/tokens", "name=x&role=admin&sites=globex", 400},
+			{"/tokens", "name=x&role=admin", 400},
+			{"/tokens", "name=x&role=admin&sites=globex", 400},
 			{"/tokens", "name=x&role=admin&sites=acme,-", 400},
 			{"/tokens/remove", "name=all-globex", 404}, {"/tokens/remove", "name=his-globex", 404},
 			{"/alarms", "name=x&url=https://192.0.2.1/", 400},
@@ -189,7 +190,8 @@ func TestSiteActions(t *testing.T) {
 				t.Fatal(err)
 			}
 			if code, body := s.post(t, c, ask.path, form); code != ask.code {
-				t.Errorf("%d. %s %s: %d, want %d: %s", i, ask.path, ask.form, code, ask.code, short(body))
+				t.Errorf("%d. %s %s: %d, want %d: %s", i, ask.path, ask.form, code,
+					ask.code, short(body))
 			}
 		}
 		if after := s.state(t); after != before {
@@ -235,7 +237,8 @@ func TestMerged(t *testing.T) {
 // missing: no address of a page has a part of that name.
 var oddNames = []string{"-", "--", "---", "a/b", "a", "A", "a ", " a", "a b", `"`, "'", "%", "%41",
 	"%2f", "é", "日本", "a\nb", "a\r\nSet-Cookie: x=y", "<script>", "{{.}}", "?", "#", "a?b#c",
-	"[\"a\"]", "[]", "\\", "//", "a//b", "/a", "a/", ";", "&", "+", "\u202ea", "\u2028", "\x1b[2J", "*", "_",
+	"[\"a\"]", "[]", "\\", "//", "a//b", "/a", "a/", ";", "&", "+", "\u202ea", "\u2028", "\x1b[2J", "*",
+	"_",
 	"default", "..a", "~1", "@1", "a~1", ",", "a,b"}
 
 // TestOddSites: whatever a site is called, its people see it and no other, and the page's links

@@ -52,8 +52,8 @@ func (w *worker) secured(l net.Listener) (net.Listener, error) {
 		MinVersion: tls.VersionTLS12}), nil
 }
 
-// certificate is that of HTTPS. It is read again when its files change: certificates last for weeks,
-// and the server for months.
+// certificate is that of HTTPS. It is read again when its files change: certificates last for
+// weeks, and the server for months.
 type certificate struct {
 	cert, key string // files
 	log       *slog.Logger
