@@ -399,9 +399,16 @@ func TestKilledAfterReceipt(t *testing.T) {
 // child starts the program as a process of its own.
 func child(t testing.TB, url string, args ...string) (*exec.Cmd, *logBuffer) {
 	t.Helper()
+	return childWith(t, url, nil, args...)
+}
+
+// childWith is child with more variables.
+func childWith(t testing.TB, url string, environ []string, args ...string) (*exec.Cmd,
+	*logBuffer) {
+	t.Helper()
 	log := newLog()
 	cmd := exec.Command(os.Args[0], append([]string{"-p", "0", "--host", "127.0.0.1"}, args...)...)
-	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+url)
+	cmd.Env = append(append(os.Environ(), childVariable+"=1", "DATABASE_URL="+url), environ...)
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -16,17 +16,60 @@ import (
 // believes in it.
 type way func(t *testing.T, w *waysIn, file, name string) (said string, ok bool)
 
-// waysIn is a server that takes uploads by SSH and HTTP, with a login's key and a token.
+// waysIn is a server that takes uploads by SSH and HTTP, with a login's key, another login's
+// password and a token.
 type waysIn struct {
 	*program
 	ssh, http, key, token string
 }
 
+// waysPassword is the password of the login "gate".
+const waysPassword = "a long password"
+
 // ways are by what is heard of a refusal.
 var ways = map[string]struct {
 	send way
 	says string // of a refusal, besides the exit status
+	deaf bool   // it doesn't hear a refusal
 }{
+	"dropbear": {says: "file already exists",
+		send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
+			script := filepath.Join(t.TempDir(), "dbclient")
+			writeText(t, script, "#!/bin/sh\nDROPBEAR_PASSWORD='"+waysPassword+
+				"' HOME="+t.TempDir()+" exec dbclient -y -y \"$@\"\n")
+			if err := os.Chmod(script, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return run(t, "scp", "-O", "-S", script, "-P", w.port(t), file,
+				"gate@127.0.0.1:/"+name)
+		}},
+	"paramiko": {says: "file already exists",
+		send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
+			if said, ok := run(t, "/usr/bin/python3", "-c", "import paramiko"); !ok {
+				if os.Getenv("CI") != "" {
+					t.Fatal(said)
+				}
+				t.Skip(said)
+			}
+			return run(t, "/usr/bin/python3", "-c", paramikoPut, w.port(t), waysPassword, file,
+				"/"+name)
+		}},
+	"curl sftp": {deaf: true,
+		send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
+			return run(t, "curl", "-sSk", "-u", "gate:"+waysPassword, "-T", file,
+				"sftp://"+w.ssh+"/"+name)
+		}},
+	"curl scp": {deaf: true,
+		send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
+			return run(t, "curl", "-sSk", "-u", "gate:"+waysPassword, "-T", file,
+				"scp://"+w.ssh+"/"+name)
+		}},
+	"curl POST, chunked": {says: "file already exists",
+		send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
+			return run(t, "curl", "-sS", "--fail-with-body", "-X", "POST", "--data-binary",
+				"@"+file, "-H", "Transfer-Encoding: chunked", "-H", "Expect: 100-continue", "-u",
+				"any:"+w.token, w.http+"/in/"+name)
+		}},
 	"scp": {says: "", send: func(t *testing.T, w *waysIn, file, name string) (string, bool) {
 		return w.client(t, "scp", "-P", file, "acme@127.0.0.1:/"+name)
 	}},
@@ -51,13 +94,28 @@ var ways = map[string]struct {
 		}},
 }
 
-// client runs a client of OpenSSH.
-func (w *waysIn) client(t *testing.T, program, port string, args ...string) (string, bool) {
-	host, number, err := net.SplitHostPort(w.ssh)
-	if err != nil || host == "" {
+// paramikoPut sends as VyOS does, which looks at the file afterwards.
+const paramikoPut = `
+import paramiko, sys
+port, password, local, path = sys.argv[1:]
+c = paramiko.SSHClient()
+c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+c.connect('127.0.0.1', int(port), 'gate', password, allow_agent=False, look_for_keys=False)
+c.open_sftp().put(local, path)
+`
+
+// port is that of SSH_ADDR.
+func (w *waysIn) port(t *testing.T) string {
+	_, port, err := net.SplitHostPort(w.ssh)
+	if err != nil {
 		t.Fatal(w.ssh, err)
 	}
-	return run(t, program, append([]string{port, number, "-i", w.key, "-oBatchMode=yes",
+	return port
+}
+
+// client runs a client of OpenSSH.
+func (w *waysIn) client(t *testing.T, program, port string, args ...string) (string, bool) {
+	return run(t, program, append([]string{port, w.port(t), "-i", w.key, "-oBatchMode=yes",
 		"-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes",
 		"-oLogLevel=ERROR", "-F", "none"}, args...)...)
 }
@@ -87,6 +145,12 @@ func startWays(t *testing.T, url string, environ ...string) *waysIn {
 	t.Helper()
 	p := launch(t, url, append([]string{"SSH_ADDR=127.0.0.1:0"}, environ...),
 		`msg=listening address=(\S+)`, "--http", "127.0.0.1:0")
+	return loggedIn(t, p)
+}
+
+// loggedIn makes the logins and the token of a server.
+func loggedIn(t *testing.T, p *program) *waysIn {
+	t.Helper()
 	w := &waysIn{program: p, ssh: p.log.wait(t, `msg=ssh address=(\S+)`)[1],
 		http: p.log.wait(t, `msg=health url=(\S+)`)[1],
 		key:  filepath.Join(t.TempDir(), "key")}
@@ -94,9 +158,21 @@ func startWays(t *testing.T, url string, environ ...string) *waysIn {
 		t.Fatal(said)
 	}
 	p.must(t, "login", "add", "acme", "--site", "acme", "--key", w.key+".pub")
+	w.typed(t, waysPassword, "login", "add", "gate", "--site", "acme")
 	w.token = strings.TrimSpace(p.must(t, "token", "add", "up", "--role", "uploader", "--site",
 		"acme"))
 	return w
+}
+
+// typed runs a command that asks for a password.
+func (p *program) typed(t *testing.T, password string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), childVariable+"=1", "DATABASE_URL="+p.url)
+	cmd.Stdin = strings.NewReader(password + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%q: %v\n%s", args, err, out)
+	}
 }
 
 // TestWaysIn: what comes by SSH or HTTP is stored byte for byte under the site of its login or
@@ -121,21 +197,31 @@ func TestWaysIn(t *testing.T) {
 					if got := w.must(t, "show", "acme/"+device); got != body {
 						t.Errorf("stored is %q, want %q", got, body)
 					}
-					if c.says == "" && name == "sftp" {
-						return // each of its files has the name that it was opened with, x.part
+					if name == "sftp" {
+						return // its files have the name that they were opened with, x.part
 					}
 					writeText(t, file, fortigate(device, "other"))
 					said, ok := c.send(t, w, file, device+".conf")
-					if ok || !strings.Contains(said, c.says) {
+					if ok != c.deaf || !strings.Contains(said, c.says) {
 						t.Errorf("written twice: %v, %q", ok, said)
+					}
+					if got := w.must(t, "show", "acme/"+device); got != body {
+						t.Errorf("stored is %q, want %q", got, body)
 					}
 				})
 			}
 			if list := w.must(t, "login", "list"); !strings.Contains(list, "acme") {
 				t.Error(list)
 			}
-			if failures := w.must(t, "failures"); failures == "" {
-				w.log.wait(t, "file already exists")
+			w.log.wait(t, `msg=received op=write mode=scp peer=\S+ login=gate file=/fw`)
+			w.log.wait(t, `msg=received op=write mode=http peer=\S+ file=acme/fw`)
+			_, text := get(t, w.http+"/metrics")
+			for _, series := range []string{`mode="http",outcome="ok"} 3`,
+				`mode="http",outcome="failed"} 3`, `mode="scp",outcome="ok"} 3`,
+				`mode="sftp",outcome="ok"} 4`} {
+				if !strings.Contains(text, series) {
+					t.Errorf("no %s in the metrics", series)
+				}
 			}
 		})
 	}

@@ -106,8 +106,11 @@ func (c *certificate) look() (list [2]version) {
 
 // admits returns an error where a source may not send, or nothing can be stored.
 func (w *worker) admits(source netip.Addr) error {
-	if err := accepts(w.Allow, w.health.whyRefused)(netip.AddrPortFrom(source, 0)); err != nil {
+	if err := accepts(w.Allow)(netip.AddrPortFrom(source, 0)); err != nil {
 		return err
+	}
+	if err := w.health.whyRefused(); err != nil {
+		return full.tell(tftp.CodeFull, err)
 	}
 	return nil
 }

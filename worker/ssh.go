@@ -69,7 +69,7 @@ func (w *worker) startSSH(s *store.Store, l net.Listener) *sshServer {
 		Server: &sftp.Server{
 			Handler:  sftp.HandlerFunc(w.handler.serveSSH),
 			Password: w.handler.checkPassword, PublicKey: w.handler.checkKey,
-			Accept: accepts(w.Allow, w.health.whyRefused), Legacy: bool(w.SSHLegacy),
+			Accept: accepts(w.Allow), Legacy: bool(w.SSHLegacy),
 			Limits: sftp.Limits{MaxSize: int64(w.MaxSize), Memory: bodiesMemory(w.Config)},
 			Ended:  w.handler.endedSSH, Denied: w.handler.deniedSSH, Logger: w.log,
 		}}
@@ -192,14 +192,11 @@ func makeHostKeys() (list []store.HostKey, err error) {
 }
 
 // accepts admits sources as TFTP does.
-func accepts(allow config.Allow, whyFull func() error) func(netip.AddrPort) error {
+func accepts(allow config.Allow) func(netip.AddrPort) error {
 	return func(peer netip.AddrPort) error {
 		if !allow.Contains(peer.Addr()) {
 			return &sftp.Error{Message: string(notAllowed), Err: fmt.Errorf(
 				"%s is not served: add it to TFTP_ALLOW", peer.Addr())}
-		}
-		if err := whyFull(); err != nil {
-			return &sftp.Error{Message: string(full), Err: err}
 		}
 		return nil
 	}
@@ -262,6 +259,10 @@ var unfinished = []string{".filepart", ".part", ".tmp"}
 // serveSSH stores an upload by SFTP or SCP. A login's site goes before that of the source, and that
 // before the folder.
 func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
+	// not before: a client that is turned away earlier shows no reason
+	if err := h.health.whyRefused(); err != nil {
+		return &sftp.Error{Message: string(full), Err: err}
+	}
 	sent := strings.TrimPrefix(u.Path, "/")
 	name := sent
 	for _, ending := range unfinished {

@@ -1,0 +1,473 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tftpsql/tftpsql/pgtest"
+)
+
+// ask sends a request with the token, and returns the answer.
+func (w *waysIn) ask(t *testing.T, method, path, body string, header ...string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, w.http+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("any", w.token)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// TestWaysAnswers: what HTTP answers to clients that look first, to Oxidized, and to what can't be
+// taken.
+func TestWaysAnswers(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	form := func(files ...string) string {
+		b := ""
+		for _, f := range files {
+			b += "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n" + f +
+				"\r\n"
+		}
+		return b + "--B--\r\n"
+	}
+	const multipart = "multipart/form-data; boundary=B"
+	for name, c := range map[string]struct {
+		method, path, body string
+		header             []string
+		code               int
+		says               string
+	}{
+		"OPTIONS":          {"OPTIONS", "/in/acme/", "", nil, 200, ""},
+		"PROPFIND":         {"PROPFIND", "/in/acme/fw1", "", nil, 207, "multistatus"},
+		"MKCOL":            {"MKCOL", "/in/acme/", "", nil, 201, ""},
+		"HEAD of a folder": {"HEAD", "/in/acme/", "", nil, 200, ""},
+		"HEAD of a file":   {"HEAD", "/in/acme/fw1", "", nil, 404, ""},
+		"DELETE":           {"DELETE", "/in/acme/fw1", "", nil, 405, "PUT or POST"},
+		"one file": {"POST", "/in/acme/form1", form(fortigate("form1", "x")),
+			[]string{"Content-Type", multipart}, 200, "stored acme/form1 @"},
+		"two files": {"POST", "/in/acme/form2", form("a", "b"),
+			[]string{"Content-Type", multipart}, 400, "one at a time"},
+		"a form that is cut": {"POST", "/in/acme/form3", "--B\r\nContent-Disposition: " +
+			"form-data; name=\"f\"; filename=\"x\"\r\n\r\nhostname x",
+			[]string{"Content-Type", multipart}, 400, "send it again"},
+		"no file": {"POST", "/in/acme/form4", form(), []string{"Content-Type", multipart}, 400,
+			"has no file"},
+		"Oxidized": {"POST", "/in/oxidized", `{"msg":"update","user":"eve","group":"acme",` +
+			`"node":"ox1","config":"! a switch\nhostname other\n"}`, nil, 200, "stored acme/"},
+		"Oxidized, without a configuration": {"POST", "/in/oxidized",
+			`{"group":"acme","node":"ox2"}`, nil, 400, "what Oxidized sends"},
+		"Oxidized, another's": {"POST", "/in/oxidized",
+			`{"group":"globex","node":"ox3","config":"x"}`, nil, 403, "other sites"},
+		"no site": {"PUT", "/in/-/fw9", "x", nil, 403, "other sites"},
+	} {
+		code, text := w.ask(t, c.method, c.path, c.body, c.header...)
+		if code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: %d %q, want %d %q", name, code, text, c.code, c.says)
+		}
+	}
+	var devices []wireDevice
+	unmarshal(t, w.must(t, "devices", "--json"), &devices)
+	if len(devices) != 2 {
+		t.Errorf("stored are %d devices: %+v", len(devices), devices)
+	}
+	var log []wireCapture
+	unmarshal(t, w.must(t, "log", "-n", "0", "--json"), &log)
+	for _, c := range log {
+		if c.Site != "acme" || c.Mode != "http" ||
+			strings.HasPrefix(c.Filename, "acme/ox1") && c.ChangedBy != "eve" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestWaysTorn: what is shorter than it was announced isn't stored, and its sender has no receipt.
+func TestWaysTorn(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	c, err := net.Dial("tcp", strings.TrimPrefix(w.http, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, "PUT /in/acme/torn HTTP/1.1\r\nHost: localhost\r\nAuthorization: "+
+		"Bearer "+w.token+"\r\nContent-Length: 100\r\n\r\nhostname torn\n")
+	if err == nil {
+		err = c.(*net.TCPConn).CloseWrite()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(text),
+		"HTTP/1.1 400 ") {
+		t.Errorf("%q, %v", text, err)
+	}
+	w.log.wait(t, `level=WARN msg=failed op=write mode=http .*file=acme/torn .*ended before`)
+	if list := w.must(t, "devices"); strings.Contains(list, "torn") {
+		t.Errorf("stored:\n%s", list)
+	}
+}
+
+// TestWaysSites: no name that a file is given takes it out of the sites of its login or token.
+func TestWaysSites(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	none := *w
+	none.token = strings.TrimSpace(w.must(t, "token", "add", "none", "--role", "uploader", "--site",
+		""))
+	for _, path := range []string{"/in/-/globex/a", "/in/globex%2Fb", "/in/-/globex%2Fc"} {
+		if code, text := none.ask(t, "PUT", path, "x"); code != 200 {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	for _, path := range []string{"/in/acme/globex/d", "/in/globex%2Fe", "/in/acme/..%2Fglobex/f"} {
+		if code, text := w.ask(t, "PUT", path, "x"); code != 200 {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "g")
+	writeText(t, file, "x")
+	for _, path := range []string{"/globex/g", "/../globex/g"} {
+		if said, ok := w.client(t, "scp", "-P", "-O", file, "acme@127.0.0.1:"+path); !ok {
+			t.Error(said)
+		}
+	}
+	if code, _ := w.ask(t, "PUT", "/in/globex/h", "x"); code != 403 {
+		t.Errorf("another site: %d", code)
+	}
+	var devices []wireDevice
+	unmarshal(t, w.must(t, "devices", "--json"), &devices)
+	if len(devices) < 7 {
+		t.Errorf("%+v", devices)
+	}
+	for _, d := range devices {
+		want := "acme"
+		if strings.ContainsAny(d.Name, "abc") {
+			want = ""
+		}
+		if d.Site != want {
+			t.Errorf("%s is of the site %q, want %q", d.Name, d.Site, want)
+		}
+	}
+}
+
+// TestWaysApart: a login sees nothing of what others have sent, nor of what it sent before.
+func TestWaysApart(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	file := filepath.Join(t.TempDir(), "secret.conf")
+	writeText(t, file, fortigate("secret", "x"))
+	for _, name := range []string{"scp", "dropbear"} {
+		if said, ok := ways[name].send(t, w, file, "backup/secret.conf"); !ok {
+			t.Fatal(said)
+		}
+	}
+	batch := filepath.Join(t.TempDir(), "batch")
+	writeText(t, batch, "ls -la /\nls -la /backup\n-get /backup/secret.conf /dev/null\n"+
+		"-ls -l /backup/secret.conf\n")
+	said, ok := w.client(t, "sftp", "-P", "-b", batch, "acme@127.0.0.1")
+	listed := regexp.MustCompile(`(?m)^sftp> .*$`).ReplaceAllString(said, "")
+	if !ok || regexp.MustCompile(`(?m)^-.* secret\.conf$`).MatchString(listed) ||
+		!strings.Contains(listed, "not found") {
+		t.Errorf("%v\n%s", ok, said)
+	}
+}
+
+// ownAddress is an address of this machine that isn't loopback.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if p, ok := a.(*net.IPNet); ok && p.IP.To4() != nil && p.IP.IsGlobalUnicast() {
+			return p.IP.String()
+		}
+	}
+	t.Skip("this machine has no address besides loopback")
+	return ""
+}
+
+// TestWaysAllow: a source outside TFTP_ALLOW sends by no way, and the failures say what to do.
+func TestWaysAllow(t *testing.T) {
+	t.Parallel()
+	own := ownAddress(t)
+	w := startWays(t, databases["sqlite"](t), "TFTP_ALLOW=198.51.100.7", "SSH_ADDR="+own+":0",
+		"TRUSTED_PROXIES=127.0.0.1")
+	file := filepath.Join(t.TempDir(), "fw1")
+	writeText(t, file, fortigate("fw1", "x"))
+	if said, ok := w.client(t, "scp", "-P", file, "acme@"+own+":/fw1"); ok {
+		t.Errorf("by SSH: %s", said)
+	}
+	if code, text := w.ask(t, "PUT", "/in/acme/fw1", "x", "X-Forwarded-For", "203.0.113.7"); code !=
+		http.StatusForbidden || !strings.Contains(text, "not in TFTP_ALLOW") {
+		t.Errorf("by HTTP: %d %s", code, text)
+	}
+	w.finish(t)
+	list := w.must(t, "failures")
+	for _, source := range []string{own, "203.0.113.7"} {
+		if !regexp.MustCompile(`(?m)` + regexp.QuoteMeta(source) + `\s.*TFTP_ALLOW`).MatchString(list) {
+			t.Errorf("nothing of %s in the failures:\n%s", source, list)
+		}
+	}
+	if list := w.must(t, "devices"); strings.Contains(list, "fw1") {
+		t.Errorf("stored:\n%s", list)
+	}
+}
+
+// TestWaysFull: MIN_FREE holds for all ways, and clients hear of it.
+func TestWaysFull(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t), "MIN_FREE=8000000GiB")
+	file := filepath.Join(t.TempDir(), "fw1")
+	writeText(t, file, fortigate("fw1", "x"))
+	for way, says := range map[string]string{"scp": "", "scp -O": "storage full",
+		"curl -T": "storage full"} {
+		if said, ok := ways[way].send(t, w, file, "fw1"); ok || !strings.Contains(said, says) {
+			t.Errorf("%s: %v %q, want %q", way, ok, said, says)
+		}
+	}
+	if code, text := w.ask(t, "PUT", "/in/acme/fw1", "x"); code != http.StatusInsufficientStorage {
+		t.Errorf("%d %s", code, text)
+	}
+	w.finish(t)
+	if list := w.must(t, "failures"); !strings.Contains(list, "storage full") {
+		t.Errorf("failures:\n%s", list)
+	}
+	if list := w.must(t, "devices"); strings.Contains(list, "fw1") {
+		t.Errorf("stored:\n%s", list)
+	}
+}
+
+// TestWaysStrangers: keys, passwords, names and tokens that nobody has are refused, and counted.
+func TestWaysStrangers(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["postgres"](t))
+	file := filepath.Join(t.TempDir(), "fw1")
+	writeText(t, file, "x")
+	other := filepath.Join(t.TempDir(), "other")
+	if said, ok := run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other); !ok {
+		t.Fatal(said)
+	}
+	mine := w.key
+	w.key = other
+	if said, ok := ways["scp"].send(t, w, file, "fw1"); ok {
+		t.Errorf("with another key: %s", said)
+	}
+	w.key = mine
+	for _, user := range []string{"gate", "nobody", "\xff\xfe", ""} {
+		c, err := ssh.Dial("tcp", w.ssh, &ssh.ClientConfig{User: user, Timeout: 10 * time.Second,
+			Auth:            []ssh.AuthMethod{ssh.Password("not " + waysPassword)},
+			HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		if err == nil {
+			_ = c.Close()
+			t.Errorf("%q is let in", user)
+		}
+	}
+	w.token = "wrong"
+	if code, text := w.ask(t, "PUT", "/in/acme/fw1", "x"); code != http.StatusUnauthorized {
+		t.Errorf("with another token: %d %s", code, text)
+	}
+	if strings.Contains(w.log.String(), "storage unavailable") {
+		t.Errorf("a name that the database can't hold is no trouble of storage:\n%s", w.log)
+	}
+	w.must(t, "login", "remove", "acme")
+	if said, ok := ways["scp"].send(t, w, file, "fw1"); ok {
+		t.Errorf("a login that was removed: %s", said)
+	}
+	w.finish(t)
+	list := w.must(t, "failures")
+	for _, name := range []string{"login or token refused", "acme", "tftpsql login list"} {
+		if !strings.Contains(list, name) {
+			t.Errorf("no %q in the failures:\n%s", name, list)
+		}
+	}
+}
+
+// finish ends the program, which writes the failures that it has counted.
+func (p *program) finish(t *testing.T) {
+	t.Helper()
+	p.stop()
+	status := <-p.status
+	p.status <- status
+}
+
+// sftpClient is a client of pkg/sftp with a login's key.
+func sftpClient(addr, key string) (*sftp.Client, error) {
+	text, err := os.ReadFile(key)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		return nil, err
+	}
+	c, err := ssh.Dial("tcp", addr, &ssh.ClientConfig{User: "acme", Timeout: 10 * time.Second,
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+	if err != nil {
+		return nil, err
+	}
+	client, err := sftp.NewClient(c)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return client, nil
+}
+
+// TestWaysSIGTERM: uploads under way end well after the signal, no new one begins, and the program
+// exits with 0.
+func TestWaysSIGTERM(t *testing.T) {
+	if os.PathSeparator == '\\' {
+		t.Skip("no SIGTERM here")
+	}
+	t.Parallel()
+	url := databases["sqlite"](t)
+	cmd, log := childWith(t, url, []string{"SSH_ADDR=127.0.0.1:0"}, "--http", "127.0.0.1:0")
+	log.wait(t, `msg=listening`)
+	w := loggedIn(t, &program{url: url, log: log})
+	client, err := sftpClient(w.ssh, w.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	bodies := []string{fortigate("fw1", "x"), fortigate("fw2", "x")}
+	file, err := client.Create("/fw2")
+	if err == nil {
+		_, err = io.WriteString(file, bodies[1][:10])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", strings.TrimPrefix(w.http, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	say := func(text string) {
+		t.Helper()
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("PUT /in/acme/fw1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + w.token +
+		"\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+	answers := bufio.NewReader(c)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	log.wait(t, "stopping: no new requests")
+	if code, text := w.ask(t, "PUT", "/in/acme/late", "x"); code != 503 {
+		t.Errorf("a new one: %d %s", code, text)
+	}
+	_, err = io.WriteString(file, bodies[1][10:])
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Errorf("by SFTP: %v\n%s", err, log)
+	}
+	say(fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(bodies[0]), bodies[0]))
+	text, err := io.ReadAll(answers)
+	if err != nil && !errors.Is(err, syscall.ECONNRESET) ||
+		!strings.Contains(string(text), "stored acme/fw1 @2 changed") {
+		t.Errorf("by HTTP: %q, %v", text, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, log)
+	}
+	for i, body := range bodies {
+		if got := w.must(t, "show", fmt.Sprintf("acme/fw%d", i+1)); got != body {
+			t.Errorf("%q is stored", got)
+		}
+	}
+	if list := w.must(t, "devices"); strings.Contains(list, "late") {
+		t.Error(list)
+	}
+}
+
+// TestWaysStalled: while PostgreSQL hangs, logins and tokens that were found before hold, and what
+// they send is kept in the spool.
+func TestWaysStalled(t *testing.T) {
+	t.Parallel()
+	server, err := pgtest.Start("-c fsync=off")
+	if err != nil {
+		pgtest.Missing(t, err)
+	}
+	t.Cleanup(server.Remove)
+	w := startWays(t, server.Create(t), "SPOOL="+filepath.Join(t.TempDir(), "spool.db"))
+	file := filepath.Join(t.TempDir(), "fw1")
+	writeText(t, file, fortigate("fw1", "x"))
+	kinds := []string{"scp", "dropbear", "curl -T"}
+	for _, name := range kinds {
+		if said, ok := ways[name].send(t, w, file, "fw1.conf"); !ok {
+			t.Fatalf("%s: %s", name, said)
+		}
+	}
+	if err := server.Stall(); err != nil {
+		pgtest.Missing(t, err)
+	}
+	began := time.Now()
+	for _, name := range kinds {
+		writeText(t, file, fortigate("fw1", "by "+name))
+		if said, ok := ways[name].send(t, w, file, "fw1.conf"); !ok {
+			t.Errorf("%s: not kept in the spool: %s\n%s", name, said, w.log)
+		}
+	}
+	t.Logf("%d uploads took %s", len(kinds), time.Since(began))
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	w.log.wait(t, "PostgreSQL is back")
+	for _, name := range kinds {
+		if got := w.must(t, "search", "by "+name, "--history"); !strings.Contains(got, "fw1") {
+			t.Errorf("what came by %s was not forwarded: %q", name, got)
+		}
+	}
+}
+
+// TestSSHAddrTaken: a port in use is said, and leaves no database behind.
+func TestSSHAddrTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file := filepath.Join(t.TempDir(), "test.db")
+	status, _, errs := do(t, []string{"DATABASE_URL=sqlite:" + file, "SSH_ADDR=" +
+		l.Addr().String()}, "-p", "0", "--host", "127.0.0.1", "--http", "none")
+	if status != 1 || !strings.Contains(errs, "SSH_ADDR") || !strings.Contains(errs,
+		"another program listens there") {
+		t.Errorf("%d %s", status, errs)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a database is left: %v", err)
+	}
+}
