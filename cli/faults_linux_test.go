@@ -44,8 +44,10 @@ type world struct {
 	cmd  *exec.Cmd
 	log  *logBuffer
 	addr string
+	ways *waysIn // by SFTP and HTTP
 
 	acknowledged map[string]bool // bodies
+	byWay        map[string]int  // of them
 	injected     map[string]int
 	stored       map[string]int  // how often each body was found
 	seen         map[string]bool // UIDs that were looked at
@@ -91,8 +93,8 @@ var (
 		mend:   func(w *world) error { return free(w.disk) }}
 )
 
-// TestFaults: whatever breaks in the middle of a burst, an upload whose client saw the final ACK is
-// there byte for byte, once.
+// TestFaults: whatever breaks in the middle of a burst, an upload whose client saw its receipt, by
+// TFTP, SFTP or HTTP, is there byte for byte, once.
 func TestFaults(t *testing.T) {
 	if os.Getuid() != 0 {
 		pgtest.Missing(t, errors.New("mounting small disks and stalling PostgreSQL needs root"))
@@ -121,8 +123,9 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)),
 				args:         []string{"--min-free", "0", "--max-size", "1MiB"},
-				acknowledged: map[string]bool{}, injected: map[string]int{},
-				stored: map[string]int{}, seen: map[string]bool{}}
+				acknowledged: map[string]bool{}, byWay: map[string]int{},
+				injected: map[string]int{},
+				stored:   map[string]int{}, seen: map[string]bool{}}
 			faults := set(w)
 			n := *bursts
 			if n == 0 {
@@ -136,8 +139,11 @@ func TestFaults(t *testing.T) {
 			if len(w.acknowledged) < n*2 { // a worker that is killed takes most of a burst with it
 				t.Errorf("only %d of %d uploads ended well", len(w.acknowledged), n*12)
 			}
-			t.Logf("%d bursts, %d uploads of which %d were acknowledged, faults %v, lost %d, "+
-				"doubled %d", n, n*12, len(w.acknowledged), w.injected, w.lost, w.doubled)
+			t.Logf("%d bursts, %d uploads of which %d were acknowledged %v, faults %v, lost %d, "+
+				"doubled %d", n, n*12, len(w.acknowledged), w.byWay, w.injected, w.lost, w.doubled)
+			if n >= 5 && len(w.byWay) < 3 {
+				t.Errorf("a way was never acknowledged: %v", w.byWay)
+			}
 		})
 	}
 }
@@ -281,8 +287,17 @@ func (w *world) run() {
 	if w.cmd != nil && w.cmd.ProcessState == nil {
 		return
 	}
-	w.cmd, w.log = child(w.t, w.url, w.args...)
+	w.cmd, w.log = childWith(w.t, w.url, []string{"SSH_ADDR=127.0.0.1:0"}, append(w.args,
+		"--http", "127.0.0.1:0")...)
 	w.addr = w.log.wait(w.t, `msg=listening address=(\S+)`)[1]
+	p := &program{url: w.url, log: w.log}
+	if w.ways == nil {
+		w.ways = loggedIn(w.t, p)
+		return
+	}
+	again := waysOf(w.t, p)
+	again.key, again.token = w.ways.key, w.ways.token
+	w.ways = again
 }
 
 // burst uploads from a dozen clients at once and injects a fault at some moment, or when so many
@@ -305,11 +320,11 @@ func (w *world) burst(number int, f fault) {
 		patience = 2 * time.Second
 	}
 	type end struct {
-		body string
-		err  error
+		body, way string
+		err       error
 	}
 	ends := make(chan end, clients)
-	addr := w.addr
+	addr, ways := w.addr, *w.ways
 	for i := range clients {
 		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
 		go func() {
@@ -318,8 +333,19 @@ func (w *world) burst(number int, f fault) {
 			for attempt := range attempts {
 				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt,
 					filler)
-				final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(
-					context.Background(), addr, fmt.Sprintf("dev%d.conf", i), []byte(final.body))
+				name := fmt.Sprintf("dev%d.conf", i)
+				switch i % 3 {
+				case 0:
+					final.way = "sftp"
+					final.err = ways.putSFTP(name, final.body, patience)
+				case 1:
+					final.way = "http"
+					final.err = ways.putHTTP(name, final.body, patience)
+				default:
+					final.way = "tftp"
+					final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(
+						context.Background(), addr, name, []byte(final.body))
+				}
 				if final.err == nil {
 					break
 				}
@@ -345,6 +371,7 @@ func (w *world) burst(number int, f fault) {
 		case e := <-ends:
 			if ended++; e.err == nil {
 				w.acknowledged[e.body] = true
+				w.byWay[e.way]++
 			}
 		case <-limit:
 			w.t.Fatalf("burst %d, %s: an upload hangs\n%s", number, f.name, w.log)

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tftpsql/tftpsql/pgtest"
@@ -233,7 +232,8 @@ func TestWaysAllow(t *testing.T) {
 	w.finish(t)
 	list := w.must(t, "failures")
 	for _, source := range []string{own, "203.0.113.7"} {
-		if !regexp.MustCompile(`(?m)` + regexp.QuoteMeta(source) + `\s.*TFTP_ALLOW`).MatchString(list) {
+		told := regexp.MustCompile(`(?m)` + regexp.QuoteMeta(source) + `\s.*TFTP_ALLOW`)
+		if !told.MatchString(list) {
 			t.Errorf("nothing of %s in the failures:\n%s", source, list)
 		}
 	}
@@ -319,28 +319,6 @@ func (p *program) finish(t *testing.T) {
 	p.status <- status
 }
 
-// sftpClient is a client of pkg/sftp with a login's key.
-func sftpClient(addr, key string) (*sftp.Client, error) {
-	text, err := os.ReadFile(key)
-	if err != nil {
-		return nil, err
-	}
-	signer, err := ssh.ParsePrivateKey(text)
-	if err != nil {
-		return nil, err
-	}
-	c, err := ssh.Dial("tcp", addr, &ssh.ClientConfig{User: "acme", Timeout: 10 * time.Second,
-		Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
-	if err != nil {
-		return nil, err
-	}
-	client, err := sftp.NewClient(c)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return client, nil
-}
-
 // TestWaysSIGTERM: uploads under way end well after the signal, no new one begins, and the program
 // exits with 0.
 func TestWaysSIGTERM(t *testing.T) {
@@ -352,7 +330,7 @@ func TestWaysSIGTERM(t *testing.T) {
 	cmd, log := childWith(t, url, []string{"SSH_ADDR=127.0.0.1:0"}, "--http", "127.0.0.1:0")
 	log.wait(t, `msg=listening`)
 	w := loggedIn(t, &program{url: url, log: log})
-	client, err := sftpClient(w.ssh, w.key)
+	client, err := w.sftp(time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,12 +148,18 @@ func startWays(t *testing.T, url string, environ ...string) *waysIn {
 	return loggedIn(t, p)
 }
 
+// waysOf finds where a server takes uploads.
+func waysOf(t *testing.T, p *program) *waysIn {
+	t.Helper()
+	return &waysIn{program: p, ssh: p.log.wait(t, `msg=ssh address=(\S+)`)[1],
+		http: p.log.wait(t, `msg=health url=(\S+)`)[1]}
+}
+
 // loggedIn makes the logins and the token of a server.
 func loggedIn(t *testing.T, p *program) *waysIn {
 	t.Helper()
-	w := &waysIn{program: p, ssh: p.log.wait(t, `msg=ssh address=(\S+)`)[1],
-		http: p.log.wait(t, `msg=health url=(\S+)`)[1],
-		key:  filepath.Join(t.TempDir(), "key")}
+	w := waysOf(t, p)
+	w.key = filepath.Join(t.TempDir(), "key")
 	if said, ok := run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", w.key); !ok {
 		t.Fatal(said)
 	}
@@ -290,8 +296,8 @@ func TestWaysOutage(t *testing.T) {
 	spooling.program = launch(t, url, []string{"SSH_ADDR=127.0.0.1:0"},
 		`msg=listening address=(\S+)`, "--http", "127.0.0.1:0", "--spool",
 		filepath.Join(t.TempDir(), "spool.db"))
-	spooling.ssh = spooling.log.wait(t, `msg=ssh address=(\S+)`)[1]
-	spooling.http = spooling.log.wait(t, `msg=health url=(\S+)`)[1]
+	at := waysOf(t, spooling.program)
+	spooling.ssh, spooling.http = at.ssh, at.http
 	const print = `fingerprint=(\S+)`
 	if a, b := bare.log.wait(t, print)[1], spooling.log.wait(t, print)[1]; a != b {
 		t.Errorf("two workers have two host keys: %s, %s", a, b)
