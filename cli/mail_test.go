@@ -248,7 +248,7 @@ func drawLetter(t *testing.T, html string) {
 		t.Fatal(err)
 	}
 	if said, ok := run(t, "chromium", "--headless", "--no-sandbox", "--hide-scrollbars",
-		"--disable-gpu", "--window-size=860,560", "--screenshot="+picture, page); !ok {
+		"--disable-gpu", "--window-size=760,350", "--screenshot="+picture, page); !ok {
 		t.Fatal(said)
 	}
 }

@@ -182,7 +182,7 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&rules); err != nil || len(rules.Data.Groups) != 1 ||
-		len(rules.Data.Groups[0].Rules) != 7 {
+		len(rules.Data.Groups[0].Rules) != 8 {
 		t.Errorf("rules %+v, %v", rules, err)
 	}
 }
