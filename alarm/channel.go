@@ -132,7 +132,7 @@ func CheckScheme(text string) error {
 	if name == "" {
 		return nil
 	}
-	return fmt.Errorf("%s takes messages of its own form: write %s+https://...", u.Hostname(),
+	return fmt.Errorf("%s takes messages of its own form: write %s+ before the URL", u.Hostname(),
 		name)
 }
 

@@ -70,8 +70,8 @@ repeated for three days until it is taken. Several changes of a site within 30 s
 				fmt.Fprintf(escaper{a.out}, "added %s, %s; try it: tftpsql alarm test %s\n", c.Name,
 					alarm.Mask(c.URL), c.Name)
 				if made != "" {
-					fmt.Fprintf(a.out, "its messages are signed with %s, which is not shown again\n",
-						made)
+					fmt.Fprintf(a.out, "its messages are signed with %s, which is not shown "+
+						"again\n", made)
 				}
 				if err := mailable(c, o); err != nil {
 					fmt.Fprintln(a.err, err)
@@ -97,7 +97,8 @@ repeated for three days until it is taken. Several changes of a site within 30 s
 
 func (a *app) listAlarmsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the channels, without their secrets, and how they do", Args: noArgs,
+		Use: "list", Short: "List the channels, without their secrets, and how they do",
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				channels, err := s.Channels(cmd.Context())
@@ -178,7 +179,8 @@ func (a *app) testAlarmCommand() *cobra.Command {
 func (a *app) pauseAlarmCommand() *cobra.Command {
 	var lasts config.Age
 	cmd := &cobra.Command{
-		Use: "pause NAME", Short: "Hold a channel's messages back for a while; --for 0 resumes, also one that is disabled",
+		Use: "pause NAME", Short: "Hold a channel's messages back for a while; --for 0 resumes, " +
+			"also one that is disabled",
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("for") {

@@ -217,8 +217,9 @@ func TestAlarmMail(t *testing.T) {
 // checkLetters: a test, a first configuration and a change, whose text is the guide's.
 func checkLetters(t *testing.T, list []letter, log string) {
 	t.Helper()
-	for i, want := range []string{"a test of the channel noc", "acme/sw1: first configuration, by " +
-		"ada", "acme/sw1: +2 -2 in interface GigabitEthernet1/0/1, by ada"} {
+	for i, want := range []string{"a test of the channel noc",
+		"acme/sw1: first configuration, by ada",
+		"acme/sw1: +2 -2 in interface GigabitEthernet1/0/1, by ada"} {
 		subject, err := new(mime.WordDecoder).DecodeHeader(list[i].Get("Subject"))
 		if err != nil || subject != "[tftpsql] "+want {
 			t.Errorf("subject %q, %v; not %q", subject, err, want)

@@ -355,7 +355,7 @@ func CheckChannel(c store.Channel, o alarm.Options) error {
 		return err
 	}
 	if c.Secret != "" && !alarm.Signed(c.URL) {
-		return errors.New("a secret signs webhooks alone, https://...")
+		return errors.New("a secret signs webhooks alone")
 	}
 	return alarm.CheckScheme(c.URL)
 }

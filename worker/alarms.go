@@ -18,8 +18,8 @@ func AlarmOptions(c config.Config, version string) (alarm.Options, error) {
 		return o, nil
 	}
 	if c.MailFrom == "" {
-		return o, errors.New("SMTP_URL is set and MAIL_FROM isn't: set it to the sender of mails, " +
-			"such as tftpsql@example.net")
+		return o, errors.New("SMTP_URL is set and MAIL_FROM isn't: set it to the sender of " +
+			"mails, such as tftpsql@example.net")
 	}
 	mail, err := alarm.ParseMail(string(c.SMTP), c.MailFrom)
 	if err != nil {
