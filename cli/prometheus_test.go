@@ -103,6 +103,11 @@ func TestPrometheus(t *testing.T) {
 		filepath.Join(t.TempDir(), "spool.db"))
 	p.put(t, "fw1.conf", fortigate("fw1", "1"))
 	_, text := get(t, p.page(t)+"/metrics")
+	// until the devices were counted; it can't be waited for
+	for limit := time.Now().Add(time.Minute); !strings.Contains(text, "\ntftpsql_devices ") &&
+		time.Now().Before(limit); _, text = get(t, p.page(t)+"/metrics") {
+		time.Sleep(100 * time.Millisecond)
+	}
 	for _, expr := range expressions(t) {
 		for _, metric := range metricName.FindAllString(expr, -1) {
 			if !regexp.MustCompile(`(?m)^` + metric + `[{ ]`).MatchString(text) {
