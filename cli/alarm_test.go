@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -262,5 +263,31 @@ func TestGuideWebhook(t *testing.T) {
 				t.Errorf("%s: %v\n%s", program, err, out)
 			}
 		}
+	}
+}
+
+// TestHeartbeat: the address is fetched as soon as captures can be stored, and what may be secret
+// in it is in no log.
+func TestHeartbeat(t *testing.T) {
+	t.Parallel()
+	came := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came <- r.Method + " " + r.URL.Path
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	t.Cleanup(server.Close)
+	p := launch(t, databases["sqlite"](t), []string{"HEARTBEAT_URL=" + server.URL + "/hunter22"},
+		`msg=listening address=(\S+)`)
+	select {
+	case got := <-came:
+		if got != "GET /hunter22" {
+			t.Errorf("it was asked for %s", got)
+		}
+	case <-time.After(90 * time.Second): // a scan later, if the first found it unready
+		t.Fatalf("nothing came\n%s", p.log)
+	}
+	p.log.wait(t, `HEARTBEAT_URL could not be fetched.*404`)
+	if strings.Contains(p.log.String(), "hunter22") {
+		t.Errorf("the log has the address:\n%s", p.log)
 	}
 }
