@@ -291,3 +291,47 @@ func TestHeartbeat(t *testing.T) {
 		t.Errorf("the log has the address:\n%s", p.log)
 	}
 }
+
+// TestAlarmGivenUp: what a receiver refuses for good is given up aloud: in the log, in deliveries,
+// in failures, in the metric; and one that is gone disables its channel. It takes the half minute
+// of a batch.
+func TestAlarmGivenUp(t *testing.T) {
+	everywhere(t, func(t *testing.T, url string) {
+		p := launch(t, url, []string{"ALARM_PRIVATE=1"}, `msg=listening address=(\S+)`, "--http",
+			"127.0.0.1:0")
+		r := newReceiver(t)
+		r.says(http.StatusGone, "we have left")
+		p.log.wait(t, `msg=database`)
+		if status, _, errs := do(t, []string{"DATABASE_URL=" + url, "ALARM_PRIVATE=1"}, "alarm",
+			"add", "hook", r.URL+"/XsecretXsecretXsecret000"); status != 0 {
+			t.Fatal(errs)
+		}
+		p.put(t, "acme/fw1.conf", fortigate("fw1", "1"))
+		p.log.wait(t, `msg="an alarm was given up" channel=hook kind=first .*we have left`)
+		_, body := r.last(t)
+		if !strings.Contains(body, `"ref":"acme/fw1"`) {
+			t.Errorf("it got %s", body)
+		}
+		if _, text := get(t, p.page(t)+"/metrics"); !strings.Contains(text,
+			`tftpsql_alarms_total{state="given up"} 1`+"\n") {
+			t.Errorf("metrics: %s", text)
+		}
+		said := p.must(t, "deliveries")
+		if !regexp.MustCompile(`hook +first +1 +given up +1 +- .*we have left`).MatchString(said) {
+			t.Errorf("deliveries: %s", said)
+		}
+		p.stop() // failures are kept in batches
+		p.status <- <-p.status
+		said += p.must(t, "failures")
+		if !strings.Contains(said, "alarm given up") || !strings.Contains(said, "alarm test") {
+			t.Errorf("failures: %s", said)
+		}
+		list := p.must(t, "alarm", "list")
+		if !strings.Contains(list, "disabled: its receiver is gone") {
+			t.Errorf("list: %s", list)
+		}
+		if strings.Contains(said+list+p.log.String(), "Xsecret") {
+			t.Errorf("a secret is shown:\n%s%s%s", said, list, p.log)
+		}
+	})
+}
