@@ -117,6 +117,9 @@ func (v *visit) oxDevice(name string) (store.Device, error) {
 		name = bare
 		d, err = v.oxNamed(name)
 	}
+	if i := strings.LastIndex(name, "/"); i >= 0 && errors.Is(err, store.ErrNotFound) {
+		d, err = v.oxAddressed(name[:i], name[i+1:], err)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = status{http.StatusNotFound, fmt.Sprintf("unable to find %q", shown(name))}
 	}
@@ -143,6 +146,18 @@ func (v *visit) oxNamed(name string) (store.Device, error) {
 		return v.find("/" + after)
 	}
 	return ofSite, other
+}
+
+// oxAddressed finds the device of a group by its address, for who names nodes by addresses.
+func (v *visit) oxAddressed(group, node string, none error) (store.Device, error) {
+	if _, ok := address(node); !ok {
+		return store.Device{}, none
+	}
+	d, err := v.find(node)
+	if err == nil && cmp.Or(d.Site, usualGroup) != group {
+		err = none
+	}
+	return d, err
 }
 
 func (p *Page) oxShow(v *visit) error {
