@@ -49,9 +49,11 @@ func (p *Page) feed(v *visit) error {
 		return err
 	}
 	base := p.base(v)
-	out := feed{ID: base + "/changes", Title: "tftpsql: changes", Updated: v.now.UTC(),
-		Author: feedAuthor{"tftpsql"},
-		Links:  []feedLink{{"self", base + v.r.URL.RequestURI()}, {"alternate", base + "/changes"}}}
+	// Updated is a time that stays where nothing has changed.
+	out := feed{ID: base + with(v.r.URL, "since", "", "until", ""), Title: "tftpsql: changes",
+		Updated: time.Unix(0, 0).UTC(),
+		Author:  feedAuthor{"tftpsql"},
+		Links:   []feedLink{{"self", base + v.r.URL.RequestURI()}, {"alternate", base + "/changes"}}}
 	if len(list) > 0 {
 		out.Updated = list[0].ReceivedAt
 	}
