@@ -43,12 +43,7 @@ type Numbered struct {
 // cores. It ends after an error.
 func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
-		records, err := q.records(ctx, s)
-		if err != nil {
-			yield(Match{}, err)
-			return
-		}
-		inOrder(records, func(r store.Record) ([]Match, error) {
+		inOrder(q.records(ctx, s), func(r store.Record) ([]Match, error) {
 			body, err := s.Content(ctx, r)
 			if err != nil {
 				return nil, err
@@ -69,74 +64,105 @@ func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error
 	}
 }
 
-// records returns what is searched: each device's newest configuration, or all versions, the newest
+// records yields what is searched: each device's newest configuration, or all versions, the newest
 // first.
-func (q Query) records(ctx context.Context, s *store.Store) (records []store.Record, err error) {
-	if !q.All {
+func (q Query) records(ctx context.Context, s *store.Store) iter.Seq2[store.Record, error] {
+	if q.All {
+		return q.versions(ctx, s)
+	}
+	return func(yield func(store.Record, error) bool) {
 		all, err := s.Current(ctx)
+		if err != nil {
+			yield(store.Record{}, err)
+			return
+		}
 		for _, r := range all {
-			if q.Filter.picksRecord(r) {
-				records = append(records, r)
+			if q.Filter.picksRecord(r) && !yield(r, nil) {
+				return
 			}
 		}
-		return records, err
 	}
-	devices, err := s.Devices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range devices {
-		if !q.Filter.Picks(d) {
-			continue
-		}
-		err := s.Versions(ctx, d, func(v store.Version) bool {
-			records = append(records, v.Record)
-			return true
-		})
+}
+
+func (q Query) versions(ctx context.Context, s *store.Store) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		devices, err := s.Devices(ctx)
 		if err != nil {
-			return nil, err
+			yield(store.Record{}, err)
+			return
+		}
+		for _, d := range devices {
+			if !q.Filter.Picks(d) {
+				continue
+			}
+			more := true
+			err := s.Versions(ctx, d, func(v store.Version) bool {
+				more = yield(v.Record, nil)
+				return more
+			})
+			if err != nil {
+				yield(store.Record{}, err)
+				return
+			}
+			if !more {
+				return
+			}
 		}
 	}
-	return records, nil
+}
+
+// found is what was found in a capture.
+type found struct {
+	matches []Match
+	err     error
 }
 
 // inOrder works on a list with all cores and hands the results on in its order, until done returns
-// false.
-func inOrder(list []store.Record, work func(store.Record) ([]Match, error),
+// false. Where done is slow the work waits for it: a result for each core is in memory, and as many
+// wait.
+func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Match, error),
 	done func([]Match, error) bool) {
-	type result struct {
-		found []Match
-		err   error
+	type job struct {
+		record store.Record
+		result chan found
 	}
-	results := make([]chan result, len(list))
-	for i := range results {
-		results[i] = make(chan result, 1)
-	}
+	cores := max(runtime.GOMAXPROCS(0), 2) // one waits for the database while another reads
+	jobs, results := make(chan job), make(chan chan found, cores)
 	var workers sync.WaitGroup // ends when the list is done, or given up
 	defer workers.Wait()
-	next := make(chan int)
 	quit := make(chan struct{})
 	defer close(quit)
-	for range max(runtime.GOMAXPROCS(0), 2) { // one waits for the database while another reads
+	for range cores {
 		workers.Go(func() {
-			for i := range next {
-				found, err := work(list[i])
-				results[i] <- result{found, err}
+			for j := range jobs {
+				matches, err := work(j.record)
+				j.result <- found{matches, err}
 			}
 		})
 	}
 	workers.Go(func() {
-		defer close(next)
-		for i := range list {
+		defer close(jobs)
+		defer close(results)
+		for r, err := range list {
+			result := make(chan found, 1)
 			select {
-			case next <- i:
+			case results <- result:
+			case <-quit:
+				return
+			}
+			if err != nil {
+				result <- found{nil, err}
+				return
+			}
+			select {
+			case jobs <- job{r, result}:
 			case <-quit:
 				return
 			}
 		}
 	})
-	for i := range list {
-		if got := <-results[i]; !done(got.found, got.err) {
+	for result := range results {
+		if got := <-result; !done(got.matches, got.err) {
 			return
 		}
 	}

@@ -102,8 +102,9 @@ func (p *Page) publishNow(v *visit, r store.Record, lasting, to string, once boo
 	if err != nil || lasts <= 0 || time.Duration(lasts) > longestPublication {
 		return nil, badf("for how long? 10m to %s", config.Age(longestPublication))
 	}
-	pub := store.Publication{Name: rand.Text() + ".conf", PublishedAt: v.now.UTC(), Size: r.Size,
-		ExpiresAt: v.now.UTC().Add(time.Duration(lasts)), Once: once,
+	now := v.now.UTC().Truncate(time.Microsecond) // as it is stored
+	pub := store.Publication{Name: rand.Text() + ".conf", PublishedAt: now, Size: r.Size,
+		ExpiresAt: now.Add(time.Duration(lasts)), Once: once,
 		Description: fmt.Sprintf("%s @%d of %s", store.Device{Site: r.Site, Name: r.Device}.Ref(),
 			r.ID, store.LocalTime(r.ReceivedAt))}
 	if to = strings.TrimSpace(to); to != "" {
@@ -117,9 +118,9 @@ func (p *Page) publishNow(v *visit, r store.Record, lasting, to string, once boo
 	if err := v.note(v.r.Context(), "publish", &r.Site, v.object(r), pub.Name); err != nil {
 		return nil, err
 	}
-	now := &publishedNow{Publication: pub, NoHost: p.TFTPHost == ""}
-	now.Fetch, now.Then = device.RestoreLines(r.Platform, pub.Name, p.TFTPHost)
-	return now, nil
+	done := &publishedNow{Publication: pub, NoHost: p.TFTPHost == ""}
+	done.Fetch, done.Then = device.RestoreLines(r.Platform, pub.Name, p.TFTPHost)
+	return done, nil
 }
 
 func (p *Page) unpublish(v *visit) error {
