@@ -47,6 +47,7 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	w.inside = w.brace.text != bracePlain
 	words, bare := w.significant(form)
 	if len(words) == 0 {
+		w.comment = len(w.words) > 0
 		return braceNothing, nil
 	}
 	opens := bare && words[len(words)-1] == '{'

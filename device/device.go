@@ -151,10 +151,11 @@ func Readable(config []byte) bool { return !newWalk(config).opaque }
 
 // A Line is one line of a configuration. It is valid until the iteration goes on.
 type Line struct {
-	Number int    // from 1 on, in the decoded text
-	Text   []byte // as it is, without its line end
-	Noise  bool   // nothing in it is significant: a time of writing, a byte count, a prompt
-	w      *walk
+	Number  int    // from 1 on, in the decoded text
+	Text    []byte // as it is, without its line end
+	Noise   bool   // nothing in it is significant: a time of writing, a byte count, a prompt
+	Comment bool   // the platform takes all of it for a comment
+	w       *walk
 }
 
 // Significant returns the line with its noise replaced by markers. Markers begin with a NUL, which
@@ -177,6 +178,10 @@ func (l Line) Redacted() []byte {
 // 12".
 func (l Line) Path() []string { return l.w.pathStrings() }
 
+// Depth returns how many blocks the line is in, as [Line.Path] does, without naming them. A line
+// before a deeper one heads a block.
+func (l Line) Depth() int { return len(l.w.around()) }
+
 // Lines returns the decoded lines of a configuration, in order. It returns none if the
 // configuration isn't [Readable].
 func Lines(config []byte) iter.Seq[Line] { return lines(config, true) }
@@ -190,7 +195,8 @@ func lines(config []byte, redact bool) iter.Seq[Line] {
 		w := newWalk(config)
 		w.redact = redact
 		for !w.opaque && w.step() {
-			if !yield(Line{Number: w.number, Text: w.line, Noise: w.dropped, w: w}) {
+			if !yield(Line{Number: w.number, Text: w.line, Noise: w.dropped,
+				Comment: w.comment, w: w}) {
 				return
 			}
 		}

@@ -79,6 +79,7 @@ type walk struct {
 	dropped bool // the line is noise
 	quoting bool // the line is a banner's text or the like, in which nothing is noise
 	inside  bool // the line begins inside of a string or a comment
+	comment bool // the line is one
 	marks   []mark
 	last    []byte // words of the last line that is not blank and not noise
 
@@ -174,6 +175,7 @@ func (w *walk) step() bool {
 	}
 	w.start, w.line, w.words, w.indent = start, line, line[from:to], from
 	w.dropped, w.quoting, w.inside, w.marks = false, false, false, w.marks[:0]
+	w.comment = false
 	switch {
 	case start >= w.end: // blank lines and a prompt at the end
 		w.dropped = w.platform != &plain || from == to
@@ -185,7 +187,9 @@ func (w *walk) step() bool {
 		w.dropped = w.platform != &plain
 		return true
 	}
+	sign := w.commentSign()
 	w.platform.read(w)
+	w.comment = w.comment || sign && !w.quoting && !w.inside
 	if w.redact {
 		w.hideAnywhere()
 	}
@@ -193,6 +197,23 @@ func (w *walk) step() bool {
 		w.last = w.words
 	}
 	return true
+}
+
+// commentSign reports, before the line is read, whether it begins as comments do: those of lines
+// with one of three signs, those of XML with their own. Comments of braces know of themselves. A
+// line inside of a string begins none.
+func (w *walk) commentSign() bool {
+	switch {
+	case len(w.words) == 0 || w.platform == &plain:
+		return false
+	case w.xml.state == xmlComment:
+		return true
+	case w.xml.began:
+		return w.xml.state == xmlText && w.has("<!--")
+	case w.words[0] != '!' && w.words[0] != '#' && w.words[0] != ';':
+		return false
+	}
+	return w.platform.open == nil || !w.platform.open(w)
 }
 
 func (w *walk) identity() Identity {
@@ -376,12 +397,18 @@ func (w *walk) hideURLs() {
 	}
 }
 
-// pathStrings returns the blocks around the line, without those that the line itself opens.
-func (w *walk) pathStrings() []string {
+// around returns the blocks around the line, without those that the line itself opens.
+func (w *walk) around() []block {
 	path := w.path
 	for len(path) > 0 && path[len(path)-1].number == w.number {
 		path = path[:len(path)-1]
 	}
+	return path
+}
+
+// pathStrings returns the heads of the blocks around the line.
+func (w *walk) pathStrings() []string {
+	path := w.around()
 	if len(path) == 0 {
 		return nil
 	}

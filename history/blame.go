@@ -35,11 +35,12 @@ type Blamed struct {
 // A BlamedLine is a line of a capture and where it comes from. Neighbours of one version have the
 // same Origin, so pages can show them as a group.
 type BlamedLine struct {
-	Number int      // from 1 on
-	Text   string   // without its end; without secrets where the options say so
-	Path   []string // the blocks that the line stands in, the outermost first
-	Noise  bool     // it changes by itself
-	Origin *Origin
+	Number  int      // from 1 on
+	Text    string   // without its end; without secrets where the options say so
+	Path    []string // the blocks that the line stands in, the outermost first
+	Noise   bool     // it changes by itself
+	Comment bool     // its platform takes it for a comment
+	Origin  *Origin
 }
 
 // Within reports whether the line stands in a path as [ParsePath] returns it, or opens it.
@@ -145,7 +146,7 @@ func newBlamer(r store.Record, body []byte, o BlameOptions) (*blamer, error) {
 		}
 		i := len(b.out.Lines)
 		b.out.Lines = append(b.out.Lines, BlamedLine{Number: l.Number, Text: string(shown),
-			Path: path, Noise: l.Noise})
+			Path: path, Noise: l.Noise, Comment: l.Comment})
 		if l.Noise {
 			b.noise = append(b.noise, open{len(b.noise), i})
 		} else {

@@ -90,7 +90,7 @@ func groupsOf(lines []history.BlamedLine) (groups []blameGroup) {
 		switch {
 		case l.Noise:
 			class = "noise"
-		case isComment([]byte(l.Text)):
+		case l.Comment:
 			class = "comment"
 		}
 		groups[n-1].Lines = append(groups[n-1].Lines, lineView{l.Number, shown(l.Text), class})

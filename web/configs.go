@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -132,16 +131,16 @@ func linesOf(body []byte, redact bool) iter.Seq[lineView] {
 		var last lineView
 		depth := 0
 		for l := range device.Lines(body) {
-			path := l.Path()
+			deeper := l.Depth()
 			if last.Number > 0 {
-				if len(path) > depth {
+				if deeper > depth {
 					last.Class += " head"
 				}
 				if !yield(last) {
 					return
 				}
 			}
-			depth = len(path)
+			depth = deeper
 			text := l.Text
 			if redact {
 				text = l.Redacted()
@@ -150,7 +149,7 @@ func linesOf(body []byte, redact bool) iter.Seq[lineView] {
 			switch {
 			case l.Noise:
 				last.Class = "noise"
-			case isComment(text):
+			case l.Comment:
 				last.Class = "comment"
 			}
 		}
@@ -158,11 +157,6 @@ func linesOf(body []byte, redact bool) iter.Seq[lineView] {
 			yield(last)
 		}
 	}
-}
-
-func isComment(line []byte) bool {
-	line = bytes.TrimLeft(line, " \t")
-	return len(line) > 0 && (line[0] == '!' || line[0] == '#' || line[0] == ';')
 }
 
 // outlineOf returns the blocks at the outermost level.
