@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,8 +65,7 @@ overdue.`,
 	cmd.Flags().StringVar(&f.filter.Version, "os", "",
 		"only with this version of the system: 7.2.8, '<7.2.8' or '>=7.2,<7.2.8'")
 	cmd.Flags().StringVar(&f.order, "sort", "name",
-		"name, last_seen, last_change, platform, captures or changes; - before it for the last "+
-			"or most first")
+		strings.Join(history.Orders, ", ")+"; - before it for the other way round")
 	return cmd
 }
 
@@ -105,7 +105,7 @@ func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (er
 		return !f.filter.Picks(d) || f.overdue && d.OverdueSince(now).IsZero() ||
 			f.silent > 0 && now.Sub(d.LastSeen) < time.Duration(f.silent)
 	})
-	history.Sort(devices, f.order)
+	history.Sort(devices, f.order, now)
 	switch {
 	case f.perSite:
 		err = a.printSites(history.Sites(slices.Values(devices), now), f.asJSON)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -94,18 +95,55 @@ func globbed(glob string, d store.Device) bool {
 }
 
 // Orders are the names by which Sort sorts.
-var Orders = []string{"name", "last_seen", "last_change", "platform", "captures", "changes"}
+var Orders = []string{"name", "platform", "model", "version", "last_seen", "last_change", "changes",
+	"captures", "state", "source"}
 
-// orders compare devices: the earliest and the fewest first.
-var orders = map[string]func(a, b store.Device) int{
-	"name": func(a, b store.Device) int {
+// orders compare devices: the earliest, the fewest, and those that need somebody first.
+var orders = map[string]func(a, b store.Device, now time.Time) int{
+	"name": func(a, b store.Device, _ time.Time) int {
 		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name))
 	},
-	"last_seen":   func(a, b store.Device) int { return a.LastSeen.Compare(b.LastSeen) },
-	"last_change": func(a, b store.Device) int { return a.LastChange.Compare(b.LastChange) },
-	"platform":    func(a, b store.Device) int { return cmp.Compare(a.Platform, b.Platform) },
-	"captures":    func(a, b store.Device) int { return cmp.Compare(a.Captures, b.Captures) },
-	"changes":     func(a, b store.Device) int { return cmp.Compare(a.Changes, b.Changes) },
+	"platform": func(a, b store.Device, _ time.Time) int {
+		return cmp.Compare(a.Platform, b.Platform)
+	},
+	"model": func(a, b store.Device, _ time.Time) int { return cmp.Compare(a.Model, b.Model) },
+	"version": func(a, b store.Device, _ time.Time) int {
+		return cmp.Or(compareVersions(a.OSVersion, b.OSVersion),
+			cmp.Compare(a.OSVersion, b.OSVersion))
+	},
+	"last_seen": func(a, b store.Device, _ time.Time) int {
+		return a.LastSeen.Compare(b.LastSeen)
+	},
+	"last_change": func(a, b store.Device, _ time.Time) int {
+		return a.LastChange.Compare(b.LastChange)
+	},
+	"changes": func(a, b store.Device, _ time.Time) int {
+		return cmp.Compare(a.Changes, b.Changes)
+	},
+	"captures": func(a, b store.Device, _ time.Time) int {
+		return cmp.Compare(a.Captures, b.Captures)
+	},
+	"state": func(a, b store.Device, now time.Time) int {
+		return cmp.Compare(urgency(a, now), urgency(b, now))
+	},
+	"source": func(a, b store.Device, _ time.Time) int {
+		x, _ := netip.ParseAddr(a.Source) // the zero address comes first
+		y, _ := netip.ParseAddr(b.Source)
+		return cmp.Or(x.Compare(y), cmp.Compare(a.Source, b.Source))
+	},
+}
+
+// urgency is smaller for a device that needs somebody sooner.
+func urgency(d store.Device, now time.Time) int {
+	switch {
+	case d.Retired:
+		return 3
+	case !d.OverdueSince(now).IsZero():
+		return 0
+	case !d.Complete:
+		return 1
+	}
+	return 2
 }
 
 // CheckOrder returns an error where an order is none of Orders, with or without "-" before it.
@@ -117,15 +155,14 @@ func CheckOrder(order string) error {
 	return nil
 }
 
-// Sort sorts devices by one of Orders: the earliest and the fewest first, "-" before it reverses
-// that.
-func Sort(devices []store.Device, order string) {
+// Sort sorts devices by one of Orders, "-" before it reverses that. Their states are those of now.
+func Sort(devices []store.Device, order string, now time.Time) {
 	compare := orders[strings.TrimPrefix(order, "-")]
 	slices.SortStableFunc(devices, func(a, b store.Device) int {
 		if strings.HasPrefix(order, "-") {
 			a, b = b, a
 		}
-		return compare(a, b)
+		return compare(a, b, now)
 	})
 }
 

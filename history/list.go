@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,14 +31,18 @@ type List struct {
 	Devices []store.Device
 	More    bool // others follow
 	Total   int  // that the query picks, on all pages
+	// Sites and Platforms are those of all devices, in their order: what a query may ask for.
+	Sites, Platforms []string
 }
 
 // ListDevices returns a page of devices. Its memory is that of the page.
 func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time) (List, error) {
 	order := cmp.Or(q.Order, "name")
-	page := &best{before: orderBy(order), n: q.N + 1}
+	page := &best{before: orderBy(order, now), n: q.N + 1}
 	var list List
+	sites, platforms := map[string]bool{}, map[string]bool{}
 	err := s.EachDevice(ctx, func(d store.Device) bool {
+		sites[d.Site], platforms[d.Platform] = true, true
 		if !q.picks(d, now) {
 			return true
 		}
@@ -47,6 +52,7 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 		}
 		return true
 	})
+	list.Sites, list.Platforms = slices.Sorted(maps.Keys(sites)), slices.Sorted(maps.Keys(platforms))
 	list.Devices = page.devices
 	slices.SortFunc(list.Devices, func(a, b store.Device) int {
 		if page.before(a, b) {
@@ -88,14 +94,14 @@ func (q ListQuery) inState(d store.Device, now time.Time) bool {
 }
 
 // orderBy returns whether one device stands before another. Names break ties, so an order is whole.
-func orderBy(order string) func(a, b store.Device) bool {
+func orderBy(order string, now time.Time) func(a, b store.Device) bool {
 	compare := orders[strings.TrimPrefix(order, "-")]
 	if compare == nil {
 		compare = orders["name"]
 	}
 	reverse := strings.HasPrefix(order, "-")
 	return func(a, b store.Device) bool {
-		c := compare(a, b)
+		c := compare(a, b, now)
 		if reverse {
 			c = -c
 		}
