@@ -79,7 +79,7 @@ func (p *Page) blame(v *visit) error {
 // groupsOf joins neighbours of one version, and shades them by their age.
 func groupsOf(lines []history.BlamedLine) (groups []blameGroup) {
 	var times []time.Time
-	for _, l := range lines {
+	for i, l := range lines {
 		n := len(groups)
 		if n == 0 || groups[n-1].Origin != l.Origin {
 			groups = append(groups, blameGroup{Origin: l.Origin})
@@ -92,6 +92,8 @@ func groupsOf(lines []history.BlamedLine) (groups []blameGroup) {
 			class = "noise"
 		case l.Comment:
 			class = "comment"
+		case i+1 < len(lines) && len(lines[i+1].Path) > len(l.Path):
+			class = "head"
 		}
 		groups[n-1].Lines = append(groups[n-1].Lines, lineView{l.Number, shown(l.Text), class})
 	}

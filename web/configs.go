@@ -378,6 +378,7 @@ type around struct {
 	Path   []string
 	Before []lineView
 	Line   lineView
+	Words  []word // the line, cut where the pattern matches
 	After  []lineView
 }
 
@@ -469,11 +470,25 @@ func (p *Page) groups(v *visit, q history.Query, o *outcome) iter.Seq[group] {
 			}
 			o.Lines++
 			g.Lines = append(g.Lines, around{Path: m.Path, Before: numbered(m.Before),
-				Line:  lineView{Number: m.Line, Text: shown(m.Text)},
-				After: numbered(m.After)})
+				Line:  lineView{Number: m.Line},
+				Words: matched(q.Pattern, m.Text), After: numbered(m.After)})
 		}
 		send()
 	}
+}
+
+// matched cuts a line where a pattern matches it.
+func matched(pattern *regexp.Regexp, line string) (words []word) {
+	at := 0
+	for _, m := range pattern.FindAllStringIndex(line, -1) {
+		if m[0] == m[1] {
+			continue // it may match nothing, which is anywhere
+		}
+		words = add(words, shown(line[at:m[0]]), false)
+		words = add(words, shown(line[m[0]:m[1]]), true)
+		at = m[1]
+	}
+	return add(words, shown(line[at:]), false)
 }
 
 // numbered returns lines as they are shown.

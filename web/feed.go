@@ -124,6 +124,9 @@ func summary(c *change) string {
 func blocks(d *history.Delta) string {
 	names := make([]string, len(d.Blocks))
 	for i, path := range d.Blocks {
+		if i > 0 { // what is named already stands before it
+			path = path[sharedHead(path, d.Blocks[i-1]):]
+		}
 		names[i] = shown(strings.Join(path, " > "))
 	}
 	text := strings.Join(names, ", ")
@@ -131,4 +134,13 @@ func blocks(d *history.Delta) string {
 		text += fmt.Sprintf(" and %d more", d.More)
 	}
 	return text
+}
+
+// sharedHead returns how many blocks two paths begin with that are the same. Some of a path is left.
+func sharedHead(path, other []string) int {
+	n := 0
+	for n < min(len(path), len(other))-1 && path[n] == other[n] {
+		n++
+	}
+	return n
 }

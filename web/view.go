@@ -91,12 +91,16 @@ var functions = template.FuncMap{
 	"captureURL": captureURL, "diffURL": diffURL, "deviceName": deviceName,
 	"ref":     func(d store.Device) string { return deviceName(d.Site, d.Name) },
 	"state":   history.State,
+	"base":    base,
 	"summary": summary, "by": by, "blocks": blocks, "describe": describe,
 	"asset":  asset,
 	"join":   func(list []string) string { return shown(strings.Join(list, " > ")) },
 	"masked": maskedParts, "size": size, "now": time.Now,
 	"add": func(a, b int) int { return a + b },
 }
+
+// base is a file's name without the folders before it.
+func base(file string) string { return file[strings.LastIndexAny(file, `/\`)+1:] }
 
 // at writes a time in the server's zone, as the commands do.
 func at(t time.Time) template.HTML {

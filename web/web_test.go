@@ -192,7 +192,7 @@ func TestPages(t *testing.T) {
 			"/diff/" + a + ".." + b:       {"<mark>04</mark>", "<mark>26</mark>"},
 			"/diff/0.." + a:               {"First version"},
 			"/compare?a=acme/fw1&b=-/fw2": {"lan", "dmz"},
-			"/search?q=TIMEZONE&history=1": {"config system global", "timezone 04",
+			"/search?q=TIMEZONE&history=1": {"config system global", "<mark>timezone</mark> 04",
 				"3 lines in 3"},
 			"/search?q=(": {"This is no pattern"},
 			"/changes":    {"acme/fw1", "+1"},

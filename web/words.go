@@ -24,6 +24,7 @@ type diffLine struct {
 	Old, New int    // numbers; 0 for none
 	Words    []word
 	Open     bool
+	Begins   bool // the first of the lines of a change
 }
 
 type word struct {
@@ -33,6 +34,11 @@ type word struct {
 
 // diffRow is a row of two columns. A nil side is empty.
 type diffRow struct{ Left, Right *diffLine }
+
+// Begins reports whether the row is the first of a change.
+func (r diffRow) Begins() bool {
+	return r.Left != nil && r.Left.Begins || r.Right != nil && r.Right.Begins
+}
 
 func hunkViews(hunks []history.Hunk) []hunkView {
 	out := make([]hunkView, len(hunks))
@@ -52,7 +58,8 @@ func markWords(lines []history.Line) []diffLine {
 	out := make([]diffLine, len(lines))
 	for i, l := range lines {
 		out[i] = diffLine{Op: string(l.Op), Old: l.Old, New: l.New, Open: l.Open,
-			Words: []word{{Text: shown(l.Text)}}}
+			Words:  []word{{Text: shown(l.Text)}},
+			Begins: l.Op != ' ' && (i == 0 || lines[i-1].Op == ' ')}
 	}
 	for i := 0; i < len(lines); {
 		olds := run(lines[i:], '-')

@@ -3,7 +3,8 @@
 
 const typing = (e) => e.target.closest("input, textarea, select, dialog");
 
-// Lists are filtered while one types: the same address is fetched, and its rows take the place of these.
+// Lists are filtered while one types: the same address is fetched, and what it has in the places that
+// the form names takes the place of what is here.
 for (const form of document.querySelectorAll("form[data-live]")) {
   let running = null, timer = 0;
   const refresh = async () => {
@@ -15,8 +16,11 @@ for (const form of document.querySelectorAll("form[data-live]")) {
       const answer = await fetch(url, { signal: running.signal, credentials: "same-origin" });
       if (!answer.ok || answer.redirected) return;
       const page = html(await answer.text());
-      const rows = page.querySelector(form.dataset.live);
-      if (rows) document.querySelector(form.dataset.live).replaceWith(document.adoptNode(rows));
+      for (const place of form.dataset.live.split(" ")) {
+        const here = document.querySelector(place), there = page.querySelector(place);
+        if (there) here.replaceChildren(...there.childNodes);
+        localTimes(here);
+      }
       history.replaceState(null, "", url);
     } catch (e) {
       if (e.name !== "AbortError") throw e;
@@ -36,14 +40,17 @@ for (const form of document.querySelectorAll("form[data-confirm]"))
 
 for (const form of document.querySelectorAll("form[data-send]")) form.requestSubmit();
 
-// Times are shown in the browser's zone.
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const t = new Date(time.dateTime);
-  if (isNaN(t)) continue;
+// localTimes shows times in the browser's zone.
+function localTimes(root) {
   const two = (n) => String(n).padStart(2, "0");
-  time.textContent = `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`;
-  time.title = time.dateTime;
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const t = new Date(time.dateTime);
+    if (isNaN(t)) continue;
+    time.textContent = `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} ${two(t.getHours())}:${two(t.getMinutes())}`;
+    time.title = time.dateTime;
+  }
 }
+localTimes(document);
 
 // Keys.
 function move(list, step) {
@@ -53,21 +60,21 @@ function move(list, step) {
   if (i < 0 || i >= list.length) return false;
   for (const e of list) e.classList.remove("here");
   list[i].classList.add("here");
-  list[i].scrollIntoView({ block: "nearest" });
-  (list[i].querySelector("a") ?? list[i]).focus();
+  list[i].scrollIntoView({ block: "center" });
+  (list[i].querySelector("a") ?? list[i]).focus({ preventScroll: true });
   return true;
 }
 document.addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || typing(e)) return;
   const rows = [...document.querySelectorAll("[data-row]")];
-  const hunks = [...document.querySelectorAll("[data-hunk]")];
+  const changes = [...document.querySelectorAll("[data-change]")];
   const follow = (key) => document.querySelector(`[data-key="${key}"]`)?.click();
   switch (e.key) {
     case "/": e.preventDefault(); (document.querySelector("[data-filter]") ?? document.querySelector("#find"))?.focus(); break;
     case "j": move(rows, 1); break;
     case "k": move(rows, -1); break;
-    case "n": if (!move(hunks, 1)) follow("n"); break;
-    case "p": if (!move(hunks, -1)) follow("p"); break;
+    case "n": if (!move(changes, 1)) follow("n"); break;
+    case "p": if (!move(changes, -1)) follow("p"); break;
     case "?": document.querySelector("#help")?.showModal(); break;
   }
 });
