@@ -57,7 +57,7 @@ func madeUpFleet(t *testing.T, s *site) (before, after store.Stored) {
 		}
 		s.at = s.at.Add(3*24*time.Hour + 7*time.Minute)
 	}
-	before = s.put(t, "acme", "fw-hq", madeUpFirewall(99, 1))
+	s.put(t, "acme", "fw-hq", madeUpFirewall(99, 1))
 	s.at = s.at.Add(26 * time.Hour)
 	s.put(t, "acme", "fw-hq", madeUpFirewall(99, 3))
 	s.at = s.at.Add(5 * time.Hour)
