@@ -145,7 +145,8 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 		a.searchCommand(), a.watchCommand(),
 		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
 		a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
-		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(), a.loginCommand(),
+		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),
+		a.loginCommand(),
 		a.alarmCommand(), a.deliveriesCommand(),
 		a.putCommand(), a.getCommand(), a.healthcheckCommand(), a.versionCommand())
 	return root

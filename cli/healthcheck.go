@@ -53,9 +53,9 @@ answer. It needs nothing but the program, so that containers without a shell can
 	return cmd
 }
 
-// ask returns what the server at an address answers, or an error where it says no. It doesn't verify
-// a certificate: that is for the name by which others reach this machine, and nothing secret is
-// asked or sent.
+// ask returns what the server at an address answers, or an error where it says no. It doesn't
+// verify a certificate: that is for the name by which others reach this machine, and nothing secret
+// is asked or sent.
 func ask(ctx context.Context, address, path string, secure bool) (string, error) {
 	scheme := "http://"
 	if secure {

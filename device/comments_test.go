@@ -18,7 +18,8 @@ func TestComments(t *testing.T) {
 			"banner motd ^C\n! text of the banner\n# as well\n^C\nline con 0\nend\n",
 		"FortiOS": "#config-version=FGT60F-7.2.5-FW-build1517-230606:opmode=0:vdom=0:user=a<-\n" +
 			"config system global\n    set hostname \"fw1\"\nend\n" +
-			"config system replacemsg admin \"pre\"\n    set buffer \"first\n# text\n! text\"\nend\n",
+			"config system replacemsg admin \"pre\"\n    set buffer \"first\n# text\n! text\"\n" +
+			"end\n",
 		"Junos": "## Last commit: 2026-11-20 09:00:00 UTC by ada <-\nversion 21.4R3;\n" +
 			"system {\n    /* why it is so <- */\n    host-name r1; ## SECRET-DATA\n" +
 			"    # host-name r2; <-\n    /* begun <-\n       ended <- */\n" +

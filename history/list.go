@@ -15,7 +15,8 @@ import (
 // A ListQuery asks for a page of devices.
 type ListQuery struct {
 	Filter Filter
-	Text   string        // what a name, site, address, model, serial number or platform holds, in any case
+	// Text is what a name, site, address, model, serial number or platform holds, in any case.
+	Text   string
 	State  string        // one of States; "" for all
 	Silent time.Duration // only those that have sent nothing for so long; 0 for all
 	Order  string        // one of Orders, with "-" before it for the reverse; "" for name
@@ -52,7 +53,8 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 		}
 		return true
 	})
-	list.Sites, list.Platforms = slices.Sorted(maps.Keys(sites)), slices.Sorted(maps.Keys(platforms))
+	list.Sites = slices.Sorted(maps.Keys(sites))
+	list.Platforms = slices.Sorted(maps.Keys(platforms))
 	list.Devices = page.devices
 	slices.SortFunc(list.Devices, func(a, b store.Device) int {
 		if page.before(a, b) {

@@ -9,7 +9,8 @@ import (
 )
 
 // likeUID is what a reference takes for the UID of a capture.
-var likeUID = regexp.MustCompile(`^(?i)(urn:uuid:|\{)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$`)
+var likeUID = regexp.MustCompile(
+	`^(?i)(urn:uuid:|\{)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$`)
 
 // CheckName returns an error where a name would be taken for another kind of reference, or is no
 // part of an address.
@@ -18,7 +19,7 @@ func CheckName(name string) error {
 		device.Text(name) != name || strings.ContainsAny(name[:1], "-@~/") || name == "." ||
 		name == ".." || likeUID.MatchString(name) {
 		return fmt.Errorf("%q is no name: 1 to %d printable characters, no -, @, ~ or / at its "+
-			"beginning, and not . or ..", name, device.MaxName)
+			"beginning, neither . nor .. alone", name, device.MaxName)
 	}
 	return nil
 }

@@ -362,7 +362,8 @@ func (p *Page) listTokens(v *visit, name, secret string) error {
 	if err != nil {
 		return err
 	}
-	return p.show(v, "tokens", "Tokens", tokens{list, append([]store.Role{store.Uploader}, store.Roles...),
+	return p.show(v, "tokens", "Tokens", tokens{list,
+		append([]store.Role{store.Uploader}, store.Roles...),
 		secret, name})
 }
 

@@ -53,7 +53,8 @@ func (p *Page) feed(v *visit) error {
 	out := feed{ID: base + with(v.r.URL, "since", "", "until", ""), Title: "tftpsql: changes",
 		Updated: time.Unix(0, 0).UTC(),
 		Author:  feedAuthor{"tftpsql"},
-		Links:   []feedLink{{"self", base + v.r.URL.RequestURI()}, {"alternate", base + "/changes"}}}
+		Links: []feedLink{{"self", base + v.r.URL.RequestURI()},
+			{"alternate", base + "/changes"}}}
 	if len(list) > 0 {
 		out.Updated = list[0].ReceivedAt
 	}
@@ -136,7 +137,8 @@ func blocks(d *history.Delta) string {
 	return text
 }
 
-// sharedHead returns how many blocks two paths begin with that are the same. Some of a path is left.
+// sharedHead returns how many blocks two paths begin with that are the same. Some of a path is
+// left.
 func sharedHead(path, other []string) int {
 	n := 0
 	for n < min(len(path), len(other))-1 && path[n] == other[n] {

@@ -124,8 +124,8 @@ func address(text string) (string, bool) {
 	return addr.Unmap().WithZone("").String(), err == nil
 }
 
-// inAnyCase returns the devices of that name or SITE/NAME in upper or lower case, two at most: names
-// in DNS are often in lower case where those on devices are not.
+// inAnyCase returns the devices of that name or SITE/NAME in upper or lower case, two at most:
+// names in DNS are often in lower case where those on devices are not.
 func (v *visit) inAnyCase(name string) (found []store.Device, err error) {
 	err = v.store.EachDevice(v.r.Context(), func(d store.Device) bool {
 		if strings.EqualFold(d.Name, name) || strings.EqualFold(d.Ref(), name) {

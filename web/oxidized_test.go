@@ -119,7 +119,8 @@ func TestLibreNMS(t *testing.T) {
 			}
 		}
 		// What LibreNMS isn't told as JSON it takes for nothing, and tries the short name.
-		for path, code := range map[string]int{"/oxidized/node/show/none.example.net?format=json": 404,
+		for path, code := range map[string]int{
+			"/oxidized/node/show/none.example.net?format=json":  404,
 			"/oxidized/node/version?node_full=none&format=json": 404,
 			"/oxidized/node/fetch/none":                         404,
 			"/oxidized/node/version/view?node=FW1&oid=99":       404,
@@ -187,7 +188,8 @@ func TestNetXMS(t *testing.T) {
 				t.Errorf("%s: %q", path, got)
 			}
 		}
-		for _, node := range []string{"18", "default/18", "acme/17"} { // a group default is left out
+		// a group default is left out
+		for _, node := range []string{"18", "default/18", "acme/17"} {
 			var versions []oxVersion
 			_, body := p.get(t, "/oxidized/node/version.json?node_full="+url.QueryEscape(node))
 			decode(t, body, &versions)
@@ -251,8 +253,8 @@ func TestOxidizedMasked(t *testing.T) {
 	})
 }
 
-// TestOxidizedGroups: a name that two sites have needs its group; a site that is called as the group
-// of those without one is told apart, or not at all.
+// TestOxidizedGroups: a name that two sites have needs its group; a site that is called as the
+// group of those without one is told apart, or not at all.
 func TestOxidizedGroups(t *testing.T) {
 	s := serve(t, engines["sqlite"](t), nil)
 	for i, ref := range []string{"acme/fw", "globex/fw", "/a", "default/b", "/c", "default/c",

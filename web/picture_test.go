@@ -72,16 +72,20 @@ func madeUpFirewall(i, night int) string {
 		name = "fw-hq"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#config-version=FGT60F-7.4.%d-FW-build2731-250120:opmode=0:vdom=0:user=admin\n"+
+	fmt.Fprintf(&b, "#config-version=FGT60F-7.4.%d-FW-build2731-250120:opmode=0:vdom=0:"+
+		"user=admin\n"+
 		"config system global\n    set hostname \"%s\"\n    set admintimeout %d\n"+
 		"    set timezone \"Europe/Berlin\"\nend\n"+
 		"config system admin\n    edit \"admin\"\n        set accprofile \"super_admin\"\n"+
 		"        set password ENC SH2%020d\n    next\nend\nconfig firewall policy\n",
 		7+night/4, name, 10+5*(night/4), i)
 	for p := range 4 + night {
-		fmt.Fprintf(&b, "    edit %d\n        set name \"lan-to-%s\"\n        set srcintf \"lan\"\n"+
-			"        set dstintf \"wan1\"\n        set srcaddr \"all\"\n        set dstaddr \"%s\"\n"+
-			"        set action accept\n        set schedule \"always\"\n        set service \"%s\"\n"+
+		fmt.Fprintf(&b, "    edit %d\n        set name \"lan-to-%s\"\n"+
+			"        set srcintf \"lan\"\n"+
+			"        set dstintf \"wan1\"\n        set srcaddr \"all\"\n"+
+			"        set dstaddr \"%s\"\n"+
+			"        set action accept\n        set schedule \"always\"\n"+
+			"        set service \"%s\"\n"+
 			"    next\n", p+1, words[p%len(words)], words[p%len(words)],
 			[]string{"HTTPS", "DNS", "SMTP"}[(p+night/5)%3])
 	}
@@ -92,7 +96,8 @@ var words = []string{"internet", "dmz", "branch", "voice", "guest", "backup", "m
 
 func madeUpSwitch(i, night int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "!\nversion 15.2\nhostname sw-core-%02d\n!\nenable secret 9 $9$abc%d\n!\n", i, i)
+	fmt.Fprintf(&b, "!\nversion 15.2\nhostname sw-core-%02d\n!\n"+
+		"enable secret 9 $9$abc%d\n!\n", i, i)
 	for p := range 12 {
 		fmt.Fprintf(&b, "interface GigabitEthernet1/0/%d\n description port %d\n"+
 			" switchport access vlan %d\n!\n", p+1, p+1, 10+(p*night+i)%3)

@@ -14,8 +14,8 @@ import (
 	"github.com/tftpsql/tftpsql/web"
 )
 
-// asked is how a test asks for a route, and what somebody who may is answered. A form with the field
-// json alone is sent as that.
+// asked is how a test asks for a route, and what somebody who may is answered. A form with the
+// field json alone is sent as that.
 type asked struct {
 	path string
 	form url.Values
@@ -128,7 +128,8 @@ func TestRoles(t *testing.T) {
 		s.put(t, "globex", "fw2", gate("fw2", "04", "BBBBBBBB", "dmz"))
 		s.put(t, "acme", "doomed", gate("doomed", "04", "BBBBBBBB", "dmz"))
 		s.people(t, nil, second)
-		numbers := strings.NewReplacer("@B", "@"+id(second), "/A", "/"+id(first), "/B", "/"+id(second),
+		numbers := strings.NewReplacer("@B", "@"+id(second), "/A", "/"+id(first),
+			"/B", "/"+id(second),
 			"..B", ".."+id(second), "=B", "="+id(second))
 		roles := append([]store.Role{""}, store.Roles...)
 		clients := map[store.Role]*http.Client{"": s.stranger(t)}

@@ -237,7 +237,8 @@ func TestMerged(t *testing.T) {
 // missing: no address of a page has a part of that name.
 var oddNames = []string{"-", "--", "---", "a/b", "a", "A", "a ", " a", "a b", `"`, "'", "%", "%41",
 	"%2f", "é", "日本", "a\nb", "a\r\nSet-Cookie: x=y", "<script>", "{{.}}", "?", "#", "a?b#c",
-	"[\"a\"]", "[]", "\\", "//", "a//b", "/a", "a/", ";", "&", "+", "\u202ea", "\u2028", "\x1b[2J", "*",
+	"[\"a\"]", "[]", "\\", "//", "a//b", "/a", "a/", ";", "&", "+", "\u202ea", "\u2028", "\x1b[2J",
+	"*",
 	"_",
 	"default", "..a", "~1", "@1", "a~1", ",", "a,b"}
 

@@ -170,8 +170,8 @@ func TestAPIPublished(t *testing.T) {
 	})
 }
 
-// TestGo: a link by an address in any spelling, or by a name in any case, leads to the device; where
-// several devices are meant it leads to the list.
+// TestGo: a link by an address in any spelling, or by a name in any case, leads to the device;
+// where several devices are meant it leads to the list.
 func TestGo(t *testing.T) {
 	onEngines(t, func(t *testing.T, s *site) {
 		s.from = "2001:db8::7"

@@ -67,7 +67,8 @@ type Page struct {
 func New(o Options) *Page {
 	p := &Page{Options: o, mux: http.NewServeMux(), crossSite: http.NewCrossOriginProtection(),
 		limit:     newAttempts(),
-		templates: sync.OnceValue(parseTemplates), deltas: newCache(), room: newRoom(o.Inbox.Memory),
+		templates: sync.OnceValue(parseTemplates), deltas: newCache(),
+		room:  newRoom(o.Inbox.Memory),
 		turns: make(chan struct{}, store.ReadersAtOnce),
 		long:  make(chan struct{}, store.ReadersAtOnce/2),
 	}

@@ -108,7 +108,8 @@ func newMetrics(h *health) *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricName("build_info"), Help: "1.",
 		ConstLabels: prometheus.Labels{"version": h.version}})
 	build.Set(1)
-	m.registry.MustRegister(m.alarms, m.uploads, m.transfers, m.refusals, m.bytes, m.repeats, m.duration,
+	m.registry.MustRegister(m.alarms, m.uploads, m.transfers, m.refusals, m.bytes, m.repeats,
+		m.duration,
 		m.commit, build, m,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
