@@ -298,7 +298,15 @@ func TestWaysStrangers(t *testing.T) {
 	if strings.Contains(w.log.String(), "storage unavailable") {
 		t.Errorf("a name that the database can't hold is no trouble of storage:\n%s", w.log)
 	}
+	open, err := w.sftp(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
 	w.must(t, "login", "remove", "acme")
+	if f, err := open.Create("/fw1"); err != nil || f.Close() == nil {
+		t.Errorf("a connection whose login was removed: %v", err)
+	}
 	if said, ok := ways["scp"].send(t, w, file, "fw1"); ok {
 		t.Errorf("a login that was removed: %s", said)
 	}

@@ -269,6 +269,9 @@ func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
 		name = strings.TrimSuffix(name, ending)
 	}
 	l, _ := u.Login.Data.(store.Sender) // set by both checks
+	if _, _, err := h.store.Sender(ctx, l.Name); errors.Is(err, store.ErrNotFound) {
+		return &sftp.Error{Message: string(loginRefused), Err: err} // removed since
+	}
 	from := sender{filename: sent}
 	if l.Site != "" {
 		from.site = &l.Site
