@@ -23,6 +23,7 @@ var workloads = []workload{
 	{"workers", workers},
 	{"memory", held},
 	{"start", starts},
+	{"ways", ways},
 	{"linear", linear},
 	{"clients", clients},
 	{"history", history},

@@ -29,7 +29,8 @@ var house = []room{
 	{"bench", []string{"store", "queries", "pgtest", "device", "tftp"},
 		[]string{"github.com/jackc/pgx/v5",
 			// a module of its own
-			"github.com/google/uuid", "golang.org/x/sys", "modernc.org/sqlite"}},
+			"github.com/google/uuid", "github.com/pkg/sftp", "golang.org/x/crypto",
+			"golang.org/x/sys", "modernc.org/sqlite"}},
 	{"cli", []string{"worker", "web", "outbox", "alarm", "move", "history", "capture", "config",
 		"store", "device", "tftp"},
 		[]string{"github.com/spf13/cobra", "github.com/google/uuid", "golang.org/x/sys",
