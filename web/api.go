@@ -49,10 +49,10 @@ func (p *Page) apiDevices(v *visit) error {
 	case n > 0:
 		return p.apiDevicesPage(v, q, n)
 	}
-	return writeList(v.w, each(v.sorted(q), v.deviceJSON))
+	return writeList(v.w, each(v.sorted(q), 0, v.deviceJSON))
 }
 
-func (v *visit) deviceJSON(d store.Device) history.DeviceJSON {
+func (v *visit) deviceJSON(d store.Device) any {
 	return history.JSONOfDevice(d, v.now)
 }
 
@@ -67,7 +67,7 @@ func (p *Page) apiDevicesPage(v *visit, q history.ListQuery, n int) error {
 		v.w.Header().Set("Link", "<"+with(v.r.URL, "after", list.Devices[n-1].Ref())+
 			`>; rel="next"`)
 	}
-	return writeList(v.w, each(all(list.Devices), v.deviceJSON))
+	return writeList(v.w, all(list.Devices, v.deviceJSON))
 }
 
 // sorted yields all devices that a query picks, in its order. It reads the list once for each
@@ -117,7 +117,7 @@ func (p *Page) apiSites(v *visit) error {
 	if failed != nil {
 		return failed
 	}
-	return writeList(v.w, each(all(sites), history.JSONOfSite))
+	return writeList(v.w, all(sites, func(s history.Site) any { return history.JSONOfSite(s) }))
 }
 
 // capturesListed is how many captures a list has where n isn't given.
@@ -159,8 +159,8 @@ func (p *Page) apiCaptures(v *visit) error {
 		}
 		q.Device = &d
 	}
-	return writeList(v.w, each(first(history.Log(v.r.Context(), v.store, q), n),
-		history.JSONOfCapture))
+	return writeList(v.w, each(history.Log(v.r.Context(), v.store, q), n,
+		func(r store.Record) any { return history.JSONOfCapture(r) }))
 }
 
 // apiVersions lists a device's versions, newest first.
@@ -185,7 +185,8 @@ func (p *Page) apiVersions(v *visit) error {
 		}
 		list = behind(list, r.ID)
 	}
-	return writeList(v.w, each(first(list, n), history.JSONOfVersion))
+	return writeList(v.w, each(list, n,
+		func(one store.Version) any { return history.JSONOfVersion(one) }))
 }
 
 // behind leaves out the versions down to that of a number.
@@ -285,8 +286,15 @@ func (v *visit) apiSend(r store.Record) error {
 	}
 	v.w.Header().Set("Content-Type", kind)
 	v.w.Header().Set("Content-Disposition", "attachment")
-	v.w.Header().Set("ETag", `"`+hash(body)+`"`)
-	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(body))
+	tag := `"` + hash(body) + `"`
+	v.w.Header().Set("ETag", tag)
+	known := v.r.Header.Get("If-None-Match")
+	if known == "*" || strings.Contains(known, tag) { // one of a list, or its weak form
+		v.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	v.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = v.w.Write(body) // the client may have gone
 	return nil
 }
 
@@ -419,7 +427,8 @@ func (p *Page) apiSearch(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return writeList(v.w, each(history.Search(v.r.Context(), v.store, q), history.JSONOfMatch))
+	return writeList(v.w, each(history.Search(v.r.Context(), v.store, q), 0,
+		func(m history.Match) any { return history.JSONOfMatch(m) }))
 }
 
 // searchQuery reads what is searched. A search with secrets is noted.
@@ -489,7 +498,7 @@ func (p *Page) apiFailures(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return writeList(v.w, each(all(list), history.JSONOfFailure))
+	return writeList(v.w, all(list, func(f store.Failure) any { return history.JSONOfFailure(f) }))
 }
 
 // apiMe returns who asks.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/tftpsql/tftpsql/history"
+	"github.com/tftpsql/tftpsql/store"
 )
 
 func hash(body []byte) string {
@@ -37,7 +38,7 @@ func (v *visit) readJSON(to any) error {
 	case err != nil:
 		return badf("the object can't be read: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if err := d.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
 		return badf("send one object, and nothing behind it")
 	}
 	return nil
@@ -111,7 +112,8 @@ func (p *Page) apiPublished(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return writeList(v.w, each(all(list), history.JSONOfPublication))
+	return writeList(v.w, all(list,
+		func(one store.Publication) any { return history.JSONOfPublication(one) }))
 }
 
 // publishedJSON is what was just published, with what to type on the device.

@@ -27,7 +27,7 @@ const sentEvery = 200 * time.Millisecond
 
 // writeList writes an array as its values come. An error after the first of them cuts the answer
 // short.
-func writeList[T any](w http.ResponseWriter, list iter.Seq2[T, error]) error {
+func writeList(w http.ResponseWriter, list iter.Seq2[any, error]) error {
 	begun := false
 	sent := time.Now()
 	encoder, flush := history.NewEncoder(w), http.NewResponseController(w)
@@ -62,42 +62,26 @@ func writeList[T any](w http.ResponseWriter, list iter.Seq2[T, error]) error {
 	return nil
 }
 
-// each makes a list of values of what list yields.
-func each[T, U any](list iter.Seq2[T, error], of func(T) U) iter.Seq2[U, error] {
-	return func(yield func(U, error) bool) {
-		for value, err := range list {
+// each makes a list of what becomes of the values that list yields, n at most; 0 is for all.
+func each[T any](list iter.Seq2[T, error], n int, of func(T) any) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		left := n
+		list(func(value T, err error) bool {
 			if err != nil {
-				var none U
-				yield(none, err)
-				return
+				yield(nil, err)
+				return false
 			}
-			if !yield(of(value), nil) {
-				return
-			}
-		}
+			left--
+			return yield(of(value), nil) && left != 0
+		})
 	}
 }
 
 // all makes a list of values that are there.
-func all[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, value := range list {
-			if !yield(value, nil) {
-				return
-			}
-		}
-	}
-}
-
-// first ends a list after n values; 0 is for all.
-func first[T any](list iter.Seq2[T, error], n int) iter.Seq2[T, error] {
-	if n == 0 {
-		return list
-	}
-	return func(yield func(T, error) bool) {
-		left := n
-		for value, err := range list {
-			if left--; !yield(value, err) || left == 0 {
+func all[T any](list []T, of func(T) any) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		for i := range list {
+			if !yield(of(list[i]), nil) {
 				return
 			}
 		}

@@ -125,5 +125,6 @@ func (p *Page) apiBlame(v *visit) error {
 	case err != nil:
 		return masked(err)
 	}
-	return writeList(v.w, all(history.JSONOfBlamed(found.Lines)))
+	return writeList(v.w, all(history.JSONOfBlamed(found.Lines),
+		func(l history.BlamedJSON) any { return l }))
 }

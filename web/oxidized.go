@@ -85,15 +85,15 @@ func (p *Page) oxNodes(v *visit) error {
 }
 
 // nodes yields the devices of a query as nodes.
-func (v *visit) nodes(q history.ListQuery) iter.Seq2[node, error] {
-	return func(yield func(node, error) bool) {
+func (v *visit) nodes(q history.ListQuery) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
 		stopped := false
 		err := history.EachPicked(v.r.Context(), v.store, q, v.now, func(d store.Device) bool {
 			stopped = !d.Retired && !yield(nodeOf(d, v.now), nil)
 			return !stopped
 		})
 		if err != nil && !stopped {
-			yield(node{}, err)
+			yield(nil, err)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func (v *visit) oxText(body []byte) error {
 		_, _ = v.w.Write(body) // the client may have gone
 		return nil
 	}
-	return writeList(v.w, func(yield func(string, error) bool) {
+	return writeList(v.w, func(yield func(any, error) bool) {
 		for line := range bytes.Lines(body) {
 			if !yield(string(line), nil) {
 				return
@@ -255,7 +255,7 @@ func (p *Page) oxVersions(v *visit) error {
 		return err
 	}
 	list := history.Versions(v.r.Context(), v.store, d, nil)
-	return writeList(v.w, each(first(list, oxVersionsShown), func(one store.Version) nodeVersion {
+	return writeList(v.w, each(list, oxVersionsShown, func(one store.Version) any {
 		return nodeVersion{Date: oxTime(one.ReceivedAt), Time: oxTime(one.ReceivedAt),
 			OID:     one.ID,
 			Author:  map[string]string{"name": shown(one.ChangedBy), "email": ""},
@@ -334,7 +334,7 @@ func (p *Page) oxSearch(v *visit) error {
 			return err
 		}
 	}
-	return writeList(v.w, func(yield func(nodeFound, error) bool) {
+	return writeList(v.w, func(yield func(any, error) bool) {
 		var last store.Record
 		for m, err := range history.Search(v.r.Context(), v.store, q) {
 			if err == nil && m.Site == last.Site && m.Device == last.Device {
