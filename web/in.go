@@ -142,11 +142,13 @@ func (p *Page) receive(body io.Reader) (b []byte, done func(), err error) {
 	}()
 	for {
 		if len(b) == cap(b) {
-			grown := max(2*cap(b), roomUnit)
-			if !p.room.take((grown - cap(b) + roomUnit - 1) / roomUnit) {
+			// a byte more than may come shows that it is too much
+			grown := min(max(2*cap(b), roomUnit), max(int(p.Inbox.MaxSize), cap(b))+1)
+			more := (grown+roomUnit-1)/roomUnit - units
+			if !p.room.take(more) {
 				return nil, done, errBusy
 			}
-			units += (grown - cap(b) + roomUnit - 1) / roomUnit
+			units += more
 			b = slices.Grow(b, grown-len(b))
 		}
 		n, err := body.Read(b[len(b):cap(b)])
