@@ -396,6 +396,9 @@ func TestWaysSIGTERM(t *testing.T) {
 	if list := w.must(t, "devices"); strings.Contains(list, "late") {
 		t.Error(list)
 	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("an orderly end is no error:\n%s", log)
+	}
 }
 
 // TestWaysStalled: while PostgreSQL hangs, logins and tokens that were found before hold, and what

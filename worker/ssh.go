@@ -38,9 +38,8 @@ const bodiesShare = 4
 // sshServer is the server for uploads by SFTP and SCP.
 type sshServer struct {
 	*sftp.Server
-	listener net.Listener
-	ended    chan struct{} // closed when it no longer serves
-	giveUp   func()        // ends the wait for host keys
+	ended  chan struct{} // closed when it no longer serves
+	giveUp func()        // ends the wait for host keys
 }
 
 // listenSSH opens SSH_ADDR; nil for none.
@@ -65,7 +64,7 @@ func (w *worker) startSSH(s *store.Store, l net.Listener) *sshServer {
 		return nil
 	}
 	waiting, giveUp := context.WithCancel(context.Background())
-	v := &sshServer{listener: l, ended: make(chan struct{}), giveUp: giveUp,
+	v := &sshServer{ended: make(chan struct{}), giveUp: giveUp,
 		Server: &sftp.Server{
 			Handler:  sftp.HandlerFunc(w.handler.serveSSH),
 			Password: w.handler.checkPassword, PublicKey: w.handler.checkKey,
@@ -116,7 +115,6 @@ func (v *sshServer) stop(ctx context.Context) {
 		return
 	}
 	v.giveUp()
-	_ = v.listener.Close()
 	_ = v.Shutdown(ctx) // each upload that was cut off has its own line in the log
 	<-v.ended
 }
