@@ -78,6 +78,8 @@ type Message struct {
 	Site  string    // that of all the devices; empty for none, or for several
 	// Devices are what the message is about. There may be none: storage, digest, test.
 	Devices []Device
+	// More is how many devices there are besides: of 3,000 not all need to be looked up.
+	More int
 	// Title is the message in a line, without "[tftpsql]"; empty to have it made of kind and
 	// devices.
 	Title string

@@ -152,7 +152,10 @@ func (c *Channel) String() string { return c.mask }
 
 // Single reports whether the receiver keeps one state for each key, as PagerDuty does: it needs a
 // message for each device, so that back can close what overdue has opened.
-func (c *Channel) Single() bool { return strings.HasPrefix(c.mask, "pagerduty") }
+func (c *Channel) Single() bool { return Single(c.mask) }
+
+// Single reports whether the channel of a URL is a single one.
+func Single(text string) bool { return strings.HasPrefix(text, "pagerduty") }
 
 // Send makes one attempt to send a message. It takes no longer than Options.Timeout.
 func (c *Channel) Send(ctx context.Context, m Message) Result {

@@ -40,7 +40,10 @@ func tell(m Message) told {
 	m.Diff = lines(m.Diff, MaxAttached)
 	m.Link = link(m.Link)
 	count := len(m.Devices)
-	m.Devices = slices.Clone(m.Devices[:min(count, listedInFull)])
+	if count > 0 {
+		count += max(m.More, 0)
+	}
+	m.Devices = slices.Clone(m.Devices[:min(len(m.Devices), listedInFull)])
 	for i, d := range m.Devices {
 		d.Ref, d.Platform = line(d.Ref, maxWord), line(d.Platform, maxWord)
 		d.By = line(d.By, maxWord)

@@ -28,6 +28,7 @@ func (a *app) alarmCommand() *cobra.Command {
 type alarmFlags struct {
 	kinds, sites     []string
 	quiet, secret    string
+	batch            time.Duration
 	fullDiff, digest bool
 }
 
@@ -45,12 +46,14 @@ func (a *app) addAlarmCommand() *cobra.Command {
   pagerduty:ROUTINGKEY
 
 SMTP_URL, MAIL_FROM and ALARM_PRIVATE must be set for the server as for this command. A message is
-repeated for three days until it is taken. Several changes of a site within 30 s are one message.`,
+repeated for three days until it is taken. Several changes of a site within 30 s, or within
+--batch, are one message.`,
 		Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := store.Channel{Name: args[0], URL: args[1], Kinds: f.kinds, Sites: f.sites,
-				Quiet: f.quiet, FullDiff: f.fullDiff, Secret: f.secret, Created: time.Now(),
-				Digest: f.digest || slices.Contains(f.kinds, string(alarm.Digest))}
+				Quiet: f.quiet, Batch: f.batch, FullDiff: f.fullDiff, Secret: f.secret,
+				Created: time.Now(),
+				Digest:  f.digest || slices.Contains(f.kinds, string(alarm.Digest))}
 			made := ""
 			if alarm.Signed(c.URL) && c.Secret == "" {
 				c.Secret = alarm.NewSecret()
@@ -87,6 +90,8 @@ repeated for three days until it is taken. Several changes of a site within 30 s
 		"only of this site; may be given again; all sites if not given")
 	flags.StringVar(&f.quiet, "quiet", "",
 		`when messages are held back, such as "22:00-07:00 Europe/Berlin"`)
+	flags.DurationVar(&f.batch, "batch", 30*time.Second,
+		"how long a message waits for others of its kind and site, 1s to 1h")
 	flags.BoolVar(&f.fullDiff, "full-diff", false,
 		"send differences with their secrets; else they are hidden")
 	flags.BoolVar(&f.digest, "digest", false, "tell once a week what has happened")

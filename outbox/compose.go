@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tftpsql/tftpsql/alarm"
 	"github.com/tftpsql/tftpsql/history"
@@ -19,8 +20,8 @@ import (
 // compose makes a message of its events.
 func (b *Outbox) compose(ctx context.Context, c store.Channel, d *store.Delivery) (alarm.Message,
 	error) {
-	m := alarm.Message{ID: d.Message, Kind: alarm.Kind(d.Kind), When: b.Now(),
-		Resolved: d.Kind == store.EventBack}
+	m := alarm.Message{ID: d.Message, Kind: alarm.Kind(d.Kind), When: b.Now(), More: d.More,
+		Resolved: d.Kind == store.EventBack || d.Kind == store.EventOver}
 	if d.Recipients != "" {
 		m.Only = strings.Split(d.Recipients, ",")
 	}
@@ -41,14 +42,14 @@ func (b *Outbox) compose(ctx context.Context, c store.Channel, d *store.Delivery
 		}
 		m.Devices = append(m.Devices, about)
 	}
-	if d.More > 0 {
-		m.Text = fmt.Sprintf("and %d more", d.More)
-	}
-	if len(d.Events) == 1 && (d.Kind == store.EventOverdue || d.Kind == store.EventBack ||
-		d.Kind == store.EventFailing) {
-		e := d.Events[0]
-		kind := strings.Replace(d.Kind, store.EventBack, store.EventOverdue, 1)
-		m.Alarm = fmt.Sprintf("%s-%d-%d", kind, e.Device, e.Since.UnixMicro())
+	if len(d.Events) == 1 {
+		if of := alarmOf(d.Events[0]); of != "" {
+			m.Alarm = fmt.Sprintf("%s-%d-%d", of, d.Events[0].Device,
+				d.Events[0].Since.UnixMicro())
+			if d.Kind == store.EventOver {
+				m.Kind = alarm.Kind(of)
+			}
+		}
 	}
 	m.Diff = diff.String()
 	if len(m.Devices) == 1 {
@@ -59,27 +60,50 @@ func (b *Outbox) compose(ctx context.Context, c store.Channel, d *store.Delivery
 	return m, nil
 }
 
+// alarmOf returns the kind of the alarm that an event opens or ends, "" for none.
+func alarmOf(e store.Event) string {
+	switch e.Kind {
+	case store.EventOverdue, store.EventFailing:
+		return e.Kind
+	case store.EventBack, store.EventOver:
+		return e.Detail
+	}
+	return ""
+}
+
 // about says what an event is about. A device or a capture that is gone leaves its traces alone.
 func (b *Outbox) about(ctx context.Context, c store.Channel, e store.Event,
 	diff *bytes.Buffer) (alarm.Device, error) {
 	a := alarm.Device{Ref: e.Site, Detail: e.Detail}
 	if e.Capture != 0 {
-		r, err := b.Store.CaptureByID(ctx, e.Capture)
-		if errors.Is(err, store.ErrNotFound) {
-			a.Ref, a.Detail = "@"+strconv.FormatInt(e.Capture, 10), "it was deleted since"
-			return a, nil
+		r, err := b.seenBy(c).CaptureByID(ctx, e.Capture)
+		if err == nil {
+			return b.aboutCapture(ctx, c, e, r, diff)
 		}
-		if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
 			return a, err
 		}
-		return b.aboutCapture(ctx, c, e, r, diff)
+		a.Ref, a.Detail = "@"+strconv.FormatInt(e.Capture, 10), "the capture was deleted since"
 	}
 	if e.Device == 0 {
 		return a, nil
 	}
 	d, err := b.Store.DeviceByID(ctx, e.Device)
+	if err == nil && c.Sites != nil && !slices.Contains(c.Sites, d.Site) {
+		err = store.ErrNotFound // it was merged into one of another site
+	}
 	if errors.Is(err, store.ErrNotFound) {
-		a.Ref, a.Detail = "a device", "it was merged or forgotten since"
+		if e.Capture == 0 {
+			a.Ref = "a device"
+		}
+		a.Detail = "the device was merged or forgotten since"
+		return a, nil
+	}
+	if err != nil {
+		return a, err
+	}
+	if e.Capture != 0 { // which is gone
+		a.Ref, a.Platform, a.Link = refOf(d.Site, d.Name), d.Platform, b.link(d.Site, d.Name)
 		return a, nil
 	}
 	a = alarm.Device{Ref: refOf(d.Site, d.Name), Platform: d.Platform, Source: d.Source,
@@ -92,9 +116,19 @@ func (b *Outbox) about(ctx context.Context, c store.Channel, e store.Event,
 		}
 		a.Detail = "" // a reminder says how long
 	case store.EventBack:
-		a.Silent = d.LastSeen.Sub(e.Since)
+		a.Silent, a.Detail = max(d.LastSeen.Sub(e.Since), 0), ""
+	case store.EventOver:
+		a.Since, a.Detail = time.Time{}, "it is over"
 	}
-	return a, err
+	return a, nil
+}
+
+// seenBy is the store as a channel's readers may see it.
+func (b *Outbox) seenBy(c store.Channel) *store.Store {
+	if c.Sites == nil {
+		return b.Store
+	}
+	return b.Store.For(store.Person{Sites: c.Sites})
 }
 
 // aboutCapture says what a capture means, with its difference.
@@ -166,10 +200,7 @@ func (b *Outbox) link(site, name string) string {
 
 // composeDigest says what has happened in a week, also when nothing has.
 func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Message) error {
-	seen := b.Store
-	if c.Sites != nil {
-		seen = b.Store.For(store.Person{Sites: c.Sites})
-	}
+	seen := b.seenBy(c)
 	counts, err := seen.CountEvents(ctx, m.When.Add(-digestEvery))
 	if err != nil {
 		return err
@@ -208,11 +239,11 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 	lines := []string{fmt.Sprintf("devices: %d, overdue %d, torn %d, retired %d", devices, overdue,
 		torn, retired)}
 	for _, kind := range slices.Sorted(maps.Keys(counts)) {
-		if kind != string(alarm.Digest) {
+		if kind != string(alarm.Digest) && kind != store.EventOver {
 			lines = append(lines, fmt.Sprintf("%s: %d", kind, counts[kind]))
 		}
 	}
-	if n := states[store.DeliveryGivenUp]; n > 0 {
+	if n := states[store.DeliveryGivenUp]; n > 0 && c.Sites == nil {
 		lines = append(lines,
 			fmt.Sprintf("messages given up: %d; tftpsql deliveries lists them", n))
 	}

@@ -3,6 +3,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,8 @@ type Options struct {
 	Heartbeat string
 	// Trouble returns why captures can't be stored, "" where they can.
 	Trouble func() string
-	// Settled is called after each attempt with the state of its delivery; nil for nothing.
+	// Settled is called after each attempt with the state of its delivery, and a reason where it
+	// wasn't taken, or not by all; nil for nothing.
 	Settled func(channel, kind, state, reason string)
 	// Now is the clock; nil for the system's.
 	Now func() time.Time
@@ -40,8 +42,11 @@ type Options struct {
 }
 
 const (
-	// batch is how long a message waits for others of its kind and site.
-	batch = 30 * time.Second
+	// batch is how long a message waits for others of its kind and site, unless its channel says
+	// otherwise, from shortestBatch to longestBatch.
+	batch         = 30 * time.Second
+	shortestBatch = time.Second
+	longestBatch  = time.Hour
 	// pollEvery is how often events and due messages are looked for. Each time costs an index
 	// lookup.
 	pollEvery = time.Second
@@ -53,6 +58,9 @@ const (
 	sendingAtOnce = 8
 	// keepFor is how long events and their deliveries are kept.
 	keepFor = 90 * 24 * time.Hour
+	// pollLimit and scanLimit end what waits for a database that hangs, so that it is tried again.
+	pollLimit = 30 * time.Second
+	scanLimit = 10 * time.Minute
 	// settleLimit is how long the outcome of an attempt may take to be kept, also after the end.
 	settleLimit = 5 * time.Second
 )
@@ -66,12 +74,12 @@ type Outbox struct {
 	slots   chan struct{}
 	sending sync.WaitGroup
 
-	mu   sync.Mutex // guards busy
+	mu   sync.Mutex // guards what follows
 	busy map[string]bool
+	told map[string]bool // what the log knows that it can't be done
 
-	// Of Run's goroutine alone.
-	pruned time.Time
-	told   bool // the log knows that the database can't be read
+	pruned time.Time // of Scan alone
+	first  string    // of Poll alone: the channel that had to wait, and is first next time
 }
 
 // New returns an outbox.
@@ -79,7 +87,8 @@ func New(o Options) *Outbox {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	b := &Outbox{Options: o, slots: make(chan struct{}, sendingAtOnce), busy: map[string]bool{}}
+	b := &Outbox{Options: o, slots: make(chan struct{}, sendingAtOnce), busy: map[string]bool{},
+		told: map[string]bool{}}
 	b.scan = newScan(b)
 	b.storage = newStorage(b)
 	return b
@@ -88,40 +97,55 @@ func New(o Options) *Outbox {
 // Run tells what happens until ctx ends. Attempts that are under way then are cut off; they are
 // repeated.
 func (b *Outbox) Run(ctx context.Context) {
-	poll, scan := time.NewTicker(pollEvery), time.NewTicker(scanEvery)
-	defer poll.Stop()
-	defer scan.Stop()
 	defer b.sending.Wait()
-	b.Scan(ctx)
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	// None waits for another: a database that hangs holds up polls and scans, and is to be told.
+	loops.Go(func() { every(ctx, pollEvery, b.Poll) })
+	loops.Go(func() { every(ctx, scanEvery, b.Scan) })
+	loops.Go(func() { every(ctx, scanEvery, b.Look) })
+}
+
+// every calls fn at once and then again and again, until ctx ends.
+func every(ctx context.Context, pause time.Duration, fn func(context.Context)) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
 	for {
+		fn(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-poll.C:
-			b.Poll(ctx)
-		case <-scan.C:
-			b.Scan(ctx)
+		case <-tick.C:
 		}
 	}
 }
 
 // Poll hands new events on and begins to send what is due.
 func (b *Outbox) Poll(ctx context.Context) {
-	b.note(ctx, "tell what has happened", b.poll(ctx))
+	limited, cancel := context.WithTimeout(ctx, pollLimit)
+	defer cancel()
+	b.note(ctx, "tell what has happened", b.poll(ctx, limited))
 }
 
 // Scan looks for devices that are overdue, failing or back, and for digests that are due.
 func (b *Outbox) Scan(ctx context.Context) {
-	err := b.scan.run(ctx)
+	limited, cancel := context.WithTimeout(ctx, scanLimit)
+	defer cancel()
+	err := b.scan.run(limited)
 	if err == nil {
-		err = b.digests(ctx)
+		err = b.digests(limited)
 	}
 	if now := b.Now(); err == nil && now.Sub(b.pruned) > 24*time.Hour {
-		if err = b.Store.PruneEvents(ctx, now.Add(-keepFor)); err == nil {
+		if err = b.Store.PruneEvents(limited, now.Add(-keepFor)); err == nil {
 			b.pruned = now
 		}
 	}
 	b.note(ctx, "look for overdue devices", err)
+}
+
+// Look tells that captures can't be stored, or are stored again, and fetches Heartbeat. It asks no
+// database.
+func (b *Outbox) Look(ctx context.Context) {
 	b.storage.look(ctx)
 	b.heart.beat(ctx, b)
 }
@@ -131,18 +155,21 @@ func (b *Outbox) Wait() { b.sending.Wait() }
 
 // note logs trouble with the database once.
 func (b *Outbox) note(ctx context.Context, what string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !b.told:
+	case err != nil && !b.told[what]:
 		b.Log.Warn("alarms wait: the outbox can't be used", "to", what, "err", err)
-		b.told = true
-	case err == nil && b.told:
-		b.Log.Info("the outbox can be used again")
-		b.told = false
+		b.told[what] = true
+	case err == nil && b.told[what]:
+		b.Log.Info("the outbox can be used again", "to", what)
+		b.told[what] = false
 	}
 }
 
-func (b *Outbox) poll(ctx context.Context) error {
+// poll is Poll. What it sends goes on until run ends, what it asks until ctx does.
+func (b *Outbox) poll(run, ctx context.Context) error {
 	channels, err := b.Store.Channels(ctx)
 	if err != nil {
 		return err
@@ -159,9 +186,23 @@ func (b *Outbox) poll(ctx context.Context) error {
 			break
 		}
 	}
-	for _, c := range channels {
-		if err := b.begin(ctx, c); err != nil {
+	return b.beginAll(run, ctx, channels)
+}
+
+// beginAll begins a message of each channel. Where channels that hang take all slots, the next time
+// begins with the one that had to wait.
+func (b *Outbox) beginAll(run, ctx context.Context, channels []store.Channel) error {
+	first := max(slices.IndexFunc(channels, func(c store.Channel) bool {
+		return c.Name == b.first
+	}), 0)
+	for _, c := range slices.Concat(channels[first:], channels[:first]) {
+		busy, err := b.begin(run, ctx, c)
+		if err != nil {
 			return err
+		}
+		if busy {
+			b.first = c.Name
+			break
 		}
 	}
 	return nil
@@ -171,18 +212,33 @@ func (b *Outbox) poll(ctx context.Context) error {
 func (b *Outbox) routes(channels []store.Channel, e store.Event) (list []store.Route) {
 	now := b.Now()
 	for _, c := range channels {
-		if !Wants(c, e.Kind) || c.Sites != nil && !slices.Contains(c.Sites, e.Site) {
+		if !wants(c, e) || c.Sites != nil && !slices.Contains(c.Sites, e.Site) {
 			continue
 		}
-		at := now.Add(batch)
-		if quiet, err := alarm.ParseQuiet(c.Quiet); err == nil { // else it was checked once
-			if until, held := quiet.Holds(at); held {
-				at = until
-			}
+		at := now.Add(cmp.Or(c.Batch, batch))
+		if until, held := quietUntil(c, at); held {
+			at = until
 		}
 		list = append(list, store.Route{Channel: c.Name, At: at})
 	}
 	return list
+}
+
+// quietUntil reports whether a channel's messages are held back at a time, and until when.
+func quietUntil(c store.Channel, at time.Time) (time.Time, bool) {
+	quiet, err := alarm.ParseQuiet(c.Quiet)
+	if err != nil { // it was checked when it was added
+		return time.Time{}, false
+	}
+	return quiet.Holds(at)
+}
+
+// wants reports whether a channel is told an event.
+func wants(c store.Channel, e store.Event) bool {
+	if e.Kind == store.EventOver {
+		return alarm.Single(c.URL) && Wants(c, e.Detail)
+	}
+	return Wants(c, e.Kind)
 }
 
 // usual are the kinds of a channel that names none. What happens all the time isn't among them.
@@ -199,32 +255,33 @@ func Wants(c store.Channel, kind string) bool {
 }
 
 // begin sends what is due of a channel, in the background, unless one of its messages is on its
-// way.
-func (b *Outbox) begin(ctx context.Context, c store.Channel) error {
-	if !b.take(c.Name) {
-		return nil
+// way. busy says that no slot was free.
+func (b *Outbox) begin(run, ctx context.Context, c store.Channel) (busy bool, err error) {
+	now := b.Now()
+	// What was tried before, or was held back for another reason, is quiet at night too.
+	if _, held := quietUntil(c, now); held || !b.take(c.Name) {
+		return false, nil
 	}
 	select {
 	case b.slots <- struct{}{}:
-	default: // all are busy: it waits for the next poll
+	default:
 		b.leave(c.Name)
-		return nil
+		return true, nil
 	}
 	channel, parseErr := alarm.Parse(c.URL, b.options(c))
-	now := b.Now()
 	d, err := b.Store.Lease(ctx, c.Name, uuid.Must(uuid.NewV7()).String(), now, now.Add(leaseFor),
 		parseErr == nil && channel.Single())
 	if err != nil || d == nil {
 		<-b.slots
 		b.leave(c.Name)
-		return err
+		return false, err
 	}
 	b.sending.Go(func() {
 		defer b.leave(c.Name)
 		defer func() { <-b.slots }()
-		b.attempt(ctx, c, channel, parseErr, d)
+		b.attempt(run, c, channel, parseErr, d)
 	})
-	return nil
+	return false, nil
 }
 
 func (b *Outbox) take(name string) bool {
@@ -301,6 +358,10 @@ func (b *Outbox) settle(c store.Channel, d *store.Delivery, result alarm.Result)
 	attrs := []any{"channel", c.Name, "kind", d.Kind, "message", d.Message, "attempt", d.Attempt}
 	switch state {
 	case store.DeliverySent:
+		if reason != "" {
+			b.Log.Warn("an alarm was taken by some alone", append(attrs, "err", reason)...)
+			return nil
+		}
 		b.Log.Info("an alarm was taken", attrs...)
 		return nil
 	case store.DeliveryWaiting:
@@ -349,6 +410,9 @@ func CheckChannel(c store.Channel, o alarm.Options) error {
 	}
 	if _, err := alarm.ParseQuiet(c.Quiet); c.Quiet != "" && err != nil {
 		return err
+	}
+	if c.Batch != 0 && (c.Batch < shortestBatch || c.Batch > longestBatch) {
+		return fmt.Errorf("a message waits for others from %s to %s", shortestBatch, longestBatch)
 	}
 	o.Secret = c.Secret
 	if _, err := alarm.Parse(c.URL, o); err != nil {

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// A scan looks again at one of refreshIn parts of all devices, for what it isn't told: a
-	// retention that has changed a rhythm, a device that was merged.
-	refreshIn = 30
+	// A scan looks again at one of refreshIn parts of all devices, refreshed at most, for what it
+	// isn't told: a retention that has changed a rhythm, a device that was merged. Before an alarm
+	// is raised its device is looked at in any case.
+	refreshIn, refreshed = 30, 1000
 	// readyGap is how long no worker must have been ready for it to be a downtime: two scans may be
 	// late.
 	readyGap = 3 * scanEvery
@@ -21,6 +22,9 @@ const (
 	// one transfer that breaks off is no news.
 	failingSince = time.Hour
 	failingFrom  = 3
+	// failingLasts is when a failing device that neither sends nor fails any more is forgotten.
+	// Until then what fails each night is one alarm.
+	failingLasts = 7 * 24 * time.Hour
 	// remindEvery is how often an alarm is told again while it lasts.
 	remindEvery = 24 * time.Hour
 	// alarmsChecked is how often all open alarms are looked at; those of devices that have sent are
@@ -32,14 +36,27 @@ const (
 // histories of those alone that have sent since.
 type scan struct {
 	*Outbox
-	due     map[int64]time.Time // when a device will be overdue, without downtimes
-	newest  int64               // the capture up to which due is current
+	devices map[int64]rhythm // those of which something is expected
+	newest  int64            // the capture up to which devices is current
 	loaded  bool
 	part    int64 // the device after which the refreshing goes on
 	checked time.Time
 }
 
-func newScan(b *Outbox) *scan { return &scan{Outbox: b, due: map[int64]time.Time{}} }
+// rhythm is what a scan remembers of a device: there may be 100,000 of them.
+type rhythm struct {
+	seen    int64 // when it was last heard of, Unix microseconds
+	allowed int64 // how long it may be silent, in microseconds
+}
+
+// overdue reports whether a device is overdue at a time. Time in which no worker was ready to hear
+// it doesn't count as silence.
+func (r rhythm) overdue(downtimes []store.Downtime, now time.Time) bool {
+	seen, allowed := time.UnixMicro(r.seen), time.Duration(r.allowed)*time.Microsecond
+	return now.Sub(seen) > allowed && now.Sub(seen) > allowed+deaf(downtimes, seen, now)
+}
+
+func newScan(b *Outbox) *scan { return &scan{Outbox: b, devices: map[int64]rhythm{}} }
 
 func (s *scan) run(ctx context.Context) error {
 	now := s.Now()
@@ -65,33 +82,41 @@ func (s *scan) run(ctx context.Context) error {
 	return s.failing(ctx, now)
 }
 
-// refresh brings due up to date, and returns the devices that have sent since the last scan.
+// load reads all devices once.
+func (s *scan) load(ctx context.Context) error {
+	newest, err := s.Store.NewestCapture(ctx)
+	if err == nil {
+		err = s.Store.EachDevice(ctx, func(d store.Device) bool {
+			s.remember(d)
+			return true
+		})
+	}
+	if err == nil {
+		s.newest, s.loaded = newest, true
+	}
+	return err
+}
+
+// refresh brings devices up to date, and returns those that have sent since the last scan.
 func (s *scan) refresh(ctx context.Context) (map[int64]bool, error) {
+	if !s.loaded {
+		if err := s.load(ctx); err != nil {
+			return nil, err
+		}
+	}
 	ids, newest, err := s.Store.DevicesSince(ctx, s.newest)
 	if err != nil {
 		return nil, err
 	}
 	sent := make(map[int64]bool, len(ids))
-	switch {
-	case !s.loaded:
-		err := s.Store.EachDevice(ctx, func(d store.Device) bool {
-			s.remember(d)
-			return true
-		})
-		if err != nil {
+	for _, id := range ids {
+		sent[id] = true
+		if err := s.look(ctx, id); err != nil {
 			return nil, err
 		}
-		s.loaded = true
-	default:
-		for _, id := range ids {
-			sent[id] = true
-			if err := s.look(ctx, id); err != nil {
-				return nil, err
-			}
-		}
-		if err := s.refreshPart(ctx); err != nil {
-			return nil, err
-		}
+	}
+	if err := s.refreshPart(ctx); err != nil {
+		return nil, err
 	}
 	s.newest = newest
 	expected, err := s.Store.ExpectedDevices(ctx)
@@ -103,7 +128,7 @@ func (s *scan) refresh(ctx context.Context) (map[int64]bool, error) {
 
 // refreshPart looks at some devices again, at others with each scan.
 func (s *scan) refreshPart(ctx context.Context) error {
-	left, last := len(s.due)/refreshIn+1, s.part
+	left, last := min(len(s.devices)/refreshIn+1, refreshed), s.part
 	err := s.Store.DevicesFrom(ctx, s.part, func(d store.Device) bool {
 		s.remember(d)
 		last = d.ID
@@ -119,7 +144,7 @@ func (s *scan) refreshPart(ctx context.Context) error {
 func (s *scan) look(ctx context.Context, id int64) error {
 	d, err := s.Store.DeviceByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		delete(s.due, id)
+		delete(s.devices, id)
 		return nil
 	}
 	if err == nil {
@@ -130,23 +155,19 @@ func (s *scan) look(ctx context.Context, id int64) error {
 
 func (s *scan) remember(d store.Device) {
 	if d.Allowed() == 0 {
-		delete(s.due, d.ID)
+		delete(s.devices, d.ID)
 		return
 	}
-	s.due[d.ID] = d.LastSeen.Add(d.Allowed())
+	s.devices[d.ID] = rhythmOf(d)
 }
 
-// overdueSince returns since when a device is overdue, or the zero time. Time in which no worker
-// was ready to hear it doesn't count as silence.
-func overdueSince(d store.Device, downtimes []store.Downtime, now time.Time) time.Time {
-	if d.Allowed() == 0 {
-		return time.Time{}
-	}
-	due := d.LastSeen.Add(d.Allowed()).Add(deaf(downtimes, d.LastSeen, now))
-	if now.After(due) {
-		return due
-	}
-	return time.Time{}
+func rhythmOf(d store.Device) rhythm {
+	return rhythm{d.LastSeen.UnixMicro(), d.Allowed().Microseconds()}
+}
+
+// isOverdue is rhythm.overdue of a device.
+func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
+	return d.Allowed() > 0 && rhythmOf(d).overdue(downtimes, now)
 }
 
 // deaf returns for how long no worker was ready between two times.
@@ -173,20 +194,20 @@ func (s *scan) overdue(ctx context.Context, downtimes []store.Downtime, now time
 		return err
 	}
 	var list []store.Trouble
-	for id, due := range s.due {
-		if _, known := open[id]; known || now.Before(due) {
+	for id, r := range s.devices {
+		if _, known := open[id]; known || !r.overdue(downtimes, now) {
 			continue
 		}
 		d, err := s.Store.DeviceByID(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
-			delete(s.due, id)
+			delete(s.devices, id)
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		s.remember(d)
-		if !overdueSince(d, downtimes, now).IsZero() {
+		if isOverdue(d, downtimes, now) {
 			list = append(list, store.Trouble{Device: d, Since: d.LastSeen})
 		}
 	}
@@ -236,14 +257,14 @@ func (s *scan) reviewOne(ctx context.Context, a store.Alarm, downtimes []store.D
 	d, err := s.Store.DeviceByID(ctx, a.Device)
 	switch {
 	case errors.Is(err, store.ErrNotFound): // it was merged or forgotten
-		_, err = s.Store.End(ctx, a, d, now, "")
+		_, err = s.Store.End(ctx, a, now, store.EventOver)
 	case err != nil:
 	case d.LastSeen.After(a.Since):
-		_, err = s.Store.End(ctx, a, d, now, store.EventBack)
-	case overdueSince(d, downtimes, now).IsZero(): // it was retired, or may be silent for longer
-		_, err = s.Store.End(ctx, a, d, now, "")
+		_, err = s.Store.End(ctx, a, now, store.EventBack)
+	case !isOverdue(d, downtimes, now): // it was retired, or may be silent for longer
+		_, err = s.Store.End(ctx, a, now, store.EventOver)
 	case now.Sub(a.Told) >= remindEvery:
-		_, err = s.Store.Remind(ctx, a, d, now, "still")
+		_, err = s.Store.Remind(ctx, a, now, "still")
 	}
 	return err
 }
@@ -280,11 +301,25 @@ func (s *scan) failing(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, a := range open {
-		if _, err := s.Store.End(ctx, a, store.Device{}, now, ""); err != nil {
+		if err := s.reviewFailing(ctx, a, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reviewFailing ends the alarm of a device that doesn't fail now, unless it may only be waiting for
+// its next try: what fails each night is one alarm.
+func (s *scan) reviewFailing(ctx context.Context, a store.Alarm, now time.Time) error {
+	d, err := s.Store.DeviceByID(ctx, a.Device)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && !d.Retired && !d.LastSeen.After(a.Told) && now.Sub(a.Told) < failingLasts {
+		return nil
+	}
+	_, err = s.Store.End(ctx, a, now, store.EventOver)
+	return err
 }
 
 // digestEvery is how often a channel that wants it gets a digest, also when nothing happened.

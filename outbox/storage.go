@@ -24,11 +24,12 @@ const (
 // the channels.
 type storage struct {
 	*Outbox
-	since time.Time // since when; the zero time where they can
-	id    string    // of the message
-	left  map[string]int
+	// Of Look alone.
+	since   time.Time     // since when; the zero time where they can
+	message alarm.Message // what is being told; without an ID for nothing
 
-	mu       sync.Mutex // guards channels
+	mu       sync.Mutex // guards what follows
+	left     map[string]int
 	channels []store.Channel
 }
 
@@ -44,62 +45,74 @@ func (s *storage) keep(list []store.Channel) {
 // look tells what has begun, or has ended.
 func (s *storage) look(ctx context.Context) {
 	now, trouble := s.Now(), s.Trouble()
+	told := s.message.ID != "" && !s.message.Resolved
 	switch {
 	case trouble != "" && s.since.IsZero():
-		s.since, s.id, s.left = now, "", nil
-	case trouble == "" && s.since.IsZero():
-		return
-	case trouble == "":
-		if s.id != "" {
-			s.begin()
-			s.tell(ctx, alarm.Message{ID: s.id + "-over", Alarm: s.id, Kind: alarm.Storage,
-				When: now, Resolved: true, Title: "captures are stored again",
-				Text: "They could not be stored since " + s.since.Format(time.RFC3339) + "."})
-		}
+		s.since = now
+	case trouble != "" && !told && now.Sub(s.since) >= storageAfter:
+		id := uuid.Must(uuid.NewV7()).String()
+		s.begin(now, alarm.Message{ID: id, Alarm: id, When: s.since,
+			Title: "captures can't be stored", Text: trouble})
+	case trouble == "" && told:
+		s.begin(now, alarm.Message{ID: s.message.ID + "-over", Alarm: s.message.ID, When: now,
+			Resolved: true, Title: "captures are stored again",
+			Text: "They could not be stored since " + s.since.Format(time.RFC3339) + "."})
 		s.since = time.Time{}
-		return
+	case trouble == "":
+		s.since = time.Time{}
 	}
-	if now.Sub(s.since) < storageAfter {
-		return
+	if s.message.ID != "" {
+		s.tell(ctx, s.message)
 	}
-	if s.id == "" {
-		s.id = uuid.Must(uuid.NewV7()).String()
-		s.begin()
-	}
-	s.tell(ctx, alarm.Message{ID: s.id, Alarm: s.id, Kind: alarm.Storage, When: s.since,
-		Title: "captures can't be stored", Text: trouble})
 }
 
-// begin sets which channels are to be told, and how often it may be tried.
-func (s *storage) begin() {
+// begin sets what is to be told, which channels want it, and how often it may be tried.
+func (s *storage) begin(now time.Time, m alarm.Message) {
+	m.Kind = alarm.Storage
+	s.message = m
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left = map[string]int{}
 	for _, c := range s.channels {
-		if Wants(c, string(alarm.Storage)) && c.Disabled == "" && c.Sites == nil {
+		if Wants(c, string(alarm.Storage)) && c.Disabled == "" && c.Sites == nil &&
+			!c.Paused.After(now) {
 			s.left[c.Name] = storageTries
 		}
 	}
 }
 
-// tell sends a message to the channels that haven't got it yet.
+// tell sends a message to the channels that haven't got it yet, to all at once.
 func (s *storage) tell(ctx context.Context, m alarm.Message) {
 	s.mu.Lock()
-	channels := s.channels
-	s.mu.Unlock()
-	for _, c := range channels {
-		if s.left[c.Name] == 0 {
-			continue
-		}
-		s.left[c.Name]--
-		channel, err := alarm.Parse(c.URL, s.options(c))
-		if err != nil {
-			continue
-		}
-		if result := channel.Send(ctx, m); result.Outcome != alarm.Later {
-			delete(s.left, c.Name)
-			s.Log.Info("it was told that captures can't be stored, or are again", "channel",
-				c.Name, "outcome", result.Outcome.String())
+	var wanted []store.Channel
+	for _, c := range s.channels {
+		if s.left[c.Name] > 0 {
+			s.left[c.Name]--
+			wanted = append(wanted, c)
 		}
 	}
+	s.mu.Unlock()
+	var sending sync.WaitGroup
+	for _, c := range wanted {
+		sending.Go(func() { s.tellOne(ctx, c, m) })
+	}
+	sending.Wait()
+}
+
+func (s *storage) tellOne(ctx context.Context, c store.Channel, m alarm.Message) {
+	channel, err := alarm.Parse(c.URL, s.options(c))
+	if err != nil {
+		return
+	}
+	result := channel.Send(ctx, m)
+	if result.Outcome == alarm.Later {
+		s.Log.Warn("it could not be told that captures can't be stored, or are again", "channel",
+			c.Name, "err", result.Reason)
+		return
+	}
+	s.mu.Lock()
+	delete(s.left, c.Name)
+	s.mu.Unlock()
+	s.Log.Info("it was told that captures can't be stored, or are again", "channel", c.Name,
+		"outcome", result.Outcome.String())
 }

@@ -11,7 +11,7 @@ VALUES (@at, @kind, '', NULL, NULL, @at, @detail, TRUE) RETURNING id;
 -- The oldest events whose deliveries aren't there yet. Two workers never take the same one.
 UPDATE events SET handed = TRUE
  WHERE NOT events.handed AND events.id IN (SELECT e.id FROM events e WHERE NOT e.handed ORDER BY e.id LIMIT CAST(@n AS bigint))
-RETURNING id, at, kind, site;
+RETURNING id, at, kind, site, detail;
 
 -- name: AddDelivery :exec
 INSERT INTO deliveries (channel, event_id, kind, site, message, state, attempts, next_try, leased_until, recipients, error, ended_at)
@@ -20,7 +20,7 @@ ON CONFLICT (channel, event_id) DO NOTHING;
 
 -- name: DueDelivery :one
 -- The delivery of a channel that has waited longest of those that may go out now.
-SELECT d.channel, d.kind, d.message, d.event_id FROM deliveries d JOIN channels c ON c.name = d.channel
+SELECT d.channel, d.kind, d.site, d.message, d.event_id FROM deliveries d JOIN channels c ON c.name = d.channel
  WHERE d.channel = @channel AND d.state = 'waiting' AND d.next_try <= @now AND d.leased_until <= @now
    AND c.disabled = '' AND c.paused_until <= @now
  ORDER BY d.next_try, d.event_id LIMIT 1;
@@ -39,11 +39,12 @@ UPDATE deliveries SET leased_until = @until, attempts = attempts + 1, message = 
    AND (site = @site OR CAST(@every_site AS boolean))
 RETURNING event_id, attempts, recipients;
 
--- name: NewBySite :many
--- What waits for its first attempt, by site.
-SELECT site, CAST(count(*) AS bigint) AS n FROM deliveries
- WHERE channel = @channel AND kind = @kind AND message = '' AND state = 'waiting'
- GROUP BY site ORDER BY site;
+-- name: CountNew :one
+-- How many deliveries of a channel and kind wait for their first attempt, up to n.
+SELECT CAST(count(*) AS bigint) FROM (
+  SELECT 1 FROM deliveries
+   WHERE channel = @channel AND kind = @kind AND message = '' AND state = 'waiting'
+   LIMIT CAST(@n AS bigint)) AS waiting;
 
 -- name: EventsOf :many
 -- The events of a message, the oldest first.
@@ -73,8 +74,8 @@ UPDATE channels SET paused_until = @until
              AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = s.site))));
 
 -- name: AddChannel :execrows
-INSERT INTO channels (name, url, secret, kinds, scope, quiet, full_diff, digest, created_at, paused_until, disabled, digest_at, ok_at, error_at, error)
-VALUES (@name, @url, @secret, @kinds, @scope, @quiet, @full_diff, @digest, @created_at, @created_at, '', @created_at, @created_at, @created_at, '')
+INSERT INTO channels (name, url, secret, kinds, scope, quiet, batch_us, full_diff, digest, created_at, paused_until, disabled, digest_at, ok_at, error_at, error)
+VALUES (@name, @url, @secret, @kinds, @scope, @quiet, @batch_us, @full_diff, @digest, @created_at, @created_at, '', @created_at, @created_at, @created_at, '')
 ON CONFLICT (name) DO NOTHING;
 
 -- name: Channels :many
@@ -119,11 +120,11 @@ SELECT e.kind, CAST(count(*) AS bigint) AS n FROM events e
  GROUP BY e.kind ORDER BY e.kind;
 
 -- name: OpenAlarm :execrows
-INSERT INTO alarms (kind, device_id, since, told_at) VALUES (@kind, @device_id, @since, @told_at)
+INSERT INTO alarms (kind, device_id, site, since, told_at) VALUES (@kind, @device_id, @site, @since, @told_at)
 ON CONFLICT (kind, device_id) DO NOTHING;
 
 -- name: OpenAlarms :many
-SELECT kind, device_id, since, told_at FROM alarms ORDER BY kind, device_id;
+SELECT kind, device_id, site, since, told_at FROM alarms ORDER BY kind, device_id;
 
 -- name: EndAlarm :execrows
 DELETE FROM alarms WHERE kind = @kind AND device_id = @device_id AND since = @since;
@@ -146,10 +147,12 @@ SELECT * FROM devices WHERE id = @id;
 SELECT DISTINCT device_id FROM captures WHERE id > @after AND id <= @upto;
 
 -- name: FailingDevices :many
--- What has failed lately from the addresses of devices that have sent nothing since.
+-- What has failed lately from the addresses of devices that have sent nothing since. At an address that several devices
+-- have, nobody knows whose it is.
 SELECT d.id, f.reason, f.times, f.first_at, f.last_at
   FROM failures f JOIN devices d ON d.source = f.source
  WHERE f.last_at >= @since AND f.last_at > d.last_seen AND NOT d.retired AND f.reason NOT LIKE 'read: %'
+   AND NOT EXISTS (SELECT 1 FROM devices o WHERE o.source = f.source AND o.id <> d.id AND NOT o.retired)
  ORDER BY d.id, f.last_at;
 
 -- name: Ready :one

@@ -11,8 +11,8 @@ import (
 )
 
 const addChannel = `-- name: AddChannel :execrows
-INSERT INTO channels (name, url, secret, kinds, scope, quiet, full_diff, digest, created_at, paused_until, disabled, digest_at, ok_at, error_at, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, '', $9, $9, $9, '')
+INSERT INTO channels (name, url, secret, kinds, scope, quiet, batch_us, full_diff, digest, created_at, paused_until, disabled, digest_at, ok_at, error_at, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, '', $10, $10, $10, '')
 ON CONFLICT (name) DO NOTHING
 `
 
@@ -23,6 +23,7 @@ type AddChannelParams struct {
 	Kinds     string
 	Scope     string
 	Quiet     string
+	BatchUs   int64
 	FullDiff  bool
 	Digest    bool
 	CreatedAt time.Time
@@ -36,6 +37,7 @@ func (q *Queries) AddChannel(ctx context.Context, arg AddChannelParams) (int64, 
 		arg.Kinds,
 		arg.Scope,
 		arg.Quiet,
+		arg.BatchUs,
 		arg.FullDiff,
 		arg.Digest,
 		arg.CreatedAt,
@@ -180,7 +182,7 @@ func (q *Queries) ChannelOK(ctx context.Context, arg ChannelOKParams) error {
 }
 
 const channels = `-- name: Channels :many
-SELECT c.name, c.url, c.secret, c.kinds, c.scope, c.quiet, c.full_diff, c.digest, c.created_at, c.paused_until, c.disabled, c.digest_at, c.ok_at, c.error_at, c.error FROM channels c
+SELECT c.name, c.url, c.secret, c.kinds, c.scope, c.quiet, c.batch_us, c.full_diff, c.digest, c.created_at, c.paused_until, c.disabled, c.digest_at, c.ok_at, c.error_at, c.error FROM channels c
  WHERE (CAST($1 AS text) = '' OR (c.scope <> '' AND NOT EXISTS (
           SELECT 1 FROM scopes s WHERE s.name = c.scope
              AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = s.site))))
@@ -204,6 +206,7 @@ func (q *Queries) Channels(ctx context.Context, within string) ([]Channel, error
 			&i.Kinds,
 			&i.Scope,
 			&i.Quiet,
+			&i.BatchUs,
 			&i.FullDiff,
 			&i.Digest,
 			&i.CreatedAt,
@@ -307,6 +310,27 @@ func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) ([]Cou
 		return nil, err
 	}
 	return items, nil
+}
+
+const countNew = `-- name: CountNew :one
+SELECT CAST(count(*) AS bigint) FROM (
+  SELECT 1 FROM deliveries
+   WHERE channel = $1 AND kind = $2 AND message = '' AND state = 'waiting'
+   LIMIT CAST($3 AS bigint)) AS waiting
+`
+
+type CountNewParams struct {
+	Channel string
+	Kind    string
+	N       int64
+}
+
+// How many deliveries of a channel and kind wait for their first attempt, up to n.
+func (q *Queries) CountNew(ctx context.Context, arg CountNewParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countNew, arg.Channel, arg.Kind, arg.N)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const deliveries = `-- name: Deliveries :many
@@ -479,7 +503,7 @@ func (q *Queries) DropDeliveries(ctx context.Context, channel string) error {
 }
 
 const dueDelivery = `-- name: DueDelivery :one
-SELECT d.channel, d.kind, d.message, d.event_id FROM deliveries d JOIN channels c ON c.name = d.channel
+SELECT d.channel, d.kind, d.site, d.message, d.event_id FROM deliveries d JOIN channels c ON c.name = d.channel
  WHERE d.channel = $1 AND d.state = 'waiting' AND d.next_try <= $2 AND d.leased_until <= $2
    AND c.disabled = '' AND c.paused_until <= $2
  ORDER BY d.next_try, d.event_id LIMIT 1
@@ -493,6 +517,7 @@ type DueDeliveryParams struct {
 type DueDeliveryRow struct {
 	Channel string
 	Kind    string
+	Site    string
 	Message string
 	EventID int64
 }
@@ -504,6 +529,7 @@ func (q *Queries) DueDelivery(ctx context.Context, arg DueDeliveryParams) (DueDe
 	err := row.Scan(
 		&i.Channel,
 		&i.Kind,
+		&i.Site,
 		&i.Message,
 		&i.EventID,
 	)
@@ -641,6 +667,7 @@ const failingDevices = `-- name: FailingDevices :many
 SELECT d.id, f.reason, f.times, f.first_at, f.last_at
   FROM failures f JOIN devices d ON d.source = f.source
  WHERE f.last_at >= $1 AND f.last_at > d.last_seen AND NOT d.retired AND f.reason NOT LIKE 'read: %'
+   AND NOT EXISTS (SELECT 1 FROM devices o WHERE o.source = f.source AND o.id <> d.id AND NOT o.retired)
  ORDER BY d.id, f.last_at
 `
 
@@ -652,7 +679,8 @@ type FailingDevicesRow struct {
 	LastAt  time.Time
 }
 
-// What has failed lately from the addresses of devices that have sent nothing since.
+// What has failed lately from the addresses of devices that have sent nothing since. At an address that several devices
+// have, nobody knows whose it is.
 func (q *Queries) FailingDevices(ctx context.Context, since time.Time) ([]FailingDevicesRow, error) {
 	rows, err := q.db.Query(ctx, failingDevices, since)
 	if err != nil {
@@ -802,51 +830,15 @@ func (q *Queries) LeaseOne(ctx context.Context, arg LeaseOneParams) (int64, erro
 	return result.RowsAffected(), nil
 }
 
-const newBySite = `-- name: NewBySite :many
-SELECT site, CAST(count(*) AS bigint) AS n FROM deliveries
- WHERE channel = $1 AND kind = $2 AND message = '' AND state = 'waiting'
- GROUP BY site ORDER BY site
-`
-
-type NewBySiteParams struct {
-	Channel string
-	Kind    string
-}
-
-type NewBySiteRow struct {
-	Site string
-	N    int64
-}
-
-// What waits for its first attempt, by site.
-func (q *Queries) NewBySite(ctx context.Context, arg NewBySiteParams) ([]NewBySiteRow, error) {
-	rows, err := q.db.Query(ctx, newBySite, arg.Channel, arg.Kind)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []NewBySiteRow{}
-	for rows.Next() {
-		var i NewBySiteRow
-		if err := rows.Scan(&i.Site, &i.N); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const openAlarm = `-- name: OpenAlarm :execrows
-INSERT INTO alarms (kind, device_id, since, told_at) VALUES ($1, $2, $3, $4)
+INSERT INTO alarms (kind, device_id, site, since, told_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (kind, device_id) DO NOTHING
 `
 
 type OpenAlarmParams struct {
 	Kind     string
 	DeviceID int64
+	Site     string
 	Since    time.Time
 	ToldAt   time.Time
 }
@@ -855,6 +847,7 @@ func (q *Queries) OpenAlarm(ctx context.Context, arg OpenAlarmParams) (int64, er
 	result, err := q.db.Exec(ctx, openAlarm,
 		arg.Kind,
 		arg.DeviceID,
+		arg.Site,
 		arg.Since,
 		arg.ToldAt,
 	)
@@ -865,7 +858,7 @@ func (q *Queries) OpenAlarm(ctx context.Context, arg OpenAlarmParams) (int64, er
 }
 
 const openAlarms = `-- name: OpenAlarms :many
-SELECT kind, device_id, since, told_at FROM alarms ORDER BY kind, device_id
+SELECT kind, device_id, site, since, told_at FROM alarms ORDER BY kind, device_id
 `
 
 func (q *Queries) OpenAlarms(ctx context.Context) ([]Alarm, error) {
@@ -880,6 +873,7 @@ func (q *Queries) OpenAlarms(ctx context.Context) ([]Alarm, error) {
 		if err := rows.Scan(
 			&i.Kind,
 			&i.DeviceID,
+			&i.Site,
 			&i.Since,
 			&i.ToldAt,
 		); err != nil {
@@ -1049,14 +1043,15 @@ func (q *Queries) SettleMessage(ctx context.Context, arg SettleMessageParams) er
 const takeEvents = `-- name: TakeEvents :many
 UPDATE events SET handed = TRUE
  WHERE NOT events.handed AND events.id IN (SELECT e.id FROM events e WHERE NOT e.handed ORDER BY e.id LIMIT CAST($1 AS bigint))
-RETURNING id, at, kind, site
+RETURNING id, at, kind, site, detail
 `
 
 type TakeEventsRow struct {
-	ID   int64
-	At   time.Time
-	Kind string
-	Site string
+	ID     int64
+	At     time.Time
+	Kind   string
+	Site   string
+	Detail string
 }
 
 // The oldest events whose deliveries aren't there yet. Two workers never take the same one.
@@ -1074,6 +1069,7 @@ func (q *Queries) TakeEvents(ctx context.Context, n int64) ([]TakeEventsRow, err
 			&i.At,
 			&i.Kind,
 			&i.Site,
+			&i.Detail,
 		); err != nil {
 			return nil, err
 		}

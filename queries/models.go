@@ -11,6 +11,7 @@ import (
 type Alarm struct {
 	Kind     string
 	DeviceID int64
+	Site     string
 	Since    time.Time
 	ToldAt   time.Time
 }
@@ -58,6 +59,7 @@ type Channel struct {
 	Kinds       string
 	Scope       string
 	Quiet       string
+	BatchUs     int64
 	FullDiff    bool
 	Digest      bool
 	CreatedAt   time.Time

@@ -14,6 +14,7 @@ import (
 type Alarm struct {
 	Kind   string // EventOverdue or EventFailing
 	Device int64
+	Site   string // the device's
 	Since  time.Time
 	Told   time.Time // the last event about it
 }
@@ -22,7 +23,7 @@ type Alarm struct {
 func (s *Store) OpenAlarms(ctx context.Context) ([]Alarm, error) {
 	list, err := s.backend.read().OpenAlarms(ctx)
 	return rows(list, s.explain("list alarms", err), func(r queries.Alarm) Alarm {
-		return Alarm{r.Kind, r.DeviceID, r.Since.UTC(), r.ToldAt.UTC()}
+		return Alarm{r.Kind, r.DeviceID, r.Site, r.Since.UTC(), r.ToldAt.UTC()}
 	})
 }
 
@@ -59,7 +60,7 @@ func raise(ctx context.Context, q *queries.Queries, kind string, list []Trouble,
 	now time.Time) (raised int, err error) {
 	for _, t := range list {
 		n, err := q.OpenAlarm(ctx, queries.OpenAlarmParams{Kind: kind, DeviceID: t.Device.ID,
-			Since: stamp(t.Since), ToldAt: now})
+			Site: t.Device.Site, Since: stamp(t.Since), ToldAt: now})
 		if err != nil {
 			return 0, err
 		}
@@ -77,8 +78,8 @@ func raise(ctx context.Context, q *queries.Queries, kind string, list []Trouble,
 }
 
 // Remind tells an alarm again. It reports whether it did: one of several workers does.
-func (s *Store) Remind(ctx context.Context, a Alarm, d Device, now time.Time,
-	detail string) (told bool, err error) {
+func (s *Store) Remind(ctx context.Context, a Alarm, now time.Time, detail string) (told bool,
+	err error) {
 	now = stamp(now)
 	err = s.backend.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.RemindAlarm(ctx, queries.RemindAlarmParams{Now: now, Kind: a.Kind,
@@ -86,25 +87,25 @@ func (s *Store) Remind(ctx context.Context, a Alarm, d Device, now time.Time,
 		if told = n > 0; err != nil || !told {
 			return err
 		}
-		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: a.Kind, Site: d.Site,
-			DeviceID: &d.ID, Since: stamp(a.Since), Detail: detail})
+		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: a.Kind, Site: a.Site,
+			DeviceID: &a.Device, Since: stamp(a.Since), Detail: detail})
 	})
 	return told, s.explain("remind of an alarm", err)
 }
 
-// End ends an alarm, with an event of its own where kind isn't "". It reports whether it did: one
-// of several workers does.
-func (s *Store) End(ctx context.Context, a Alarm, d Device, now time.Time, kind string) (
-	ended bool, err error) {
+// End ends an alarm, with an event: EventBack, or EventOver. It reports whether it did: one of
+// several workers does.
+func (s *Store) End(ctx context.Context, a Alarm, now time.Time, kind string) (ended bool,
+	err error) {
 	now = stamp(now)
 	err = s.backend.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.EndAlarm(ctx, queries.EndAlarmParams{Kind: a.Kind, DeviceID: a.Device,
 			Since: stamp(a.Since)})
-		if ended = n > 0; err != nil || !ended || kind == "" {
+		if ended = n > 0; err != nil || !ended {
 			return err
 		}
-		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: d.Site,
-			DeviceID: &d.ID, Since: stamp(a.Since), Detail: ""})
+		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: a.Site,
+			DeviceID: &a.Device, Since: stamp(a.Since), Detail: a.Kind})
 	})
 	return ended, s.explain("end an alarm", err)
 }
@@ -116,6 +117,12 @@ func (s *Store) DeviceByID(ctx context.Context, id int64) (Device, error) {
 		return Device{}, s.explain("find device", err)
 	}
 	return s.Rhythm(ctx, devices([]queries.Device{row})[0])
+}
+
+// NewestCapture returns the number of the newest capture, 0 for none.
+func (s *Store) NewestCapture(ctx context.Context) (int64, error) {
+	id, err := s.backend.read().NewestID(ctx)
+	return id, s.explain("find the newest capture", err)
 }
 
 // DevicesSince returns the numbers of the devices of which captures came after one, up to the

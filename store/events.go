@@ -22,6 +22,9 @@ const (
 	EventOverdue   = "overdue"
 	EventBack      = "back"
 	EventFailing   = "failing"
+	// EventOver says that an alarm is over for another reason than that its device has sent. Its
+	// detail is the alarm's kind. Receivers that keep a state need it, and nobody else.
+	EventOver = "over"
 )
 
 // An Event is something that has happened, to be told. It is committed with what it is about.
@@ -92,7 +95,8 @@ func (s *Store) HandEvents(ctx context.Context, route func(Event) []Route) (n in
 		n = len(taken)
 		slices.SortFunc(taken, func(a, b queries.TakeEventsRow) int { return int(a.ID - b.ID) })
 		for _, e := range taken {
-			event := Event{ID: e.ID, At: e.At.UTC(), Kind: e.Kind, Site: e.Site}
+			event := Event{ID: e.ID, At: e.At.UTC(), Kind: e.Kind, Site: e.Site,
+				Detail: e.Detail}
 			for _, r := range route(event) {
 				err := q.AddDelivery(ctx, queries.AddDeliveryParams{Channel: r.Channel,
 					EventID: e.ID, Kind: e.Kind, Site: e.Site, NextTry: stamp(r.At)})
@@ -185,17 +189,13 @@ func (d *Delivery) lease(ctx context.Context, q *queries.Queries, due queries.Du
 			Channel: due.Channel, EventID: due.EventID, Now: now})
 		return int(n), err
 	}
-	sites, err := q.NewBySite(ctx, queries.NewBySiteParams{Channel: due.Channel, Kind: due.Kind})
-	if err != nil || len(sites) == 0 {
+	n, err := q.CountNew(ctx, queries.CountNewParams{Channel: due.Channel, Kind: due.Kind,
+		N: together + 1})
+	if err != nil {
 		return 0, err
 	}
-	all := int64(0)
-	for _, site := range sites {
-		all += site.N
-	}
 	list, err := q.LeaseNew(ctx, queries.LeaseNewParams{Until: until, Message: message,
-		Channel: due.Channel, Kind: due.Kind, Site: sites[0].Site,
-		EverySite: all > together})
+		Channel: due.Channel, Kind: due.Kind, Site: due.Site, EverySite: n > together})
 	return len(list), err
 }
 
@@ -243,6 +243,7 @@ type Channel struct {
 	Kinds             []string // nil for all
 	Sites             []string // nil for all
 	Quiet             string
+	Batch             time.Duration // how long a message waits for others; 0 for the usual time
 	FullDiff          bool
 	Digest            bool
 	Created           time.Time
@@ -263,7 +264,7 @@ func (s *Store) AddChannel(ctx context.Context, c Channel) error {
 		}
 		n, err := q.AddChannel(ctx, queries.AddChannelParams{Name: c.Name, URL: c.URL,
 			Secret: c.Secret, Kinds: strings.Join(c.Kinds, ","), Scope: scope, Quiet: c.Quiet,
-			FullDiff: c.FullDiff, Digest: c.Digest, CreatedAt: stamp(c.Created)})
+			BatchUs: c.Batch.Microseconds(), FullDiff: c.FullDiff, Digest: c.Digest, CreatedAt: stamp(c.Created)})
 		if err == nil && n == 0 {
 			return &Error{Op: "add channel", Class: Exists,
 				Err:  fmt.Errorf("there is a channel %q", c.Name),
@@ -278,7 +279,8 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 	list, err := s.backend.read().Channels(ctx, s.within)
 	return rows(list, s.explain("list channels", err), func(r queries.Channel) Channel {
 		c := Channel{Name: r.Name, URL: r.URL, Secret: r.Secret, Sites: sitesOf(r.Scope),
-			Quiet: r.Quiet, FullDiff: r.FullDiff, Digest: r.Digest, Created: r.CreatedAt.UTC(),
+			Quiet: r.Quiet, Batch: time.Duration(r.BatchUs) * time.Microsecond,
+			FullDiff: r.FullDiff, Digest: r.Digest, Created: r.CreatedAt.UTC(),
 			Paused: r.PausedUntil.UTC(), Disabled: r.Disabled, Digested: r.DigestAt.UTC(),
 			OK: r.OkAt.UTC(), Failed: r.ErrorAt.UTC(), Error: r.Error}
 		if r.Kinds != "" {

@@ -153,8 +153,12 @@ func (s *Store) Fetched(ctx context.Context, name string, source netip.Addr, now
 		if err != nil {
 			return err
 		}
+		what := name
+		if p.Description != "" {
+			what += " (" + p.Description + ")"
+		}
 		e := queries.AddEventParams{At: stamp(now), Kind: EventFetched, Since: stamp(now),
-			Detail: p.Description + " by " + from}
+			Detail: what + " by " + from}
 		if p.Site != nil {
 			e.Site = *p.Site
 		}

@@ -38,7 +38,7 @@ func (w *worker) tellAlarms(ctx context.Context, s *store.Store) {
 		Heartbeat: string(w.Heartbeat), Trouble: w.health.whyUnready, Log: w.log,
 		Settled: func(channel, kind, state, why string) {
 			w.health.metrics.alarms.WithLabelValues(state).Inc()
-			if state == store.DeliveryGivenUp {
+			if state == store.DeliveryGivenUp || state == store.DeliverySent && why != "" {
 				w.failures.undelivered(channel, kind, why)
 			}
 		},

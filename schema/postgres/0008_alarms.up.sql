@@ -14,11 +14,13 @@ CREATE TABLE events (
   handed     boolean     NOT NULL
 );
 CREATE INDEX events_waiting ON events (id) WHERE NOT handed;
+CREATE INDEX events_at ON events (at);
 
 -- What is wrong now: one open row a kind and device, however many workers look.
 CREATE TABLE alarms (
   kind      text        NOT NULL,
   device_id bigint      NOT NULL,
+  site      text        NOT NULL, -- the device may be forgotten before it ends
   since     timestamptz NOT NULL,
   told_at   timestamptz NOT NULL, -- the last event about it
   PRIMARY KEY (kind, device_id)
@@ -31,6 +33,7 @@ CREATE TABLE channels (
   kinds        text        NOT NULL, -- separated by commas; '' for all
   scope        text        NOT NULL, -- of scopes; '' for all sites
   quiet        text        NOT NULL, -- when messages are held back
+  batch_us     bigint      NOT NULL, -- how long a message waits for others; 0 for the usual time
   full_diff    boolean     NOT NULL, -- differences with secrets
   digest       boolean     NOT NULL,
   created_at   timestamptz NOT NULL,
@@ -59,6 +62,8 @@ CREATE TABLE deliveries (
   PRIMARY KEY (channel, event_id)
 );
 CREATE INDEX deliveries_due ON deliveries (channel, next_try) WHERE state = 'waiting';
+CREATE INDEX deliveries_new ON deliveries (channel, kind, site) WHERE message = '';
+CREATE INDEX deliveries_event ON deliveries (event_id);
 CREATE INDEX deliveries_message ON deliveries (message);
 CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state <> 'waiting';
 

@@ -12,9 +12,11 @@ CREATE TABLE events (
   handed     boolean     NOT NULL
 );
 CREATE INDEX events_waiting ON events (id) WHERE NOT handed;
+CREATE INDEX events_at ON events (at);
 CREATE TABLE alarms (
   kind      text        NOT NULL,
   device_id bigint      NOT NULL,
+  site      text        NOT NULL,
   since     timestamp NOT NULL,
   told_at   timestamp NOT NULL,
   PRIMARY KEY (kind, device_id)
@@ -27,6 +29,7 @@ CREATE TABLE channels (
   kinds        text        NOT NULL,
   scope        text        NOT NULL,
   quiet        text        NOT NULL,
+  batch_us     bigint      NOT NULL,
   full_diff    boolean     NOT NULL,
   digest       boolean     NOT NULL,
   created_at   timestamp NOT NULL,
@@ -53,6 +56,8 @@ CREATE TABLE deliveries (
   PRIMARY KEY (channel, event_id)
 );
 CREATE INDEX deliveries_due ON deliveries (channel, next_try) WHERE state = 'waiting';
+CREATE INDEX deliveries_new ON deliveries (channel, kind, site) WHERE message = '';
+CREATE INDEX deliveries_event ON deliveries (event_id);
 CREATE INDEX deliveries_message ON deliveries (message);
 CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE state <> 'waiting';
 CREATE TABLE watch (
