@@ -137,49 +137,58 @@ func command(program, url string, env []string, args ...string) (ms float64, err
 func (b *bench) filled(
 	database string, n int,
 ) (url string, plan func() ([]string, error), err error) {
+	fill := map[string]string{"SQLite": fillSQLite, "PostgreSQL": fillPostgres}[database]
+	url, lines, r, err := b.filledWith(database, fmt.Sprint("rows", n),
+		strings.ReplaceAll(fill, "{n}", fmt.Sprint(n)))
+	return url, func() ([]string, error) { return ask(lines, r) }, err
+}
+
+// filledWith makes a database and runs a script on it. What r is asked is explained, and plan
+// returns what the database said of it.
+func (b *bench) filledWith(database, name, fill string) (
+	url string, plan func() []string, r *queries.Queries, err error,
+) {
 	ctx := context.Background()
-	fill := strings.ReplaceAll(fillSQLite, "{n}", fmt.Sprint(n))
-	path := filepath.Join(b.disk, fmt.Sprintf("rows%d.db", n))
+	path := filepath.Join(b.disk, name+".db")
 	url = "sqlite:" + path
 	if database != "SQLite" {
-		fill = strings.ReplaceAll(fillPostgres, "{n}", fmt.Sprint(n))
 		pg, err := b.postgres()
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		if url, err = pg.database(); err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 	}
 	s, err := opened(url)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if err := s.Close(); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if database == "SQLite" {
 		db, err := sql.Open("sqlite",
 			"file:"+path+"?_time_format=sqlite&_pragma=busy_timeout(5000)")
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		_, err = db.ExecContext(ctx, fill)
 		e := &sqliteExplainer{db: db}
-		return url, func() ([]string, error) { return ask(e.plan, queries.New(e)) }, err
+		return url, e.plan, queries.New(e), err
 	}
 	pool, err := pgxpool.New(ctx, url)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	defer conn.Release()
 	_, err = conn.Conn().PgConn().Exec(ctx, fill).ReadAll()
 	e := &postgresExplainer{pool: pool}
-	return url, func() ([]string, error) { return ask(e.plan, queries.New(e)) }, err
+	return url, e.plan, queries.New(e), err
 }
 
 // errExplained stands for the rows that an explained query doesn't return.

@@ -29,6 +29,7 @@ var workloads = []workload{
 	{"history", history},
 	{"blame", blames},
 	{"page", pages},
+	{"alarms", alarms},
 }
 
 // pick is b's choice between what measures and what only shows that it works.

@@ -26,7 +26,7 @@ type room struct {
 var house = []room{
 	{".", []string{"cli"}, nil},
 	{"bench/pin", nil, []string{"github.com/pin/tftp/v3"}},
-	{"bench", []string{"store", "queries", "pgtest", "device", "tftp"},
+	{"bench", []string{"outbox", "store", "queries", "pgtest", "device", "tftp"},
 		[]string{"github.com/jackc/pgx/v5",
 			// a module of its own
 			"github.com/google/uuid", "github.com/pkg/sftp", "golang.org/x/crypto",

@@ -308,11 +308,10 @@ func TestDeletedSince(t *testing.T) {
 		r := newReceiver(t)
 		w.add(store.Channel{Name: "acme", URL: r.URL + "/acme", Sites: []string{"acme"}})
 		w.put("acme", "old", config("old", "1"))
-		w.put("acme", "kept", config("kept", "1"))
-		w.pass(time.Second)
-		w.put("acme", "kept", config("kept", "2"))
-		w.pass(time.Second)
-		w.put("acme", "kept", config("kept", "3"))
+		for version := range 15 { // the newest dozen stays
+			w.put("acme", "kept", config("kept", fmt.Sprint(version)))
+			w.pass(time.Second)
+		}
 		w.poll()
 		if _, err := w.store.Forget(w.t.Context(), w.device("acme/old")); err != nil {
 			w.t.Fatal(err)

@@ -137,7 +137,7 @@ SELECT * FROM devices WHERE expected_us > 0 ORDER BY id;
 
 -- name: EventsWait :one
 -- 1 if an event has no deliveries yet, or else 0.
-SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMIT 1) AS e;
+SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMIT 1) AS waiting;
 
 -- name: DeviceByID :one
 SELECT * FROM devices WHERE id = @id;
@@ -173,7 +173,7 @@ SELECT began, ended FROM downtimes WHERE ended > @since ORDER BY began;
 DELETE FROM events
  WHERE events.id IN (SELECT e.id FROM events e WHERE e.at < @before AND e.handed
                         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.state = 'waiting')
-                      ORDER BY e.id LIMIT CAST(@n AS bigint));
+                      ORDER BY e.at, e.id LIMIT CAST(@n AS bigint));
 
 -- name: PruneDeliveries :exec
 DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < @before;

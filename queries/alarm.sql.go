@@ -607,7 +607,7 @@ func (q *Queries) EventsOf(ctx context.Context, arg EventsOfParams) ([]EventsOfR
 }
 
 const eventsWait = `-- name: EventsWait :one
-SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMIT 1) AS e
+SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMIT 1) AS waiting
 `
 
 // 1 if an event has no deliveries yet, or else 0.
@@ -931,7 +931,7 @@ const pruneEvents = `-- name: PruneEvents :execrows
 DELETE FROM events
  WHERE events.id IN (SELECT e.id FROM events e WHERE e.at < $1 AND e.handed
                         AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.state = 'waiting')
-                      ORDER BY e.id LIMIT CAST($2 AS bigint))
+                      ORDER BY e.at, e.id LIMIT CAST($2 AS bigint))
 `
 
 type PruneEventsParams struct {
