@@ -150,7 +150,7 @@ func (w *world) later(d time.Duration) {
 
 func (w *world) add(c store.Channel) {
 	w.t.Helper()
-	if c.Secret == "" {
+	if c.Secret == "" && alarm.Signed(c.URL) {
 		c.Secret = alarm.NewSecret()
 	}
 	if c.Created.IsZero() {

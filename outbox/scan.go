@@ -1,8 +1,10 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -211,6 +213,10 @@ func (s *scan) overdue(ctx context.Context, downtimes []store.Downtime, now time
 			list = append(list, store.Trouble{Device: d, Since: d.LastSeen})
 		}
 	}
+	slices.SortFunc(list, func(a, b store.Trouble) int {
+		return cmp.Or(cmp.Compare(a.Device.Site, b.Device.Site),
+			cmp.Compare(a.Device.Name, b.Device.Name))
+	})
 	n, err := s.Store.Raise(ctx, store.EventOverdue, list, now)
 	if n > 0 {
 		s.Log.Warn("devices are overdue", "count", n)

@@ -119,8 +119,8 @@ func (w *world) ready(d time.Duration) {
 // restart is another process in the place of this one.
 func (w *world) restart() { w.outbox = outbox.New(w.options) }
 
-// TestOverdueEnds: where nothing is expected any more of a device that was overdue, that is no news,
-// but what keeps a state is told that it is over.
+// TestOverdueEnds: where nothing is expected any more of a device that was overdue, that is no
+// news, but what keeps a state is told that it is over.
 func TestOverdueEnds(t *testing.T) {
 	everywhere(t, func(w *world) {
 		r, p := newReceiver(t), newPager(t)

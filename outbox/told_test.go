@@ -37,7 +37,8 @@ func TestChangeIsTold(t *testing.T) {
 			d := g.Data.Devices[0]
 			if g.Data.Kind != "changed" || d.Ref != "acme/fw1" || d.Added != 2 || d.Removed != 2 ||
 				d.By != "alice" || d.From != same.ID || d.To != second.ID ||
-				g.Data.Site != "acme" || !strings.Contains(g.Data.Diff, "+    set primary 192.0.2.54") {
+				g.Data.Site != "acme" ||
+				!strings.Contains(g.Data.Diff, "+    set primary 192.0.2.54") {
 				w.t.Errorf("%+v", g.Data)
 			}
 			if strings.Contains(g.Data.Diff, "hidden54") != (g.channel == "full") {

@@ -264,7 +264,8 @@ func (s *Store) AddChannel(ctx context.Context, c Channel) error {
 		}
 		n, err := q.AddChannel(ctx, queries.AddChannelParams{Name: c.Name, URL: c.URL,
 			Secret: c.Secret, Kinds: strings.Join(c.Kinds, ","), Scope: scope, Quiet: c.Quiet,
-			BatchUs: c.Batch.Microseconds(), FullDiff: c.FullDiff, Digest: c.Digest, CreatedAt: stamp(c.Created)})
+			BatchUs: c.Batch.Microseconds(), FullDiff: c.FullDiff,
+			Digest: c.Digest, CreatedAt: stamp(c.Created)})
 		if err == nil && n == 0 {
 			return &Error{Op: "add channel", Class: Exists,
 				Err:  fmt.Errorf("there is a channel %q", c.Name),
