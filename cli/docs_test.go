@@ -138,6 +138,10 @@ func TestRoles(t *testing.T) {
 		p.must(t, "publish", "fw1~1", "--as", "x")
 		p.must(t, "unpublish", "x")
 		p.must(t, "search", "primary")
+		p.must(t, "page")
+		p.must(t, "alarm", "add", "ops", "https://192.0.2.1/hook")
+		p.must(t, "user", "add", "eve", "--no-password")
+		p.must(t, "user", "remove", "eve")
 		if status, _, errs := p.do(t, "device", "forget", "fw1", "--yes"); status != 1 ||
 			!strings.Contains(errs, "permission denied") {
 			t.Errorf("forget: %d %s", status, errs)
