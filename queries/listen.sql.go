@@ -9,6 +9,15 @@ import (
 	"context"
 )
 
+const announce = `-- name: Announce :exec
+SELECT pg_notify('tftpsql', payload) FROM unnest($1::text[]) AS payload
+`
+
+func (q *Queries) Announce(ctx context.Context, payloads []string) error {
+	_, err := q.db.Exec(ctx, announce, payloads)
+	return err
+}
+
 const listen = `-- name: Listen :exec
 
 LISTEN tftpsql

@@ -52,6 +52,7 @@ type postgres struct {
 	pool   *pgxpool.Pool
 	direct *pgx.ConnConfig // where migrations run
 	log    *slog.Logger
+	told   *announcer
 }
 
 func openPostgres(url string, o Options) (backend, error) {
@@ -93,7 +94,8 @@ func openPostgres(url string, o Options) (backend, error) {
 	if err != nil {
 		return nil, usage("look at DATABASE_URL", withoutSecrets(url, err))
 	}
-	return &postgres{pool, direct, o.Logger}, nil
+	told := &announcer{db: pool, log: o.Logger}
+	return &postgres{pool, direct, o.Logger, told}, nil
 }
 
 // withoutSecrets returns the reason why a URL is malformed. It removes the URL, which holds a
@@ -260,9 +262,12 @@ func (p *postgres) atomicMigrations() bool { return true }
 // reclaim does nothing: autovacuum makes the space free for new rows.
 func (p *postgres) reclaim(context.Context, bool) error { return nil }
 
-// listen waits on a connection of its own for the notification that a trigger sends for each
-// capture. Every watchQuiet it returns without one, since a commit during a reconnect isn't
-// notified.
+func (p *postgres) announce(batch []*write, results []Stored) {
+	p.told.add(announcements(batch, results))
+}
+
+// listen waits on a connection of its own for a notification. Every watchQuiet it returns without
+// one, since a commit during a reconnect isn't notified.
 func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) {
 	var conn *pgx.Conn
 	wait = func() (err error) {
@@ -325,6 +330,7 @@ func (p *postgres) exclusive(ctx context.Context, fn func() error) error {
 func (p *postgres) close() error {
 	closed := make(chan struct{})
 	go func() { // ends with the connections
+		p.told.done.Wait()
 		p.pool.Close()
 		close(closed)
 	}()

@@ -368,6 +368,9 @@ func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { retur
 
 func (f *sqliteFile) atomicMigrations() bool { return false }
 
+// announce does nothing: listeners read the file from time to time.
+func (f *sqliteFile) announce([]*write, []Stored) {}
+
 func (f *sqliteFile) listen(ctx context.Context) (wait func() error, stop func()) {
 	return everySoOften(ctx, watchEvery)
 }

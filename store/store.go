@@ -78,6 +78,7 @@ type Stored struct {
 	Known   bool // the UID was stored before, so nothing was written
 	Spooled bool // it is in the spool; only Site and Device are known yet
 
+	first  bool                  // it is its device's first capture
 	device queries.LockDeviceRow // the row after this capture, if it is the newest
 }
 
@@ -209,6 +210,8 @@ type backend interface {
 	exclusive(ctx context.Context, fn func() error) error
 	// atomicMigrations reports whether a failed migration leaves nothing behind.
 	atomicMigrations() bool
+	// announce tells listeners of captures that were committed. It doesn't wait.
+	announce(batch []*write, results []Stored)
 	// listen returns a function that waits until there may be new captures.
 	listen(ctx context.Context) (wait func() error, stop func())
 	// reclaim returns the space of deleted rows to the disk. With wholly, no copy of them may

@@ -96,6 +96,7 @@ func (s *Store) fileBatch(
 	}
 	if err == nil {
 		s.recent.add(batch, results)
+		s.backend.announce(batch, results)
 	}
 	return results, err
 }
@@ -173,7 +174,7 @@ func (s *Store) fileCapture(
 	if err != nil {
 		return Stored{}, err
 	}
-	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed}
+	stored := Stored{Site: d.Site, Device: d.Name, Changed: changed, first: d.LastUID == ""}
 	stored.ID, err = insertCapture(ctx, q, d, w, changed)
 	if err != nil {
 		return Stored{}, err

@@ -2,3 +2,6 @@
 
 -- name: Listen :exec
 LISTEN tftpsql;
+
+-- name: Announce :exec
+SELECT pg_notify('tftpsql', payload) FROM unnest(@payloads::text[]) AS payload;
