@@ -200,7 +200,7 @@ func captures(b *bench) ([]*contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, closeLoop, err := postgresLoop(bareURL)
+	bare, closeLoop, err := postgresLoop(bareURL, bareWriters)
 	if err != nil {
 		return nil, err
 	}

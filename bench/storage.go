@@ -148,6 +148,7 @@ type rowMaker struct {
 	repeat bool // every device sends what it has sent before, and they are other devices
 	one    bool // all are of one device
 	torn   bool
+	of     string // what the devices' names begin with
 }
 
 func (m *rowMaker) next() store.Capture {
@@ -161,7 +162,7 @@ func (m *rowMaker) next() store.Capture {
 	}
 	body := make([]byte, 0, headSize+len(m.shared))
 	body = append(append(body, head(device, revision)...), m.shared...)
-	name := fmt.Sprintf("fw-%06d", device)
+	name := fmt.Sprintf("%sfw-%06d", m.of, device)
 	if m.repeat {
 		name = "same-" + name
 	}
@@ -321,13 +322,13 @@ func sqliteLoop(path string) (bareLoop, func(), error) {
 }
 
 // postgresLoop is the bare loop on PostgreSQL, statements in batches.
-func postgresLoop(url string) (bareLoop, func(), error) {
+func postgresLoop(url string, writers int) (bareLoop, func(), error) {
 	ctx := context.Background()
-	pool, err := pgxpool.New(ctx, url)
+	pool, err := pgxpool.New(ctx, fmt.Sprintf("%s&pool_max_conns=%d", url, writers))
 	if err != nil {
 		return nil, nil, err
 	}
-	ids := make([]int64, fleet*bareWriters)
+	ids := make([]int64, fleet*writers)
 	for i := range ids {
 		if err := pool.QueryRow(ctx, newDeviceSQL, fmt.Sprintf("bare-%06d", i),
 			time.Now()).Scan(&ids[i]); err != nil {
@@ -366,8 +367,8 @@ func postgresLoop(url string) (bareLoop, func(), error) {
 	}
 	return func(next func() (row, bool)) (int, error) {
 		var group sync.WaitGroup
-		counts, failures := make([]int, bareWriters), make([]error, bareWriters)
-		for i := range bareWriters {
+		counts, failures := make([]int, writers), make([]error, writers)
+		for i := range writers {
 			group.Go(func() { counts[i], failures[i] = writer(next, ids[i*fleet:(i+1)*fleet]) })
 		}
 		group.Wait()
@@ -411,7 +412,9 @@ func storage(b *bench) (list []*contest, err error) {
 		}
 		loop, closeLoop, err := sqliteLoop, func() {}, error(nil)
 		if database != "SQLite" {
-			loop = postgresLoop
+			loop = func(url string) (bareLoop, func(), error) {
+				return postgresLoop(url, bareWriters)
+			}
 		}
 		bare, closeLoop, err := loop(bareURL)
 		if err != nil {

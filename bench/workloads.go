@@ -21,6 +21,7 @@ var workloads = []workload{
 	{"captures", captures},
 	{"device", oneDevice},
 	{"workers", workers},
+	{"disks", disks},
 	{"memory", held},
 	{"start", starts},
 	{"ways", ways},
