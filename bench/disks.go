@@ -12,12 +12,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tftpsql/tftpsql/pgtest"
 	"github.com/tftpsql/tftpsql/store"
 )
 
 //go:embed slow/sync.c
 var slowSync string
+
+const (
+	serverCPU = "us of PostgreSQL's CPU a row"
+	clientCPU = "us of the client's CPU a row"
+)
 
 // slowDisk starts a PostgreSQL on a disk whose sync takes so much longer.
 func (b *bench) slowDisk(delay time.Duration) (*cluster, error) {
@@ -37,8 +41,7 @@ func (b *bench) slowDisk(delay time.Duration) (*cluster, error) {
 		}
 		defer os.Unsetenv(key)
 	}
-	s, err := pgtest.StartIn(b.disk, "-c log_min_messages=fatal -c wal_sync_method=fdatasync")
-	return &cluster{Server: s}, err
+	return b.cluster("-c wal_sync_method=fdatasync")
 }
 
 // disks compares workers that store small captures in one PostgreSQL with as many bare loops, on
@@ -92,7 +95,21 @@ func onSlowDisk(b *bench, pg *cluster, n int, delay, span time.Duration) (*conte
 	if err != nil {
 		return nil, err
 	}
-	c.add(storePath, func() (sample, error) {
+	// costing adds what a row costs in CPU, of PostgreSQL and of this process.
+	costing := func(run func() (sample, error)) func() (sample, error) {
+		return func() (sample, error) {
+			start, server, client := time.Now(), pg.cpu(), own()
+			s, err := run()
+			if err != nil {
+				return nil, err
+			}
+			stored := s[rows] * time.Since(start).Seconds()
+			s[serverCPU] = float64((pg.cpu() - server).Microseconds()) / stored
+			s[clientCPU] = float64((own() - client).Microseconds()) / stored
+			return s, nil
+		}
+	}
+	c.add(storePath, costing(func() (sample, error) {
 		var group sync.WaitGroup
 		samples, failures := make([]sample, n), make([]error, n)
 		for i := range n {
@@ -107,13 +124,13 @@ func onSlowDisk(b *bench, pg *cluster, n int, delay, span time.Duration) (*conte
 			all[lost] += s[lost]
 		}
 		return all, errors.Join(failures...)
-	})
+	}))
 	m := &rowMaker{shared: tail(size - headSize)}
-	c.add(barePostgres, func() (sample, error) {
+	c.add(barePostgres, costing(func() (sample, error) {
 		start := time.Now()
 		done, err := bare(m.during(span))
 		return sample{rows: float64(done) / time.Since(start).Seconds()}, err
-	})
+	}))
 	c.goals = []goal{{of: storePath, metric: rows, against: barePostgres, factor: 0.9},
 		{of: storePath, metric: lost, atMost: true}}
 	c.close = func() {

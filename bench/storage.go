@@ -73,18 +73,30 @@ func (b *bench) postgres() (*cluster, error) {
 	if b.pg != nil {
 		return b.pg, nil
 	}
-	s, err := pgtest.StartIn(b.disk, "-c log_min_messages=fatal")
+	pg, err := b.cluster("")
+	if err == nil {
+		b.pg = pg
+	}
+	return pg, err
+}
+
+// cluster starts a PostgreSQL with fsync.
+func (b *bench) cluster(options string) (*cluster, error) {
+	s, err := pgtest.StartIn(b.disk, "-c log_min_messages=fatal "+options)
 	if err != nil {
 		return nil, err
 	}
-	b.pg = &cluster{Server: s}
-	file := ""
-	if err := b.pg.ask(s.URL("postgres"), postmasterSQL, &file); err != nil {
+	c, file := &cluster{Server: s}, ""
+	err = c.ask(s.URL("postgres"), postmasterSQL, &file)
+	if err == nil {
+		pid, _, _ := strings.Cut(file, "\n")
+		c.postmaster, err = strconv.Atoi(pid)
+	}
+	if err != nil {
+		s.Remove()
 		return nil, err
 	}
-	pid, _, _ := strings.Cut(file, "\n")
-	b.pg.postmaster, err = strconv.Atoi(pid)
-	return b.pg, err
+	return c, nil
 }
 
 // database makes an empty one.

@@ -39,37 +39,34 @@ type Event struct {
 	Detail  string
 }
 
-// addEvents keeps what a capture means, in its transaction. Imports mean nothing.
-func addEvents(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture,
-	stored Stored) error {
+// eventsOf returns what a capture means. Imports mean nothing.
+func eventsOf(ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture,
+	stored Stored) (list []queries.AddEventParams, err error) {
 	if c.Filed || c.Mode == Imported || c.aside() {
-		return nil
+		return nil, nil
 	}
-	add := func(kind, detail string) error {
-		return q.AddEvent(ctx, queries.AddEventParams{At: c.ReceivedAt, Kind: kind, Site: d.Site,
+	add := func(kind, detail string) {
+		list = append(list, queries.AddEventParams{At: c.ReceivedAt, Kind: kind, Site: d.Site,
 			DeviceID: &d.ID, CaptureID: &stored.ID, Since: c.ReceivedAt, Detail: detail})
 	}
 	switch {
 	case d.LastUID == "":
-		return add(EventFirst, c.Source)
+		add(EventFirst, c.Source)
+		return list, nil
 	case stored.Changed && !c.Complete:
-		if err := add(EventTorn, ""); err != nil {
-			return err
-		}
+		add(EventTorn, "")
 	case stored.Changed:
-		if err := add(EventChanged, c.ChangedBy); err != nil {
-			return err
-		}
+		add(EventChanged, c.ChangedBy)
 	}
 	if c.Source == d.Source {
-		return nil
+		return list, nil
 	}
 	// The capture itself is one from there.
 	n, err := q.CapturesFrom(ctx, queries.CapturesFromParams{Source: c.Source, DeviceID: d.ID})
-	if err != nil || n > 1 {
-		return err
+	if err == nil && n == 1 {
+		add(EventNewSource, c.Source)
 	}
-	return add(EventNewSource, c.Source)
+	return list, err
 }
 
 // eventsTaken is how many events are handed on at once.

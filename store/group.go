@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tftpsql/tftpsql/queries"
 )
 
 const (
@@ -99,9 +101,10 @@ type write struct {
 	waiting atomic.Pointer[Capture] // nil once it is abandoned, so that the body is freed
 	c       *Capture                // the writer's copy of the pointer
 	sum     [sha256.Size]byte
-	tried   bool                   // an earlier try may have stored it
-	left    atomic.Pointer[func()] // tells its transaction that it is abandoned
-	done    chan result            // holds one
+	events  []queries.AddEventParams // what it means, of this try
+	tried   bool                     // an earlier try may have stored it
+	left    atomic.Pointer[func()]   // tells its transaction that it is abandoned
+	done    chan result              // holds one
 }
 
 // abandon gives a write up. A transaction whose writes are all abandoned is cancelled, so that a

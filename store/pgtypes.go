@@ -19,5 +19,8 @@ func registerTypes(_ context.Context, c *pgx.Conn) error {
 		c.TypeMap().RegisterDefaultPgType(value, name)
 	}
 	c.TypeMap().RegisterDefaultPgType([]byte(nil), "bytea")
+	c.TypeMap().RegisterDefaultPgType([]int64(nil), "_int8")
+	c.TypeMap().RegisterDefaultPgType([]string(nil), "_text")
+	c.TypeMap().RegisterDefaultPgType([]time.Time(nil), "_timestamptz")
 	return nil
 }

@@ -247,7 +247,18 @@ func TestReadyWithoutStandby(t *testing.T) {
 	t.Parallel()
 	p := startPrimary(t)
 	s := open(t, p.url)
+	conn, err := pgx.Connect(t.Context(), p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "LISTEN tftpsql"); err != nil {
+		t.Fatal(err)
+	}
 	put(t, s, capture(1, "fw1", "one"))
+	if _, err := conn.WaitForNotification(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	const next = "SELECT txid_snapshot_xmax(txid_current_snapshot())"
 	before := p.number(next)
 	if err := s.Ready(t.Context()); err != nil {

@@ -260,7 +260,8 @@ func (f *sqliteFile) reading(_ context.Context, fn func(*queries.Queries) error)
 }
 
 // runTasks runs tasks one after the other: a local file has no round trips to save.
-func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task) error {
+func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task,
+	last func(*queries.Queries) error) error {
 	alone := func(int64) bool { return false }
 	return f.tx(ctx, func(q *queries.Queries) error {
 		for _, t := range tasks {
@@ -268,8 +269,18 @@ func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task
 				return err
 			}
 		}
-		return nil
+		return last(q)
 	})
+}
+
+func (f *sqliteFile) addEvents(ctx context.Context, q *queries.Queries,
+	list []queries.AddEventParams) error {
+	for _, e := range list {
+		if err := q.AddEvent(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // missesContent reports whether an error says that a capture's content is missing.

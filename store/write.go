@@ -51,7 +51,7 @@ func (s *Store) fileBatch(
 	for i, w := range batch {
 		byHash[i], byDevice[i] = i, i
 		asks = asks || !w.c.New || w.tried
-		w.tried = true
+		w.tried, w.events = true, nil
 	}
 	slices.SortFunc(byHash, func(a, b int) int {
 		return bytes.Compare(batch[a].sum[:], batch[b].sum[:])
@@ -61,7 +61,7 @@ func (s *Store) fileBatch(
 		return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Name, y.Name),
 			x.ReceivedAt.Compare(y.ReceivedAt), cmp.Compare(x.UID, y.UID))
 	})
-	results := make([]Stored, len(batch))
+	results, ordered := make([]Stored, len(batch)), byDevice
 	var tasks []task
 	for n, i := range byHash {
 		w := batch[i]
@@ -89,7 +89,13 @@ func (s *Store) fileBatch(
 			return nil
 		})
 	}
-	err := s.backend.runTasks(ctx, lock, tasks)
+	err := s.backend.runTasks(ctx, lock, tasks, func(q *queries.Queries) error {
+		var events []queries.AddEventParams
+		for _, i := range ordered {
+			events = append(events, batch[i].events...)
+		}
+		return s.backend.addEvents(ctx, q, events)
+	})
 	// Another program may have pruned or forgotten it meanwhile.
 	if err != nil && s.backend.missesContent(err) && s.recent.drop(batch) {
 		err = &Error{Op: "store capture", Class: conflict, Err: err}
@@ -179,7 +185,7 @@ func (s *Store) fileCapture(
 	if err != nil {
 		return Stored{}, err
 	}
-	if err := addEvents(ctx, q, d, c, stored); err != nil {
+	if w.events, err = eventsOf(ctx, q, d, c, stored); err != nil {
 		return Stored{}, err
 	}
 	if !newest(d, c) || c.aside() {
@@ -219,7 +225,7 @@ func (s *Store) fileNewest(
 	}
 	stored = Stored{Site: d.Site, Device: d.Name, Changed: changed, device: after}
 	if stored.ID, err = insertCapture(ctx, q, d, w, changed); err == nil {
-		err = addEvents(ctx, q, d, w.c, stored)
+		w.events, err = eventsOf(ctx, q, d, w.c, stored)
 	}
 	return stored, true, err
 }
