@@ -187,8 +187,8 @@ type backend interface {
 	// all that fn has read. So fn may find its work done already: by a transaction whose COMMIT was
 	// not confirmed.
 	tx(ctx context.Context, fn func(*queries.Queries) error) error
-	// runTasks runs tasks in a transaction like tx's, in their order or side by side, and then last.
-	// lock bounds the wait for each lock that another transaction holds.
+	// runTasks runs tasks in a transaction like tx's, in their order or side by side, and then
+	// last. lock bounds the wait for each lock that another transaction holds.
 	runTasks(ctx context.Context, lock time.Duration, tasks []task,
 		last func(*queries.Queries) error) error
 	// addEvents keeps events, in their order.
