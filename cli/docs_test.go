@@ -108,6 +108,36 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
+// TestGuides: the README is short and leads to every guide, docs/commands.md has every command, and
+// nothing is said twice.
+func TestGuides(t *testing.T) {
+	texts := pages(t)
+	readme := texts["README.md"]
+	if n := strings.Count(readme, "\n"); n > 150 {
+		t.Errorf("the README has %d lines; 150 are the limit", n)
+	}
+	said := map[string]string{}
+	for file, text := range texts {
+		if file != "README.md" && !strings.Contains(readme, "]("+file) {
+			t.Errorf("the README doesn't lead to %s", file)
+		}
+		for line := range strings.Lines(text) {
+			if other := said[line]; len(line) > 80 && other != "" && other != file {
+				t.Errorf("%s and %s both say %s", file, other, line)
+			}
+			said[line] = file
+		}
+	}
+	a := &app{out: io.Discard, err: io.Discard}
+	a.config, a.configErr = config.Load(nil)
+	for _, c := range a.rootCommand().Commands() {
+		row := regexp.MustCompile("(?m)^\\| [^|]*`" + c.Name() + "`")
+		if !c.Hidden && !row.MatchString(texts["docs/commands.md"]) {
+			t.Errorf("docs/commands.md has no row for %s: %s", c.Name(), c.Short)
+		}
+	}
+}
+
 // TestRoles runs the recipe of docs/postgresql.md: a role with the list of devices can't read
 // configurations, and a worker that can't delete history still stores.
 func TestRoles(t *testing.T) {
@@ -115,7 +145,8 @@ func TestRoles(t *testing.T) {
 	url := databases["postgres"](t)
 	owner := opened(t, url)
 	db := connect(t, url)
-	for _, recipe := range blocks(pages(t)["docs/postgresql.md"], "sql") {
+	_, roles, _ := strings.Cut(pages(t)["docs/postgresql.md"], "\n## Who may see what")
+	for _, recipe := range blocks(roles, "sql") {
 		if _, err := db.Exec(t.Context(), recipe); err != nil {
 			t.Fatalf("%s%v", recipe, err)
 		}
@@ -245,22 +276,18 @@ esac`,
 	}
 }
 
-// TestReadmeSettings: the README's table has every setting with its default, and nothing else.
-func TestReadmeSettings(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestSettings: the table of docs/settings.md has every setting with its default, and nothing else.
+func TestSettings(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| ([^|]*) \\| ([^|]*) \\| ([^|]+) \\|$")
 	rows := map[string][]string{}
-	for _, m := range row.FindAllStringSubmatch(string(readme), -1) {
+	for _, m := range row.FindAllStringSubmatch(pages(t)["docs/settings.md"], -1) {
 		rows[m[1]] = m
 	}
 	c := config.Default()
 	for _, s := range config.Settings() {
 		m := rows[s.Env]
 		if m == nil {
-			t.Errorf("%s is not in the README's table", s.Env)
+			t.Errorf("%s is not in the table", s.Env)
 			continue
 		}
 		delete(rows, s.Env)
@@ -275,17 +302,17 @@ func TestReadmeSettings(t *testing.T) {
 			flags = []string{"`-v`", "`--verbose`"}
 		}
 		if want := strings.Join(flags, ", "); m[2] != want {
-			t.Errorf("%s: flags %q in the README, %q in the program", s.Env, m[2], want)
+			t.Errorf("%s: flags %q in the table, %q in the program", s.Env, m[2], want)
 		}
 		want := s.Text(c)
 		if s.Env == "TFTP_MEMORY" {
 			want = "half of RAM"
 		}
 		if m[3] != want && m[3] != "`"+want+"`" {
-			t.Errorf("%s: default %q in the README, %q in the program", s.Env, m[3], want)
+			t.Errorf("%s: default %q in the table, %q in the program", s.Env, m[3], want)
 		}
 	}
 	for name := range rows {
-		t.Errorf("the README has %s, which is no setting", name)
+		t.Errorf("the table has %s, which is no setting", name)
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -88,23 +86,18 @@ func jsonFields(t reflect.Type) (names []string) {
 	return names
 }
 
-// TestReadmeQueries runs the README's queries on both engines.
-func TestReadmeQueries(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestDocumentedQueries runs the queries of docs/sql.md on both engines.
+func TestDocumentedQueries(t *testing.T) {
 	var list []string
-	for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(
-		string(readme), -1) {
-		for line := range strings.Lines(block[1]) {
+	for _, block := range blocks(pages(t)["docs/sql.md"], "sql") {
+		for line := range strings.Lines(block) {
 			if strings.HasPrefix(line, "SELECT ") {
 				list = append(list, line)
 			}
 		}
 	}
 	if len(list) < 5 {
-		t.Fatalf("the README has %d queries", len(list))
+		t.Fatalf("docs/sql.md has %d queries", len(list))
 	}
 	everywhere(t, func(t *testing.T, url string) {
 		s := opened(t, url)

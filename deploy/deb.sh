@@ -55,7 +55,7 @@ inside stat -c '%U %a %n' /var/lib/tftpsql /var/lib/tftpsql/tftpsql.db /etc/tftp
 [ "$(inside stat -c %U "/proc/$(inside systemctl show -P MainPID tftpsql)")" = tftpsql ]
 inside journalctl --no-pager -o cat -u tftpsql | grep -a level=
 
-step "another port, as the README has it"
+step "another port, as docs/running.md has it"
 inside sh -c "mkdir -p /etc/systemd/system/tftpsql.socket.d && printf '[Socket]\nListenDatagram=\nListenDatagram=6969\n' >/etc/systemd/system/tftpsql.socket.d/override.conf"
 inside sh -c 'systemctl daemon-reload && systemctl restart tftpsql.socket'
 must inside tftpsql put /root/fw1.conf 127.0.0.1:6969
@@ -88,7 +88,7 @@ inside dpkg --purge tftpsql
 if inside test -e /etc/tftpsql; then echo "/etc/tftpsql is still there" >&2; exit 1; fi
 must inside test -s /var/lib/tftpsql/tftpsql.db
 
-step "by hand, without the package, as the README has it"
+step "by hand, without the package, as docs/running.md has it"
 cp deploy/systemd/* "$work/root/etc/systemd/system/"
 inside sh -c 'rm -r /var/lib/tftpsql && userdel tftpsql && install /root/tftpsql /usr/bin && useradd -r tftpsql && systemctl enable --now tftpsql' 2>&1
 must inside tftpsql put /root/fw1.conf 127.0.0.1:69
