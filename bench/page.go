@@ -144,18 +144,13 @@ func (b *bench) paged(database string, devices, captures, large int) (*paged, er
 	if err := p.process.Start(); err != nil {
 		return nil, err
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, err
-	}
-	p.client = &http.Client{Jar: jar}
 	return p, p.login(b.program, env)
 }
 
 // login waits until the program is ready, and uses a link.
-func (p *paged) login(program string, env []string) error {
+func (p *paged) login(program string, env []string) (err error) {
 	for range 200 {
-		if r, err := p.client.Get(p.at + "/readyz"); err == nil {
+		if r, err := http.Get(p.at + "/readyz"); err == nil {
 			_ = r.Body.Close()
 			if r.StatusCode == http.StatusOK {
 				break
@@ -163,21 +158,32 @@ func (p *paged) login(program string, env []string) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	p.client, err = visitor(program, p.at, env)
+	return err
+}
+
+// visitor is somebody who has logged in to the page at an address.
+func visitor(program, at string, env []string) (*http.Client, error) {
 	cmd := exec.Command(program, "page")
 	cmd.Env = env
 	link, err := cmd.Output()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := p.client.Post(strings.TrimSpace(string(link)), "", nil)
+	jar, err := cookiejar.New(nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	client := &http.Client{Jar: jar}
+	r, err := client.Post(strings.TrimSpace(string(link)), "", nil)
+	if err != nil {
+		return nil, err
 	}
 	_ = r.Body.Close()
 	if r.StatusCode != http.StatusOK {
-		return fmt.Errorf("the login: %s", r.Status)
+		return nil, fmt.Errorf("the login: %s", r.Status)
 	}
-	return nil
+	return client, nil
 }
 
 func (p *paged) end() {

@@ -96,7 +96,7 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 			}
 		}
 		cmd = exec.Command(program, "--host", ip, "--port", port, "--database",
-			p.database(name, dir), "--http", "127.0.0.1:0")
+			p.database(name, dir))
 	case pin:
 		cmd = exec.Command(p.pin, addr.String(), dir)
 	case pinSingle:
@@ -108,7 +108,7 @@ func (p *places) command(name, dir string, addr netip.AddrPort, env []string) (*
 		}
 		cmd = exec.Command(self, "serve", name, addr.String())
 	}
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), "HTTP_ADDR=127.0.0.1:0"), env...)
 	if p.profile != "" {
 		cmd.Env = append(cmd.Env, profileDir+"="+p.profile)
 	}

@@ -30,6 +30,7 @@ var workloads = []workload{
 	{"history", history},
 	{"blame", blames},
 	{"page", pages},
+	{"readers", readers},
 	{"alarms", alarms},
 }
 
