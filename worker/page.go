@@ -38,9 +38,13 @@ func (w *worker) page() *web.Page {
 	})
 }
 
-// secured returns a listener that speaks HTTPS where there is a certificate.
+// secured returns a listener that has bounds, and speaks HTTPS where there is a certificate.
 func (w *worker) secured(l net.Listener) (net.Listener, error) {
-	if l == nil || w.TLSCert == "" {
+	if l == nil {
+		return nil, nil
+	}
+	l = bounded(l)
+	if w.TLSCert == "" {
 		return l, nil
 	}
 	c := &certificate{cert: w.TLSCert, key: w.TLSKey, log: w.log}
