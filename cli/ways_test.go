@@ -293,11 +293,15 @@ func TestWaysOutage(t *testing.T) {
 	url := server.Create(t)
 	bare := startWays(t, url)
 	spooling := *bare // with the same login and token
-	spooling.program = launch(t, url, []string{"SSH_ADDR=127.0.0.1:0"},
-		`msg=listening address=(\S+)`, "--http", "127.0.0.1:0", "--spool",
-		filepath.Join(t.TempDir(), "spool.db"))
-	at := waysOf(t, spooling.program)
-	spooling.ssh, spooling.http = at.ssh, at.http
+	spool := filepath.Join(t.TempDir(), "spool.db")
+	begin := func() {
+		t.Helper()
+		spooling.program = launch(t, url, []string{"SSH_ADDR=127.0.0.1:0"},
+			`msg=listening address=(\S+)`, "--http", "127.0.0.1:0", "--spool", spool)
+		at := waysOf(t, spooling.program)
+		spooling.ssh, spooling.http = at.ssh, at.http
+	}
+	begin()
 	const print = `fingerprint=(\S+)`
 	if a, b := bare.log.wait(t, print)[1], spooling.log.wait(t, print)[1]; a != b {
 		t.Errorf("two workers have two host keys: %s, %s", a, b)
@@ -321,11 +325,27 @@ func TestWaysOutage(t *testing.T) {
 			t.Errorf("%s: not kept in the spool: %s\n%s", name, said, spooling.log)
 		}
 	}
+	// A worker that starts in the outage knows the host keys, logins and tokens by its spool.
+	before := spooling.log.wait(t, print)[1]
+	spooling.stop()
+	status := <-spooling.status
+	spooling.status <- status
+	begin()
+	if after := spooling.log.wait(t, print)[1]; after != before {
+		t.Errorf("after a restart the host key is %s, and was %s", after, before)
+	}
+	writeText(t, file, fortigate("fw1", "after a restart"))
+	for _, name := range []string{"scp", "scp -O", "curl -T"} {
+		if said, ok := ways[name].send(t, &spooling, file, "fw1.conf"); !ok {
+			t.Errorf("%s: not kept in the spool after a restart: %s\n%s", name, said,
+				spooling.log)
+		}
+	}
 	if err := server.Up(); err != nil {
 		t.Fatal(err)
 	}
 	spooling.log.wait(t, "PostgreSQL is back")
-	if got := bare.must(t, "show", "acme/fw1"); got != fortigate("fw1", "changed") {
+	if got := bare.must(t, "show", "acme/fw1"); got != fortigate("fw1", "after a restart") {
 		t.Errorf("forwarded is %q", got)
 	}
 }

@@ -71,7 +71,7 @@ VALUES (@name, @sha256, @role, @scope, @created_by, @created_at, @created_at, @e
 ON CONFLICT (name) DO NOTHING;
 
 -- name: Token :one
-SELECT name, role, scope, used_at FROM tokens WHERE sha256 = @sha256 AND expires_at > @now;
+SELECT name, role, scope, used_at, expires_at FROM tokens WHERE sha256 = @sha256 AND expires_at > @now;
 
 -- name: SeeToken :exec
 UPDATE tokens SET used_at = @now WHERE sha256 = @sha256;

@@ -395,7 +395,7 @@ func (q *Queries) SetPassword(ctx context.Context, arg SetPasswordParams) (int64
 }
 
 const token = `-- name: Token :one
-SELECT name, role, scope, used_at FROM tokens WHERE sha256 = $1 AND expires_at > $2
+SELECT name, role, scope, used_at, expires_at FROM tokens WHERE sha256 = $1 AND expires_at > $2
 `
 
 type TokenParams struct {
@@ -404,10 +404,11 @@ type TokenParams struct {
 }
 
 type TokenRow struct {
-	Name   string
-	Role   string
-	Scope  string
-	UsedAt time.Time
+	Name      string
+	Role      string
+	Scope     string
+	UsedAt    time.Time
+	ExpiresAt time.Time
 }
 
 func (q *Queries) Token(ctx context.Context, arg TokenParams) (TokenRow, error) {
@@ -418,6 +419,7 @@ func (q *Queries) Token(ctx context.Context, arg TokenParams) (TokenRow, error) 
 		&i.Role,
 		&i.Scope,
 		&i.UsedAt,
+		&i.ExpiresAt,
 	)
 	return i, err
 }

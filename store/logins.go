@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -44,7 +43,7 @@ func (s *Store) AddLogin(ctx context.Context, l Sender, password string, keys []
 // Sender returns a login with what proves its password, or ErrNotFound. While the database is away
 // those that were found before are found.
 func (s *Store) Sender(ctx context.Context, name string) (l Sender, password string, err error) {
-	r, _, err := s.senders.find(ctx, s, name, func(ctx context.Context) (queries.Login, error) {
+	r, _, err := find(ctx, s, aLogin, name, func(ctx context.Context) (queries.Login, error) {
 		return s.backend.read().Login(ctx, name)
 	})
 	return Sender{Name: r.Name, Site: r.Site, Password: r.Password != "",
@@ -52,68 +51,9 @@ func (s *Store) Sender(ctx context.Context, name string) (l Sender, password str
 		s.explain("find login", err)
 }
 
-// known remembers what was found, for the time in which the database is away and uploads go into
-// the spool.
-type known[V any] struct {
-	mu sync.Mutex // guards of
-	of map[string]V
-}
-
-const (
-	// knownKept bounds what is remembered: more than the logins and tokens of a fleet.
-	knownKept = 10_000
-	// knownPatience is how long PostgreSQL has for what is remembered. A client has 10 s to log in,
-	// with up to three questions.
-	knownPatience = time.Second
-)
-
-// find asks the database and remembers what it has found. Where there is a spool and the database
-// can't be asked, it returns what was found before, which fresh tells apart.
-func (k *known[V]) find(ctx context.Context, s *Store, key string,
-	ask func(context.Context) (V, error)) (found V, fresh bool, err error) {
-	before, ok := k.before(key)
-	if ok = ok && s.spool != nil; !ok {
-		found, err = ask(ctx)
-		k.remember(key, found, err)
-		return found, true, err
-	}
-	if s.spool.away.Load() {
-		return before, false, nil
-	}
-	limited, cancel := context.WithTimeout(ctx, knownPatience)
-	defer cancel()
-	if found, err = ask(limited); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return before, false, nil
-	}
-	k.remember(key, found, err)
-	return found, true, err
-}
-
-func (k *known[V]) before(key string) (V, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	v, ok := k.of[key]
-	return v, ok
-}
-
-// remember keeps what was found, and forgets what is no longer there.
-func (k *known[V]) remember(key string, found V, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		delete(k.of, key)
-	case err != nil:
-	case k.of == nil || len(k.of) >= knownKept:
-		k.of = map[string]V{key: found}
-	default:
-		k.of[key] = found
-	}
-}
-
 // SenderByKey returns a login if it has a key, or ErrNotFound.
 func (s *Store) SenderByKey(ctx context.Context, name, key string) (Sender, error) {
-	_, _, err := s.loginKeys.find(ctx, s, name+" "+key, func(ctx context.Context) (int64, error) {
+	_, _, err := find(ctx, s, aLoginKey, name+" "+key, func(ctx context.Context) (int64, error) {
 		n, err := s.backend.read().LoginHasKey(ctx, queries.LoginHasKeyParams{Login: name,
 			Key: key})
 		if err == nil && n == 0 {
@@ -142,6 +82,9 @@ func (s *Store) UseLogin(ctx context.Context, l Sender, now time.Time) error {
 		return nil
 	}
 	if s.spool != nil {
+		if s.spool.away.Load() {
+			return nil
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, knownPatience)
 		defer cancel()
@@ -190,23 +133,34 @@ func (s *Store) RemoveLogin(ctx context.Context, name string) error {
 type HostKey struct{ Algorithm, PEM string }
 
 // HostKeys returns the host keys, by algorithm. Those that are made for it are kept unless another
-// worker has kept its own: all workers get the same.
+// worker has kept its own: all workers get the same. While the database is away it returns those
+// that were found before.
 func (s *Store) HostKeys(ctx context.Context, made []HostKey, now time.Time) (list []HostKey,
 	err error) {
-	err = s.backend.tx(ctx, func(q *queries.Queries) error {
-		for _, k := range made {
-			err := q.AddHostKey(ctx, queries.AddHostKeyParams{Algorithm: k.Algorithm, PEM: k.PEM,
-				CreatedAt: stamp(now)})
-			if err != nil {
-				return err
+	list, _, err = find(ctx, s, hostKeys, "", func(ctx context.Context) (list []HostKey,
+		err error) {
+		err = s.backend.tx(ctx, func(q *queries.Queries) error {
+			list = nil
+			for _, k := range made {
+				err := q.AddHostKey(ctx, queries.AddHostKeyParams{Algorithm: k.Algorithm,
+					PEM: k.PEM, CreatedAt: stamp(now)})
+				if err != nil {
+					return err
+				}
 			}
+			found, err := q.HostKeys(ctx)
+			for _, k := range found {
+				list = append(list, HostKey(k))
+			}
+			return err
+		})
+		if err == nil && len(list) == 0 {
+			err = sql.ErrNoRows // which is not worth knowing
 		}
-		found, err := q.HostKeys(ctx)
-		list = nil
-		for _, k := range found {
-			list = append(list, HostKey(k))
-		}
-		return err
+		return list, err
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
 	return list, s.explain("read host keys", err)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -325,10 +326,13 @@ func (s *Store) AddToken(ctx context.Context, sum [sha256.Size]byte, t Token) er
 func (s *Store) TokenPerson(ctx context.Context, sum [sha256.Size]byte,
 	now time.Time) (Person, error) {
 	now = stamp(now)
-	r, fresh, err := s.tokens.find(ctx, s, string(sum[:]),
+	r, fresh, err := find(ctx, s, aToken, string(sum[:]),
 		func(ctx context.Context) (queries.TokenRow, error) {
 			return s.backend.read().Token(ctx, queries.TokenParams{SHA256: sum[:], Now: now})
 		})
+	if err == nil && !fresh && !now.Before(r.ExpiresAt) {
+		err = sql.ErrNoRows
+	}
 	if err == nil && fresh && now.Sub(r.UsedAt) > seenEvery {
 		_ = s.backend.tx(ctx, func(q *queries.Queries) error { // as for a login
 			return q.SeeToken(ctx, queries.SeeTokenParams{SHA256: sum[:], Now: now})

@@ -169,10 +169,6 @@ type database struct {
 	closed      sync.Once
 
 	forwarding *group // captures from a spool
-
-	senders   known[queries.Login]
-	loginKeys known[int64]
-	tokens    known[queries.TokenRow]
 }
 
 // backend is what differs between the databases.
