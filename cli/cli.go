@@ -144,7 +144,7 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.blameCommand(),
 		a.searchCommand(), a.watchCommand(),
 		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
-		a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
+		a.demoCommand(), a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
 		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),
 		a.loginCommand(),
 		a.alarmCommand(), a.deliveriesCommand(),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -56,12 +57,9 @@ open the database can open the page, so no password is needed.`,
 				return err
 			}
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				secret, sum := web.NewSecret()
-				now := time.Now()
-				err := s.AddLink(cmd.Context(), sum, store.Session{Person: who, Created: now,
-					Expires: now.Add(web.LinkLasts), Source: "tftpsql page"})
+				link, err := addLink(cmd.Context(), s, base, who)
 				if err == nil {
-					fmt.Fprintln(a.out, base+"/link/"+secret)
+					fmt.Fprintln(a.out, link)
 				}
 				return err
 			})
@@ -70,6 +68,15 @@ open the database can open the page, so no password is needed.`,
 	f.add(cmd, store.Admin)
 	a.config.Flags(cmd.Flags(), config.OnHealthcheck)
 	return cmd
+}
+
+// addLink returns a link that opens the page at base for somebody.
+func addLink(ctx context.Context, s *store.Store, base string, who store.Person) (string, error) {
+	secret, sum := web.NewSecret()
+	now := time.Now()
+	err := s.AddLink(ctx, sum, store.Session{Person: who, Created: now,
+		Expires: now.Add(web.LinkLasts), Source: "tftpsql page"})
+	return base + "/link/" + secret, err
 }
 
 // pageURL returns the page's address as the settings have it.
