@@ -143,7 +143,7 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 	root.AddCommand(a.serveCommand(),
 		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.blameCommand(),
 		a.searchCommand(), a.watchCommand(),
-		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(),
+		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(), a.restoreCommand(),
 		a.demoCommand(), a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
 		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),
 		a.loginCommand(),

@@ -37,6 +37,7 @@ Try, on the same database:
   tftpsql show fw-acme --redact
   tftpsql blame sw-acme-1 ntp
   tftpsql search 'ntp.example.net' --history
+  tftpsql restore fw-acme~1 --dry-run
 `
 
 func (a *app) demo(ctx context.Context) (err error) {

@@ -37,7 +37,7 @@ type publishFlags struct {
 }
 
 func (a *app) publishCommand() *cobra.Command {
-	f := publishFlags{lasts: config.Duration(publishFor)}
+	var f publishFlags
 	cmd := &cobra.Command{
 		Use:   "publish REF | --file PATH | --list",
 		Short: "Let a version, or a file, be fetched by TFTP for an hour",
@@ -58,7 +58,7 @@ server must not run with TFTP_READ=none.
 				}
 				if f.file != "" {
 					if err = publishFile(cmd.Context(), s, &p, f.file); err == nil {
-						a.printPublication(p, "", "")
+						a.printPublication(p, a.typedOn("", p, ""))
 					}
 					return err
 				}
@@ -66,6 +66,17 @@ server must not run with TFTP_READ=none.
 			})
 		},
 	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.file, "file", "",
+		"publish this file, up to 256 MiB, instead of a version")
+	cmd.Flags().BoolVar(&f.list, "list", false, "list what is published")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "with --list: print an array of objects")
+	return cmd
+}
+
+// add adds the flags that say which version is published, and how.
+func (f *publishFlags) add(cmd *cobra.Command) {
+	f.lasts = config.Duration(publishFor)
 	cmd.Flags().Var(&f.at, "at", aboutAt)
 	cmd.Flags().StringVar(&f.as, "as", "",
 		"the name to publish under; one that nobody can guess if not given")
@@ -73,11 +84,6 @@ server must not run with TFTP_READ=none.
 	cmd.Flags().StringVar(&f.to, "to", "",
 		"the addresses that may fetch it: a prefix, or one; all that are served if not given")
 	cmd.Flags().BoolVar(&f.once, "once", false, "for the first address that gets it alone")
-	cmd.Flags().StringVar(&f.file, "file", "",
-		"publish this file, up to 256 MiB, instead of a version")
-	cmd.Flags().BoolVar(&f.list, "list", false, "list what is published")
-	cmd.Flags().BoolVar(&f.asJSON, "json", false, "with --list: print an array of objects")
-	return cmd
 }
 
 // durationFlag is a Duration as a flag.
@@ -140,7 +146,7 @@ func publishFile(ctx context.Context, s *store.Store, p *store.Publication, file
 	return s.PublishFile(ctx, *p, body)
 }
 
-// publishVersion publishes a capture.
+// publishVersion publishes a capture, and prints what to type.
 func (a *app) publishVersion(
 	ctx context.Context, s *store.Store, p store.Publication, ref string, at time.Time,
 ) error {
@@ -148,40 +154,70 @@ func (a *app) publishVersion(
 	if err != nil {
 		return err
 	}
+	p = published(p, r)
+	line, err := a.typedFor(ctx, s, p, r)
+	if err == nil {
+		err = s.Publish(ctx, p, r)
+	}
+	if err == nil {
+		a.printPublication(p, line)
+	}
+	return err
+}
+
+// published returns a capture's publication.
+func published(p store.Publication, r store.Record) store.Publication {
 	if p.Name == "" {
 		p.Name = rand.Text() + ".conf"
 	}
 	p.Description = fmt.Sprintf("%s %s of %s", deviceRef(r), captureRef(r), local(r.ReceivedAt))
 	p.Size = r.Size
-	address, err := s.LocalAddress(ctx, r)
-	if err != nil {
-		return err
-	}
-	if err := s.Publish(ctx, p, r); err != nil {
-		return err
-	}
-	a.printPublication(p, r.Platform, address)
-	return nil
+	return p
 }
 
-// printPublication prints what to type on a device of that platform. address is the one that the
-// device has sent to, "" for unknown: it may be a container's own, so it isn't put into the line.
-func (a *app) printPublication(p store.Publication, platform, address string) {
-	fetch, then := device.RestoreLines(platform, p.Name, a.config.Host)
-	fmt.Fprintln(a.out, fetch)
-	if then != "" {
-		fmt.Fprintf(a.err, "then: %s\n", then)
-	}
-	until := "until " + local(p.ExpiresAt)
-	if p.ExpiresAt.IsZero() {
-		until = "until tftpsql unpublish " + p.Name
-	}
-	fmt.Fprintf(a.err, "published %s, %d bytes, %s", p.Description, p.Size, until)
+// typedFor returns what to type on the device of a capture.
+func (a *app) typedFor(ctx context.Context, s *store.Store, p store.Publication,
+	r store.Record) (typed, error) {
+	address, err := s.LocalAddress(ctx, r)
+	return a.typedOn(r.Platform, p, address), err
+}
+
+// typed is what to type on a device that fetches a publication.
+type typed struct {
+	fetch, then string
+	server      string // what SERVER in them means, "" where they have the address
+}
+
+// typedOn returns what to type on a device of that platform. address is the one that the device has
+// sent to, "" for unknown: it may be a container's own, so it isn't put into the line.
+func (a *app) typedOn(platform string, p store.Publication, address string) (t typed) {
+	t.fetch, t.then = device.RestoreLines(platform, p.Name, a.config.Host)
 	if a.config.Host == "" {
-		fmt.Fprint(a.err, "; SERVER is this server's address as the device sees it")
+		t.server = "SERVER is this server's address as the device sees it"
 		if address != "" {
-			fmt.Fprint(a.err, ": its last capture came to ", address)
+			t.server += ": its last capture came to " + address
 		}
+	}
+	return t
+}
+
+// lasting says until when something is published.
+func lasting(p store.Publication) string {
+	if p.ExpiresAt.IsZero() {
+		return "until tftpsql unpublish " + p.Name
+	}
+	return "until " + local(p.ExpiresAt)
+}
+
+// printPublication prints what to type, and beside it what was published.
+func (a *app) printPublication(p store.Publication, t typed) {
+	fmt.Fprintln(a.out, t.fetch)
+	if t.then != "" {
+		fmt.Fprintf(a.err, "then: %s\n", t.then)
+	}
+	fmt.Fprintf(a.err, "published %s, %d bytes, %s", p.Description, p.Size, lasting(p))
+	if t.server != "" {
+		fmt.Fprint(a.err, "; ", t.server)
 	}
 	fmt.Fprintln(a.err)
 }

@@ -7,7 +7,7 @@ ON CONFLICT (name) DO UPDATE
        fetched_at = excluded.fetched_at, site = excluded.site;
 
 -- name: Published :many
-SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, c.size
+SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, p.fetched_by, p.fetched_at, c.size
   FROM published p JOIN contents c ON c.sha256 = p.sha256
  WHERE p.expires_at > @now AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = p.site))
  ORDER BY p.name;

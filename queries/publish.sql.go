@@ -102,7 +102,7 @@ func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
 }
 
 const published = `-- name: Published :many
-SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, c.size
+SELECT p.name, p.description, p.allowed, p.once, p.published_at, p.expires_at, p.fetches, p.fetched_by, p.fetched_at, c.size
   FROM published p JOIN contents c ON c.sha256 = p.sha256
  WHERE p.expires_at > $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = p.site))
  ORDER BY p.name
@@ -121,6 +121,8 @@ type PublishedRow struct {
 	PublishedAt time.Time
 	ExpiresAt   time.Time
 	Fetches     int64
+	FetchedBy   string
+	FetchedAt   time.Time
 	Size        int64
 }
 
@@ -141,6 +143,8 @@ func (q *Queries) Published(ctx context.Context, arg PublishedParams) ([]Publish
 			&i.PublishedAt,
 			&i.ExpiresAt,
 			&i.Fetches,
+			&i.FetchedBy,
+			&i.FetchedAt,
 			&i.Size,
 		); err != nil {
 			return nil, err

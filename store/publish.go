@@ -21,6 +21,8 @@ type Publication struct {
 	PublishedAt time.Time
 	ExpiresAt   time.Time // the zero value for never
 	Fetches     int64
+	FetchedBy   string    // the first source that has received it, "" for none
+	FetchedAt   time.Time // when; the zero value for not yet
 	Size        int64
 }
 
@@ -79,7 +81,11 @@ func (s *Store) Published(ctx context.Context, now time.Time) ([]Publication, er
 	list := make([]Publication, len(rows))
 	for i, r := range rows {
 		list[i] = Publication{Name: r.Name, Description: r.Description, Once: r.Once,
-			PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, Size: r.Size}
+			PublishedAt: r.PublishedAt.UTC(), Fetches: r.Fetches, FetchedBy: r.FetchedBy,
+			Size: r.Size}
+		if r.Fetches > 0 {
+			list[i].FetchedAt = r.FetchedAt.UTC()
+		}
 		list[i].Allowed, _ = netip.ParsePrefix(r.Allowed) // empty for all sources
 		if at := r.ExpiresAt.UTC(); !at.Equal(never) {
 			list[i].ExpiresAt = at
