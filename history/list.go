@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -56,11 +57,8 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 	list.Sites = slices.Sorted(maps.Keys(sites))
 	list.Platforms = slices.Sorted(maps.Keys(platforms))
 	list.Devices = page.devices
-	slices.SortFunc(list.Devices, func(a, b store.Device) int {
-		if page.before(a, b) {
-			return -1
-		}
-		return 1
+	sort.Slice(list.Devices, func(i, j int) bool {
+		return page.before(list.Devices[i], list.Devices[j])
 	})
 	if len(list.Devices) > q.N {
 		list.Devices, list.More = list.Devices[:q.N], true

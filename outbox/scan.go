@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
+	"sort"
 	"time"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -213,9 +213,9 @@ func (s *scan) overdue(ctx context.Context, downtimes []store.Downtime, now time
 			list = append(list, store.Trouble{Device: d, Since: d.LastSeen})
 		}
 	}
-	slices.SortFunc(list, func(a, b store.Trouble) int {
-		return cmp.Or(cmp.Compare(a.Device.Site, b.Device.Site),
-			cmp.Compare(a.Device.Name, b.Device.Name))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i].Device, list[j].Device
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name)) < 0
 	})
 	n, err := s.Store.Raise(ctx, store.EventOverdue, list, now)
 	if n > 0 {

@@ -3,6 +3,7 @@ package sftp
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -184,6 +185,6 @@ func (t *tree) list(folder string) []entry {
 	for _, e := range found {
 		all = append(all, e)
 	}
-	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	sort.Slice(all, func(i, j int) bool { return all[i].name < all[j].name })
 	return all
 }

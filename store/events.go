@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -90,7 +90,7 @@ func (s *Store) HandEvents(ctx context.Context, route func(Event) []Route) (n in
 			return err
 		}
 		n = len(taken)
-		slices.SortFunc(taken, func(a, b queries.TakeEventsRow) int { return int(a.ID - b.ID) })
+		sort.Slice(taken, func(i, j int) bool { return taken[i].ID < taken[j].ID })
 		for _, e := range taken {
 			event := Event{ID: e.ID, At: e.At.UTC(), Kind: e.Kind, Site: e.Site,
 				Detail: e.Detail}
