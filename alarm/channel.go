@@ -1,12 +1,14 @@
 package alarm
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -156,6 +158,34 @@ func (c *Channel) Single() bool { return Single(c.mask) }
 
 // Single reports whether the channel of a URL is a single one.
 func Single(text string) bool { return strings.HasPrefix(text, "pagerduty") }
+
+// reachLimit bounds an attempt to reach a receiver: a person waits for it.
+const reachLimit = 5 * time.Second
+
+// Reach returns why nothing answers at the receiver's address, or nil. It sends nothing.
+func (c *Channel) Reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	var dialer net.Dialer
+	address := ""
+	switch {
+	case c.to != nil && c.options.Mail == nil:
+		return errNoMail
+	case c.to != nil:
+		address = c.options.Mail.address
+	default:
+		address = net.JoinHostPort(c.target.Hostname(), cmp.Or(c.target.Port(),
+			map[string]string{"http": "80"}[c.target.Scheme], "443"))
+		if !c.options.Private {
+			dialer.Control = checkDial
+		}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return c.later("%v", err).Err()
+	}
+	return conn.Close()
+}
 
 // Send makes one attempt to send a message. It takes no longer than Options.Timeout.
 func (c *Channel) Send(ctx context.Context, m Message) Result {

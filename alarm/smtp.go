@@ -114,10 +114,12 @@ func (m *Mail) local() bool {
 	return m.host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+var errNoMail = errors.New("no mail server is set: SMTP_URL and MAIL_FROM name it and the sender")
+
 // mail makes one attempt by SMTP.
 func (c *Channel) mail(ctx context.Context, t told) Result {
 	if c.options.Mail == nil {
-		return c.later("no mail server is set: SMTP_URL and MAIL_FROM name it and the sender")
+		return c.later("%v", errNoMail)
 	}
 	to := c.to
 	if len(t.Only) > 0 {

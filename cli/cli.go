@@ -143,10 +143,11 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 	root.AddCommand(a.serveCommand(),
 		a.devicesCommand(), a.logCommand(), a.showCommand(), a.diffCommand(), a.blameCommand(),
 		a.searchCommand(), a.watchCommand(),
-		a.failuresCommand(), a.deviceCommand(), a.publishCommand(), a.unpublishCommand(), a.restoreCommand(),
-		a.demoCommand(), a.importCommand(), a.exportCommand(), a.snapshotCommand(), a.spoolCommand(),
-		a.pruneCommand(), a.migrateCommand(), a.pageCommand(), a.userCommand(), a.tokenCommand(),
-		a.loginCommand(),
+		a.failuresCommand(), a.doctorCommand(), a.deviceCommand(),
+		a.publishCommand(), a.unpublishCommand(), a.restoreCommand(),
+		a.demoCommand(), a.importCommand(), a.exportCommand(), a.snapshotCommand(),
+		a.spoolCommand(), a.pruneCommand(), a.migrateCommand(),
+		a.pageCommand(), a.userCommand(), a.tokenCommand(), a.loginCommand(),
 		a.alarmCommand(), a.deliveriesCommand(),
 		a.putCommand(), a.getCommand(), a.healthcheckCommand(), a.versionCommand())
 	return root
@@ -200,7 +201,7 @@ func readsSettings(cmd *cobra.Command) bool {
 		return false
 	}
 	switch words[1] {
-	case "serve", "put", "get", "version", "help", "completion":
+	case "serve", "doctor", "put", "get", "version", "help", "completion":
 		return false
 	}
 	return true

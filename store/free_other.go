@@ -2,5 +2,5 @@
 
 package store
 
-// diskOf is unknown on this system.
-func diskOf(string) (Disk, bool) { return Disk{}, false }
+// DiskOf is unknown on this system.
+func DiskOf(string) (Disk, bool) { return Disk{}, false }

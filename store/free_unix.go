@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskOf returns the disk that holds a file.
-func diskOf(file string) (Disk, bool) {
+// DiskOf returns the disk that holds a file, which need not be there.
+func DiskOf(file string) (Disk, bool) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(file), &st); err != nil {
 		return Disk{}, false

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
+	"github.com/tftpsql/tftpsql/schema"
 )
 
 // Ready returns nil while captures can be stored: the schema is there, and a transaction that may
@@ -56,4 +58,13 @@ func (s *Store) databaseReady(ctx context.Context) error {
 		s.group.unconfirmed.Store(false)
 	}
 	return s.explain("check database", err)
+}
+
+// Clock returns the time of the database's machine. ok is false where that is this machine.
+func (s *Store) Clock(ctx context.Context) (now time.Time, ok bool, err error) {
+	if s.dialect == schema.SQLite {
+		return time.Time{}, false, nil
+	}
+	now, err = s.backend.read().Clock(ctx)
+	return now, err == nil, s.explain("ask for the time", err)
 }

@@ -21,7 +21,7 @@ func (f *sqliteFile) keepReserve() {
 	if _, err := os.Stat(path); err == nil {
 		return
 	}
-	if disk, ok := diskOf(path); !ok || disk.Free < reserveShare*reserveBytes {
+	if disk, ok := DiskOf(path); !ok || disk.Free < reserveShare*reserveBytes {
 		return
 	}
 	b := make([]byte, reserveBytes)

@@ -315,7 +315,7 @@ type Disk struct {
 func (s *Store) Disk() (d Disk, ok bool) {
 	switch f, isFile := s.backend.(*sqliteFile); {
 	case isFile:
-		return diskOf(f.path)
+		return DiskOf(f.path)
 	case s.spool != nil && s.spool.away.Load():
 		return s.SpoolDisk()
 	}
@@ -327,7 +327,7 @@ func (s *Store) SpoolDisk() (d Disk, ok bool) {
 	if s.spool == nil {
 		return Disk{}, false
 	}
-	return diskOf(s.spool.file.path)
+	return DiskOf(s.spool.file.path)
 }
 
 // HasSpool reports whether captures are kept in a spool while PostgreSQL is away.

@@ -284,16 +284,20 @@ func (h *handler) ended(o tftp.Outcome) {
 	}()
 }
 
+// wider returns TFTP_ALLOW with one more address.
+func wider(allow config.Allow, addr netip.Addr) string {
+	return strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ",")
+}
+
 // admission admits sources, and uploads while the disk has space, before anything is kept of a
 // request.
 func admission(allow config.Allow, whyFull func() error) func(*tftp.Request) error {
 	return func(r *tftp.Request) error {
 		addr := r.Peer.Addr()
 		if !allow.Contains(addr) {
-			wider := strings.TrimPrefix(allow.String()+","+addr.WithZone("").String(), ",")
 			return notAllowed.tell(tftp.CodeAccess,
 				fmt.Errorf("%s is not served: add it to TFTP_ALLOW, as in TFTP_ALLOW=%s",
-					addr, wider))
+					addr, wider(allow, addr)))
 		}
 		if r.Op == tftp.OpWrite {
 			if err := whyFull(); err != nil {
