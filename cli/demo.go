@@ -68,8 +68,8 @@ func (a *app) demo(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "\n%s\nopens the page once, within five minutes, while the server "+
-			"runs. tftpsql starts the server, tftpsql page prints another link.\n", link)
+		fmt.Fprintf(a.out, "\n%s\nopens the page, once, within five minutes. tftpsql starts the "+
+			"server that it needs.\ntftpsql page prints another link.\n", link)
 	}
 	_, err = fmt.Fprint(a.out, tryNext)
 	return err

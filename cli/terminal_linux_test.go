@@ -15,6 +15,7 @@ import (
 
 	"github.com/tftpsql/tftpsql/capture"
 	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/tftp"
 )
 
 // atTerminal runs a command on a terminal and returns what reaches it.
@@ -95,5 +96,25 @@ func TestHostileTerminal(t *testing.T) {
 	}
 	if printed < 8 {
 		t.Errorf("the name was shown only %d times", printed)
+	}
+}
+
+// TestRestoreOnTerminal: whoever stands at a terminal is told that the device has fetched it,
+// without a word about waiting.
+func TestRestoreOnTerminal(t *testing.T) {
+	t.Parallel()
+	p := start(t, databases["sqlite"](t))
+	p.put(t, "fw1.conf", fortigate("fw1", "192.0.2.53"))
+	go func() { // the device asks again until it is published; ends with the test
+		for t.Context().Err() == nil {
+			if _, err := (&tftp.Client{}).Get(t.Context(), p.addr, "back.conf"); err == nil {
+				return
+			}
+		}
+	}()
+	status, shown := atTerminal(t, []string{"DATABASE_URL=" + p.url}, "restore", "fw1", "--as",
+		"back.conf")
+	if status != 0 || !regexp.MustCompile(`\nfetched    by 127\.0\.0\.1 at `).MatchString(shown) {
+		t.Errorf("exit status %d:\n%s", status, shown)
 	}
 }
