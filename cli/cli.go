@@ -150,6 +150,7 @@ hears "OK" when its configuration is durable, and not before. Without a command 
 		a.pageCommand(), a.userCommand(), a.tokenCommand(), a.loginCommand(),
 		a.alarmCommand(), a.deliveriesCommand(),
 		a.putCommand(), a.getCommand(), a.healthcheckCommand(), a.versionCommand())
+	a.completeArgs(root)
 	return root
 }
 

@@ -25,6 +25,13 @@ SELECT d.* FROM devices d
    AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
  ORDER BY d.site, d.name;
 
+-- name: NamesBeginning :many
+-- Devices whose name, or site and name, is at least one text and less than another. An index has it all.
+SELECT d.site, d.name FROM devices d
+ WHERE (d.name >= @first AND d.name < @beyond OR d.site || '/' || d.name >= @first AND d.site || '/' || d.name < @beyond)
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.name, d.site LIMIT CAST(@n AS bigint);
+
 -- name: DeviceByAlias :one
 SELECT d.* FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name;
 

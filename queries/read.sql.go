@@ -808,6 +808,51 @@ func (q *Queries) EmptyFromSource(ctx context.Context, arg EmptyFromSourceParams
 	return i, err
 }
 
+const namesBeginning = `-- name: NamesBeginning :many
+SELECT d.site, d.name FROM devices d
+ WHERE (d.name >= $1 AND d.name < $2 OR d.site || '/' || d.name >= $1 AND d.site || '/' || d.name < $2)
+   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
+ ORDER BY d.name, d.site LIMIT CAST($4 AS bigint)
+`
+
+type NamesBeginningParams struct {
+	First  string
+	Beyond string
+	Within string
+	N      int64
+}
+
+type NamesBeginningRow struct {
+	Site string
+	Name string
+}
+
+// Devices whose name, or site and name, is at least one text and less than another. An index has it all.
+func (q *Queries) NamesBeginning(ctx context.Context, arg NamesBeginningParams) ([]NamesBeginningRow, error) {
+	rows, err := q.db.Query(ctx, namesBeginning,
+		arg.First,
+		arg.Beyond,
+		arg.Within,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NamesBeginningRow{}
+	for rows.Next() {
+		var i NamesBeginningRow
+		if err := rows.Scan(&i.Site, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const newestAt = `-- name: NewestAt :one
 SELECT id, uid, received_at, site, device, platform, kind, source, filename, mode, size, sha256, changed, complete, changed_by, exported_by, new_source, model, os_version, serial, device_id FROM capture_log WHERE device_id = $1 AND received_at <= $2 ORDER BY received_at DESC, uid DESC LIMIT 1
 `

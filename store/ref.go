@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tftpsql/tftpsql/queries"
 )
@@ -89,6 +90,18 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	rows, err := q.DevicesByName(ctx,
 		queries.DevicesByNameParams{Name: ref, Within: s.within})
 	return devices(rows), s.explain("find device", err)
+}
+
+// NamesBeginning returns the devices whose NAME or SITE/NAME begins with a text, n at most, by
+// name.
+func (s *Store) NamesBeginning(ctx context.Context, text string, n int) ([]Name, error) {
+	rows, err := s.backend.read().NamesBeginning(ctx, queries.NamesBeginningParams{First: text,
+		Beyond: text + string(utf8.MaxRune), Within: s.within, N: int64(n)})
+	names := make([]Name, len(rows))
+	for i, r := range rows {
+		names[i] = Name(r)
+	}
+	return names, s.explain("find devices", err)
 }
 
 // Resolve finds the capture that ref names: @ID, a UID, or a device as for Device. A device stands
