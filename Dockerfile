@@ -1,4 +1,4 @@
-# make image builds and tries this, with Docker or with buildah and podman.
+# make image builds and uses this; before Docker 23 with DOCKER_BUILDKIT=1.
 ARG GO_IMAGE=golang:1.26-bookworm
 FROM ${GO_IMAGE} AS build
 WORKDIR /src

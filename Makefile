@@ -88,8 +88,12 @@ micro: ## the benchmarks of the engine and of reading configurations
 	go test ./tftp ./device -run '^$$' -bench . -benchmem
 
 .PHONY: image
-image: ## build the container image and try it, with Docker, or with buildah and podman
-	VERSION=$(VERSION) deploy/image.sh
+image: ## build the container image and use it, on a Docker engine of its own; as root, with docker.io, iptables and busybox-static; DOCKER_ROOT=DIR keeps the engine's files
+	$(SUDO) env PATH="$$PATH" VERSION=$(VERSION) DOCKER_ROOT=$(DOCKER_ROOT) deploy/image.sh
+
+.PHONY: compose
+compose: ## use compose.yaml with PostgreSQL killed and back, on a Docker engine of its own; as root, with what image needs, and docker-compose
+	$(SUDO) env PATH="$$PATH" DOCKER_ROOT=$(DOCKER_ROOT) deploy/compose.sh
 
 # Completions are made by the program of this machine.
 .PHONY: deb

@@ -1,152 +1,94 @@
 #!/bin/sh
-# Builds the container image and shows that it works: captures come in, are read back, and survive a hardened restart. Uses
-# Docker where its engine runs, else buildah and podman (as root), whose build stage is this machine's Go: nothing is pulled.
+# Builds the container image and uses it as README.md has it, on a Docker engine of its own: captures come in on port 69 by every
+# way that Docker has, are read back, and survive restarts and hardening. As root, with Debian's docker.io.
 set -eu
 cd "$(dirname "$0")/.."
-tag=${TAG:-localhost/tftpsql:dev}
-version=${VERSION:-}
-port=16969
-http=127.0.0.1:16980
+. deploy/engine.sh
 
-usable() { # whether the image of an earlier run is there and its shell runs
-	buildah inspect --type image localhost/golang:1.26-bookworm >/dev/null 2>&1 || return 1
-	c=$(buildah from localhost/golang:1.26-bookworm) || return 1
-	status=0
-	chroot "$(buildah mount "$c")" /bin/sh -c : 2>/dev/null || status=1
-	buildah rm "$c" >/dev/null # and unmounts it
-	return $status
+readme() { sed -n "s/.*\`\(docker $1 [^\`]*\)\`.*/\1/p" README.md | head -1 | grep .; } # the command that README.md names
+run=$(readme run | sed 's/^docker run //')
+
+health() { docker exec try /tftpsql healthcheck; }
+ready() { await 10 health || { docker logs try >&2; exit 1; }; }
+source_of() { docker exec try /tftpsql log "$1" --json | sed -n 's/.*"source": *"\([^"]*\)".*/\1/p' | head -1; }
+send() { # HOST NAME: an upload from the device is stored as it is
+	printf 'hostname %s\nntp server 192.0.2.1\nend\n' "$2" >"$work/$2.conf"
+	on_device "$work/tftpsql" put "$work/$2.conf" "$1"
+	docker exec try /tftpsql show "$2" | cmp - "$work/$2.conf"
+}
+from() { # HOST NAME SOURCE: the same, and the source is that address
+	send "$1" "$2"
+	got=$(source_of "$2")
+	[ "$got" = "$3" ] || { echo "$2 came from $got, not from $3" >&2; exit 1; }
 }
 
-base() { # an image golang:1.26-bookworm of what is on this machine
-	root=$(mktemp -d)
-	mkdir -p "$root/bin" "$root/etc/ssl/certs" "$root/root"
-	mkdir -m 1777 "$root/tmp"
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	if ! chroot "$root" /bin/busybox true; then
-		echo "$(command -v busybox) doesn't run alone, it needs libraries: apt-get install busybox-static" >&2
-		rm -r "$root"
-		exit 1
-	fi
-	for a in sh mkdir cp echo; do ln -s busybox "$root/bin/$a"; done
-	cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-	c=$(buildah from scratch)
-	buildah add -q "$c" "$root" / >/dev/null
-	buildah add -q "$c" "$(go env GOROOT)" /usr/local/go >/dev/null
-	buildah config --env PATH=/usr/local/go/bin:/bin --env GOPATH=/go --env GOTOOLCHAIN=local --env GOPROXY="$(go env GOPROXY)" "$c"
-	buildah commit -q "$c" localhost/golang:1.26-bookworm >/dev/null
-	buildah rm "$c" >/dev/null
-	rm -r "$root"
-}
+step "$(readme build)"
+docker build --quiet --build-arg VERSION="${VERSION:-}" $(readme build | sed 's/^docker build //') >/dev/null
+size=$(docker image inspect --format '{{.Size}}' tftpsql)
+[ "$size" -le 25000000 ] || { echo "the image has $size bytes, over 25 MB" >&2; exit 1; }
 
-if docker info >/dev/null 2>&1; then
-	engine() { docker "$@"; }
-	host=127.0.0.1:$port
-	docker build --build-arg VERSION="$version" -t "$tag" .
-else
-	for p in buildah podman runc busybox unshare ip; do
-		command -v $p >/dev/null || { echo "neither a Docker engine nor $p: apt-get install buildah podman runc busybox-static util-linux iproute2" >&2; exit 1; }
-	done
-	host=127.0.0.1:69
-	export BUILDAH_ISOLATION=chroot STORAGE_DRIVER="${STORAGE_DRIVER:-overlay}"
-	# runc knows every cgroup layout; small limits, since raising them is a privilege.
-	engine() { podman --runtime "$(command -v runc)" --cgroup-manager=cgroupfs "$@"; }
-	limits='--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
-	if [ "${1:-}" != inside ]; then
-		usable || base
-		# --format docker: the other format has no HEALTHCHECK. The module and build caches are this machine's.
-		buildah bud --format docker --pull=never --build-arg VERSION="$version" \
-			-v "$(go env GOMODCACHE)":/go/pkg/mod -v "$(go env GOCACHE)":/root/.cache/go-build -t "$tag" .
-		# A network of its own is this machine's for what follows: its port 69 is free, and no rule of its firewall is touched.
-		exec unshare -n -m "$0" inside
-	fi
-	ip link set lo up
-fi
+step "docker run $run: an image of $size bytes"
+docker run -d --name try $run >/dev/null
+ready
+gateway=$(docker inspect --format '{{.NetworkSettings.Gateway}}' try)
+docker exec try /tftpsql version
 
-size=$(engine image inspect --format '{{.Size}}' "$tag")
-echo "$tag: $size bytes"
-[ "$size" -le 25000000 ] || { echo "that is over 25 MB" >&2; exit 1; }
+step "from another host by IPv4: the program sees the device's address"
+from 10.99.0.1:69 r1 10.99.0.2
 
-work=$(mktemp -d)
-clean() {
-	engine rm -f tftpsql-try >/dev/null 2>&1 || true
-	engine volume rm tftpsql-try >/dev/null 2>&1 || true
-	rm -rf "$work"
-}
-trap clean EXIT
-clean && mkdir "$work"
-go build -o "$work/tftpsql" .
+step "by IPv6 and from this host itself, through docker-proxy: the program sees the gateway's"
+from '[fd99::1]:69' r2 "$gateway"
+printf 'hostname r3\nend\n' >"$work/r3.conf"
+for host in 127.0.0.1:69 '[::1]:69'; do "$work/tftpsql" put "$work/r3.conf" "$host"; done
+[ "$(source_of r3)" = "$gateway" ]
 
-healthy() { # within 10 s
-	for _ in $(seq 50); do
-		if engine exec tftpsql-try /tftpsql healthcheck >/dev/null 2>&1; then return; fi
-		sleep .2
-	done
-	engine logs tftpsql-try >&2
-	echo "the container is not ready" >&2
-	exit 1
-}
-
-echo "as it is started by default: its port 69 published, with a new volume; an upload from outside"
-# Docker opens low ports to everybody in a container's own network; podman is told to.
-engine run -d --name tftpsql-try ${limits:-} --sysctl net.ipv4.ip_unprivileged_port_start=0 -p "${host##*:}":69/udp -p $http:9080 --stop-timeout 15 \
-	-v tftpsql-try:/data "$tag" >/dev/null
-healthy
-echo 'hostname first' >"$work/first.conf"
-"$work/tftpsql" put "$work/first.conf" "$host"
-engine exec tftpsql-try /tftpsql show first | cmp - "$work/first.conf"
-engine exec tftpsql-try /tftpsql healthcheck
-"$work/tftpsql" healthcheck --http $http
-engine stop tftpsql-try >/dev/null
-[ "$(engine inspect --format '{{.State.ExitCode}}' tftpsql-try)" = 0 ]
-engine rm tftpsql-try >/dev/null
-
-echo "hardened, on the same volume: --read-only --cap-drop ALL, an upload from outside"
-engine run -d --name tftpsql-try ${limits:-} --network host --read-only --cap-drop ALL --security-opt no-new-privileges -v tftpsql-try:/data \
-	-e TFTP_HOST=127.0.0.1 -e TFTP_PORT=$port -e HTTP_ADDR=$http "$tag" >/dev/null
-healthy
-printf 'config system global\n    set hostname "fw1"\nend\n' >"$work/fw1.conf"
-"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
-engine exec tftpsql-try /tftpsql show fw1 | cmp - "$work/fw1.conf"
-"$work/tftpsql" healthcheck --http $http
-engine exec tftpsql-try /tftpsql devices
-engine logs tftpsql-try
-engine rm -f tftpsql-try >/dev/null
-engine volume rm tftpsql-try >/dev/null
-
-pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)
-if [ -z "$pg" ]; then
-	echo "no PostgreSQL on this machine: what compose.yaml has is not tried (make deps installs it)" >&2
-	exit 0
-fi
-echo "as compose.yaml has it: on a PostgreSQL, with a spool that keeps what comes while that is away"
-as() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-chmod 755 "$work"
-mkdir -m 777 "$work/pg"
-postgres() { # start or stop
-	as "$pg/pg_ctl" -D "$work/pg/data" -w -m immediate -l "$work/pg/log" -o "-p 16932 -c listen_addresses=127.0.0.1 -k $work/pg" "$1" >/dev/null
-}
-password='p@ss/w#rd?%' # as somebody's .env may have it
-(umask 022 && echo "$password" >"$work/pg/password")
-as "$pg/initdb" -D "$work/pg/data" -U tftpsql -A scram-sha-256 --pwfile="$work/pg/password" -E UTF8 >/dev/null
-postgres start
-trap 'postgres stop || true; clean' EXIT
-PGPASSWORD=$password as "$pg/createdb" -h 127.0.0.1 -p 16932 -U tftpsql tftpsql
-engine run -d --name tftpsql-try ${limits:-} --network host --read-only --cap-drop ALL --security-opt no-new-privileges -v tftpsql-try:/data \
-	-e DATABASE_HOSTNAME=127.0.0.1 -e DATABASE_PORT=16932 -e DATABASE_NAME=tftpsql -e DATABASE_USERNAME=tftpsql -e DATABASE_PASSWORD="$password" \
-	-e SPOOL=/data/spool.db \
-	-e TFTP_HOST=127.0.0.1 -e TFTP_PORT=$port -e HTTP_ADDR=$http "$tag" >/dev/null
-healthy
-"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
-postgres stop
-printf 'config system dns\n    set primary 192.0.2.53\nend\n' >>"$work/fw1.conf"
-"$work/tftpsql" put "$work/fw1.conf" 127.0.0.1:$port
-engine exec tftpsql-try /tftpsql spool
-engine exec tftpsql-try /tftpsql healthcheck
-postgres start
-for _ in $(seq 50); do
-	[ "$(engine exec tftpsql-try /tftpsql spool --json)" = "[]" ] && break
-	sleep .2
+step "fifty devices at once, half of them through docker-proxy"
+for n in $(seq 50); do printf 'hostname many%s\nend\n' "$n" >"$work/many$n.conf"; done
+puts=
+for n in $(seq 50); do
+	case $((n % 2)) in 0) host=10.99.0.1 ;; *) host='[fd99::1]' ;; esac
+	(said=$(on_device "$work/tftpsql" put "$work/many$n.conf" "$host:69" 2>&1) || { echo "$said" >&2; exit 1; }) &
+	puts="$puts $!"
 done
-engine exec tftpsql-try /tftpsql show fw1 | cmp - "$work/fw1.conf"
-engine exec tftpsql-try /tftpsql log fw1
+for p in $puts; do wait "$p"; done
+[ "$(docker exec try /tftpsql devices 'many*' --json | grep -c '"name"')" = 50 ]
+
+step "a published configuration is fetched, by both"
+name=$(docker exec try /tftpsql publish r1 | sed -n 's/.*: get //p')
+for host in 10.99.0.1 '[fd99::1]'; do on_device "$work/tftpsql" get "$host:69" "$name" -o - | cmp - "$work/r1.conf"; done
+
+step "restarted; then a new container on the volume, --read-only --cap-drop ALL: all is there"
+docker restart try >/dev/null
+ready
+docker exec try /tftpsql show r1 | cmp - "$work/r1.conf"
+send 10.99.0.1:69 r4
+docker rm -f try >/dev/null # as a crash
+docker run -d --name try --read-only --cap-drop ALL --security-opt no-new-privileges --stop-timeout 15 -p 127.0.0.1:9080:9080 $run >/dev/null
+ready
+"$work/tftpsql" healthcheck --http 127.0.0.1:9080
+for name in r1 r2 r4 many50; do docker exec try /tftpsql show $name | cmp - "$work/$name.conf"; done
+from 10.99.0.1:69 r5 10.99.0.2
+docker stop try >/dev/null
+[ "$(docker inspect --format '{{.State.ExitCode}}' try)" = 0 ]
+docker rm try >/dev/null
+
+step "in a network with IPv6: the program sees the device's address"
+docker network create --ipv6 --subnet fd98::/64 six >/dev/null
+docker run -d --name try --network six --ip6 fd98::69 --read-only --cap-drop ALL $run >/dev/null
+ready
+from '[fd98::69]:69' r6 fd99::2
+docker rm -f try >/dev/null
+
+step "in the host's network, on a high port"
+docker run -d --name try --network host --read-only --cap-drop ALL -v tftpsql:/data -e TFTP_PORT=6969 tftpsql >/dev/null
+ready
+from 10.99.0.1:6969 r7 10.99.0.2
+from '[fd99::1]:6969' r8 fd99::2
+
+step "healthy, says Docker itself, within its 30 s"
+sound() { [ "$(docker inspect --format '{{.State.Health.Status}}' try)" = healthy ]; }
+await 40 sound
+docker logs try 2>&1 | grep -a level= | head -5
+docker rm -f try >/dev/null
+engine_stop
+step "done"
