@@ -108,6 +108,15 @@ deb: ## make Debian packages of linux/amd64 and arm64 in dist/
 systemd: deb ## install the Debian package under a real systemd, in a container, and use it; as root
 	$(SUDO) deploy/deb.sh
 
+# The validator has Kubernetes' published schemas inside. Its modules and those of tools.mod can't be one list.
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+VALIDATE := sigs.k8s.io/kubectl-validate@v0.0.4
+.PHONY: kubernetes
+kubernetes: ## hold deploy/kubernetes, as kustomize builds it, against Kubernetes' schemas
+	d=$$(mktemp -d) && CGO_ENABLED=0 go run $(KUSTOMIZE) build deploy/kubernetes > $$d/all.yaml && \
+		CGO_ENABLED=0 go run $(VALIDATE) --version 1.30 $$d/all.yaml && sed 's/replicas: .*/replicas: many/' $$d/all.yaml > $$d/wrong.yaml && \
+		if CGO_ENABLED=0 go run $(VALIDATE) --version 1.30 $$d/wrong.yaml >/dev/null 2>&1; then echo "it finds no mistake" >&2; exit 1; fi; rm -r $$d
+
 .PHONY: release
 release: ## make what a release has in dist/: programs for Linux, macOS and Windows, packages, SHA256SUMS
 	rm -rf dist && $(MAKE) --no-print-directory deb

@@ -337,6 +337,7 @@ func TestKubernetes(t *testing.T) {
 				Spec     struct {
 					Grace      int `yaml:"terminationGracePeriodSeconds"`
 					Containers []struct {
+						Image           string
 						Env             []struct{ Name, Value string }
 						Ports           []port
 						Liveness        probe `yaml:"livenessProbe"`
@@ -364,13 +365,24 @@ func TestKubernetes(t *testing.T) {
 			}
 		}
 	}
-	parseYAML(t, "deploy/kubernetes.yaml", &deployment, &service)
+	parseYAML(t, "deploy/kubernetes/deployment.yaml", &deployment)
+	parseYAML(t, "deploy/kubernetes/service.yaml", &service)
+	var base struct {
+		Resources []string
+		Images    []struct{ Name string }
+	}
+	parseYAML(t, "deploy/kubernetes/kustomization.yaml", &base)
 	pod := deployment.Spec.Template.Spec
 	if deployment.Kind != "Deployment" || service.Kind != "Service" || len(pod.Containers) != 1 ||
 		deployment.Spec.Replicas != 1 {
 		t.Fatalf("%+v %+v", deployment, service)
 	}
 	container, i := pod.Containers[0], dockerfile(t)
+	if !slices.Equal(base.Resources, []string{"deployment.yaml", "service.yaml"}) ||
+		len(base.Images) != 1 || base.Images[0].Name != container.Image {
+		t.Errorf("the base %+v has not the resources that are here, or not the image %s", base,
+			container.Image)
+	}
 	env := map[string]string{}
 	for _, e := range container.Env {
 		env[e.Name] = e.Value
