@@ -95,14 +95,22 @@ image: ## build the container image and use it, on a Docker engine of its own; a
 compose: ## use compose.yaml with PostgreSQL killed and back, on a Docker engine of its own; as root, with what image needs, and docker-compose
 	$(SUDO) env PATH="$$PATH" DOCKER_ROOT=$(DOCKER_ROOT) deploy/compose.sh
 
-# Completions are made by the program of this machine.
+# Completions, the manual and its page are made by the program of this machine.
 .PHONY: deb
 deb: ## make Debian packages of linux/amd64 and arm64 in dist/
-	rm -rf dist/linux_* dist/completion && mkdir -p dist/completion
-	for shell in bash zsh fish; do go run . completion $$shell > dist/completion/$$shell || exit 1; done
+	rm -rf dist/linux_* dist/made && mkdir -p dist/made
+	for shell in bash zsh fish; do go run . completion $$shell > dist/made/$$shell || exit 1; done
+	go test -tags $(TAGS) ./cli -run TestManual -count=1 -args -manual $(CURDIR)/dist/made/tftpsql.1
+	printf 'tftpsql (%s) unstable; urgency=medium\n\n  * CHANGELOG.md says what has changed.\n\n -- %s  %s\n' "$$(echo '$(VERSION)' | sed 's/-/~/')" \
+		"$$(sed -n 's/^maintainer: //p' deploy/nfpm.yaml)" "$$(TZ=UTC git log -1 --date=rfc-local --format=%cd)" > dist/made/changelog
+	gzip -9n dist/made/tftpsql.1 dist/made/changelog
 	for arch in amd64 arm64; do GOOS=linux GOARCH=$$arch $(BUILD) -o dist/linux_$$arch/tftpsql . && \
 		ARCH=$$arch VERSION=$(VERSION) $(TOOL) nfpm package -f deploy/nfpm.yaml -p deb -t dist/ || exit 1; done
-	rm -r dist/linux_* dist/completion
+	rm -r dist/linux_* dist/made
+
+.PHONY: lintian
+lintian: deb ## hold the Debian packages against Debian's rules; with lintian
+	lintian --allow-root --fail-on error,warning dist/*.deb
 
 .PHONY: systemd
 systemd: deb ## install the Debian package under a real systemd, in a container, and use it; as root
