@@ -95,6 +95,9 @@ image: ## build the container image and use it, on a Docker engine of its own; a
 compose: ## use compose.yaml with PostgreSQL killed and back, on a Docker engine of its own; as root, with what image needs, and docker-compose
 	$(SUDO) env PATH="$$PATH" DOCKER_ROOT=$(DOCKER_ROOT) deploy/compose.sh
 
+# Files in packages have the commit's time, and what is made of a commit is the same bytes everywhere (make reproducible).
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
 # Completions, the manual and its page are made by the program of this machine.
 .PHONY: deb
 deb: ## make Debian packages of linux/amd64 and arm64 in dist/
@@ -126,9 +129,15 @@ kubernetes: ## hold deploy/kubernetes, as kustomize builds it, against Kubernete
 		if CGO_ENABLED=0 go run $(VALIDATE) --version 1.30 $$d/wrong.yaml >/dev/null 2>&1; then echo "it finds no mistake" >&2; exit 1; fi; rm -r $$d
 
 .PHONY: release
-release: ## make what a release has in dist/: programs for Linux, macOS and Windows, packages, SHA256SUMS
+release: ## make what a release has in dist/: programs for Linux, macOS and Windows, a bill of materials of each, packages, SHA256SUMS; SIGN=KEY signs with an SSH key
 	rm -rf dist && $(MAKE) --no-print-directory deb
 	for t in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do os=$${t%/*} arch=$${t#*/}; \
-		case $$os in windows) exe=.exe;; *) exe=;; esac; \
-		GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/tftpsql_$(VERSION)_$${os}_$$arch$$exe . || exit 1; done
+		case $$os in windows) exe=.exe;; *) exe=;; esac; f=dist/tftpsql_$(VERSION)_$${os}_$$arch; \
+		GOOS=$$os GOARCH=$$arch $(BUILD) -o $$f$$exe . && \
+		$(TOOL) cyclonedx-gomod bin -json -noserial -notimestamp -version $(VERSION) -output $$f.cdx.json $$f$$exe || exit 1; done
 	cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+	$(if $(SIGN),ssh-keygen -Y sign -f $(SIGN) -n file dist/SHA256SUMS)
+
+.PHONY: reproducible
+reproducible: ## make the release of this commit twice, in unlike places, and compare
+	deploy/reproducible.sh
