@@ -62,8 +62,8 @@ sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
 	go test ./tftp -run TestSimulation -v -seeds $(or $(SEEDS),10000)
 
 .PHONY: faults
-faults: ## break worker, database and disks in the middle of BURSTS (60) bursts of uploads; SEED=1
-	go test ./cli -run TestFaults -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
+faults: ## break worker, database, disks and receivers of alarms in the middle of BURSTS (60) bursts of uploads; SEED=1
+	go test ./cli -run 'TestFaults|TestTold' -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)

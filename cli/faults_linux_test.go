@@ -30,16 +30,18 @@ var (
 // world is where bursts of uploads meet faults: a worker in a process of its own, and what it
 // stores in.
 type world struct {
-	t      *testing.T
-	r      *rand.Rand
-	url    string
-	args   []string
-	server *pgtest.Server // nil on SQLite
-	disk   string         // of the database
-	spool  string         // empty without one
-	room   string         // of the spool
+	t       *testing.T
+	r       *rand.Rand
+	url     string
+	environ []string
+	args    []string
+	server  *pgtest.Server // nil on SQLite
+	disk    string         // of the database
+	spool   string         // empty without one
+	room    string         // of the spool
 
 	standby *pgtest.Server // nil without one
+	second  *world         // another worker on the same database, with half of the uploads; or nil
 
 	cmd  *exec.Cmd
 	log  *logBuffer
@@ -61,12 +63,12 @@ type fault struct {
 	before func(w *world) error // breaks something before the burst; nil for nothing
 	inject func(w *world) error
 	mend   func(w *world) error
+	brief  bool // uploads wait for nothing, so they have little patience
 }
 
 var calm = fault{name: "none", inject: func(*world) error { return nil }}
 
-var killWorker = fault{name: "worker killed",
-	inject: func(w *world) error { return w.cmd.Process.Kill() }}
+var killWorker = fault{name: "worker killed", brief: true, inject: (*world).kill}
 
 var databaseFaults = []fault{
 	{name: "PostgreSQL killed", inject: func(w *world) error { return w.server.Kill() }},
@@ -123,11 +125,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)),
-				args:         []string{"--min-free", "0", "--max-size", "1MiB"},
-				acknowledged: map[string]bool{}, byWay: map[string]int{},
-				injected: map[string]int{},
-				stored:   map[string]int{}, seen: map[string]bool{}}
+			w := newWorld(t)
 			faults := set(w)
 			n := *bursts
 			if n == 0 {
@@ -138,7 +136,7 @@ func TestFaults(t *testing.T) {
 				w.burst(i, faults[order[i%len(order)]])
 				w.check()
 			}
-			// Under load a killed worker may take all of a burst with it; without a fault none fails.
+			// Under load a killed worker may take all of a burst; without a fault none fails.
 			before := len(w.acknowledged)
 			w.burst(n, calm)
 			w.check()
@@ -146,9 +144,17 @@ func TestFaults(t *testing.T) {
 				t.Errorf("only %d of 12 uploads ended well without a fault", ended)
 			}
 			t.Logf("%d bursts, %d uploads of which %d were acknowledged %v, faults %v, lost %d, "+
-				"doubled %d", n+1, (n+1)*12, len(w.acknowledged), w.byWay, w.injected, w.lost, w.doubled)
+				"doubled %d", n+1, (n+1)*12, len(w.acknowledged), w.byWay, w.injected, w.lost,
+				w.doubled)
 		})
 	}
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)),
+		args:         []string{"--min-free", "0", "--max-size", "1MiB"},
+		acknowledged: map[string]bool{}, byWay: map[string]int{}, injected: map[string]int{},
+		stored: map[string]int{}, seen: map[string]bool{}}
 }
 
 // TestSnapshotFull: a snapshot that doesn't fit says which disk is full, and leaves nothing there.
@@ -285,13 +291,37 @@ func (w *world) readOnly(value string) error {
 	return err
 }
 
-// run starts the worker if it isn't there.
-func (w *world) run() {
-	if w.cmd != nil && w.cmd.ProcessState == nil {
-		return
+// workers are the worlds of the workers on the database.
+func (w *world) workers() []*world {
+	if w.second == nil {
+		return []*world{w}
 	}
-	w.cmd, w.log = childWith(w.t, w.url, []string{"SSH_ADDR=127.0.0.1:0"}, append(w.args,
-		"--http", "127.0.0.1:0")...)
+	return []*world{w, w.second}
+}
+
+// run starts the workers that aren't there.
+func (w *world) run() {
+	for _, of := range w.workers() {
+		if of.ways == nil {
+			of.ways = w.ways
+		}
+		if of.cmd == nil || of.cmd.ProcessState != nil {
+			of.begin()
+		}
+	}
+}
+
+// kill ends the worker by SIGKILL.
+func (w *world) kill() error {
+	err := w.cmd.Process.Kill()
+	_ = w.cmd.Wait() // killed
+	return err
+}
+
+// begin starts the worker.
+func (w *world) begin() {
+	w.cmd, w.log = childWith(w.t, w.url, append(w.environ, "SSH_ADDR=127.0.0.1:0"),
+		append(w.args, "--http", "127.0.0.1:0")...)
 	w.addr = w.log.wait(w.t, `msg=listening address=(\S+)`)[1]
 	p := &program{url: w.url, log: w.log}
 	if w.ways == nil {
@@ -319,7 +349,7 @@ func (w *world) burst(number int, f fault) {
 	}
 	last, moment := w.r.IntN(clients), time.After(time.Duration(w.r.IntN(60))*time.Millisecond)
 	patience := 10 * time.Second // more than a worker takes that waits for PostgreSQL
-	if f.name == killWorker.name {
+	if f.brief {
 		patience = 2 * time.Second
 	}
 	type end struct {
@@ -327,8 +357,10 @@ func (w *world) burst(number int, f fault) {
 		err       error
 	}
 	ends := make(chan end, clients)
-	addr, ways := w.addr, *w.ways
+	workers := w.workers()
 	for i := range clients {
+		to := workers[i/3%len(workers)]
+		addr, ways := to.addr, *to.ways
 		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
 		go func() {
 			var final end
@@ -399,17 +431,16 @@ func (w *world) mend(f fault) {
 			}
 		}
 	}
-	if f.name == killWorker.name {
-		_ = w.cmd.Wait() // killed
-	}
 }
 
 // check holds what is stored since the last time against what was acknowledged so far, after the
 // spool is empty.
 func (w *world) check() {
 	w.run()
-	if w.spool != "" {
-		w.drain()
+	for _, of := range w.workers() {
+		if of.spool != "" {
+			of.drain()
+		}
 	}
 	p := &program{url: w.url}
 	var log []wireCapture
