@@ -47,7 +47,7 @@ type hook struct {
 	mu       sync.Mutex // guards what follows
 	r        *rand.Rand
 	listener net.Listener
-	well     bool            // it has no troubles
+	well     bool            // it has no troubles with what is repeated
 	patience chan struct{}   // closed when requests that hang end
 	kill     chan func()     // ends a worker while it tells
 	message  map[news]string // its number
@@ -98,12 +98,11 @@ func (h *hook) letGo() {
 	h.patience = make(chan struct{})
 }
 
-// heal ends the troubles.
+// heal ends the troubles, but that each message may have one.
 func (h *hook) heal() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.well = true
-	h.mu.Unlock()
-	h.letGo()
 }
 
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +162,8 @@ func (h *hook) note(channel, id string, e alarm.Event, well bool) (trouble strin
 		}
 	}
 	about := fmt.Sprint(e.Type, " ", channel, " ", all)
-	if before, ok := h.about[id]; ok && before != about || id != e.Data.ID || e.Data.More > 0 {
+	before, repeated := h.about[id]
+	if repeated && before != about || id != e.Data.ID || e.Data.More > 0 {
 		h.t.Errorf("message %s, %d more: it tells %s, and told %s", id, e.Data.More, about, before)
 	}
 	h.about[id] = about
@@ -173,7 +173,7 @@ func (h *hook) note(channel, id string, e alarm.Event, well bool) (trouble strin
 		}
 		h.message[n] = id
 	}
-	if !h.well && !well {
+	if !well && !(h.well && repeated) {
 		trouble = []string{"", "", "", "hangs", "drops the connection", "500", "429",
 			"refuses"}[h.r.IntN(8)]
 		if trouble == "refuses" && (channel == "noc" || h.accepted[id]) {
@@ -253,6 +253,7 @@ func (w *world) dueNow() {
 type reckoning struct {
 	events, delivered, twice, givenUp, waiting int
 	lost                                       []news
+	wrong                                      []string // what was told or noted in error
 }
 
 // reckon holds the captures that are stored against what was told.
@@ -281,7 +282,8 @@ func (w *world) reckon(h *hook) (sum reckoning) {
 	for _, c := range log {
 		stored[c.ID] = true
 		if !c.Changed {
-			w.t.Errorf("@%d of a body of its own has changed nothing", c.ID)
+			sum.wrong = append(sum.wrong, fmt.Sprintf("@%d: its body is new, and it has changed "+
+				"nothing", c.ID))
 		}
 		for _, channel := range toldChannels {
 			n := news{channel, c.ID}
@@ -299,12 +301,14 @@ func (w *world) reckon(h *hook) (sum reckoning) {
 	}
 	for n := range h.message {
 		if !stored[n.capture] {
-			w.t.Errorf("%s is told of @%d, which isn't stored", n.channel, n.capture)
+			sum.wrong = append(sum.wrong, fmt.Sprintf("%s is told of @%d, which isn't stored",
+				n.channel, n.capture))
 		}
 	}
 	for id, s := range state {
 		if s == store.DeliverySent && !h.accepted[id] {
-			w.t.Errorf("message %s counts as taken, and nobody has taken it", id)
+			sum.wrong = append(sum.wrong, fmt.Sprintf("message %s counts as taken, and nobody has "+
+				"taken it", id))
 		}
 	}
 	return sum
@@ -327,6 +331,7 @@ func (w *world) settled(h *hook) reckoning {
 		case <-h.more:
 			limit.Reset(quiet)
 		case <-tick.C:
+			h.letGo()
 			w.dueNow()
 		case <-limit.C:
 			return w.reckon(h)
@@ -418,6 +423,9 @@ func TestTold(t *testing.T) {
 			sum := w.settled(h)
 			for _, n := range sum.lost {
 				t.Errorf("%s was never told of @%d: message %q", n.channel, n.capture, h.message[n])
+			}
+			for _, wrong := range sum.wrong {
+				t.Error(wrong)
 			}
 			if sum.waiting > 0 || sum.delivered == 0 || sum.twice == 0 {
 				t.Errorf("%+v", sum)
