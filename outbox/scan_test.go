@@ -191,7 +191,6 @@ func TestDowntime(t *testing.T) {
 		w.pass(-10 * 24 * time.Hour)
 		w.later(5 * time.Minute)
 		equal(w.t, "after it was put back", r.told())
-		w.pass(10 * 24 * time.Hour)
 		w.ready(8 * time.Hour)
 		w.later(5 * time.Minute)
 		equal(w.t, "when the time is over", r.told(),

@@ -160,7 +160,22 @@ SELECT ready_at FROM watch WHERE id = 1;
 
 -- name: SetReady :exec
 INSERT INTO watch (id, ready_at) VALUES (1, @now)
-ON CONFLICT (id) DO UPDATE SET ready_at = CASE WHEN excluded.ready_at > watch.ready_at THEN excluded.ready_at ELSE watch.ready_at END;
+ON CONFLICT (id) DO UPDATE
+   SET ready_at = CASE WHEN excluded.ready_at > watch.ready_at OR watch.ready_at > @ahead THEN excluded.ready_at ELSE watch.ready_at END;
+
+-- name: DropDowntimesAfter :exec
+DELETE FROM downtimes WHERE ended > @now;
+
+-- name: HurryDeliveries :exec
+-- What waits for a time that is to come goes out now.
+UPDATE deliveries SET next_try = @now, leased_until = @now
+ WHERE state = 'waiting' AND (next_try > @now OR leased_until > @now);
+
+-- name: TellAlarmsBefore :exec
+UPDATE alarms SET told_at = @now WHERE told_at > @now;
+
+-- name: DigestBefore :exec
+UPDATE channels SET digest_at = @now WHERE digest_at > @now;
 
 -- name: AddDowntime :exec
 INSERT INTO downtimes (began, ended) VALUES (@began, @ended)

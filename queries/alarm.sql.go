@@ -454,6 +454,15 @@ func (q *Queries) DevicesBetween(ctx context.Context, arg DevicesBetweenParams) 
 	return items, nil
 }
 
+const digestBefore = `-- name: DigestBefore :exec
+UPDATE channels SET digest_at = $1 WHERE digest_at > $1
+`
+
+func (q *Queries) DigestBefore(ctx context.Context, now time.Time) error {
+	_, err := q.db.Exec(ctx, digestBefore, now)
+	return err
+}
+
 const disableChannel = `-- name: DisableChannel :exec
 UPDATE channels SET disabled = $1 WHERE name = $2
 `
@@ -499,6 +508,15 @@ DELETE FROM deliveries WHERE channel = $1
 // SQLite's connections don't all enforce foreign keys.
 func (q *Queries) DropDeliveries(ctx context.Context, channel string) error {
 	_, err := q.db.Exec(ctx, dropDeliveries, channel)
+	return err
+}
+
+const dropDowntimesAfter = `-- name: DropDowntimesAfter :exec
+DELETE FROM downtimes WHERE ended > $1
+`
+
+func (q *Queries) DropDowntimesAfter(ctx context.Context, now time.Time) error {
+	_, err := q.db.Exec(ctx, dropDowntimesAfter, now)
 	return err
 }
 
@@ -705,6 +723,17 @@ func (q *Queries) FailingDevices(ctx context.Context, since time.Time) ([]Failin
 		return nil, err
 	}
 	return items, nil
+}
+
+const hurryDeliveries = `-- name: HurryDeliveries :exec
+UPDATE deliveries SET next_try = $1, leased_until = $1
+ WHERE state = 'waiting' AND (next_try > $1 OR leased_until > $1)
+`
+
+// What waits for a time that is to come goes out now.
+func (q *Queries) HurryDeliveries(ctx context.Context, now time.Time) error {
+	_, err := q.db.Exec(ctx, hurryDeliveries, now)
+	return err
 }
 
 const leaseMessage = `-- name: LeaseMessage :many
@@ -1005,11 +1034,17 @@ func (q *Queries) RemoveChannel(ctx context.Context, arg RemoveChannelParams) (i
 
 const setReady = `-- name: SetReady :exec
 INSERT INTO watch (id, ready_at) VALUES (1, $1)
-ON CONFLICT (id) DO UPDATE SET ready_at = CASE WHEN excluded.ready_at > watch.ready_at THEN excluded.ready_at ELSE watch.ready_at END
+ON CONFLICT (id) DO UPDATE
+   SET ready_at = CASE WHEN excluded.ready_at > watch.ready_at OR watch.ready_at > $2 THEN excluded.ready_at ELSE watch.ready_at END
 `
 
-func (q *Queries) SetReady(ctx context.Context, now time.Time) error {
-	_, err := q.db.Exec(ctx, setReady, now)
+type SetReadyParams struct {
+	Now   time.Time
+	Ahead time.Time
+}
+
+func (q *Queries) SetReady(ctx context.Context, arg SetReadyParams) error {
+	_, err := q.db.Exec(ctx, setReady, arg.Now, arg.Ahead)
 	return err
 }
 
@@ -1079,4 +1114,13 @@ func (q *Queries) TakeEvents(ctx context.Context, n int64) ([]TakeEventsRow, err
 		return nil, err
 	}
 	return items, nil
+}
+
+const tellAlarmsBefore = `-- name: TellAlarmsBefore :exec
+UPDATE alarms SET told_at = $1 WHERE told_at > $1
+`
+
+func (q *Queries) TellAlarmsBefore(ctx context.Context, now time.Time) error {
+	_, err := q.db.Exec(ctx, tellAlarmsBefore, now)
+	return err
 }

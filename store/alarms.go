@@ -171,23 +171,42 @@ func (s *Store) Failing(ctx context.Context, since time.Time) (list []Failing, e
 // A Downtime is when no worker was ready.
 type Downtime struct{ Began, Ended time.Time }
 
+// clocksDiffer is more than the clocks of workers differ by. What was noted as much later than now
+// was noted by a clock that has been put back since.
+const clocksDiffer = 24 * time.Hour
+
 // NoteReady notes that a worker is ready. Where none was for longer than gap, that is a downtime.
+// Where the clock has been put back, nothing waits for the time that it showed.
 func (s *Store) NoteReady(ctx context.Context, now time.Time, gap time.Duration) error {
 	now = stamp(now)
+	ahead := now.Add(clocksDiffer)
 	return s.explain("note readiness", s.backend.tx(ctx, func(q *queries.Queries) error {
 		last, err := q.Ready(ctx)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
+			err = nil
 		case err != nil:
-			return err
+		case last.After(ahead):
+			err = putBack(ctx, q, now)
 		case now.Sub(last) > gap:
-			err := q.AddDowntime(ctx, queries.AddDowntimeParams{Began: last.UTC(), Ended: now})
-			if err != nil {
-				return err
-			}
+			err = q.AddDowntime(ctx, queries.AddDowntimeParams{Began: last.UTC(), Ended: now})
 		}
-		return q.SetReady(ctx, now)
+		if err != nil {
+			return err
+		}
+		return q.SetReady(ctx, queries.SetReadyParams{Now: now, Ahead: ahead})
 	}))
+}
+
+// putBack makes what was noted as later than now as old as now.
+func putBack(ctx context.Context, q *queries.Queries, now time.Time) error {
+	for _, mend := range []func(context.Context, time.Time) error{q.DropDowntimesAfter,
+		q.HurryDeliveries, q.TellAlarmsBefore, q.DigestBefore} {
+		if err := mend(ctx, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Downtimes returns when no worker was ready, since a time.
