@@ -57,7 +57,8 @@ func TestHealth(t *testing.T) {
 		page := p.page(t)
 		for path, want := range map[string]string{"/healthz": "ok\n",
 			"/readyz": "ready: captures can be stored\n"} {
-			if status, body := get(t, page+path); status != 200 || body != want {
+			if status, body := get(t, page+path); status != 200 ||
+				!strings.HasPrefix(body, want) { // the tests' PostgreSQL may have fsync off
 				t.Errorf("%s: %d %s", path, status, body)
 			}
 		}

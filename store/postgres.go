@@ -146,6 +146,24 @@ func (p *postgres) check(ctx context.Context, fn func(*queries.Queries) error) e
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return fn(queries.New(tx)) })
 }
 
+func (p *postgres) risk(ctx context.Context) (string, error) {
+	r, err := p.read().GetRisk(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case r.NoFsync:
+		return "fsync is off: what is stored may be lost when its machine crashes; turn it on", nil
+	case r.Standbys > 0 && r.Asynchronous:
+		return fmt.Sprintf("a failover to one of its standbys (%d) may lose what is stored: they are "+
+			"asynchronous; set synchronous_standby_names, or Patroni's synchronous_mode",
+			r.Standbys), nil
+	case !r.Asynchronous && r.LocalCommit:
+		return "a failover to its standby may lose what is stored: synchronous_commit is local, so " +
+			"nothing waits for the standby; set it to on", nil
+	}
+	return "", nil
+}
+
 func (p *postgres) tx(ctx context.Context, fn func(*queries.Queries) error) error {
 	return p.transact(ctx, func(tx pgx.Tx) error {
 		q := queries.New(tx)

@@ -28,6 +28,13 @@ func (s *Store) Confirm(ctx context.Context) error {
 	return s.explain("confirm", s.backend.tx(ctx, nothing))
 }
 
+// Risk returns how the database could lose what it has confirmed, "" where it couldn't: by what its
+// settings and its standbys say.
+func (s *Store) Risk(ctx context.Context) (string, error) {
+	risk, err := s.backend.risk(ctx)
+	return risk, s.explain("check the database's settings", err)
+}
+
 // SpoolReady returns nil if the spool can keep captures, or if there is no spool.
 func (s *Store) SpoolReady(ctx context.Context) error {
 	if s.spool == nil {

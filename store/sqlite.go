@@ -370,6 +370,9 @@ func (f *sqliteFile) aboutRow(err error) bool {
 
 func (f *sqliteFile) locked(error) bool { return false } // there is one lock, of the whole file
 
+// risk is none: synchronous is FULL.
+func (f *sqliteFile) risk(context.Context) (string, error) { return "", nil }
+
 func (f *sqliteFile) writers() int { return 1 }
 
 func (f *sqliteFile) concurrent() bool { return false }

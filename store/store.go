@@ -189,6 +189,8 @@ type backend interface {
 		last func(*queries.Queries) error) error
 	// addEvents keeps events, in their order.
 	addEvents(ctx context.Context, q *queries.Queries, list []queries.AddEventParams) error
+	// risk returns how the database could lose what it has confirmed, "" where it couldn't.
+	risk(ctx context.Context) (string, error)
 	// classify returns the class of the backend's error and a hint for the operator.
 	classify(err error) (Class, string)
 	// missesContent reports whether an error says that a capture's content is missing.

@@ -56,7 +56,9 @@ type health struct {
 	unready atomic.Pointer[string]
 	failure atomic.Pointer[storeFailure]
 	// why the spool can keep nothing; "" where it can, nil without one
-	spool   atomic.Pointer[string]
+	spool atomic.Pointer[string]
+	// how the database could lose what it has confirmed; "" where it couldn't
+	risk    atomic.Pointer[string]
 	leaving atomic.Bool  // the program stops
 	taken   error        // why the default address is not served
 	beat    func()       // tells systemd's watchdog that the UDP loop answers
@@ -83,8 +85,9 @@ func (f *storeFailure) lasts() bool {
 
 func newHealth(log *slog.Logger, version string) *health {
 	h := &health{log: log, version: version, beat: func() {}}
-	starting := "starting: the database is being prepared"
+	starting, none := "starting: the database is being prepared", ""
 	h.unready.Store(&starting)
+	h.risk.Store(&none)
 	h.metrics = newMetrics(h)
 	return h
 }
@@ -154,7 +157,22 @@ func (h *health) look(ctx context.Context, s *store.Store) {
 		h.told = true
 	}
 	h.wasReady = err == nil
+	h.lookAtRisk(limited, s)
 	h.lookAtSpool(ctx, s)
+}
+
+// lookAtRisk logs when the database begins or ends to promise less than a receipt does.
+func (h *health) lookAtRisk(ctx context.Context, s *store.Store) {
+	risk, err := s.Risk(ctx)
+	if err != nil {
+		return // whether captures can be stored is told elsewhere
+	}
+	switch was := *h.risk.Swap(&risk); {
+	case risk != "" && risk != was:
+		h.log.Warn("the database promises less than a receipt does", "risk", risk)
+	case risk == "" && was != "":
+		h.log.Info("the database keeps again what a receipt promises")
+	}
 }
 
 // lookAtSpool tries the spool before it is needed, and logs when the answer has changed.
@@ -244,6 +262,9 @@ func (h *health) pages() http.Handler {
 		text := "ready: captures can be stored"
 		if spool := h.spool.Load(); spool != nil && *spool != "" {
 			text += "\nspool: " + *spool
+		}
+		if risk := *h.risk.Load(); risk != "" {
+			text += "\ndatabase: " + risk
 		}
 		answer(w, http.StatusOK, text)
 	})

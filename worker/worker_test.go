@@ -284,7 +284,7 @@ func TestSpoolUnusable(t *testing.T) {
 	look("0", "spool: ")
 	damage(was[:100])
 	look("1", "")
-	if got := log.String(); strings.Count(got, "level=WARN") != 3 ||
+	if got := log.String(); strings.Count(got, "the spool can't be used") != 3 ||
 		strings.Count(got, "the spool can be used again") != 3 ||
 		strings.Contains(got, "level=ERROR") {
 		t.Errorf("the log says\n%s", got)
