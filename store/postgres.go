@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -49,10 +50,11 @@ const (
 )
 
 type postgres struct {
-	pool   *pgxpool.Pool
-	direct *pgx.ConnConfig // where migrations run
-	log    *slog.Logger
-	told   *announcer
+	pool      *pgxpool.Pool
+	direct    *pgx.ConnConfig // where migrations run, as it was at the start
+	directURL string
+	log       *slog.Logger
+	told      *announcer
 }
 
 func openPostgres(url string, o Options) (backend, error) {
@@ -61,7 +63,7 @@ func openPostgres(url string, o Options) (backend, error) {
 		return nil, usage("the form is postgres://USER:PASSWORD@HOST:PORT/DATABASE",
 			withoutSecrets(url, err))
 	}
-	direct := config.ConnConfig.Copy()
+	direct, directURL := config.ConnConfig.Copy(), cmp.Or(o.DirectURL, url)
 	if o.DirectURL != "" {
 		if direct, err = pgx.ParseConfig(o.DirectURL); err != nil {
 			return nil, usage("look at DATABASE_DIRECT_URL: the form is "+
@@ -89,13 +91,35 @@ func openPostgres(url string, o Options) (backend, error) {
 		}
 	}
 	config.ConnConfig.OnNotice = keepWarning
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		renew(c, url)
+		return nil
+	}
 	config.AfterConnect = registerTypes
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, usage("look at DATABASE_URL", withoutSecrets(url, err))
 	}
 	told := &announcer{db: pool, log: o.Logger}
-	return &postgres{pool, direct, o.Logger, told}, nil
+	return &postgres{pool, direct, directURL, o.Logger, told}, nil
+}
+
+// renew reads again what a connection needs from files: a passfile, certificates and keys may have
+// been replaced since the start. A file that is just being replaced leaves what there was.
+func renew(c *pgx.ConnConfig, url string) {
+	fresh, err := pgx.ParseConfig(url)
+	if err != nil {
+		return
+	}
+	c.Password, c.TLSConfig = fresh.Password, fresh.TLSConfig
+	c.Host, c.Port, c.Fallbacks = fresh.Host, fresh.Port, fresh.Fallbacks
+}
+
+// toDirect returns how a connection for migrations is made.
+func (p *postgres) toDirect() *pgx.ConnConfig {
+	c := p.direct.Copy()
+	renew(c, p.directURL)
+	return c
 }
 
 // withoutSecrets returns the reason why a URL is malformed. It removes the URL, which holds a
@@ -313,7 +337,7 @@ func (p *postgres) listen(ctx context.Context) (wait func() error, stop func()) 
 	var conn *pgx.Conn
 	wait = func() (err error) {
 		if conn == nil {
-			if conn, err = pgx.ConnectConfig(ctx, p.direct); err == nil {
+			if conn, err = pgx.ConnectConfig(ctx, p.toDirect()); err == nil {
 				err = queries.New(conn).Listen(ctx)
 			}
 			if err != nil {
@@ -355,7 +379,7 @@ func (p *postgres) keepsLatin1() bool { return false }
 
 // exclusive holds an advisory lock on a connection of its own. lock_timeout bounds the wait for it.
 func (p *postgres) exclusive(ctx context.Context, fn func() error) error {
-	conn, err := pgx.ConnectConfig(ctx, p.direct)
+	conn, err := pgx.ConnectConfig(ctx, p.toDirect())
 	if err != nil {
 		return err
 	}
@@ -383,7 +407,7 @@ func (p *postgres) close() error {
 }
 
 func (p *postgres) migrations() (*sql.DB, error) {
-	db := stdlib.OpenDB(*p.direct, stdlib.OptionAfterConnect(registerTypes))
+	db := stdlib.OpenDB(*p.toDirect(), stdlib.OptionAfterConnect(registerTypes))
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
 	var encoding string
@@ -429,7 +453,7 @@ func (p *postgres) classify(err error) (Class, string) {
 		return Transient, "PostgreSQL is read-only: after a failover this passes; else look at " +
 			"default_transaction_read_only"
 	case "28000", "28P01", "3D000":
-		return Login, "look at user, password and database in DATABASE_URL"
+		return Login, "look at user, password and database in DATABASE_URL and its passfile"
 	case "42501":
 		return Config, "grant the user of DATABASE_URL the rights on tftpsql's tables; to make " +
 			"them it needs to own the database"
