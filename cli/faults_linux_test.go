@@ -43,6 +43,8 @@ type world struct {
 	standby *pgtest.Server // nil without one
 	second  *world         // another worker on the same database, with half of the uploads; or nil
 
+	attempts int // of an upload
+
 	cmd  *exec.Cmd
 	log  *logBuffer
 	addr string
@@ -136,13 +138,7 @@ func TestFaults(t *testing.T) {
 				w.burst(i, faults[order[i%len(order)]])
 				w.check()
 			}
-			// Under load a killed worker may take all of a burst; without a fault none fails.
-			before := len(w.acknowledged)
-			w.burst(n, calm)
-			w.check()
-			if ended := len(w.acknowledged) - before; ended < 12 {
-				t.Errorf("only %d of 12 uploads ended well without a fault", ended)
-			}
+			w.calm(n)
 			t.Logf("%d bursts, %d uploads of which %d were acknowledged %v, faults %v, lost %d, "+
 				"doubled %d", n+1, (n+1)*12, len(w.acknowledged), w.byWay, w.injected, w.lost,
 				w.doubled)
@@ -151,10 +147,21 @@ func TestFaults(t *testing.T) {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)),
+	return &world{t: t, r: rand.New(rand.NewPCG(*faultSeed, 5)), attempts: 3,
 		args:         []string{"--min-free", "0", "--max-size", "1MiB"},
 		acknowledged: map[string]bool{}, byWay: map[string]int{}, injected: map[string]int{},
 		stored: map[string]int{}, seen: map[string]bool{}}
+}
+
+// calm is a burst that all must survive. Under load a killed worker may take all of a burst with
+// it; without a fault none fails.
+func (w *world) calm(number int) {
+	before := len(w.acknowledged)
+	w.burst(number, calm)
+	w.check()
+	if ended := len(w.acknowledged) - before; ended < 12 {
+		w.t.Errorf("only %d of 12 uploads ended well without a fault", ended)
+	}
 }
 
 // TestSnapshotFull: a snapshot that doesn't fit says which disk is full, and leaves nothing there.
@@ -343,10 +350,6 @@ func (w *world) burst(number int, f fault) {
 		}
 	}
 	const clients = 12
-	attempts := 3
-	if w.standby != nil {
-		attempts = 10 // a failover takes seconds
-	}
 	last, moment := w.r.IntN(clients), time.After(time.Duration(w.r.IntN(60))*time.Millisecond)
 	patience := 10 * time.Second // more than a worker takes that waits for PostgreSQL
 	if f.brief {
@@ -365,7 +368,7 @@ func (w *world) burst(number int, f fault) {
 		go func() {
 			var final end
 			// each says which it is, so that a receipt belongs to one of them
-			for attempt := range attempts {
+			for attempt := range w.attempts {
 				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt,
 					filler)
 				name := fmt.Sprintf("dev%d.conf", i)

@@ -14,17 +14,21 @@ import (
 	"github.com/tftpsql/tftpsql/tftp"
 )
 
-// TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse
-// and say where they run.
-func TestPgBouncer(t *testing.T) {
+// bouncer is PgBouncer in transaction mode.
+type bouncer struct {
+	t        *testing.T
+	dir      string // of its files and its socket
+	database string
+	log      *logBuffer
+	cmd      *exec.Cmd
+}
+
+// startBouncer starts PgBouncer before the database at a URL.
+func startBouncer(t *testing.T, direct string) *bouncer {
+	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		pgtest.Missing(t, err)
-	}
-	direct := pgtest.Database(t)
-	u, err := url.Parse(direct)
-	if err != nil {
-		t.Fatal(err)
 	}
 	// open to the user that it runs as: it refuses to run as root
 	dir, err := os.MkdirTemp("", "tftpsql-bouncer")
@@ -35,30 +39,55 @@ func TestPgBouncer(t *testing.T) {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	database := strings.TrimPrefix(u.Path, "/")
-	for name, text := range map[string]string{
-		"users": "\"postgres\" \"\"\n",
-		"ini": fmt.Sprintf("[databases]\n%s = host=%s dbname=%s "+
-			"user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = "+
-			"%s/users\n"+
-			"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", database,
-			u.Query().Get("host"), database, dir, dir),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	log := newLog()
-	cmd := exec.Command(program, filepath.Join(dir, "ini"))
-	cmd.Stderr = log
-	pgtest.AsUser(cmd)
-	if err := cmd.Start(); err != nil {
+	u, err := url.Parse(direct)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	log.wait(t, "process up")
+	b := &bouncer{t: t, dir: dir, database: strings.TrimPrefix(u.Path, "/"), log: newLog()}
+	b.write("users", "\"postgres\" \"\"\n")
+	b.leadTo(direct)
+	b.cmd = exec.Command(program, filepath.Join(dir, "ini"))
+	b.cmd.Stderr = b.log
+	pgtest.AsUser(b.cmd)
+	if err := b.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.cmd.Process.Kill(); _ = b.cmd.Wait() })
+	b.log.wait(t, "process up")
+	return b
+}
 
-	pooled := "postgres:///" + database + "?user=postgres&port=6432&host=" + url.QueryEscape(dir)
+func (b *bouncer) write(name, text string) {
+	b.t.Helper()
+	if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// leadTo writes the settings that lead to the server of a URL.
+func (b *bouncer) leadTo(direct string) {
+	b.t.Helper()
+	u, err := url.Parse(direct)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.write("ini", fmt.Sprintf("[databases]\n%s = host=%s dbname=%s "+
+		"user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = "+
+		"%s/users\n"+
+		"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", b.database,
+		u.Query().Get("host"), b.database, b.dir, b.dir))
+}
+
+// url leads to the database through PgBouncer.
+func (b *bouncer) url() string {
+	return "postgres:///" + b.database + "?user=postgres&port=6432&host=" + url.QueryEscape(b.dir)
+}
+
+// TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse
+// and say where they run.
+func TestPgBouncer(t *testing.T) {
+	direct := pgtest.Database(t)
+	pooled := startBouncer(t, direct).url()
 	for _, mode := range []string{"cache_describe", "exec"} { // as docs/postgresql.md has them
 		status, _, errs := do(t, []string{"DATABASE_URL=" + pooled + "&default_query_exec_mode=" +
 			mode}, "migrate", "up")

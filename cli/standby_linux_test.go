@@ -24,6 +24,7 @@ func (w *world) pair() {
 	}
 	w.t.Cleanup(standby.Remove)
 	w.server, w.standby = server, standby
+	w.attempts = 10 // a failover takes seconds
 	w.url = w.bothHosts(server.Create(w.t), standby.URL("postgres"))
 }
 
