@@ -52,7 +52,7 @@ count together as "others".`,
 func (a *app) printFailures(list []store.Failure) error {
 	t := a.table("LAST", "SOURCE", "TIMES", "BYTES", "FILE", "WHY", "WHAT TO DO")
 	for _, f := range list {
-		t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(worker.FileOf(f)), f.Reason,
+		t.row(local(f.Last), f.Source, f.Times, f.Bytes, short(f.File()), f.Reason,
 			cmp.Or(worker.Cure(f.Reason), short(f.Detail)))
 	}
 	return t.print()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -19,6 +20,20 @@ type Failure struct {
 	Bytes    int64  // received in vain
 	Code     int    // TFTP error that was sent, -1 for none
 	Detail   string // the cause of the last one, after what the row leaves out of its names
+}
+
+// File returns the name of the file. A row that has none, since a stranger could make up any number,
+// has that of its last one in front of the detail, in quotes.
+func (f Failure) File() string {
+	if f.Filename != "" {
+		return f.Filename
+	}
+	quoted, err := strconv.QuotedPrefix(f.Detail)
+	if err != nil { // there is none
+		return ""
+	}
+	name, _ := strconv.Unquote(quoted) // as QuotedPrefix has found it
+	return name
 }
 
 // NoteFailures keeps failures, for failuresKept.

@@ -41,7 +41,7 @@ type front struct {
 	Overdue, Torn        []store.Device // the first of them
 	NOverdue, NTorn      int
 	Failures             []store.Failure // of the last 24 hours, the newest first
-	NFailures            int
+	NFailures            int64
 	Changes              []*change // of the last 24 hours, the newest first
 	MoreChanges          bool
 	Platforms, SiteNames []counted
@@ -104,7 +104,9 @@ func (p *Page) lately(v *visit, f *front) error {
 		return err
 	}
 	slices.Reverse(failures)
-	f.NFailures = len(failures)
+	for _, one := range failures {
+		f.NFailures += one.Times
+	}
 	f.Failures = failures[:min(len(failures), frontShown)]
 	list, more, err := p.changes(v, history.LogQuery{Since: v.now.Add(-config.Day), Changed: true},
 		frontShown)

@@ -118,7 +118,7 @@ func (d *Doctor) disk() {
 		file = d.Spool
 	}
 	if file == "" {
-		d.say("disk", NotKnown, "", "the database is on another machine, and there is no spool")
+		d.say("disk", NotKnown, "", "the database's disk can't be seen from here, and there is no spool")
 		return
 	}
 	disk, known := store.DiskOf(strings.TrimPrefix(file, "//"))
@@ -239,7 +239,7 @@ func (d *Doctor) failures(ctx context.Context) {
 	}
 	for _, f := range list {
 		switch {
-		case source != "" && f.Source != source, f.Source == alarmSource, FileOf(f) == probeName:
+		case source != "" && f.Source != source, f.Source == alarmSource:
 			continue
 		case f.Last.After(newest.Last):
 			newest = f

@@ -97,6 +97,9 @@ func (f *recorder) note(o tftp.Outcome) {
 	r := o.Request
 	code, why := reasonOf(o.Err)
 	if r.Op == tftp.OpRead {
+		if r.Filename == probeName && why == notFound {
+			return // the doctor's, who asks for nothing else
+		}
 		why = ofRead + why
 	}
 	f.count(failed{peer: r.Peer.Addr(), filename: r.Filename, why: why, code: code,
@@ -167,20 +170,6 @@ func (f *recorder) undelivered(channel, kind, why string) {
 		p.Times++
 		p.Detail = shorten(device.Text(kind+": "+why), keptDetail)
 	}
-}
-
-// FileOf returns the name of a failure's file. A row that has none, since a stranger could make up
-// any number, has that of its last one in front of the detail, in quotes.
-func FileOf(f store.Failure) string {
-	if f.Filename != "" {
-		return f.Filename
-	}
-	quoted, err := strconv.QuotedPrefix(f.Detail)
-	if err != nil { // there is none
-		return ""
-	}
-	name, _ := strconv.Unquote(quoted) // as QuotedPrefix has found it
-	return name
 }
 
 // shorten returns at most so many characters of s.
