@@ -9,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tftpsql/tftpsql/config"
+	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/web"
+	"github.com/tftpsql/tftpsql/worker"
 )
 
 // personFlags are a person's role and sites.
@@ -39,6 +41,20 @@ func (f *personFlags) checked(name string, check func(store.Person) error) (stor
 	return who, nil
 }
 
+// noteSites says which sites no device is of: one that is misspelt shows nothing.
+func (a *app) noteSites(ctx context.Context, s *store.Store, sites []string) error {
+	if len(sites) == 0 {
+		return nil
+	}
+	devices, err := s.Devices(ctx)
+	for _, site := range sites {
+		if unknown := (history.Filter{Site: &site}).Check(devices); unknown != nil {
+			fmt.Fprintf(escaper{a.err}, "tftpsql: %v\n", unknown)
+		}
+	}
+	return err
+}
+
 func (a *app) pageCommand() *cobra.Command {
 	var f personFlags
 	cmd := &cobra.Command{
@@ -59,9 +75,18 @@ open the database can open the page, so no password is needed.`,
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				link, err := addLink(cmd.Context(), s, base, who)
 				if err == nil {
-					fmt.Fprintln(a.out, link)
+					err = a.noteSites(cmd.Context(), s, who.Sites)
 				}
-				return err
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(a.out, link)
+				_, err = worker.Ask(cmd.Context(), a.config.HTTP.Local(), "/healthz",
+					a.config.TLSCert != "")
+				if err != nil {
+					fmt.Fprintf(a.err, "tftpsql: the link opens nothing yet: %v\n", err)
+				}
+				return nil
 			})
 		},
 	}

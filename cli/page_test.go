@@ -386,3 +386,24 @@ func TestPeopleOldSchema(t *testing.T) {
 		}
 	}
 }
+
+// TestPageOfNoServer: a link that nothing serves yet, and a site that no device is of, are said.
+func TestPageOfNoServer(t *testing.T) {
+	t.Parallel()
+	p := start(t, databases["sqlite"](t), "--http", "none")
+	p.put(t, "acme/fw1.conf", fortigate("fw1", "192.0.2.53"))
+	status, out, errs := p.do(t, "page", "--http", "127.0.0.1:1", "--site", "acmee")
+	if status != 0 || !strings.HasPrefix(out, "http://127.0.0.1:1/link/") ||
+		!strings.Contains(errs, "the link opens nothing yet") ||
+		!strings.Contains(errs, `no device is of site "acmee"; there are: acme`) {
+		t.Errorf("%d %q %q", status, out, errs)
+	}
+	status, out, errs = p.do(t, "user", "add", "bob", "--no-password", "--site", "acmee")
+	if status != 0 || !strings.HasPrefix(out, "added bob") || !strings.Contains(errs, "acmee") {
+		t.Errorf("%d %q %q", status, out, errs)
+	}
+	status, _, errs = p.do(t, "token", "add", "up", "--role", "uploader", "--site", "new")
+	if status != 0 || errs != "" {
+		t.Errorf("%d %q", status, errs)
+	}
+}

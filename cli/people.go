@@ -61,10 +61,11 @@ func (a *app) addUserCommand() *cobra.Command {
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
 				err := s.AddUser(cmd.Context(), store.User{Person: who, Created: time.Now()},
 					password)
-				if err == nil {
-					fmt.Fprintf(a.out, "added %s, %s\n", who.Name, may(who))
+				if err != nil {
+					return err
 				}
-				return err
+				fmt.Fprintf(a.out, "added %s, %s\n", who.Name, may(who))
+				return a.noteSites(cmd.Context(), s, who.Sites)
 			})
 		},
 	}
@@ -157,10 +158,14 @@ nothing else.`,
 					t.Expires = t.Created.Add(time.Duration(lasts))
 				}
 				err := s.AddToken(cmd.Context(), sum, t)
-				if err == nil {
-					fmt.Fprintln(a.out, secret)
+				if err != nil {
+					return err
 				}
-				return err
+				fmt.Fprintln(a.out, secret)
+				if who.Role == store.Uploader { // its devices are to come
+					return nil
+				}
+				return a.noteSites(cmd.Context(), s, who.Sites)
 			})
 		},
 	}
