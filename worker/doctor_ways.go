@@ -163,12 +163,11 @@ func (d *Doctor) health(ctx context.Context) {
 		d.say("server", Failing, "", "%s", oneLine(err))
 		return
 	}
-	text, trouble, _ := strings.Cut(text, "\n")
-	if trouble != "" {
-		d.say("server", Warning, "look at its log", "%s", trouble)
-		return
-	}
+	text, troubles, _ := strings.Cut(text, "\n")
 	d.say("server", OK, "", "%s", text)
+	for trouble := range strings.Lines(troubles) {
+		d.say("server", Warning, "", "%s", strings.TrimSpace(trouble))
+	}
 }
 
 // allow looks whether a device's address is served.
