@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,17 +23,25 @@ three sites, and what each has sent in the last thirty nights. One has gone sile
 is torn. The database is made where there is none; one that holds captures is refused. The fleet
 sends no more, so after two days every device counts as silent.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.demo(cmd.Context()); err != nil {
+				return err
+			}
+			next := tryNext
+			if database := cmd.Flags().Lookup("database"); database.Changed &&
+				strings.HasPrefix(database.Value.String(), "sqlite:") { // else it has a password
+				next = "  export DATABASE_URL=" + shellQuoted(database.Value.String()) + "\n" + next
+			}
+			_, err := fmt.Fprint(escaper{a.out}, "\nTry:\n\n", next)
+			return err
+		},
 	}
 	a.config.Flags(cmd.Flags(), config.OnHealthcheck)
 	return cmd
 }
 
 // tryNext are the commands that have something to show of the demo.
-const tryNext = `
-Try, on the same database:
-
-  tftpsql devices --overdue
+const tryNext = `  tftpsql devices --overdue
   tftpsql log '*' --since 2d --changed --diff
   tftpsql show fw-acme --redact
   tftpsql blame sw-acme-1 ntp
@@ -68,9 +77,13 @@ func (a *app) demo(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "\n%s\nopens the page, once, within five minutes. tftpsql starts the "+
-			"server that it needs.\ntftpsql page prints another link.\n", link)
+		fmt.Fprintf(a.out, "\n%s\nopens the page, once, within five minutes, while the server "+
+			"runs on this database.\ntftpsql page prints another link.\n", link)
 	}
-	_, err = fmt.Fprint(a.out, tryNext)
-	return err
+	return nil
+}
+
+// shellQuoted returns a text as a word of a shell.
+func shellQuoted(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -131,7 +131,8 @@ func (a *app) expectCommand() *cobra.Command {
 		Use:   "expect DEVICE TIME",
 		Short: "Say how often a device must send, such as 24h; 0 for its own rhythm",
 		Long: `Say how often a device must send, such as 24h or 7d. It is overdue when it has
-been silent for longer. With 0 its own rhythm counts:` + aboutOverdue,
+been silent for longer. With 0 its own rhythm counts:
+` + aboutOverdue,
 		Args: args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var age config.Age

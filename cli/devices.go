@@ -33,7 +33,7 @@ func (a *app) devicesCommand() *cobra.Command {
 		Short: "List the devices",
 		Long: `List the devices; with GLOB (such as 'fw-*' or 'acme/*') those of that name.
 
-By its own rhythm` + aboutOverdue + `
+By its own rhythm ` + aboutOverdue + `
 tftpsql device expect sets another time. With --overdue the exit status is 1 when a device is
 overdue.`,
 		Args: args(0, 1),

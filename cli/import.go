@@ -171,7 +171,7 @@ func (a *app) printReport(r move.Report, dry bool, failed error) error {
 			r.Elsewhere[site], siteText(site))
 	}
 	if failed == nil && r.New+r.Known+int64(len(r.Skipped)) == 0 {
-		fmt.Fprintln(a.err, "SOURCE has no configurations")
+		fmt.Fprintln(a.err, "the source has no configurations")
 	}
 	verb := "imported"
 	if dry {

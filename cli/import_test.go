@@ -116,7 +116,7 @@ func TestImportFolder(t *testing.T) {
 			}
 		}
 		if status, _, errs := p.do(t, "import", t.TempDir()); status != 0 ||
-			errs != "SOURCE has no configurations\n" {
+			errs != "the source has no configurations\n" {
 			t.Errorf("an empty folder: %d %s", status, errs)
 		}
 		if status, _, errs := p.do(t, "import", dir+"/nothing"); status != 1 ||
