@@ -324,7 +324,7 @@ func (w *world) settled(h *hook) reckoning {
 	defer limit.Stop()
 	defer tick.Stop()
 	for {
-		if sum := w.reckon(h); sum.waiting+len(sum.lost) == 0 {
+		if sum := w.reckon(h); sum.waiting+len(sum.lost) == 0 || w.t.Failed() {
 			return sum
 		}
 		select {

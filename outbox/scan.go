@@ -240,39 +240,40 @@ func (s *scan) open(ctx context.Context, kind string) (map[int64]store.Alarm, er
 func (s *scan) review(ctx context.Context, sent map[int64]bool, downtimes []store.Downtime,
 	now time.Time) error {
 	all := now.Sub(s.checked) >= alarmsChecked
-	open, err := s.open(ctx, store.EventOverdue)
+	open, err := s.Store.OpenAlarms(ctx)
 	if err != nil {
 		return err
 	}
-	for id, a := range open {
-		if !all && !sent[id] && now.Sub(a.Told) < remindEvery {
+	var back, over, last []store.Alarm
+	for _, a := range open {
+		if a.Kind != store.EventOverdue ||
+			!all && !sent[a.Device] && now.Sub(a.Told) < remindEvery {
 			continue
 		}
-		if err := s.reviewOne(ctx, a, downtimes, now); err != nil {
+		d, err := s.Store.DeviceByID(ctx, a.Device)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // it was merged or forgotten
+			over = append(over, a)
+		case err != nil:
 			return err
+		case d.LastSeen.After(a.Since):
+			back = append(back, a)
+		case !isOverdue(d, downtimes, now): // it was retired, or may be silent for longer
+			over = append(over, a)
+		case now.Sub(a.Told) >= remindEvery:
+			last = append(last, a)
 		}
 	}
 	if all {
 		s.checked = now
 	}
-	return nil
-}
-
-func (s *scan) reviewOne(ctx context.Context, a store.Alarm, downtimes []store.Downtime,
-	now time.Time) error {
-	d, err := s.Store.DeviceByID(ctx, a.Device)
-	switch {
-	case errors.Is(err, store.ErrNotFound): // it was merged or forgotten
-		_, err = s.Store.End(ctx, a, now, store.EventOver)
-	case err != nil:
-	case d.LastSeen.After(a.Since):
-		_, err = s.Store.End(ctx, a, now, store.EventBack)
-	case !isOverdue(d, downtimes, now): // it was retired, or may be silent for longer
-		_, err = s.Store.End(ctx, a, now, store.EventOver)
-	case now.Sub(a.Told) >= remindEvery:
-		_, err = s.Store.Remind(ctx, a, now, "still")
+	if err := s.Store.End(ctx, back, now, store.EventBack); err != nil {
+		return err
 	}
-	return err
+	if err := s.Store.End(ctx, over, now, store.EventOver); err != nil {
+		return err
+	}
+	return s.Store.Remind(ctx, last, now, "still")
 }
 
 // failing raises an alarm for each device whose transfers fail, and ends those that are over.
@@ -306,26 +307,28 @@ func (s *scan) failing(ctx context.Context, now time.Time) error {
 	if _, err := s.Store.Raise(ctx, store.EventFailing, list, now); err != nil {
 		return err
 	}
+	var over []store.Alarm
 	for _, a := range open {
-		if err := s.reviewFailing(ctx, a, now); err != nil {
+		still, err := s.stillFailing(ctx, a, now)
+		if err != nil {
 			return err
 		}
+		if !still {
+			over = append(over, a)
+		}
 	}
-	return nil
+	sort.Slice(over, func(i, j int) bool { return over[i].Device < over[j].Device })
+	return s.Store.End(ctx, over, now, store.EventOver)
 }
 
-// reviewFailing ends the alarm of a device that doesn't fail now, unless it may only be waiting for
-// its next try: what fails each night is one alarm.
-func (s *scan) reviewFailing(ctx context.Context, a store.Alarm, now time.Time) error {
+// stillFailing reports whether a device that doesn't fail now may only be waiting for its next try:
+// what fails each night is one alarm.
+func (s *scan) stillFailing(ctx context.Context, a store.Alarm, now time.Time) (bool, error) {
 	d, err := s.Store.DeviceByID(ctx, a.Device)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
 	}
-	if err == nil && !d.Retired && !d.LastSeen.After(a.Told) && now.Sub(a.Told) < failingLasts {
-		return nil
-	}
-	_, err = s.Store.End(ctx, a, now, store.EventOver)
-	return err
+	return !d.Retired && !d.LastSeen.After(a.Told) && now.Sub(a.Told) < failingLasts, err
 }
 
 // digestEvery is how often a channel that wants it gets a digest, also when nothing happened.

@@ -225,8 +225,9 @@ func small(site, name, body string, at time.Time) store.Capture {
 		NamedBy: store.NamedByConfig, Kind: "full", Complete: true, Body: []byte(body)}
 }
 
-// TestStorm: 3,000 devices that are overdue at once are one message, and so are 500 captures that
-// come out of a spool, one for each kind.
+// TestStorm: 3,000 devices that are overdue at once are one message, however many workers look, and
+// so are their reminders and their return; so are 500 captures that come out of a spool, one for
+// each kind.
 func TestStorm(t *testing.T) {
 	everywhere(t, func(w *world) {
 		r := newReceiver(t)
@@ -234,24 +235,46 @@ func TestStorm(t *testing.T) {
 		w.add(store.Channel{Name: "changes", URL: r.URL + "/changes",
 			Kinds: []string{"changed", "first", "torn", "new_source"}})
 		const devices = 3000
-		var list []store.Capture
-		for day := range 3 {
+		all := func(at time.Time) (list []store.Capture) {
 			for n := range devices {
-				c := small(fmt.Sprint("site", n%50), fmt.Sprint("fw", n), "same",
-					w.now().AddDate(0, 0, day-2))
-				c.Mode = store.Imported
-				list = append(list, c)
+				site := fmt.Sprint("site", n%50)
+				list = append(list, small(site, fmt.Sprint("fw", n), "same", at))
+			}
+			return list
+		}
+		for day := range 3 {
+			list := all(w.now().AddDate(0, 0, day-2))
+			for i := range list {
+				list[i].Mode = store.Imported
+			}
+			w.putAll(list)
+		}
+		once := func(when, title string) {
+			w.t.Helper()
+			w.later(2 * minute)
+			told := r.take()
+			if len(told) != 1 || told[0].Data.Title != title ||
+				len(told[0].Data.Devices)+told[0].Data.More != devices {
+				w.t.Fatalf("%s: %d messages: %.3000v", when, len(told), told)
 			}
 		}
-		w.putAll(list)
-		w.ready(48 * time.Hour)
-		w.later(5 * time.Minute)
-		told := r.take()
-		if len(told) != 1 || told[0].Data.Title != "[tftpsql] 3000 devices overdue" ||
-			len(told[0].Data.Devices)+told[0].Data.More != devices {
-			w.t.Fatalf("%d messages: %.3000v", len(told), told)
+		w.ready(48*time.Hour + minute)
+		var scans sync.WaitGroup
+		for _, b := range []*outbox.Outbox{w.outbox, outbox.New(w.options)} {
+			scans.Go(func() { b.Scan(w.t.Context()) })
 		}
-		list = nil
+		scans.Wait()
+		once("overdue", "[tftpsql] 3000 devices overdue")
+		w.ready(24 * time.Hour)
+		once("a day later", "[tftpsql] 3000 devices overdue")
+		w.pass(10 * time.Hour)
+		w.restart()
+		w.later(2 * minute)
+		equal(w.t, "after a night without a worker", r.told())
+		w.putAll(all(w.now()))
+		once("back", "[tftpsql] 3000 devices back")
+
+		var list []store.Capture
 		for n := range 500 {
 			c := small(fmt.Sprint("spooled", n%50), fmt.Sprint("sw", n%100), fmt.Sprint(n),
 				w.now().Add(-time.Duration(n)*time.Minute))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -34,80 +33,91 @@ type Trouble struct {
 	Detail string
 }
 
-// raisedAtOnce bounds the alarms of a transaction: captures wait for it on SQLite.
-const raisedAtOnce = 200
+// alarmsAtOnce bounds the alarms of a transaction: captures wait for it on SQLite. One for each
+// would take so long that what happens at once is told as several messages.
+const alarmsAtOnce = 200
 
-// Raise opens alarms of a kind, with their events, unless they are open. It returns how many it has
-// opened: of several workers one opens each.
-func (s *Store) Raise(ctx context.Context, kind string, list []Trouble, now time.Time) (int,
-	error) {
-	raised := 0
-	for piece := range slices.Chunk(list, raisedAtOnce) {
-		n := 0
-		err := s.backend.tx(ctx, func(q *queries.Queries) (err error) {
-			n, err = raise(ctx, q, kind, piece, stamp(now))
-			return err
+// alarms changes n of what is open in pieces, and returns for how many change did: one of several
+// workers does.
+func (s *Store) alarms(ctx context.Context, what string, n int,
+	change func(q *queries.Queries, i int) (bool, error)) (changed int, err error) {
+	for first := 0; first < n; first += alarmsAtOnce {
+		did := 0
+		err := s.backend.tx(ctx, func(q *queries.Queries) error {
+			did = 0
+			for i := first; i < min(first+alarmsAtOnce, n); i++ {
+				ok, err := change(q, i)
+				if err != nil {
+					return err
+				}
+				if ok {
+					did++
+				}
+			}
+			return nil
 		})
 		if err != nil {
-			return raised, s.explain("raise an alarm", err)
+			return changed, s.explain(what, err)
 		}
-		raised += n
+		changed += did
 	}
-	return raised, nil
+	return changed, nil
 }
 
-func raise(ctx context.Context, q *queries.Queries, kind string, list []Trouble,
-	now time.Time) (raised int, err error) {
-	for _, t := range list {
+// Raise opens alarms of a kind, with their events, unless they are open. It returns how many it has
+// opened.
+func (s *Store) Raise(ctx context.Context, kind string, list []Trouble, now time.Time) (int,
+	error) {
+	now = stamp(now)
+	return s.alarms(ctx, "raise an alarm", len(list), func(q *queries.Queries, i int) (bool,
+		error) {
+		t := list[i]
 		n, err := q.OpenAlarm(ctx, queries.OpenAlarmParams{Kind: kind, DeviceID: t.Device.ID,
 			Site: t.Device.Site, Since: stamp(t.Since), ToldAt: now})
-		if err != nil {
-			return 0, err
+		if err != nil || n == 0 {
+			return false, err
 		}
-		if n == 0 {
-			continue
-		}
-		raised++
-		err = q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: t.Device.Site,
-			DeviceID: &t.Device.ID, Since: stamp(t.Since), Detail: t.Detail})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return raised, nil
+		return true, q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind,
+			Site: t.Device.Site, DeviceID: &t.Device.ID, Since: stamp(t.Since), Detail: t.Detail})
+	})
 }
 
-// Remind tells an alarm again. It reports whether it did: one of several workers does.
-func (s *Store) Remind(ctx context.Context, a Alarm, now time.Time, detail string) (told bool,
-	err error) {
+// Remind tells alarms again.
+func (s *Store) Remind(ctx context.Context, list []Alarm, now time.Time, detail string) error {
 	now = stamp(now)
-	err = s.backend.tx(ctx, func(q *queries.Queries) error {
+	_, err := s.alarms(ctx, "remind of an alarm", len(list), func(q *queries.Queries, i int) (bool,
+		error) {
+		a := list[i]
 		n, err := q.RemindAlarm(ctx, queries.RemindAlarmParams{Now: now, Kind: a.Kind,
 			DeviceID: a.Device, Was: stamp(a.Told)})
-		if told = n > 0; err != nil || !told {
-			return err
+		if err != nil || n == 0 {
+			return false, err
 		}
-		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: a.Kind, Site: a.Site,
-			DeviceID: &a.Device, Since: stamp(a.Since), Detail: detail})
+		return true, q.AddEvent(ctx, a.event(now, a.Kind, detail))
 	})
-	return told, s.explain("remind of an alarm", err)
+	return err
 }
 
-// End ends an alarm, with an event: EventBack, or EventOver. It reports whether it did: one of
-// several workers does.
-func (s *Store) End(ctx context.Context, a Alarm, now time.Time, kind string) (ended bool,
-	err error) {
+// End ends alarms, with an event each: EventBack, or EventOver.
+func (s *Store) End(ctx context.Context, list []Alarm, now time.Time, kind string) error {
 	now = stamp(now)
-	err = s.backend.tx(ctx, func(q *queries.Queries) error {
+	_, err := s.alarms(ctx, "end an alarm", len(list), func(q *queries.Queries, i int) (bool,
+		error) {
+		a := list[i]
 		n, err := q.EndAlarm(ctx, queries.EndAlarmParams{Kind: a.Kind, DeviceID: a.Device,
 			Since: stamp(a.Since)})
-		if ended = n > 0; err != nil || !ended {
-			return err
+		if err != nil || n == 0 {
+			return false, err
 		}
-		return q.AddEvent(ctx, queries.AddEventParams{At: now, Kind: kind, Site: a.Site,
-			DeviceID: &a.Device, Since: stamp(a.Since), Detail: a.Kind})
+		return true, q.AddEvent(ctx, a.event(now, kind, a.Kind))
 	})
-	return ended, s.explain("end an alarm", err)
+	return err
+}
+
+// event is an event about an alarm.
+func (a *Alarm) event(now time.Time, kind, detail string) queries.AddEventParams {
+	return queries.AddEventParams{At: now, Kind: kind, Site: a.Site, DeviceID: &a.Device,
+		Since: stamp(a.Since), Detail: detail}
 }
 
 // DeviceByID returns the device of a number with its rhythm, or ErrNotFound.
