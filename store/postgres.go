@@ -178,12 +178,12 @@ func (p *postgres) risk(ctx context.Context) (string, error) {
 	case r.NoFsync:
 		return "fsync is off: what is stored may be lost when its machine crashes; turn it on", nil
 	case r.Standbys > 0 && r.Asynchronous:
-		return fmt.Sprintf("a failover to one of its standbys (%d) may lose what is stored: they are "+
-			"asynchronous; set synchronous_standby_names, or Patroni's synchronous_mode",
+		return fmt.Sprintf("a failover to one of its standbys (%d) may lose what is stored: they "+
+			"are asynchronous; set synchronous_standby_names, or Patroni's synchronous_mode",
 			r.Standbys), nil
 	case !r.Asynchronous && r.LocalCommit:
-		return "a failover to its standby may lose what is stored: synchronous_commit is local, so " +
-			"nothing waits for the standby; set it to on", nil
+		return "a failover to its standby may lose what is stored: synchronous_commit is local, " +
+			"so nothing waits for the standby; set it to on", nil
 	}
 	return "", nil
 }
