@@ -17,17 +17,17 @@ help: ## show this
 run: ## start the server with defaults
 	go run .
 
-# The TFTP servers can't be installed together, and like Prometheus, chasquid and OpenSSH's server would start by themselves: they are only unpacked, into .deps.
+# The TFTP servers can't be installed together, and like Prometheus, chasquid, etcd and OpenSSH's server would start by themselves: they are only unpacked, into .deps.
 # The audit of accessibility that the tests run in the browser.
 AXE := 4.14.1
 .PHONY: deps
-deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFTP and SCP, servers of TFTP and SFTP, Prometheus, a mail server, a C compiler for -race
+deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFTP and SCP, servers of TFTP and SFTP, Prometheus, a mail server, Patroni and etcd, a C compiler for -race
 	$(SUDO) apt-get update -q
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
 		postgresql pgbouncer tftp-hpa atftp curl busybox-static git gcc libc6-dev libwrap0 libpcre2-8-0 \
 		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd chromium \
-		openssh-client dropbear-bin python3-paramiko sshpass
-	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid openssh-server && \
+		openssh-client dropbear-bin python3-paramiko sshpass patroni python3-etcd
+	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid openssh-server etcd-server && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb 
 	mkdir .deps/axe && curl -sSfLm 60 https://registry.npmjs.org/axe-core/-/axe-core-$(AXE).tgz | \
 		tar -xz -C .deps/axe --strip-components=1 package/axe.min.js || echo "axe: not fetched, so accessibility is not audited"
@@ -62,8 +62,8 @@ sim: ## simulate SEEDS (10000) worlds of clients, network, store and crashes
 	go test ./tftp -run TestSimulation -v -seeds $(or $(SEEDS),10000)
 
 .PHONY: faults
-faults: ## break worker, database, disks and receivers of alarms in the middle of BURSTS (60) bursts of uploads; SEED=1
-	go test ./cli -run 'TestFaults|TestTold' -v -timeout 2h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1)
+faults: ## break worker, database, disks and receivers of alarms in the middle of BURSTS (60) bursts of uploads; SEED=1; and a Patroni cluster, in each way PATRONI (1) times
+	go test ./cli -run 'TestFaults|TestTold|TestPatroni' -v -timeout 3h -bursts $(or $(BURSTS),60) -fault-seed $(or $(SEED),1) -patroni $(or $(PATRONI),1)
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME (1m)

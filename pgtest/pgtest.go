@@ -93,6 +93,19 @@ func StartIn(dir, options string) (*Server, error) {
 	return s, nil
 }
 
+// Managed returns a server that another program shall make and start, as the user of AsUser: in
+// dir/data, with PostgreSQL's programs in bin. It makes dir.
+func Managed(dir string) (s *Server, bin string, err error) {
+	if bin, err = binaries(); err != nil {
+		return nil, "", err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, "", err
+	}
+	s = &Server{dir: dir, bin: bin}
+	return s, bin, s.own()
+}
+
 // Up starts the server and returns when it accepts connections.
 func (s *Server) Up() error {
 	if err := s.forgetDead(); err != nil {
