@@ -82,5 +82,4 @@ send r1 5
 kept r1 5
 tftpsql log r1
 compose down --volumes
-engine_stop
 step "done"

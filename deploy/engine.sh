@@ -25,6 +25,7 @@ echo '{}' >"$work/daemon.json"
 
 step() { echo "== $(($(date +%s) - began)) s: $*"; }
 began=$(date +%s)
+engine=
 
 await() { # SECONDS COMMAND...: until the command succeeds
 	left=$(($1 * 5)) && shift
@@ -43,9 +44,12 @@ engine_start() {
 }
 
 engine_stop() { # with all containers, as a machine that is shut down
+	[ "$engine" ] || return 0
 	kill "$engine"
 	wait "$engine" || true
+	engine=
 }
+trap engine_stop EXIT
 
 # The device's network: a cable to this host, in both families.
 ip link set lo up

@@ -90,5 +90,4 @@ sound() { [ "$(docker inspect --format '{{.State.Health.Status}}' try)" = health
 await 40 sound
 docker logs try 2>&1 | grep -a level= | head -5
 docker rm -f try >/dev/null
-engine_stop
 step "done"
