@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	completePatience = time.Second // a person waits
-	completeDevices  = 200         // more fill a screen
-	completeCaptures = 20          // the newest ones
-	completeVersions = 10          // each is looked up
+	completePatience = 2 * time.Second // a person waits; a far PostgreSQL needs most of it
+	completeDevices  = 200             // more fill a screen
+	completeCaptures = 20              // the newest ones
+	completeVersions = 10              // each is looked up
 )
 
 // completeArgs lets a shell complete the arguments that a command's usage calls a REF or a device.
@@ -61,6 +61,9 @@ func (a *app) complete(ctx context.Context, begun string,
 		words, err = find(ctx, s, begun)
 		return err
 	})
+	if ctx.Err() != nil { // a shell would take what has come for all there is
+		return nil
+	}
 	return words
 }
 
