@@ -37,10 +37,13 @@ func readAirOS(w *walk) {
 		return
 	}
 	for _, end := range []string{".password", ".psk", ".community", ".secret", ".wpa.key", ".key",
-		".passphrase", ".wpakey", ".private"} {
+		".passphrase", ".wpakey", ".private", ".token"} {
 		if bytes.HasSuffix(key, []byte(end)) {
 			w.mark(v, secret)
 			return
 		}
+	}
+	if bytes.HasSuffix(bytes.TrimRight(key, "0123456789."), []byte(".wep.key")) {
+		w.mark(v, secret)
 	}
 }

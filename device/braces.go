@@ -210,7 +210,8 @@ func (w *walk) secretTokens(announce map[string]bool) {
 			announced = true
 		case string(word) == "{" || string(word) == "[" || word[0] == ';':
 			announced = false
-		case announced && noSecret(word):
+		case announced && (noSecret(word) ||
+			bytes.HasPrefix(bytes.TrimLeft(word, `"'`), []byte("AAAA"))): // a public key
 			announced = false
 		case announced, len(word) > 3 && word[0] == '"' && word[1] == '$' && word[2] != '{':
 			if word[0] != '"' && word[0] != '\'' {

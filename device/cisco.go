@@ -287,6 +287,9 @@ func author(b []byte) []byte {
 func readIOS(w *walk) {
 	statement := w.readLines()
 	if w.dropped || w.quoting {
+		if string(w.until) == "@" { // the commands of a macro
+			w.secrets()
+		}
 		return
 	}
 	if !statement {

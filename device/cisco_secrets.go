@@ -19,7 +19,8 @@ var secretWords = map[string]bool{
 	"radius-common-pw": true, "hmac-sha-256": true, "sha1": true, "sha256": true, "privacy": true,
 	"lsp-password": true, "hello-password": true,
 	"ah-md5": true, "hex-key": true, "pmk": true, "idtoken": true, "token": true, "pin": true,
-	"user-pin": true,
+	"user-pin": true, "pw": true, "message-digest-key": true, "privacy-mode": true,
+	"get-community": true, "set-community": true, "trap-community": true,
 }
 
 // secretForms are words between one of secretWords and its secret: the encryption, the owner, or
@@ -33,7 +34,7 @@ var secretForms = map[string]bool{
 
 // prose are commands whose arguments are an operator's free text.
 var prose = map[string]bool{"description": true, "remark": true, "name": true, "hostname": true,
-	"title": true, "contact": true, "location": true}
+	"title": true, "contact": true, "location": true, "auth-prompt": true}
 
 // secrets marks the value after a word that announces a secret, with allowance for the words in
 // between. A line that only mentions secrets may lose a word; that is the lesser harm.
@@ -55,7 +56,11 @@ func (w *walk) secrets() {
 			[]byte("client-id"))) {
 			continue // a text of DHCP
 		}
-		if string(word) == "password" && w.has("mpls ldp ") { // option 5 for ACL 7 SECRET
+		if string(word) == "message-digest-key" { // of this number
+			b = rest(b, 1)
+		}
+		// option 5 for ACL 7 SECRET
+		if string(word) == "password" && (w.has("mpls ldp ") || w.has("password option ")) {
 			if v, ok := bytes.CutPrefix(b, []byte("option ")); ok {
 				b = rest(v, 3)
 			}
@@ -72,6 +77,9 @@ func (w *walk) secrets() {
 			}
 			w.mark(b, secret)
 			return
+		}
+		if more, ok := bytes.CutPrefix(b, []byte("required ")); ok && digits(field(more, 0)) {
+			b = more // password required 7 SECRET
 		}
 		v, after := field(b, 0), rest(b, 1)
 		for len(after) > 0 && (len(v) <= 2 && digits(v) || secretWords[string(v)] || writtenAs(v)) {
@@ -117,7 +125,7 @@ func (w *walk) restIsSecret() bool {
 // SNMPv3 groups.
 func (w *walk) talks() bool {
 	switch string(field(w.words, 0)) {
-	case "set", "match":
+	case "set", "match", "apply":
 		return string(field(w.words, 1)) == "community"
 	case "snmp-server":
 		return string(field(w.words, 1)) == "group"
@@ -125,14 +133,30 @@ func (w *walk) talks() bool {
 		return string(field(w.words, 1)) == "community-list"
 	case "tunnel": // a number of GRE
 		return string(field(w.words, 1)) == "key"
-	case "logging": // level auth 4
+	case "logging", "ssl": // level auth 4, cipher tlsv1.2 custom ...
 		return true
 	case "password":
 		return string(w.words) == "password encryption aes"
 	case "crypto":
 		return w.has("crypto pki token ") && !bytes.Contains(w.words, []byte(" user-pin "))
 	}
-	return prose[string(field(w.words, 0))]
+	return prose[string(field(w.words, 0))] || w.timeServer()
+}
+
+// timeServer reports whether a line names a server of the time with the number of its key.
+func (w *walk) timeServer() bool {
+	b := bytes.TrimPrefix(w.words, []byte("set system "))
+	if bytes.HasPrefix(b, []byte("ntp ")) || bytes.HasPrefix(b, []byte("sntp ")) {
+		b = rest(b, 1)
+	} else if !w.within("ntp") {
+		return false
+	}
+	if command := string(field(b, 0)); command != "server" && command != "peer" {
+		return false
+	}
+	_, v, ok := bytes.Cut(b, []byte(" key "))
+	number := bytes.TrimRight(field(v, 0), ";")
+	return ok && len(number) <= 5 && digits(number)
 }
 
 // trapCommunity marks the community in what follows "snmp-server host ADDRESS".
@@ -145,7 +169,7 @@ func (w *walk) trapCommunity(b []byte) {
 		case "vrf", "use-vrf", "filter-vrf", "udp-port", "source-interface", "port":
 			b = rest(b, 2)
 		default:
-			if address(v) {
+			if address(v) || digits(v) && bytes.Contains(b, []byte(" smode ")) { // a port
 				b = rest(b, 1)
 				continue
 			}

@@ -187,7 +187,7 @@ func (w *walk) readTMSHSetting(b []byte) {
 		string(key) == "bandwidth-pps":
 		w.mark(v, noise) // counters
 	}
-	if w.redact && (bytes.HasSuffix(key, []byte("password")) ||
+	if w.redact && string(v) != "none" && (bytes.HasSuffix(key, []byte("password")) ||
 		bytes.HasSuffix(key, []byte("passphrase")) || tmshSecrets[string(key)]) {
 		w.mark(v, secret)
 	}

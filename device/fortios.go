@@ -323,10 +323,10 @@ func fortiSecretName(key []byte) bool {
 	switch string(key) {
 	case "key", "authkey", "enckey", "pin", "key-string", "private-key", "history0", "history1",
 		"http-headers", "headers", "keytab", "uploadpass", "token",
-		"auth-string", "activation-code":
+		"auth-string", "activation-code", "seed", "pmk":
 		return true
 	}
-	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol",
+	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "-encoding",
 		"public-key"} {
 		if bytes.HasSuffix(key, []byte(other)) {
 			return false
@@ -337,7 +337,7 @@ func fortiSecretName(key []byte) bool {
 			return true
 		}
 	}
-	for _, end := range []string{"-key", "-token", "-seed", "-pin", "-pin-code"} {
+	for _, end := range []string{"-key", "-token", "-seed", "-pin", "-pin-code", "-hmac"} {
 		if bytes.HasSuffix(key, []byte(end)) {
 			return true
 		}

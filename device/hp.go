@@ -114,7 +114,7 @@ func (w *walk) readProCurveHeader() {
 var proCurveSecrets = map[string]int{
 	"key": 0, "encrypted-key": 0, "community": 0, "encrypted-community": 0, "sha1": 0, "sha256": 0,
 	"plaintext": 0, "auth": 0, "priv": 0,
-	"key-value": 0, "md5-auth-key-chain": 0, "authentication-key": 0, "key-string": 0,
+	"key-value": 0, "md5-auth-key-chain": 0, "authentication-key": 0, "key-string": 0, "cak": 0,
 }
 
 // proCurveCommunity announce a community of SNMPv3, which often is its index, too.

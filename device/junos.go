@@ -91,11 +91,14 @@ func readJunos(w *walk) {
 	w.hideJunos()
 }
 
-// hideJunos marks the secrets of a line, unless it is of a policy, whose communities are BGP's.
+// hideJunos marks the secrets of a line, unless it is of a policy, whose communities are BGP's, or
+// has the number of a key: of GRE or of a time server.
 func (w *walk) hideJunos() {
-	if !w.within("policy-options") && !w.has("set policy-options ") {
-		w.secretTokens(junosSecrets)
+	if w.within("policy-options") || w.has("set policy-options ") || w.timeServer() ||
+		bytes.Contains(w.words, []byte(" tunnel key ")) || w.has("key ") && w.within("tunnel") {
+		return
 	}
+	w.secretTokens(junosSecrets)
 }
 
 // readJunosHeader reads "## Last commit: TIME by NAME", which only the device writes at the top.
@@ -241,6 +244,7 @@ var junosSecrets = map[string]bool{
 	"ascii-text":  true,
 	"hexadecimal": true, "password": true, "pre-shared-key": true, "simple-password": true,
 	"community": true, "authentication-password": true,
-	"privacy-password": true, "authentication-key-chain-secret": true, "ssh-rsa": true,
+	"privacy-password": true, "privacy-key": true, "key1": true, "key2": true, "key3": true,
+	"key4": true, "authentication-key-chain-secret": true, "ssh-rsa": true,
 	"ssh-ed25519": true, "ssh-ecdsa": true, "ssh-dsa": true,
 }

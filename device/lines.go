@@ -81,6 +81,7 @@ var manner = map[string]bool{
 	"des56": true, "3des": true, "DES": true, "8a": true, "read": true, "write": true,
 	"authentication": true, "authorization": true,
 	"accounting": true, "authentication-mode": true, "hashed": true, "hash2": true,
+	"encrypted-credential": true,
 }
 
 // lineSecrets are words that announce a secret, with the number of words in between.
@@ -127,7 +128,9 @@ func (w *walk) hide(announced map[string]int, changes func(word, v []byte) bool)
 			at, numbered = more, digits(v)
 			v, more = cutWord(more)
 		}
-		if _, again := announced[string(v)]; again && !numbered && len(more) > 0 {
+		// key 1 encrypted-key SECRET; a secret may be one of the short words
+		if _, again := announced[string(v)]; again && len(more) > 0 &&
+			(!numbered || bytes.IndexByte(v, '-') > 0) {
 			b = at
 			continue
 		}

@@ -54,13 +54,15 @@ func readOpenWrt(w *walk) {
 		set(&w.id.Name, []byte(unquote(v)))
 	case w.redact && len(v) > 3 && uciSecret(key):
 		w.mark(v, secret)
+	case w.redact && (string(key) == "r0kh" || string(key) == "r1kh"): // MAC, name, key
+		w.mark(bytes.Trim(v[bytes.LastIndexByte(v, ',')+1:], `"'`), secret)
 	}
 }
 
 // uciSecret reports whether an option of this name holds a secret.
 func uciSecret(key []byte) bool {
 	switch string(key) {
-	case "key", "key1", "key2", "key3", "key4", "community", "pincode", "wpakey":
+	case "key", "key1", "key2", "key3", "key4", "community", "pincode", "wpakey", "token":
 		return true
 	}
 	return secretName(key)

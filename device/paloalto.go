@@ -75,7 +75,11 @@ func readPanOS(w *walk) {
 			w.id.Name = string(scalar(v))
 		}
 	}
-	w.secretTokens(panSecrets)
+	// BGP's communities are no secret
+	if _, bgp, _ := bytes.Cut(w.words, []byte(" protocol bgp ")); !bytes.HasPrefix(bgp,
+		[]byte("policy ")) {
+		w.secretTokens(panSecrets)
+	}
 	if w.redact {
 		w.hidePanHeader(words)
 	}
@@ -145,6 +149,7 @@ func wholePanOS(w *walk) bool {
 }
 
 var panSecrets = map[string]bool{
+	"secret-access-key": true, "service-account-cred": true, "authcode": true, "pin": true,
 	"phash": true, "password": true, "private-key": true, "key": true, "secret": true,
 	"bind-password": true, "passphrase": true,
 	"authpwd": true, "privpwd": true, "snmp-community-string": true, "auth-key": true, "md5": true,

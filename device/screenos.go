@@ -82,5 +82,5 @@ var screenSecrets = map[string]bool{
 	"seed-preshare": true, "auth-md5": true,
 	"md5": true, "password-hash": true, "priv-password": true, "auth-password": true,
 	"passphrase": true, "key": true, "encrypted-password": true,
-	"otp": true, "ascii": true,
+	"otp": true, "ascii": true, "challenge": true,
 }

@@ -247,8 +247,9 @@ func nameBytes(b []byte) bool {
 // strings such a name counts only before a colon or an equals sign.
 func (w *walk) hideNamed() {
 	b := w.words
-	talk := w.quoting || w.inside || prose[string(field(b, 0))] || len(b) > 0 &&
-		(b[0] == '!' || b[0] == '#' || b[0] == ';' || b[0] == '/' && w.platform != &routerOS)
+	talk := w.quoting || w.inside || prose[string(field(b, 0))] || w.has("set apply-to ") ||
+		len(b) > 0 &&
+			(b[0] == '!' || b[0] == '#' || b[0] == ';' || b[0] == '/' && w.platform != &routerOS)
 	var quote byte
 	for i := 0; i < len(b); {
 		c := b[i]
@@ -273,7 +274,8 @@ func (w *walk) hideNamed() {
 		vyattaPeer := w.platform == &vyOS && string(b[from:i]) == "psk" // its name follows
 		// /container envs add key=DB2_HOST; routerSecret knows the settings
 		setting := w.platform == &routerOS && !option && i < len(b) && b[i] == '='
-		if vyattaPeer || weak && (setting || !weakName(b[from:i])) {
+		file := weak && from > 0 && b[from-1] == ':' // /config/x:key:_Common:a.key_1
+		if vyattaPeer || file || weak && (setting || !weakName(b[from:i])) {
 			continue
 		}
 		at, told := i, option
@@ -294,8 +296,9 @@ func (w *walk) hideNamed() {
 		}
 		// authentication-types=wpa2-psk,wpa-psk
 		isValue := from > 0 && (b[from-1] == '=' || b[from-1] == ',')
+		path := from > 1 && b[from-1] == '/' && nameByte(b[from-2])
 		if at >= len(b) || at == i || !told &&
-			(closed || quote != 0 || talk || isValue ||
+			(closed || quote != 0 || talk || isValue || path ||
 				!strict && !weak && !weakName(b[from:i])) {
 			continue
 		}
@@ -374,7 +377,7 @@ var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha
 	"hmac-sha256 hmac-sha1-12 hmac-sha1-20 hmac-sha2-256 " +
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
 	"fallback des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
-	"priv-encrypted password-encrypted cleartext password-encrypt encrypt " +
+	"priv-encrypted password-encrypted cleartext password-encrypt password-encryption encrypt " +
 	"encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
 	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
@@ -401,95 +404,10 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"add set remove unset print find storage rotation alert matches-any matches-every " +
 	"matches-within in case-check consecutive-check default-check username-check enableall " +
 	"enablelocal start-time algorithm rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 " +
+	"complexity-check pubkey-chain new-format config-key password-encrypt " +
+	"password-encryption key-id expire-in change-type format ckn " +
 	"= - * & | null " +
 	"\"\" ''")
-
-// hideSpoken marks the secrets of commands that many families share and that don't announce them
-// by a word: communities of trap receivers, authentication of redundant gateways, keys of OSPFv3
-// (RFC 4552).
-func (w *walk) hideSpoken() {
-	if w.quoting || w.inside {
-		return
-	}
-	first := field(w.words, 0)
-	if v, ok := w.after("snmp-server host "); ok && !bytes.Contains(v, []byte("community")) {
-		w.trapCommunity(rest(v, 1))
-		return
-	}
-	if string(first) == "host" && w.within("snmp-server vrf ") { // of IOS XR
-		w.trapCommunity(rest(w.words, 2))
-		return
-	}
-	if i := bytes.Index(w.words, []byte("session-key ")); i >= 0 {
-		w.hideRest(rest(w.words[i:], 4))
-		return
-	}
-	if i := bytes.Index(w.words, []byte(" ipsec spi ")); i >= 0 {
-		w.hideRest(rest(w.words[i+1:], 3))
-		return
-	}
-	if _, v, ok := bytes.Cut(w.words, []byte("authentication ")); ok && w.platform == &vyOS &&
-		(bytes.Contains(w.words, []byte(" nhrp ")) || w.within("nhrp")) {
-		w.hideRest(v)
-		return
-	}
-	switch string(first) {
-	case "standby", "glbp", "vrrp":
-	case "ble": // of Instant: config TOKEN URL
-		if string(field(w.words, 1)) == "config" {
-			w.mark(field(w.words, 2), secret)
-		}
-		return
-	case "license":
-		if w.within("scansafe ") || w.within("parameter-map type cws") ||
-			w.within("parameter-map type content-scan") {
-			w.hideRest(rest(w.words, 1))
-		}
-		return
-	case "ip":
-		switch string(field(w.words, 1)) {
-		case "nhrp", "vrrp", "vrrp-extended":
-		case "ospf", "rip": // of FASTPATH; others say only how
-			if form := string(field(w.words, 3)); form != "encrypt" && form != "simple" {
-				return
-			}
-		default:
-			return
-		}
-	case "authentication", "text-authentication":
-		if !w.within("hsrp ") && !w.within("vrrp ") && !w.within("glbp ") &&
-			!w.within("vrrp-group ") {
-			return
-		}
-	default:
-		return
-	}
-	for b := w.words; len(b) > 0; b = rest(b, 1) {
-		switch string(field(b, 0)) {
-		case "authentication", "text-authentication", "auth-type":
-			if v := rest(b, 1); !bytes.Contains(v, []byte("key-chain")) &&
-				!bytes.Contains(v, []byte("keychain")) {
-				w.hideRest(v)
-			}
-			return
-		}
-	}
-}
-
-// hideRest marks the words of b, except those that state the encoding of a secret.
-func (w *walk) hideRest(b []byte) {
-	for len(b) > 0 {
-		var v []byte
-		if v, b = cutWord(b); !writtenAs(v) && !spoken[string(v)] {
-			w.mark(v, secret)
-		}
-	}
-}
-
-// spoken are words around the secrets of hideSpoken.
-var spoken = wordSet("esp ah null aes-cbc aes-128-cbc aes-192-cbc aes-256-cbc AES 128 192 256 " +
-	"authentication key-string timeout passphrase password " +
-	"simple-text-auth md5-auth ietf-md5 address-family ipv4 ipv6 none authenticator")
 
 // secretEnds are the endings of names that announce a secret, by their last byte.
 var secretEnds = func() (by [256][]string) {
@@ -503,7 +421,11 @@ var secretEnds = func() (by [256][]string) {
 		"api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
 		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key",
 		"key-string", "community-string", "community-name", "encrypt-key", "preshare-key",
-		"otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wpa-key",
+		"otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wep_key", "wpa-key", "hmac-key",
+		"privacy-key", "encrypted-key", "url-hash-key", "dns-key", "activate-key",
+		"keystring", "nthash",
+		"md5-authentication", "auth-text", "authentication-text", "asciitext", "hexdigit",
+		"password-auth", "accesstoken", "authenticationtoken", "endpointtoken", "sim-pin",
 	} {
 		by[end[len(end)-1]] = append(by[end[len(end)-1]], end)
 	}

@@ -108,13 +108,13 @@ func readFabricOS(w *walk) {
 // fabricSecret reports whether a setting holds a secret.
 func fabricSecret(key []byte) bool {
 	key = bytes.ToLower(key[:min(len(key), 80)])
-	for _, part := range []string{"passw", "secret", "community", "authkey", "privkey",
+	for _, part := range []string{"passw", "pwd", "secret", "community", "authkey", "privkey",
 		"sharedkey"} {
 		if bytes.Contains(key, []byte(part)) {
 			return true
 		}
 	}
-	return false
+	return bytes.HasSuffix(key, []byte(".key"))
 }
 
 // apcAOS is on the management cards of APC's power supplies: config.ini.
@@ -147,9 +147,19 @@ func readAPC(w *walk) {
 		w.id.Name = string(v) // rather than the one that DNS has
 	case string(key) == "HostName" && w.in("NetworkTCP/IP"):
 		w.setName(v)
-	case w.redact && (fabricSecret(key) || bytes.HasSuffix(key, []byte("Phrase"))):
+	case w.redact && (fabricSecret(key) || apcSecret(key)):
 		w.mark(v, secret)
 	}
+}
+
+// apcSecret reports whether a setting of a management card holds a secret.
+func apcSecret(key []byte) bool {
+	for _, end := range []string{"Phrase", "phrase", "PW", "Key", "PSK"} {
+		if bytes.HasSuffix(key, []byte(end)) && !bytes.HasSuffix(key, []byte("PublicKey")) {
+			return true
+		}
+	}
+	return false
 }
 
 // readAPCComment reads what the card says of itself, and the time, which stands there as a section

@@ -29,6 +29,11 @@ vlan 7|name token-ring-default
 class-map match-any KEY1AB
 spanning-tree mst 7 vlan 10-20
 ip sla key-chain CHAIN1A
+ntp server 192.0.2.1 key 10 prefer
+ntp peer 192.0.2.1 key 65001
+crypto key pubkey-chain rsa
+no key config-key password-encrypt
+router bgp 1| bgp community new-format
 key chain CHAIN1A| key 7|  cryptographic-algorithm hmac-sha-256
 logging discriminator AUTH1A severity drops 4
 `},
@@ -36,6 +41,8 @@ logging discriminator AUTH1A severity drops 4
 logging level authpri 4
 logging level aaa 5
 feature password encryption aes
+ntp server 192.0.2.1 use-vrf management key 1001
+username x password expire-in 90
 router bgp 1|  neighbor 192.0.2.1|    address-family ipv4 unicast|      send-community extended
 ip community-list standard C1A0B0 seq 10 permit 65000:1
 ssh key rsa 4096
@@ -44,6 +51,7 @@ userpassphrase min-length 8
 	{"cisco_xr.conf", `
 community-set CUST1A|  65000:100,|  65000:200|end-set
 ssh server algorithms key-exchange ecdh-sha2-nistp256
+ntp| server 192.0.2.1 key 1 prefer
 key chain CHAIN1A| key 7|  cryptographic-algorithm HMAC-SHA1-12
 `},
 	{"juniper_junos.set.conf", `
@@ -54,6 +62,9 @@ set security ike proposal P1 dh-group group14
 set security ike proposal P1 authentication-algorithm sha-256
 set protocols bgp group G1 authentication-key-chain CHAIN1A
 set system services ssh ciphers aes256-ctr
+set system ntp server 192.0.2.1 key 10 prefer
+set system login password format sha512
+set interfaces gr-0/0/0 unit 0 tunnel key 100200
 set security authentication-key-chains key-chain CHAIN1A key 1 start-time "2026-1-1.00:00"
 `},
 	{"mikrotik_routeros.conf", `
@@ -71,10 +82,13 @@ interface Eth-Trunk7| port trunk allow-pass vlan all
 ike proposal 7| encryption-algorithm aes-256| authentication-method pre-share
 ssh server cipher aes256_ctr aes128_ctr
 ssh server hmac sha2_256
+route-policy P1A permit node 10| apply community 65000:100 additive
+snmp-agent community complexity-check disable
 `},
 	{"hp_comware.conf", `
 interface GigabitEthernet1/0/7| port trunk permit vlan 10 20
 ssh2 algorithm cipher aes256-ctr
+route-policy R1A permit node 10| apply community 65000:100 additive
 `},
 	{"fortinet.conf", `
 config vpn ipsec phase1-interface|edit x1|set authmethod psk|set proposal aes256-sha256|next|end
@@ -83,6 +97,8 @@ next|end
 config router route-map|edit r1|config rule|edit 1|set set-community "65000:100"|next|end|next|end
 config system global|set ssh-hmac-algo hmac-sha2-256|set ssh-mac-algo hmac-sha2-512|end
 config vpn ipsec phase1-interface|edit x1|set keylife 86400|set dpd on-idle|next|end
+config system password-policy|set apply-to admin-password ipsec-preshared-key|end
+config user radius|edit r1|set password-encoding auto|next|end
 `},
 	{"paloalto_panos.conf", `
 <webui><device><master-key>disable</master-key><authentication-profile>~
@@ -91,15 +107,22 @@ enable</authentication-profile></device></webui>
 </device></role>
 <community><exact>65000:100</exact></community>
 `},
+	{"paloalto_panos.set.conf", `
+set network virtual-router default protocol bgp policy export rules R1A action allow update ~
+community append 65000:100
+`},
 	{"vyos.conf", `
 set policy community-list CUST1A rule 10 regex 65000:100
 set policy route-map R1 rule 10 set community add 65000:100
 set vpn ipsec authentication psk peer_1a id 192.0.2.1
 set vpn ipsec ike-group I1 proposal 1 encryption aes256
 set interfaces wireguard wg7 peer p1 public-key 'x1b2c3d4e5f6g7h8='
+set system login user x authentication public-keys u@h key 'AAAAB3NzaC1yc2EAAAADAQAB'
 `},
 	{"f5_tmsh.conf", `
 sys file ssl-key /Common/site2026a.key {|    cache-path /config/x1|}
+cm key /Common/d1.key {|    cache-path /config/x:key:_Common:d1.key_1|    revision 1|}
+ltm profile server-ssl /Common/s1 {|    passphrase none|}
 ltm rule /Common/r1 {|when HTTP_REQUEST {|    set token $static::token1|    set key ~
 [HTTP::cookie value k1]|}|}
 `},
@@ -110,6 +133,14 @@ bind ssl cipher CIPHERS_1.2_A -cipherName TLS1.2-ECDHE-RSA-AES256-GCM-SHA384
 	{"arista_eos.conf", `
 management security|   ssl profile p1|      certificate site1a.crt key site1a.key
 ip ssh x|management ssh|   cipher aes256-ctr aes128-ctr|   hmac hmac-sha2-256
+router isis 1|   authentication mode sha key-id 1
+mac security|   profile P1A|      cipher aes256-gcm-xpn
+daemon TerminAttr|   exec /usr/bin/TerminAttr -cvauth=token-secure,/tmp/cv-token -cvvrf=MGMT
+`},
+	{"cisco_asa.conf", `
+ssl cipher tlsv1.2 custom "AES256-SHA256"
+auth-prompt prompt Enter your password 123abc
+ntp server 192.0.2.1 key 1 source inside prefer
 `},
 }
 

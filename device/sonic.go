@@ -31,6 +31,8 @@ func readSONiC(w *walk) {
 	switch v = bytes.TrimLeft(v, " "); {
 	case community:
 		w.mark(key[1:], secret)
+	case w.redact && string(key) == `"value` && w.within("NTP_KEY"):
+		w.mark(v, secret)
 	case !at:
 	case string(key) == `"hostname`:
 		set(&w.id.Name, []byte(unquote(v)))

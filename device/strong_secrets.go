@@ -100,12 +100,15 @@ func strongValue(v []byte) bool {
 var files = wordSet("key pem crt cer pfx p12 der pub csr txt cfg bin tgz gz zip")
 
 // noSecret reports whether a word is none even after one that announces a secret: it says
-// something of secrets in general, or names an algorithm or a file.
+// something of secrets in general, names an algorithm or a file, or is the number of a key.
 func noSecret(v []byte) bool {
-	if harmless[string(v)] || algorithm(v) {
+	if harmless[string(v)] || len(v) <= 2 && digits(v) ||
+		bytes.HasPrefix(v, []byte("token")) && bytes.Contains(v, []byte(",/")) { // TerminAttr's
 		return true
 	}
-	v = bytes.Trim(v, `"'`)
+	if v = bytes.Trim(v, `"'`); algorithm(v) {
+		return true
+	}
 	n := bytes.LastIndexByte(v, '.')
 	return n > 0 && files[string(v[n+1:])] && nameBytes(v)
 }
@@ -137,7 +140,8 @@ func port(v []byte) bool {
 // ciphers are the parts of names of algorithms.
 var ciphers = []string{"sha", "md", "aes", "des", "hmac", "cmac", "gmac", "gcm", "cbc", "cfb",
 	"ctr", "ccm", "rsa", "dsa", "ecdsa", "chacha", "poly", "group", "dh", "ike", "umac", "etm",
-	"pbkdf", "tkip", "wpa", "wep", "modp", "ecp", "prf", "curve", "ed", "ssl", "tls", "esp", "ah"}
+	"pbkdf", "tkip", "wpa", "wep", "modp", "ecp", "prf", "curve", "ed", "sslv", "ssl", "dtlsv",
+	"tlsv", "tls", "xpn", "esp", "ah"}
 
 // algorithm reports whether a word is the name of an algorithm, such as hmac-sha2-256.
 func algorithm(v []byte) bool {
@@ -146,7 +150,7 @@ func algorithm(v []byte) bool {
 	named := false
 next:
 	for len(v) > 0 {
-		if v[0] == '-' || v[0] == '_' || '0' <= v[0] && v[0] <= '9' {
+		if v[0] == '-' || v[0] == '_' || v[0] == '.' || '0' <= v[0] && v[0] <= '9' {
 			v = v[1:]
 			continue
 		}

@@ -86,6 +86,9 @@ func readVyOS(w *walk) {
 	if !w.within("policy") && !w.has("set policy ") { // BGP's communities are no secret
 		w.secretTokens(vyattaSecrets)
 	}
+	if v, ok := w.after("md5 "); ok && (w.within("area-password") || w.within("domain-password")) {
+		w.mark(v, secret)
+	}
 	if kind == braceOpen {
 		w.push(words, w.indent)
 	}
