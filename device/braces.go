@@ -17,6 +17,8 @@ type braceForm struct {
 type braceState struct {
 	text braceText
 	torn bool // a brace was closed that nothing opened
+	// blocks says that there are some: the file doesn't consist of commands.
+	blocks bool
 }
 
 // braceText says what the line begins inside of.
@@ -64,6 +66,7 @@ func (w *walk) braces(form braceForm) (braceKind, []byte) {
 	}
 	switch {
 	case opens:
+		w.brace.blocks = true
 		if head := bytes.TrimRight(words[:len(words)-1], " \t"); len(head) > 0 {
 			return braceOpen, head
 		}
@@ -136,8 +139,19 @@ scan:
 // unclosed is the open of the platforms of this form.
 func unclosed(w *walk) bool { return w.brace.text != bracePlain }
 
-// balanced is the whole of the platforms of this form: every block, string and comment is closed.
-func balanced(w *walk) bool { return w.depth == 0 && !w.brace.torn && w.brace.text == bracePlain }
+// balanced is the whole of the platforms of this form: every block, string and comment is closed,
+// and where there are blocks, the last line is no beginning of another.
+func balanced(w *walk) bool {
+	if w.depth > 0 || w.brace.torn || w.brace.text != bracePlain || len(w.last) == 0 {
+		return false
+	}
+	switch w.last[len(w.last)-1] {
+	case '}', ';':
+		return true
+	}
+	return !w.brace.blocks || w.last[0] == '#' || bytes.HasPrefix(w.last, []byte("//")) ||
+		bytes.HasSuffix(w.last, []byte("*/"))
+}
 
 // stray reports whether a terminal prints the line around a configuration of this form, such as
 // [edit] or {master:0}.

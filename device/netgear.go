@@ -309,8 +309,11 @@ func (w *walk) leaveFastpath() {
 	}
 }
 
+// wholeFastpath reports whether every block is closed, of which the last is the one around all
+// others. EdgeSwitch's own interface writes none.
 func wholeFastpath(w *walk) bool {
-	return w.depth == 0 && w.until == nil || w.fastpath.smart
+	closed := string(w.last) == "exit" || w.platform.name == "ubiquiti_edgeswitch"
+	return w.depth == 0 && w.until == nil && closed || w.fastpath.smart
 }
 
 // fastpathState is what a file of FASTPATH remembers from line to line.

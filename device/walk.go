@@ -82,6 +82,7 @@ type walk struct {
 	comment bool // the line is one
 	marks   []mark
 	last    []byte // words of the last line that is not blank and not noise
+	stated  bool   // such a line was met that is no comment
 
 	until []byte // text up to this is a banner or the like, not configuration
 
@@ -194,7 +195,7 @@ func (w *walk) step() bool {
 		w.hideAnywhere()
 	}
 	if !w.dropped && to > from {
-		w.last = w.words
+		w.last, w.stated = w.words, w.stated || !w.comment
 	}
 	return true
 }
@@ -224,7 +225,7 @@ func (w *walk) identity() Identity {
 	case w.platform == &plain:
 		return Identity{Kind: KindOther, Complete: len(bytes.TrimSpace(w.text)) > 0}
 	default:
-		id.Complete = w.last != nil && (w.platform.whole == nil || w.platform.whole(w))
+		id.Complete = w.stated && (w.platform.whole == nil || w.platform.whole(w))
 	}
 	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind,
 		&id.ChangedBy, &id.ExportedBy} {
