@@ -14,8 +14,9 @@ import (
 const MaxDecoded = 64 << 20
 
 // Decode returns the text of a configuration. It unpacks gzip, a zip archive of one file and the
-// base64 of a SonicWall export, and removes a byte order mark and UTF-16. Anything else is
-// returned unchanged.
+// base64 of a SonicWall export, removes a byte order mark and UTF-16, ends lines that CR ends with
+// LF, and takes a recording of a terminal for what the terminal showed. Anything else is returned
+// unchanged.
 func Decode(config []byte) []byte {
 	for range 2 { // a zip file inside gzip, or the other way round, is as far as it goes
 		unpacked, ok := unpack(config)
@@ -29,13 +30,36 @@ func Decode(config []byte) []byte {
 	}
 	switch {
 	case bytes.HasPrefix(config, []byte("\xef\xbb\xbf")):
-		return config[3:]
+		config = config[3:]
 	case bytes.HasPrefix(config, []byte("\xff\xfe")):
-		return fromUTF16(config, config[2:], binary.LittleEndian)
+		config = fromUTF16(config, config[2:], binary.LittleEndian)
 	case bytes.HasPrefix(config, []byte("\xfe\xff")):
-		return fromUTF16(config, config[2:], binary.BigEndian)
+		config = fromUTF16(config, config[2:], binary.BigEndian)
+	case wide(config, 0):
+		config = fromUTF16(config, config, binary.LittleEndian)
+	case wide(config, 1):
+		config = fromUTF16(config, config, binary.BigEndian)
+	}
+	config = lineEnds(config)
+	if recorded(config) {
+		config = replayed(config)
 	}
 	return config
+}
+
+// wide reports whether a text begins as UTF-16 without its mark: with characters of ASCII, of which
+// the one byte is at the even or the odd places, and the other is 0.
+func wide(text []byte, at int) bool {
+	const looked = 16
+	if len(text) < looked {
+		return false
+	}
+	for i := 0; i < looked; i += 2 {
+		if c := text[i+at]; text[i+1-at] != 0 || c > '~' || c < ' ' && !blank(c) {
+			return false
+		}
+	}
+	return true
 }
 
 func unpack(config []byte) ([]byte, bool) {

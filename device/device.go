@@ -41,7 +41,7 @@ import (
 // Rules is the version of the rules by which [Fingerprint] tells noise from changes. It grows
 // whenever the same bytes may get another fingerprint than before. Fingerprints of different rules
 // are not comparable.
-const Rules = 2
+const Rules = 3
 
 // Kinds of configuration. Captures are compared within a kind only. Parts of a device have a kind
 // of their own, "vdom:NAME" or "context:NAME".

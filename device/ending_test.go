@@ -40,12 +40,12 @@ func TestEnding(t *testing.T) {
 		"FASTPATH before its commands": {"!Current Configuration:\n!System Description \"Some " +
 			"Routing 54T\"\n!System Software Version \"2.1\"\nnetwork protocol none\n", false,
 			"network protocol none"},
-		"tmsh, a block begins": {"#TMSH-VERSION: 15.1.2\n\ncm device /Common/a {\n    hostname a\n" +
-			"}\nltm pool /Common/", false, ""},
+		"tmsh, a block begins": {"#TMSH-VERSION: 15.1.2\n\ncm device /Common/a {\n" +
+			"    hostname a\n}\nltm pool /Common/", false, ""},
 		"Junos, a block begins": {"version 21.4R1;\nsystem {\n    host-name j1;\n}\nchass", false,
 			""},
-		"VyOS, a trailer": {"interfaces {\n    loopback lo {\n    }\n}\nsystem {\n    host-name v1" +
-			"\n}\n// Release version: 1.4.1", true, ""},
+		"VyOS, a trailer": {"interfaces {\n    loopback lo {\n    }\n}\nsystem {\n" +
+			"    host-name v1\n}\n// Release version: 1.4.1", true, ""},
 		"RouterOS, a header alone": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n# model = L009\n",
 			false, ""},
 		"blank":               {" \n\r\n", false, ""},

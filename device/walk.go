@@ -65,6 +65,7 @@ type walk struct {
 	opaque   bool // no text: nothing but its bytes to compare
 	start    int  // where the line begins
 	next     int  // where the next line begins
+	begin    int  // where a session's output of the configuration begins
 	end      int  // where the last line that is no prompt and not blank ends
 
 	number int
@@ -114,7 +115,8 @@ type walk struct {
 
 func newWalk(config []byte) *walk {
 	w := &walk{text: unpadded(Decode(config))}
-	w.platform = recognise(w.text)
+	begin, end := session(w.text)
+	w.platform = recognise(w.text[begin:end])
 	w.id.Kind = KindFull
 	switch {
 	case bytes.HasPrefix(w.text, []byte("#FGBK|")):
@@ -123,7 +125,7 @@ func newWalk(config []byte) *walk {
 		w.platform, w.id.Kind = &plain, KindOther
 		w.opaque = bytes.IndexByte(w.text, 0) >= 0
 	}
-	w.end = lastLine(w.text)
+	w.begin, w.end = begin, begin+lastLine(w.text[begin:end])
 	return w
 }
 
@@ -178,14 +180,20 @@ func (w *walk) step() bool {
 	w.dropped, w.quoting, w.inside, w.marks = false, false, false, w.marks[:0]
 	w.comment = false
 	switch {
-	case start >= w.end: // blank lines and a prompt at the end
+	case start >= w.end || start < w.begin: // blank lines, prompts, other commands
 		w.dropped = w.platform != &plain || from == to
+		w.hideOutside()
 		return true
 	case w.number <= maxPrompt && w.last == nil && echoed(w.words) && w.platform != &plain:
 		w.dropped = true
 		return true
 	case from == to && w.until == nil && (w.platform.open == nil || !w.platform.open(w)):
 		w.dropped = w.platform != &plain
+		return true
+	case from < to && w.until == nil && w.platform != &plain && message(w.words) &&
+		(w.platform.open == nil || !w.platform.open(w)):
+		w.dropped = true
+		w.hideOutside()
 		return true
 	}
 	sign := w.commentSign()
