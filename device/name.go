@@ -17,7 +17,7 @@ var extensions = map[string]bool{
 	".conf": true, ".cfg": true, ".config": true, ".txt": true, ".text": true, ".log": true,
 	".bak": true, ".backup": true,
 	".old": true, ".gz": true, ".zip": true, ".tar": true, ".tgz": true, ".xml": true,
-	".json": true, ".bin": true,
+	".json": true, ".bin": true, ".cnf": true,
 	".dat": true, ".exp": true, ".ucs": true, ".scf": true, ".rsc": true, ".set": true,
 	".boot": true,
 }
@@ -46,21 +46,27 @@ func formsOfStamps() []stampForm {
 		day   = `(0?[1-9]|[12]\d|3[01])`
 		mm    = `(0[1-9]|1[0-2])`
 		dd    = `(0[1-9]|[12]\d|3[01])`
-		name  = `(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`
+		name  = `(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|` +
+			`sep(t(ember)?)?|oct(ober)?|nov(ember)?|dec(ember)?)`
 		hhmm  = `([01]\d|2[0-3])[0-5]\d([0-5]\d)?`
-		clock = `([01]?\d|2[0-3])[-_.:h]?[0-5]\d([-_.:]?[0-5]\d([.,]\d{1,6})?)?`
+		clock = `([01]?\d|2[0-3])[-_.:h]?[0-5]\d([-_.:m]?[0-5]\d([.,]\d{1,6})?)?[ms]?` +
+			`([-_. ]?[ap]m)?`
 		zone  = `(z|[+-]\d{2}:?\d{2}|[-_. ]?(utc|gmt|ce?s?t|[ecmp][sd]t))?`
 		on    = `((mon|tue|wed|thu|fri|sat|sun)[-_. ]+)?`
 		at    = `([-_. t]+` + clock + zone + `)?`
 		uuid  = `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+		left  = `-_. @#+,=({\[` // what may stand before a stamp
+		right = `-_. @#+,=)}\]`
 	)
 	// The first form is that of 20261123T051500Z.
 	const yearFirst = year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
 		`|` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
 		`|` + year + `-?w(0[1-9]|[1-4]\d|5[0-3])(-?[1-7])?` + // 2026-W48-1
-		`|1[4-9]\d{8}(\d{3})?` + // seconds or milliseconds since 1970
+		`|(kw|w|week)[-_. ]?(0[1-9]|[1-4]\d|5[0-3])[-_. ]` + year + // W48-2026
+		`|1[4-9]\d{8}(\d{3}){0,2}` + // seconds or parts of them since 1970
 		`|` + uuid + `(-monitor)?`
-	const named = on + name + `[-_. ]+` + day + `[-_. ]+` + year + at + // Nov-23-2026
+	const named = on + name + `[-_. ]*` + day + `[-_. ]+` + year + at + // Nov-23-2026
+		`|` + year + `[-_. ]?` + name + `[-_. ]?` + day + at + // 2026-Nov-23
 		`|` + on + name + `[-_. ]+` + day + `[-_. ]+` + clock + zone + // Nov 23 05-15-00 2026
 		`[-_. ]+` + year +
 		`|` + on + day + `[-_. ]?` + name + `[-_. ]?` + year + at + // 23-Nov-2026
@@ -77,8 +83,9 @@ func formsOfStamps() []stampForm {
 		`)?([-_. ][a-z]{3,4})?`
 	form := func(possible func(string, int) bool, anywhere, atEnd string) stampForm {
 		return stampForm{possible,
-			expression(`(?i)(^|[-_. @(]+)(` + anywhere + `)([-_. @)]+|$)`),
-			expression(`(?i)(^|[-_. @(]+)(` + atEnd + `)\)?([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
+			expression(`(?i)(^|[` + left + `]+)(` + anywhere + `)([` + right + `]+|$)`),
+			expression(`(?i)(^|[` + left + `]+)(` + atEnd + `)[)}\]]?` +
+				`([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
 	}
 	return []stampForm{form(monthNamed, named, named+`|`+monthDay),
 		form(numbered, yearFirst, yearFirst), form(numbered, dayFirst, dayFirst)}
@@ -89,11 +96,12 @@ func expression(text string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
-// again is the number that a browser or a file manager appends to the name of a copy.
-var again = regexp.MustCompile(` \(\d{1,3}\)$`)
+// again is what a browser or a file manager adds to the name of a copy.
+var again = regexp.MustCompile(`(?i)^copy of |( - copy)?( \(\d{1,3}\))?$`)
 
-// confg matches what Cisco appends to the host name.
-var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|running-config|startup-config)$`)
+// confg matches what Cisco appends to the host name, and what tools put on either side of it.
+var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|(running|startup)([-_]config)?)$|` +
+	`^(running|startup)[-_]config[-_.]`)
 
 // generic are stems that don't name a device.
 var generic = map[string]bool{
@@ -143,8 +151,9 @@ func trimStem(s string) string {
 		bare := strings.TrimSuffix(s, ext)
 		rotated := len(ext) > 1 && len(ext) <= 4 && strings.Trim(ext[1:], "0123456789") == "" &&
 			extensions[strings.ToLower(path.Ext(bare))] // sw1.cfg.1
-		if extensions[strings.ToLower(ext)] || rotated {
+		if (extensions[strings.ToLower(ext)] || rotated) && bare != "" {
 			s = bare
+			continue // sw1_20261123.tar.gz
 		}
 		s = strings.TrimSuffix(s, "~") // an editor's copy
 		s = again.ReplaceAllString(s, "")
@@ -154,7 +163,7 @@ func trimStem(s string) string {
 			break
 		}
 	}
-	s = strings.Trim(s, "-_. @")
+	s = strings.Trim(s, "-_. @#+,=(){}[]")
 	lower := strings.ToLower(s)
 	if generic[lower] || strings.Trim(lower, "0123456789") == "" {
 		return ""
@@ -209,8 +218,8 @@ func withoutStamp(s string) string {
 
 // around returns s without what is from one index to another, and with one separator instead.
 func around(s string, from, to int) string {
-	left := strings.TrimRight(s[:from], "-_. @(")
-	right := strings.TrimLeft(s[to:], "-_. @)")
+	left := strings.TrimRight(s[:from], "-_. @#+,=({[")
+	right := strings.TrimLeft(s[to:], "-_. @#+,=)}]")
 	if left == "" || right == "" {
 		return left + right
 	}
