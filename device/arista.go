@@ -53,7 +53,7 @@ func readEOS(w *walk) {
 func (w *walk) readEOSHeader() {
 	switch {
 	case !w.heads():
-	case w.has("! Time: "), w.has("! Command: "):
+	case w.has("! Command: "), w.dated():
 		w.drop()
 	case w.has("! Startup-config last modified at "):
 		set(&w.id.ChangedBy, author(w.words))

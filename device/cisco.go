@@ -339,7 +339,7 @@ func (w *walk) dated() bool {
 	if len(v) >= 19 && digits(v[:4]) && v[4] == '/' && v[7] == '/' && v[13] == ':' {
 		return true // Quagga has the time in a line of its own
 	}
-	for _, said := range []string{"Last configuration change at ", "NVRAM config last updated at ",
+	for _, said := range []string{"Last configuration change at ", "NVRAM config last updated at",
 		"No configuration change since last restart", "Running configuration last done at",
 		"Startup config saved at", "Time:", "Zebra configuration saved from ",
 		"Last configuration save", "Configuration saved at ", "Last modified at "} {

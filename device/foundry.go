@@ -43,7 +43,7 @@ var foundrySigns = []sign{
 func readFoundry(w *walk) {
 	if !w.readHeaded() {
 		if w.heads() && (w.has("!Current configuration") || w.has("!Building configuration") ||
-			w.has("!Startup configuration")) {
+			w.has("!Startup configuration") || w.dated()) {
 			w.drop() // some releases make comments of these
 		}
 		return

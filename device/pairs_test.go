@@ -209,3 +209,17 @@ func zipped(b []byte) []byte {
 	_ = w.Close()
 	return out.Bytes()
 }
+
+// TestDated: the times that a device writes into comments at the top are no part of it.
+func TestDated(t *testing.T) {
+	for file, line := range map[string]string{
+		"cisco_nxos.conf":      "!NVRAM config last updated at: Mon Nov 23 05:15:00 2026",
+		"arista_eos.conf":      "! Last configuration change at Mon Nov 23 05:15:00 2026 by ops",
+		"ruckus_fastiron.conf": "! Last configuration change at 05:15:00 GMT Mon Nov 23 2026",
+	} {
+		plain := read(t, file)
+		if device.Fingerprint([]byte(line+"\n"+plain)) != device.Fingerprint([]byte(plain)) {
+			t.Errorf("%s with %q is another", file, line)
+		}
+	}
+}
