@@ -42,14 +42,15 @@ overdue.`,
 				return usageError{err}
 			}
 			return a.onStore(cmd.Context(), func(s *store.Store) error {
-				all, err := s.Devices(cmd.Context())
+				now := time.Now()
+				all, err := f.devices(cmd.Context(), s, now)
 				if err != nil {
 					return err
 				}
 				if err := f.filter.Check(all); err != nil {
 					return usageError{err}
 				}
-				return a.listDevices(f, all, time.Now())
+				return a.listDevices(f, all, now)
 			})
 		},
 	}
@@ -97,6 +98,19 @@ func (f *devicesFlags) check(cmd *cobra.Command, globs []string) error {
 		return fmt.Errorf("--sort %w", err)
 	}
 	return nil
+}
+
+// devices returns all devices, in no order. The rhythms of those that can't be overdue are read only
+// where they are printed.
+func (f *devicesFlags) devices(ctx context.Context, s *store.Store, now time.Time) (
+	list []store.Device, err error) {
+	add := func(d store.Device) bool { list = append(list, d); return true }
+	if f.asJSON && !f.perSite {
+		err = s.DevicesFrom(ctx, 0, add)
+	} else {
+		err = s.EachDevice(ctx, now, add)
+	}
+	return list, err
 }
 
 // listDevices prints the devices that the flags pick. Exit status 1 says that one is overdue.
@@ -161,7 +175,11 @@ func checkFilter(ctx context.Context, s *store.Store, f history.Filter) error {
 	if f == (history.Filter{}) {
 		return nil
 	}
-	devices, err := s.Devices(ctx)
+	var devices []store.Device
+	err := s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+		devices = append(devices, d)
+		return true
+	})
 	if err != nil {
 		return err
 	}

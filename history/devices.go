@@ -225,15 +225,69 @@ func (s *Site) add(d store.Device, now time.Time) {
 	}
 }
 
+// inPlace returns the devices that the filter picks by site and name, by these, and whether they
+// are few of all.
+func (f Filter) inPlace(ctx context.Context, s *store.Store) (list []store.Device, few bool,
+	err error) {
+	where := Filter{Site: f.Site, Glob: f.Glob}
+	if f.Glob != "" && !strings.ContainsAny(f.Glob, `*?[\/`) {
+		list, err = s.DevicesNamed(ctx, f.Glob)
+		return slices.DeleteFunc(list, func(d store.Device) bool { return !where.Picks(d) }), true,
+			err
+	}
+	total := 0
+	err = s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+		total++
+		if where.Picks(d) {
+			list = append(list, d)
+		}
+		return true
+	})
+	Sort(list, "name", time.Time{})
+	return list, len(list) <= total/fewOf, err
+}
+
+// fewOf is the part of all devices up to which they are looked up one by one: reading all at once
+// takes less for each.
+const fewOf = 4
+
+// current returns the newest whole capture of each device and kind, by these: at least those of the
+// devices that the filter picks by site and name.
+func (f Filter) current(ctx context.Context, s *store.Store) ([]store.Record, error) {
+	if f.Site == nil && f.Glob == "" {
+		return s.Current(ctx)
+	}
+	devices, few, err := f.inPlace(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return currentOf(ctx, s, devices, few)
+}
+
+func currentOf(ctx context.Context, s *store.Store, devices []store.Device,
+	few bool) (list []store.Record, err error) {
+	if !few {
+		return s.Current(ctx)
+	}
+	for _, d := range devices {
+		records, err := s.CurrentOf(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, records...)
+	}
+	return list, nil
+}
+
 // Newest returns the newest whole captures of the devices that the filter picks, and the devices
 // that have none.
 func Newest(ctx context.Context, s *store.Store, f Filter) (whole []store.Record,
 	without []store.Device, err error) {
-	devices, err := s.Devices(ctx) // first: a device that comes meanwhile is not without one
+	devices, few, err := f.inPlace(ctx, s) // first: a device that comes meanwhile has a capture
 	if err != nil {
 		return nil, nil, err
 	}
-	records, err := s.Current(ctx)
+	records, err := currentOf(ctx, s, devices, few)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -40,26 +40,23 @@ type List struct {
 // ListDevices returns a page of devices. Its memory is that of the page.
 func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time) (List, error) {
 	order := cmp.Or(q.Order, "name")
-	page := &best{before: orderBy(order, now), n: q.N + 1}
+	page, before := NewBest(order, q.N+1, now), orderBy(order, now)
 	var list List
 	sites, platforms := map[string]bool{}, map[string]bool{}
-	err := s.EachDevice(ctx, func(d store.Device) bool {
+	err := s.EachDevice(ctx, now, func(d store.Device) bool {
 		sites[d.Site], platforms[d.Platform] = true, true
 		if !q.picks(d, now) {
 			return true
 		}
 		list.Total++
-		if q.After == nil || page.before(*q.After, d) {
-			page.add(d)
+		if q.After == nil || before(*q.After, d) {
+			page.Add(d)
 		}
 		return true
 	})
 	list.Sites = slices.Sorted(maps.Keys(sites))
 	list.Platforms = slices.Sorted(maps.Keys(platforms))
-	list.Devices = page.devices
-	sort.Slice(list.Devices, func(i, j int) bool {
-		return page.before(list.Devices[i], list.Devices[j])
-	})
+	list.Devices = page.Sorted()
 	if len(list.Devices) > q.N {
 		list.Devices, list.More = list.Devices[:q.N], true
 	}
@@ -69,7 +66,7 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 // EachPicked calls yield with every device that a query picks, in no order, until it returns false.
 func EachPicked(ctx context.Context, s *store.Store, q ListQuery, now time.Time,
 	yield func(store.Device) bool) error {
-	return s.EachDevice(ctx, func(d store.Device) bool { return !q.picks(d, now) || yield(d) })
+	return s.EachDevice(ctx, now, func(d store.Device) bool { return !q.picks(d, now) || yield(d) })
 }
 
 func (q ListQuery) picks(d store.Device, now time.Time) bool {
@@ -110,29 +107,48 @@ func orderBy(order string, now time.Time) func(a, b store.Device) bool {
 	}
 }
 
-// best keeps the n first devices of those that are added. It is a heap with the last one on top.
-type best struct {
-	before  func(a, b store.Device) bool
-	n       int
-	devices []store.Device
+// Best keeps the n first devices of those that are added.
+type Best struct {
+	last lastFirst
+	n    int
 }
 
-func (b *best) add(d store.Device) {
+// NewBest returns a Best for one of Orders, with "-" before it for the reverse, as of now.
+func NewBest(order string, n int, now time.Time) *Best {
+	return &Best{last: lastFirst{before: orderBy(order, now)}, n: n}
+}
+
+// Add keeps a device if it is among the first.
+func (b *Best) Add(d store.Device) {
 	switch {
-	case len(b.devices) < b.n:
-		heap.Push(b, d)
-	case b.before(d, b.devices[0]):
-		b.devices[0] = d
-		heap.Fix(b, 0)
+	case len(b.last.devices) < b.n:
+		heap.Push(&b.last, d)
+	case b.last.before(d, b.last.devices[0]):
+		b.last.devices[0] = d
+		heap.Fix(&b.last, 0)
 	}
 }
 
-func (b *best) Len() int           { return len(b.devices) }
-func (b *best) Less(i, j int) bool { return b.before(b.devices[j], b.devices[i]) }
-func (b *best) Swap(i, j int)      { b.devices[i], b.devices[j] = b.devices[j], b.devices[i] }
-func (b *best) Push(x any)         { b.devices = append(b.devices, x.(store.Device)) }
-func (b *best) Pop() any {
-	last := b.devices[len(b.devices)-1]
-	b.devices = b.devices[:len(b.devices)-1]
+// Sorted returns what was kept, in its order.
+func (b *Best) Sorted() []store.Device {
+	sort.Slice(b.last.devices, func(i, j int) bool {
+		return b.last.before(b.last.devices[i], b.last.devices[j])
+	})
+	return b.last.devices
+}
+
+// lastFirst is a heap of devices with the last one on top.
+type lastFirst struct {
+	before  func(a, b store.Device) bool
+	devices []store.Device
+}
+
+func (h *lastFirst) Len() int           { return len(h.devices) }
+func (h *lastFirst) Less(i, j int) bool { return h.before(h.devices[j], h.devices[i]) }
+func (h *lastFirst) Swap(i, j int)      { h.devices[i], h.devices[j] = h.devices[j], h.devices[i] }
+func (h *lastFirst) Push(x any)         { h.devices = append(h.devices, x.(store.Device)) }
+func (h *lastFirst) Pop() any {
+	last := h.devices[len(h.devices)-1]
+	h.devices = h.devices[:len(h.devices)-1]
 	return last
 }

@@ -50,10 +50,23 @@ func Log(ctx context.Context, s *store.Store, q LogQuery) iter.Seq2[store.Record
 	}
 }
 
+// logDevices is up to how many devices a list of captures is put together of theirs. Of more, a
+// capture stands soon enough in the list of all.
+const logDevices = 1000
+
 // each yields the captures of the query's device and times.
 func (q LogQuery) each(ctx context.Context, s *store.Store, yield func(store.Record) bool) error {
 	if q.Device == nil {
-		return s.Between(ctx, q.Since, q.Until, q.Before, yield)
+		if q.Filter.Site != nil || q.Filter.Glob != "" {
+			devices, _, err := q.Filter.inPlace(ctx, s)
+			if err != nil {
+				return err
+			}
+			if len(devices) <= logDevices {
+				return s.BetweenOf(ctx, devices, q.Since, q.Until, q.Before, yield)
+			}
+		}
+		return s.Between(ctx, q.Since, q.Until, q.Before, q.Changed || len(q.Path) > 0, yield)
 	}
 	return s.Captures(ctx, *q.Device, q.Before, func(r store.Record) bool {
 		if !q.Until.IsZero() && !r.ReceivedAt.Before(q.Until) {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
@@ -71,7 +72,7 @@ func (q Query) records(ctx context.Context, s *store.Store) iter.Seq2[store.Reco
 		return q.versions(ctx, s)
 	}
 	return func(yield func(store.Record, error) bool) {
-		all, err := s.Current(ctx)
+		all, err := q.Filter.current(ctx, s)
 		if err != nil {
 			yield(store.Record{}, err)
 			return
@@ -86,11 +87,16 @@ func (q Query) records(ctx context.Context, s *store.Store) iter.Seq2[store.Reco
 
 func (q Query) versions(ctx context.Context, s *store.Store) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		devices, err := s.Devices(ctx)
+		var devices []store.Device
+		err := s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+			devices = append(devices, d)
+			return true
+		})
 		if err != nil {
 			yield(store.Record{}, err)
 			return
 		}
+		Sort(devices, "name", time.Time{})
 		for _, d := range devices {
 			if !q.Filter.Picks(d) {
 				continue

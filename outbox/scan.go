@@ -88,7 +88,7 @@ func (s *scan) run(ctx context.Context) error {
 func (s *scan) load(ctx context.Context) error {
 	newest, err := s.Store.NewestCapture(ctx)
 	if err == nil {
-		err = s.Store.EachDevice(ctx, func(d store.Device) bool {
+		err = s.Store.DevicesFrom(ctx, 0, func(d store.Device) bool {
 			s.remember(d)
 			return true
 		})

@@ -30,7 +30,14 @@ UPDATE captures SET device_id = @new_device
  WHERE id IN (SELECT c.id FROM captures c WHERE c.device_id = @old_device ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint));
 
 -- name: Kinds :many
-SELECT DISTINCT kind FROM captures WHERE device_id = @device_id ORDER BY kind;
+-- Each kind of a device is looked up by itself.
+WITH RECURSIVE kinds AS (
+  SELECT (SELECT min(c.kind) FROM captures c WHERE c.device_id = @device_id) AS kind
+  UNION ALL
+  SELECT (SELECT min(c.kind) FROM captures c WHERE c.device_id = @device_id AND c.kind > kinds.kind)
+    FROM kinds WHERE kinds.kind IS NOT NULL
+)
+SELECT CAST(kinds.kind AS text) AS kind FROM kinds WHERE kinds.kind IS NOT NULL ORDER BY 1;
 
 -- name: AddChanges :exec
 UPDATE devices SET changes = changes + @more WHERE id = @id;

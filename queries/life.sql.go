@@ -208,9 +208,16 @@ func (q *Queries) HoldDevice(ctx context.Context, id int64) (Device, error) {
 }
 
 const kinds = `-- name: Kinds :many
-SELECT DISTINCT kind FROM captures WHERE device_id = $1 ORDER BY kind
+WITH RECURSIVE kinds AS (
+  SELECT (SELECT min(c.kind) FROM captures c WHERE c.device_id = $1) AS kind
+  UNION ALL
+  SELECT (SELECT min(c.kind) FROM captures c WHERE c.device_id = $1 AND c.kind > kinds.kind)
+    FROM kinds WHERE kinds.kind IS NOT NULL
+)
+SELECT CAST(kinds.kind AS text) AS kind FROM kinds WHERE kinds.kind IS NOT NULL ORDER BY 1
 `
 
+// Each kind of a device is looked up by itself.
 func (q *Queries) Kinds(ctx context.Context, deviceID int64) ([]string, error) {
 	rows, err := q.db.Query(ctx, kinds, deviceID)
 	if err != nil {

@@ -64,9 +64,14 @@ SELECT f.* FROM failures f
 
 -- name: FailuresOf :many
 -- Failures of the addresses that a device has ever sent from; in a scope of those that nothing else has sent from.
+WITH RECURSIVE sources AS (
+  SELECT (SELECT min(c.source) FROM captures c WHERE c.device_id = @device_id) AS source
+  UNION ALL
+  SELECT (SELECT min(c.source) FROM captures c WHERE c.device_id = @device_id AND c.source > sources.source)
+    FROM sources WHERE sources.source IS NOT NULL
+)
 SELECT f.* FROM failures f
- WHERE f.last_at >= @since
-   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = @device_id AND c.source = f.source)
+ WHERE f.last_at >= @since AND f.source IN (SELECT sources.source FROM sources)
    AND (CAST(@within AS text) = ''
         OR NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
                         WHERE c.source = f.source

@@ -85,25 +85,30 @@ func (q *Queries) Failures(ctx context.Context, arg FailuresParams) ([]Failure, 
 }
 
 const failuresOf = `-- name: FailuresOf :many
+WITH RECURSIVE sources AS (
+  SELECT (SELECT min(c.source) FROM captures c WHERE c.device_id = $3) AS source
+  UNION ALL
+  SELECT (SELECT min(c.source) FROM captures c WHERE c.device_id = $3 AND c.source > sources.source)
+    FROM sources WHERE sources.source IS NOT NULL
+)
 SELECT f.id, f.hour, f.source, f.reason, f.filename, f.first_at, f.last_at, f.times, f.bytes, f.code, f.detail FROM failures f
- WHERE f.last_at >= $1
-   AND EXISTS (SELECT 1 FROM captures c WHERE c.device_id = $2 AND c.source = f.source)
-   AND (CAST($3 AS text) = ''
+ WHERE f.last_at >= $1 AND f.source IN (SELECT sources.source FROM sources)
+   AND (CAST($2 AS text) = ''
         OR NOT EXISTS (SELECT 1 FROM captures c JOIN devices d ON d.id = c.device_id
                         WHERE c.source = f.source
-                          AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site)))
+                          AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site)))
  ORDER BY f.last_at, f.id
 `
 
 type FailuresOfParams struct {
 	Since    time.Time
-	DeviceID int64
 	Within   string
+	DeviceID int64
 }
 
 // Failures of the addresses that a device has ever sent from; in a scope of those that nothing else has sent from.
 func (q *Queries) FailuresOf(ctx context.Context, arg FailuresOfParams) ([]Failure, error) {
-	rows, err := q.db.Query(ctx, failuresOf, arg.Since, arg.DeviceID, arg.Within)
+	rows, err := q.db.Query(ctx, failuresOf, arg.Since, arg.Within, arg.DeviceID)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,17 @@ SELECT device_id, captures, longest_us FROM device_rhythms
  WHERE device_id >= @first AND device_id <= @last
  ORDER BY device_id;
 
+-- name: LastGaps :many
+-- Of devices that have sent twice: their newest capture of a configuration, and the one before it.
+SELECT d.id, n.received_at AS newest, e.received_at AS earlier
+  FROM devices d
+  JOIN captures n ON n.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
+                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1)
+  JOIN captures e ON e.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
+                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1 OFFSET 1)
+ WHERE d.id >= @first AND d.id <= @last
+ ORDER BY d.id;
+
 -- name: DevicesOfSource :many
 -- Devices whose newest capture came from an address.
 SELECT d.* FROM devices d WHERE d.source = @source AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
@@ -91,9 +102,9 @@ SELECT sha256, received_at FROM captures
 SELECT body FROM contents WHERE sha256 = @sha256;
 
 -- name: Captures :many
--- The captures of all devices since a time and before one, newest first.
+-- The captures of all devices since a time and before one, newest first; all of them, or those alone that brought a change.
 SELECT l.* FROM capture_log l
- WHERE l.received_at >= @since AND l.received_at <= @received_at
+ WHERE l.received_at >= @since AND l.received_at <= @received_at AND (l.changed OR CAST(@unchanged_too AS boolean))
    AND (l.received_at < @received_at OR (l.received_at = @received_at AND l.uid < @uid))
    AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
  ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST(@n AS bigint);

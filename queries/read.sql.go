@@ -274,25 +274,27 @@ func (q *Queries) CaptureRecordByUID(ctx context.Context, arg CaptureRecordByUID
 
 const captures = `-- name: Captures :many
 SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l
- WHERE l.received_at >= $1 AND l.received_at <= $2
-   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $3))
-   AND (CAST($4 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $4 AND g.site = l.site))
- ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($5 AS bigint)
+ WHERE l.received_at >= $1 AND l.received_at <= $2 AND (l.changed OR CAST($3 AS boolean))
+   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $4))
+   AND (CAST($5 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $5 AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($6 AS bigint)
 `
 
 type CapturesParams struct {
-	Since      time.Time
-	ReceivedAt time.Time
-	UID        string
-	Within     string
-	N          int64
+	Since        time.Time
+	ReceivedAt   time.Time
+	UnchangedToo bool
+	UID          string
+	Within       string
+	N            int64
 }
 
-// The captures of all devices since a time and before one, newest first.
+// The captures of all devices since a time and before one, newest first; all of them, or those alone that brought a change.
 func (q *Queries) Captures(ctx context.Context, arg CapturesParams) ([]CaptureLog, error) {
 	rows, err := q.db.Query(ctx, captures,
 		arg.Since,
 		arg.ReceivedAt,
+		arg.UnchangedToo,
 		arg.UID,
 		arg.Within,
 		arg.N,
@@ -806,6 +808,49 @@ func (q *Queries) EmptyFromSource(ctx context.Context, arg EmptyFromSourceParams
 	var i EmptyFromSourceRow
 	err := row.Scan(&i.SHA256, &i.ReceivedAt)
 	return i, err
+}
+
+const lastGaps = `-- name: LastGaps :many
+SELECT d.id, n.received_at AS newest, e.received_at AS earlier
+  FROM devices d
+  JOIN captures n ON n.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
+                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1)
+  JOIN captures e ON e.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
+                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1 OFFSET 1)
+ WHERE d.id >= $1 AND d.id <= $2
+ ORDER BY d.id
+`
+
+type LastGapsParams struct {
+	First int64
+	Last  int64
+}
+
+type LastGapsRow struct {
+	ID      int64
+	Newest  time.Time
+	Earlier time.Time
+}
+
+// Of devices that have sent twice: their newest capture of a configuration, and the one before it.
+func (q *Queries) LastGaps(ctx context.Context, arg LastGapsParams) ([]LastGapsRow, error) {
+	rows, err := q.db.Query(ctx, lastGaps, arg.First, arg.Last)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LastGapsRow{}
+	for rows.Next() {
+		var i LastGapsRow
+		if err := rows.Scan(&i.ID, &i.Newest, &i.Earlier); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const namesBeginning = `-- name: NamesBeginning :many

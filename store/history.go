@@ -14,128 +14,14 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-const (
-	// logPage is how many captures of a history are read at once.
-	logPage = 500
+// logPage is how many captures of a history are read at once.
+const logPage = 500
 
-	// A device is overdue if it has been silent for more than quietFactor times the longest of its
-	// last ten gaps, but at least for leastQuiet. This needs rhythmFrom captures. The views
-	// device_rhythms and overdue_devices have the same rule.
-	quietFactor = 2
-	leastQuiet  = time.Hour
-	rhythmFrom  = 3
-)
-
-// Allowed is how long a device may be silent; 0 if nothing is expected of it. Only [Store.Devices]
-// knows a device's rhythm.
-func (d Device) Allowed() time.Duration {
-	switch {
-	case d.Retired:
-		return 0
-	case d.Expected > 0:
-		return d.Expected
-	case d.Recent < rhythmFrom:
-		return 0
-	}
-	return max(quietFactor*d.LongestGap, leastQuiet)
-}
-
-// OverdueSince returns since when a device has been overdue, or the zero time.
-func (d Device) OverdueSince(now time.Time) time.Time {
-	if a := d.Allowed(); a > 0 && now.Sub(d.LastSeen) > a {
-		return d.LastSeen.Add(a)
-	}
-	return time.Time{}
-}
-
-// Devices returns every device, by site and name.
-func (s *Store) Devices(ctx context.Context) ([]Device, error) {
-	var rows []queries.Device
-	var rhythms []queries.DeviceRhythm
-	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-		if rows, err = q.Devices(ctx, s.within); err == nil {
-			rhythms, err = q.Rhythms(ctx, s.within)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, s.explain("list devices", err)
-	}
-	of := make(map[int64]queries.DeviceRhythm, len(rhythms))
-	for _, r := range rhythms {
-		of[r.DeviceID] = r
-	}
-	list := devices(rows)
-	for i := range list {
-		r := of[list[i].ID]
-		list[i].Recent, list[i].LongestGap = r.Captures, time.Duration(r.LongestUs)*time.Microsecond
-	}
-	return list, nil
-}
-
-// devicesPage is how many devices EachDevice reads at once.
-const devicesPage = 500
-
-// EachDevice calls yield with every device, in no order that means anything, until it returns
-// false. It needs no memory for all of them.
-func (s *Store) EachDevice(ctx context.Context, yield func(Device) bool) error {
-	return s.DevicesFrom(ctx, 0, yield)
-}
-
-// DevicesFrom is EachDevice for the devices after the one of a number, in the order of numbers.
-func (s *Store) DevicesFrom(ctx context.Context, after int64, yield func(Device) bool) error {
-	for {
-		var list []Device
-		err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-			list, err = s.devicesAfter(ctx, q, after)
-			return err
-		})
-		if err != nil {
-			return s.explain("list devices", err)
-		}
-		for _, d := range list {
-			if !yield(d) {
-				return nil
-			}
-		}
-		if len(list) < devicesPage {
-			return nil
-		}
-		after = list[len(list)-1].ID
-	}
-}
-
-func (s *Store) devicesAfter(ctx context.Context, q *queries.Queries, after int64) ([]Device,
-	error) {
-	rows, err := q.DevicesAfter(ctx,
-		queries.DevicesAfterParams{After: after, Within: s.within, N: devicesPage})
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	list := devices(rows)
-	rhythms, err := q.RhythmsBetween(ctx,
-		queries.RhythmsBetweenParams{First: list[0].ID, Last: list[len(list)-1].ID})
-	i := 0
-	for _, r := range rhythms {
-		for i < len(list) && list[i].ID < r.DeviceID {
-			i++
-		}
-		if i < len(list) && list[i].ID == r.DeviceID {
-			list[i].Recent = r.Captures
-			list[i].LongestGap = time.Duration(r.LongestUs) * time.Microsecond
-		}
-	}
-	return list, err
-}
-
-// Rhythm returns a device with what is known of its rhythm.
-func (s *Store) Rhythm(ctx context.Context, d Device) (Device, error) {
-	list, err := s.backend.read().RhythmsBetween(ctx,
-		queries.RhythmsBetweenParams{First: d.ID, Last: d.ID})
-	for _, r := range list {
-		d.Recent, d.LongestGap = r.Captures, time.Duration(r.LongestUs)*time.Microsecond
-	}
-	return d, s.explain("find device", err)
+// DevicesNamed returns the devices of a name or another name of theirs, by site.
+func (s *Store) DevicesNamed(ctx context.Context, name string) ([]Device, error) {
+	rows, err := s.backend.read().DevicesByName(ctx,
+		queries.DevicesByNameParams{Name: name, Within: s.within})
+	return devices(rows), s.explain("find device", err)
 }
 
 // DevicesOfSource returns the devices whose newest capture came from an address, the newest first,
@@ -162,25 +48,18 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 		return s.captures(ctx, *d, never, "", limit)
 	}
 	rows, err := s.backend.read().Captures(ctx,
-		queries.CapturesParams{ReceivedAt: never, N: limit, Within: s.within})
+		queries.CapturesParams{ReceivedAt: never, N: limit, Within: s.within, UnchangedToo: true})
 	return records(rows), s.explain("list captures", err)
 }
 
 // Between calls yield with each capture of any device since a time and before another, newest
-// first, until it returns false. A zero time is no bound. With before it begins behind that one.
-func (s *Store) Between(ctx context.Context, since, until time.Time, before *Record,
+// first, until it returns false; with changed those alone that brought a change. A zero time is no
+// bound. With before it begins behind that one.
+func (s *Store) Between(ctx context.Context, since, until time.Time, before *Record, changed bool,
 	yield func(Record) bool) error {
-	p := queries.CapturesParams{Since: stamp(since), ReceivedAt: never, N: logPage,
-		Within: s.within}
-	if !until.IsZero() {
-		p.ReceivedAt = stamp(until) // and no uid, so none at that moment
-	}
-	if before != nil && !before.ReceivedAt.After(p.ReceivedAt) {
-		p.ReceivedAt, p.UID = before.ReceivedAt, before.UID
-		if p.ReceivedAt.Equal(until) {
-			p.UID = ""
-		}
-	}
+	p := queries.CapturesParams{Since: stamp(since), N: logPage, Within: s.within,
+		UnchangedToo: !changed}
+	p.ReceivedAt, p.UID = start(until, before)
 	for {
 		rows, err := s.backend.read().Captures(ctx, p)
 		if err != nil {
@@ -197,6 +76,21 @@ func (s *Store) Between(ctx context.Context, since, until time.Time, before *Rec
 		last := rows[len(rows)-1]
 		p.ReceivedAt, p.UID = last.ReceivedAt, last.UID
 	}
+}
+
+// start is where a list of captures before a time and behind one of them begins.
+func start(until time.Time, before *Record) (at time.Time, uid string) {
+	at = never
+	if !until.IsZero() {
+		at = stamp(until) // and no uid, so none at that moment
+	}
+	if before != nil && !before.ReceivedAt.After(at) {
+		at, uid = before.ReceivedAt, before.UID
+		if at.Equal(until) {
+			uid = ""
+		}
+	}
+	return at, uid
 }
 
 // Captures calls yield with each capture of a device, newest first, until it returns false. With
@@ -404,6 +298,13 @@ func (s *Store) Current(ctx context.Context) ([]Record, error) {
 		}
 	}
 	return list, s.explain("list captures", err)
+}
+
+// CurrentOf is Current for one device: it reads no others'.
+func (s *Store) CurrentOf(ctx context.Context, d Device) ([]Record, error) {
+	whole, err := s.wholeOf(ctx, d, never)
+	list := records(whole)
+	return slices.DeleteFunc(list, func(r Record) bool { return r.Kind == KindLog }), err
 }
 
 // body returns the bytes of a content, by its hash in hexadecimal.

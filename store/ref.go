@@ -87,9 +87,7 @@ func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	rows, err := q.DevicesByName(ctx,
-		queries.DevicesByNameParams{Name: ref, Within: s.within})
-	return devices(rows), s.explain("find device", err)
+	return s.DevicesNamed(ctx, ref)
 }
 
 // NamesBeginning returns the devices whose NAME or SITE/NAME begins with a text, n at most, by
@@ -198,12 +196,12 @@ func rank(kind string) int {
 	return 4 // a VDOM, a context, or what a file's name says to be the running one
 }
 
-// configuration returns a device's configuration as of a time.
-func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Record, error) {
+// wholeOf returns a device's newest whole capture of each kind as of a time, by kind.
+func (s *Store) wholeOf(ctx context.Context, d Device, at time.Time) ([]queries.CaptureLog, error) {
 	q := s.backend.read()
 	kinds, err := q.Kinds(ctx, d.ID)
 	if err != nil {
-		return Record{}, s.explain("find capture", err)
+		return nil, s.explain("find capture", err)
 	}
 	var whole []queries.CaptureLog
 	for _, kind := range kinds {
@@ -213,9 +211,18 @@ func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Reco
 			continue
 		}
 		if err != nil {
-			return Record{}, s.explain("find capture", err)
+			return nil, s.explain("find capture", err)
 		}
 		whole = append(whole, row)
+	}
+	return whole, nil
+}
+
+// configuration returns a device's configuration as of a time.
+func (s *Store) configuration(ctx context.Context, d Device, at time.Time) (Record, error) {
+	whole, err := s.wholeOf(ctx, d, at)
+	if err != nil {
+		return Record{}, err
 	}
 	if len(whole) == 0 {
 		return s.nothingWhole(ctx, d, at)

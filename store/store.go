@@ -95,7 +95,8 @@ type Device struct {
 	Retired                                   bool
 	// Expected is how often it must send; 0 for its own rhythm.
 	Expected time.Duration
-	// LongestGap is the longest of the last ten between captures. Only [Store.Devices] knows it.
+	// LongestGap is the longest of the last ten between captures. Only [Store.Devices],
+	// [Store.DevicesFrom] and [Store.Rhythm] know it of each device.
 	LongestGap time.Duration
 	// Recent is the number of captures that LongestGap is computed from, at most eleven.
 	Recent int64
@@ -163,7 +164,8 @@ type database struct {
 	group       *group
 	spool       *Spool // nil where there is none
 	recent      recent // contents and devices that need no question
-	once        bool   // Options.WriteOnce
+	rhythms     *rhythms
+	once        bool // Options.WriteOnce
 	fingerprint func(body []byte) [sha256.Size]byte
 	ending      func(body []byte) string
 	closed      sync.Once
@@ -232,7 +234,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, fingerprint: o.Fingerprint,
+	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, rhythms: newRhythms(), fingerprint: o.Fingerprint,
 		ending: o.Ending}}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")

@@ -51,46 +51,33 @@ type front struct {
 func (p *Page) front(v *visit) error {
 	f := front{Trouble: p.Trouble()}
 	platforms, sites := map[string]int{}, map[string]int{}
-	overdue := history.ListQuery{State: "overdue"}
-	err := history.EachPicked(v.r.Context(), v.store, history.ListQuery{}, v.now,
-		func(d store.Device) bool {
-			f.Sent = true
-			if d.Retired {
-				f.Retired++
-				return true
-			}
-			f.Devices++
-			platforms[d.Platform]++
-			sites[d.Site]++
-			if !d.OverdueSince(v.now).IsZero() {
-				f.NOverdue++
-			}
-			if !d.Complete {
-				f.NTorn++
-			}
+	overdue := history.NewBest("last_seen", frontShown, v.now)
+	torn := history.NewBest("-last_seen", frontShown, v.now)
+	err := v.store.EachDevice(v.r.Context(), v.now, func(d store.Device) bool {
+		f.Sent = true
+		if d.Retired {
+			f.Retired++
 			return true
-		})
+		}
+		f.Devices++
+		platforms[d.Platform]++
+		sites[d.Site]++
+		if !d.OverdueSince(v.now).IsZero() {
+			f.NOverdue++
+			overdue.Add(d)
+		}
+		if !d.Complete {
+			f.NTorn++
+			torn.Add(d)
+		}
+		return true
+	})
 	if err != nil {
 		return err
 	}
 	f.Platforms = countedBy(platforms, "platform", "unknown")
 	f.SiteNames = countedBy(sites, "site", "no site")
-	overdue.N, overdue.Order = frontShown, "last_seen"
-	if f.NOverdue > 0 {
-		list, err := history.ListDevices(v.r.Context(), v.store, overdue, v.now)
-		if err != nil {
-			return err
-		}
-		f.Overdue = list.Devices
-	}
-	if f.NTorn > 0 {
-		overdue.State, overdue.Order = "torn", "-last_seen"
-		list, err := history.ListDevices(v.r.Context(), v.store, overdue, v.now)
-		if err != nil {
-			return err
-		}
-		f.Torn = list.Devices
-	}
+	f.Overdue, f.Torn = overdue.Sorted(), torn.Sorted()
 	if err := p.lately(v, &f); err != nil {
 		return err
 	}

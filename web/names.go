@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -127,7 +128,7 @@ func address(text string) (string, bool) {
 // inAnyCase returns the devices of that name or SITE/NAME in upper or lower case, two at most:
 // names in DNS are often in lower case where those on devices are not.
 func (v *visit) inAnyCase(name string) (found []store.Device, err error) {
-	err = v.store.EachDevice(v.r.Context(), func(d store.Device) bool {
+	err = v.store.EachDevice(v.r.Context(), time.Time{}, func(d store.Device) bool {
 		if strings.EqualFold(d.Name, name) || strings.EqualFold(d.Ref(), name) {
 			found = append(found, d)
 		}

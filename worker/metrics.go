@@ -164,21 +164,21 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 	for {
 		start := time.Now()
 		limited, cancel := context.WithTimeout(ctx, fleetLimit)
-		devices, err := s.Devices(limited)
+		f := fleet{}
+		err := s.EachDevice(limited, start, func(d store.Device) bool {
+			if !d.Retired {
+				f.devices++
+			}
+			if !d.OverdueSince(start).IsZero() {
+				f.overdue++
+			}
+			if d.LastSeen.After(f.lastCapture) {
+				f.lastCapture = d.LastSeen
+			}
+			return true
+		})
 		cancel()
 		if err == nil {
-			f := fleet{}
-			for _, d := range devices {
-				if !d.Retired {
-					f.devices++
-				}
-				if !d.OverdueSince(start).IsZero() {
-					f.overdue++
-				}
-				if d.LastSeen.After(f.lastCapture) {
-					f.lastCapture = d.LastSeen
-				}
-			}
 			m.fleet.Store(&f)
 		} else {
 			m.fleet.Store(nil) // unknown: the series is missing then
