@@ -263,7 +263,7 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 			if err != nil {
 				return err
 			}
-			page = page[:piece(page)]
+			page = page[:piece(page, func(r queries.DeviceContentsRow) int64 { return r.Size })]
 			for _, c := range page {
 				p := queries.UnpublishContentParams{SHA256: c.SHA256, DeviceID: d.ID}
 				if err := q.UnpublishContent(ctx, p); err != nil {
@@ -291,10 +291,10 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 }
 
 // piece is how many captures fit into one transaction.
-func piece(page []queries.DeviceContentsRow) int {
+func piece[T any](page []T, sizeOf func(T) int64) int {
 	size := int64(0)
 	for i, c := range page {
-		if size += c.Size; i > 0 && size > pieceBytes {
+		if size += sizeOf(c); i > 0 && size > pieceBytes {
 			return i
 		}
 	}

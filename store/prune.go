@@ -88,13 +88,17 @@ func (p *pruning) pass(
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		end := len(rows) < pieceRows
 		if p.dry {
 			err = p.pretend(ctx, count, rows)
 		} else {
-			*count += len(rows)
+			n := piece(rows, func(r queries.PrunableSightingsRow) int64 { return r.Size })
+			end = end && n == len(rows)
+			rows = rows[:n]
+			*count += n
 			err = p.delete(ctx, rows)
 		}
-		if err != nil || len(rows) < pieceRows {
+		if err != nil || end {
 			return err
 		}
 		last := rows[len(rows)-1]
