@@ -152,8 +152,10 @@ func (s *Store) addSuspects(ctx context.Context, q *queries.Queries, list []Devi
 		if !suspected(d, r) {
 			continue
 		}
-		if list[i].Recent, list[i].LongestGap = r.recent, r.gap; r.recent == 0 {
-			list[i].LongestGap = 0
+		switch {
+		case r.recent > 0:
+			list[i].Recent, list[i].LongestGap = r.recent, r.gap
+		case r.recent == 0:
 			unknown = append(unknown, i)
 		}
 	}
@@ -173,10 +175,10 @@ func (s *Store) addSuspects(ctx context.Context, q *queries.Queries, list []Devi
 	unknown = slices.DeleteFunc(unknown, func(i int) bool {
 		r := rhythm{gap: of[list[i].ID]}
 		if _, twice := of[list[i].ID]; !twice {
-			r.recent = 1 // or none: nothing is expected of it
+			r.recent = unexpected
 		}
 		s.rhythms.add(list[i], r)
-		return r.recent > 0 || !suspected(list[i], r)
+		return r.recent == unexpected || !suspected(list[i], r)
 	})
 	if len(unknown) > suspectsAlone {
 		err = addRhythms(ctx, q, part)
@@ -195,9 +197,12 @@ func (s *Store) addSuspects(ctx context.Context, q *queries.Queries, list []Devi
 // rhythm is what is remembered of a device's rhythm.
 type rhythm struct {
 	gap time.Duration // the longest that was looked at
-	// recent is Device.Recent where all of the last gaps were looked at, or else 0.
+	// recent is Device.Recent where all of the last gaps were looked at, or else 0 or unexpected.
 	recent int64
 }
+
+// unexpected stands for fewer than two captures.
+const unexpected = -1
 
 // rhythms remembers the rhythms of devices, each until its device sends again: some 60 bytes for a
 // device. So a server goes through the history of a device once for each capture, and not each time
@@ -237,7 +242,7 @@ func (s *Store) Rhythms(ctx context.Context, list []Device) error {
 	q := s.backend.read()
 	for i, d := range list {
 		r := s.rhythms.of(d)
-		if r.recent == 0 {
+		if r.recent <= 0 {
 			if err := addRhythms(ctx, q, list[i:i+1]); err != nil {
 				return s.explain("list devices", err)
 			}

@@ -1,0 +1,128 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+)
+
+// send stores captures of devices that send at random, torn ones, logs and late ones among them.
+func send(t *testing.T, s *store.Store, random *rand.Rand, from, n int) {
+	t.Helper()
+	for i := range n {
+		name := fmt.Sprint("fw", random.IntN(70))
+		c := capture(from+random.IntN(3000), name, fmt.Sprint(random.IntN(3)))
+		c.UID = fmt.Sprintf("01a20702-0000-7000-8000-%012d", from*1000+i)
+		c.Site = []string{"", "acme"}[random.IntN(2)]
+		c.Complete = random.IntN(5) > 0
+		c.Kind = []string{"full", "full", "vdom-a", store.KindLog}[random.IntN(4)]
+		put(t, s, c)
+	}
+}
+
+// TestSuspects: whether histories are read or not, the same devices are overdue.
+func TestSuspects(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		random := rand.New(rand.NewPCG(1, 2))
+		for round := range 4 {
+			send(t, s, random, round*1000, 300)
+			all, err := s.Devices(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for hours := 0; hours < 100; hours += 7 {
+				now := day.Add(time.Duration(hours) * time.Hour)
+				want, got := map[string]time.Time{}, map[string]time.Time{}
+				for _, d := range all {
+					want[d.Ref()] = d.OverdueSince(now)
+				}
+				err := s.EachDevice(t.Context(), now, func(d store.Device) bool {
+					got[d.Ref()] = d.OverdueSince(now)
+					return true
+				})
+				if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Fatalf("round %d, after %d hours: err %v, overdue since\n%v, want\n%v",
+						round, hours, err, got, want)
+				}
+			}
+			exact := slices.Clone(all)
+			for i := range exact {
+				exact[i].Recent, exact[i].LongestGap = 0, 0
+			}
+			if err := s.Rhythms(t.Context(), exact); err != nil || !slices.Equal(exact, all) {
+				t.Errorf("round %d: the rhythms are %v, want %v, err %v", round, exact, all, err)
+			}
+		}
+	})
+}
+
+// TestFew: what few devices have sent is the same when no others' captures are read.
+func TestFew(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		send(t, s, rand.New(rand.NewPCG(3, 4)), 0, 500)
+		all, err := s.Devices(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var few []store.Device
+		of := map[string]bool{}
+		for i, d := range all {
+			if i%3 == 0 {
+				few = append(few, d)
+				of[d.Ref()] = true
+			}
+		}
+		ref := func(r store.Record) string { return store.Device{Site: r.Site, Name: r.Device}.Ref() }
+		var list []store.Record
+		if err := s.Between(t.Context(), time.Time{}, time.Time{}, nil, false,
+			func(r store.Record) bool { list = append(list, r); return true }); err != nil ||
+			len(list) != 500 {
+			t.Fatalf("%d captures, err %v", len(list), err)
+		}
+		since, until := list[400].ReceivedAt, list[100].ReceivedAt
+		for _, before := range []*store.Record{nil, &list[50], &list[250]} {
+			var want, got []store.Record
+			keep := func(to *[]store.Record) func(store.Record) bool {
+				return func(r store.Record) bool {
+					if of[ref(r)] {
+						*to = append(*to, r)
+					}
+					return true
+				}
+			}
+			err := s.Between(t.Context(), since, until, before, false, keep(&want))
+			if err == nil {
+				err = s.BetweenOf(t.Context(), few, since, until, before, keep(&got))
+			}
+			if err != nil || len(want) == 0 || !slices.Equal(got, want) {
+				t.Errorf("of few devices: err %v\n%v, want\n%v", err, got, want)
+			}
+			var changed []store.Record
+			err = s.Between(t.Context(), since, until, before, true, keep(&changed))
+			want = slices.DeleteFunc(want, func(r store.Record) bool { return !r.Changed })
+			if err != nil || !slices.Equal(changed, want) {
+				t.Errorf("what has changed: err %v\n%v, want\n%v", err, changed, want)
+			}
+		}
+		current, err := s.Current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []store.Record
+		for _, d := range few {
+			records, err := s.CurrentOf(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, records...)
+		}
+		current = slices.DeleteFunc(current, func(r store.Record) bool { return !of[ref(r)] })
+		if len(got) == 0 || !slices.Equal(got, current) {
+			t.Errorf("current are\n%v, want\n%v", got, current)
+		}
+	})
+}
