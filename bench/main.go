@@ -68,8 +68,8 @@ func run(args []string, out, log io.Writer) error {
 	flags.IntVar(&b.rounds, "rounds", 0, "how often each contender runs; 0 for 5, or 1 with -short")
 	flags.DurationVar(&b.within, "within", 20*time.Second,
 		"a contest that has taken this long has 3 rounds, or fewer where it takes twice as long")
-	flags.BoolVar(&b.million, "million", false, "look at a million stored captures too, and at ten million of "+
-		"100,000 devices")
+	flags.BoolVar(&b.million, "million", false,
+		"look at a million stored captures too, and at ten million of 100,000 devices")
 	only := flags.String("only", "",
 		"regular expression of the workloads to run: "+strings.Join(workloadNames(), " "))
 	picture := flags.String("svg", "", "write the chart to this file")

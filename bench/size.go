@@ -81,7 +81,8 @@ func newYear(nights, size int) *yearOf {
 			random.Uint64()&0xffffffffffff, 10, random.IntN(256), random.IntN(256),
 			random.IntN(256))
 		if i%3 == 0 {
-			line = fmt.Sprintf("config firewall policy\n    edit %d\n        set name \"rule %x\"\n"+
+			line = fmt.Sprintf("config firewall policy\n    edit %d\n"+
+				"        set name \"rule %x\"\n"+
 				"        set srcintf \"port%d\"\n        set dstintf \"port%d\"\n        set "+
 				"action accept\n        set srcaddr \"h-%x\"\n        set dstaddr \"all\"\n"+
 				"        set schedule \"always\"\n        set service \"HTTPS\" \"HTTP\"\n    "+

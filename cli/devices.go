@@ -100,8 +100,8 @@ func (f *devicesFlags) check(cmd *cobra.Command, globs []string) error {
 	return nil
 }
 
-// devices returns all devices, in no order. The rhythms of those that can't be overdue are read only
-// where they are printed.
+// devices returns all devices, in no order. The rhythms of those that can't be overdue are read
+// where they are printed alone.
 func (f *devicesFlags) devices(ctx context.Context, s *store.Store, now time.Time) (
 	list []store.Device, err error) {
 	add := func(d store.Device) bool { list = append(list, d); return true }

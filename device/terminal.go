@@ -90,9 +90,9 @@ func replayed(text []byte) []byte {
 		end := bytes.TrimRight(line, "\r\n")
 		ending := line[len(end):]
 		shown := end
-		if pager(end) > 0 || bytes.IndexAny(end, "\b\r\x1b") >= 0 {
+		if pager(end) > 0 || bytes.ContainsAny(end, "\b\r\x1b") {
 			if shown = replayLine(end); len(shown) == 0 && pager(end) > 0 &&
-				bytes.IndexAny(end, "\b\r\x1b") < 0 {
+				!bytes.ContainsAny(end, "\b\r\x1b") {
 				continue // a line of the pager's own
 			}
 		}

@@ -22,8 +22,8 @@ type Failure struct {
 	Detail   string // the cause of the last one, after what the row leaves out of its names
 }
 
-// File returns the name of the file. A row that has none, since a stranger could make up any number,
-// has that of its last one in front of the detail, in quotes.
+// File returns the name of the file. A row that has none, since a stranger could make up any
+// number, has that of its last one in front of the detail, in quotes.
 func (f Failure) File() string {
 	if f.Filename != "" {
 		return f.Filename

@@ -76,7 +76,9 @@ func TestFew(t *testing.T) {
 				of[d.Ref()] = true
 			}
 		}
-		ref := func(r store.Record) string { return store.Device{Site: r.Site, Name: r.Device}.Ref() }
+		ref := func(r store.Record) string {
+			return store.Device{Site: r.Site, Name: r.Device}.Ref()
+		}
 		var list []store.Record
 		if err := s.Between(t.Context(), time.Time{}, time.Time{}, nil, false,
 			func(r store.Record) bool { list = append(list, r); return true }); err != nil ||

@@ -18,8 +18,8 @@ const (
 	rhythmFrom  = 3
 )
 
-// Allowed is how long a device may be silent; 0 if nothing is expected of it, or if its rhythm isn't
-// known.
+// Allowed is how long a device may be silent; 0 if nothing is expected of it, or if its rhythm
+// isn't known.
 func (d Device) Allowed() time.Duration {
 	switch {
 	case d.Retired:

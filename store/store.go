@@ -234,8 +234,8 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, rhythms: newRhythms(), fingerprint: o.Fingerprint,
-		ending: o.Ending}}
+	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, rhythms: newRhythms(),
+		fingerprint: o.Fingerprint, ending: o.Ending}}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {

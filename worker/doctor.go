@@ -118,7 +118,8 @@ func (d *Doctor) disk() {
 		file = d.Spool
 	}
 	if file == "" {
-		d.say("disk", NotKnown, "", "the database's disk can't be seen from here, and there is no spool")
+		d.say("disk", NotKnown, "",
+			"the database's disk can't be seen from here, and there is no spool")
 		return
 	}
 	disk, known := store.DiskOf(strings.TrimPrefix(file, "//"))
