@@ -24,9 +24,9 @@
 // [Lines] iterates over a configuration. Each [Line] knows the blocks that it is in, its
 // significant part, and its text without secrets. [Context] returns the blocks of one line.
 //
-// The package decodes line ends, a byte order mark, UTF-16, gzip and a zip archive of one file,
-// and it skips the prompts of a terminal session around a configuration. [MaxDecoded] bounds the
-// decoded size.
+// The package decodes line ends, a byte order mark, UTF-16, gzip and a zip archive of one file. It
+// reads a recording of a terminal session as the terminal showed it, and skips what stands around
+// the configuration. [MaxDecoded] bounds the decoded size.
 package device
 
 import (
