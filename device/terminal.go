@@ -306,13 +306,18 @@ func (w *walk) hideOutside() {
 	w.hideAnywhere()
 }
 
+// messageStart says of a byte whether a message of the log may begin with it: a mark, a number or a
+// month.
+var messageStart = func() (starts [256]bool) {
+	for _, c := range []byte("*.%0123456789JFMASOND") {
+		starts[c] = true
+	}
+	return starts
+}()
+
 // message reports whether a line is a message of the log that a device wrote to the terminal
 // meanwhile: "*Nov 23 05:15:00.123: %SYS-5-CONFIG_I: Configured from console".
 func message(line []byte) bool {
-	if c := line[0]; c != '*' && c != '.' && c != '%' && (c < '0' || c > '9') &&
-		bytes.IndexByte([]byte("JFMASOND"), c) < 0 {
-		return false
-	}
 	n := bytes.IndexByte(line[:min(len(line), 120)], '%')
 	if n < 0 || n > 0 && (!bytes.HasSuffix(line[:n], []byte(": ")) || n < 12) {
 		return false

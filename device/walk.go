@@ -190,8 +190,8 @@ func (w *walk) step() bool {
 	case from == to && w.until == nil && (w.platform.open == nil || !w.platform.open(w)):
 		w.dropped = w.platform != &plain
 		return true
-	case from < to && w.until == nil && w.platform != &plain && message(w.words) &&
-		(w.platform.open == nil || !w.platform.open(w)):
+	case from < to && messageStart[line[from]] && w.until == nil && w.platform != &plain &&
+		message(w.words) && (w.platform.open == nil || !w.platform.open(w)):
 		w.dropped = true
 		w.hideOutside()
 		return true
