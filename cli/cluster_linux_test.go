@@ -213,17 +213,25 @@ func (c *cluster) roles() map[string]*node {
 			continue
 		}
 		var said struct {
-			Members []struct{ Name, Role, State string }
+			Members []struct {
+				Name, Role, State string
+				Timeline          int
+			}
 		}
 		err = json.NewDecoder(answer.Body).Decode(&said)
 		_ = answer.Body.Close()
 		if err != nil {
 			continue
 		}
+		newest := 0 // the leader's; a node on another has yet to follow it
+		for _, m := range said.Members {
+			newest = max(newest, m.Timeline)
+		}
 		roles := map[string]*node{}
 		for _, m := range said.Members {
 			for _, other := range c.nodes {
-				if m.Name == other.name && (m.State == "running" || m.State == "streaming") {
+				if m.Name == other.name && m.Timeline == newest &&
+					(m.State == "running" || m.State == "streaming") {
 					roles[m.Role] = other
 				}
 			}
