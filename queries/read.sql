@@ -14,16 +14,15 @@ SELECT device_id, captures, longest_us FROM device_rhythms
  WHERE device_id >= @first AND device_id <= @last
  ORDER BY device_id;
 
--- name: LastGaps :many
--- Of devices that have sent twice: their newest capture of a configuration, and the one before it.
-SELECT d.id, n.received_at AS newest, e.received_at AS earlier
-  FROM devices d
-  JOIN captures n ON n.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
-                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1)
-  JOIN captures e ON e.id = (SELECT c.id FROM captures c WHERE c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
-                              ORDER BY c.received_at DESC, c.uid DESC LIMIT 1 OFFSET 1)
- WHERE d.id >= @first AND d.id <= @last
- ORDER BY d.id;
+-- name: LastTwo :many
+-- When devices sent their two newest captures of a configuration; of devices that have sent but once nothing. An index has it
+-- all. CROSS JOIN holds SQLite to this order.
+SELECT d.id, c.received_at
+  FROM devices d CROSS JOIN captures c
+ WHERE d.id >= @first AND d.id <= @last AND c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
+   AND c.received_at >= (SELECT o.received_at FROM captures o WHERE o.device_id = d.id AND o.kind NOT IN ('log', 'empty')
+                          ORDER BY o.received_at DESC, o.uid DESC LIMIT 1 OFFSET 1)
+ ORDER BY d.id, c.received_at DESC;
 
 -- name: DevicesOfSource :many
 -- Devices whose newest capture came from an address.

@@ -96,7 +96,9 @@ func (p *pruning) pass(
 			end = end && n == len(rows)
 			rows = rows[:n]
 			*count += n
+			start := time.Now()
 			err = p.delete(ctx, rows)
+			p.s.sleep(ctx, time.Since(start)) // uploads have at least half of the time
 		}
 		if err != nil || end {
 			return err

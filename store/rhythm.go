@@ -163,14 +163,17 @@ func (s *Store) addSuspects(ctx context.Context, q *queries.Queries, list []Devi
 		return nil
 	}
 	part := list[unknown[0] : unknown[len(unknown)-1]+1]
-	gaps, err := q.LastGaps(ctx,
-		queries.LastGapsParams{First: part[0].ID, Last: part[len(part)-1].ID})
+	sent, err := q.LastTwo(ctx,
+		queries.LastTwoParams{First: part[0].ID, Last: part[len(part)-1].ID})
 	if err != nil {
 		return err
 	}
-	of := make(map[int64]time.Duration, len(gaps))
-	for _, g := range gaps {
-		of[g.ID] = g.Newest.Sub(g.Earlier)
+	of := make(map[int64]time.Duration, len(part))
+	for i, c := range sent {
+		_, known := of[c.ID]
+		if !known && i > 0 && sent[i-1].ID == c.ID {
+			of[c.ID] = sent[i-1].ReceivedAt.Sub(c.ReceivedAt)
+		}
 	}
 	unknown = slices.DeleteFunc(unknown, func(i int) bool {
 		r := rhythm{gap: of[list[i].ID]}
