@@ -263,11 +263,11 @@ func fillFleetSQLite(path, fill string) error {
 	}
 	var drop, create []string
 	for rows.Next() {
-		var name, text string
-		if err := rows.Scan(&name, &text); err != nil {
+		var dropped, text string
+		if err := rows.Scan(&dropped, &text); err != nil {
 			return errors.Join(err, rows.Close())
 		}
-		drop, create = append(drop, "DROP INDEX "+name), append(create, text)
+		drop, create = append(drop, dropped), append(create, text)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
@@ -292,13 +292,13 @@ func fillFleetPostgres(url, fill string) error {
 	if err != nil {
 		return err
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Name, Text string }])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Drop, Create string }])
 	if err != nil {
 		return err
 	}
 	texts := []string{fill}
 	for _, index := range list {
-		texts = append([]string{"DROP INDEX " + index.Name}, append(texts, index.Text)...)
+		texts = append([]string{index.Drop}, append(texts, index.Create)...)
 	}
 	for _, text := range append(texts, vacuumSQL) {
 		if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
