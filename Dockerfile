@@ -8,7 +8,7 @@ COPY . .
 ARG VERSION=
 # The Makefile says what the tags are for.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2,nopgxregisterdefaulttypes -ldflags="-s -w -funcalign=8 -X main.version=${VERSION}" -o /out/tftpsql . \
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags nethttpomithttp2,nopgxregisterdefaulttypes -ldflags="-s -w -funcalign=4 -X main.version=${VERSION}" -o /out/tftpsql . \
  && mkdir -p /out/data /out/etc/ssl/certs \
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
  && echo 'tftpsql:x:65532:65532::/data:/sbin/nologin' > /out/etc/passwd

@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep
 # Nobody speaks HTTP/2 to a health check (0.5 MB), and pgx is told the few types that are used (1.4 MB, store/pgtypes.go).
 TAGS := nethttpomithttp2,nopgxregisterdefaulttypes
 # As in the Dockerfile: static, small, the same bytes on every machine.
-BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS) -ldflags="-s -w -funcalign=8 -X main.version=$(VERSION)"
+BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS) -ldflags="-s -w -funcalign=4 -X main.version=$(VERSION)"
 
 .PHONY: help
 help: ## show this

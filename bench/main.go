@@ -206,7 +206,7 @@ const releaseTags = "nethttpomithttp2"
 // build builds the program of a folder, peers' as ours.
 func build(program, of, tags string, flags ...string) error {
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", tags,
-		"-ldflags=-s -w -funcalign=8", "-o", program}, flags...)
+		"-ldflags=-s -w -funcalign=4", "-o", program}, flags...)
 	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir, cmd.Env = of, append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -133,9 +134,8 @@ func (s *Sites) UnmarshalText(b []byte) error {
 		}
 		parsed.list = append(parsed.list, site{name, p})
 	}
-	slices.SortStableFunc(parsed.list, func(a,
-		b site) int {
-		return b.prefix.Bits() - a.prefix.Bits()
+	sort.SliceStable(parsed.list, func(i, j int) bool {
+		return parsed.list[i].prefix.Bits() > parsed.list[j].prefix.Bits()
 	})
 	*s = parsed
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -158,11 +159,12 @@ func CheckOrder(order string) error {
 // Sort sorts devices by one of Orders, "-" before it reverses that. Their states are those of now.
 func Sort(devices []store.Device, order string, now time.Time) {
 	compare := orders[strings.TrimPrefix(order, "-")]
-	slices.SortStableFunc(devices, func(a, b store.Device) int {
-		if strings.HasPrefix(order, "-") {
-			a, b = b, a
+	reverse := strings.HasPrefix(order, "-")
+	sort.SliceStable(devices, func(i, j int) bool {
+		if reverse {
+			i, j = j, i
 		}
-		return compare(a, b, now)
+		return compare(devices[i], devices[j], now) < 0
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -69,7 +69,7 @@ func OpenFolder(dir string, most int64) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	slices.SortStableFunc(f.files, func(a, b folderFile) int { return a.at.Compare(b.at) })
+	sort.SliceStable(f.files, func(i, j int) bool { return f.files[i].at.Before(f.files[j].at) })
 	return &Source{each: f.each, total: f.total, close: f.root.Close}, nil
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/tftpsql/tftpsql/history"
@@ -97,7 +98,7 @@ func groupsOf(lines []history.BlamedLine) (groups []blameGroup) {
 		}
 		groups[n-1].Lines = append(groups[n-1].Lines, lineView{l.Number, shown(l.Text), class})
 	}
-	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+	sort.Slice(times, func(i, j int) bool { return times[i].After(times[j]) })
 	times = slices.CompactFunc(times, time.Time.Equal)
 	for i := range groups {
 		rank := slices.IndexFunc(times, groups[i].ReceivedAt.Equal)

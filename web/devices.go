@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -109,7 +110,7 @@ func countedBy(of map[string]int, key, none string) []counted {
 		list = append(list, counted{cmp.Or(name, none),
 			"/devices?" + url.Values{key: {value}}.Encode(), of[name]})
 	}
-	slices.SortStableFunc(list, func(a, b counted) int { return b.N - a.N })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].N > list[j].N })
 	return list
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -69,9 +70,8 @@ func (a *attempts) take(what, source string, now time.Time) error {
 // forget drops a tenth, those that would be forgotten first: who guesses doesn't drop its own
 // count by making others.
 func (a *attempts) forget(now time.Time) {
-	keys := slices.SortedFunc(maps.Keys(a.full), func(x, y attempt) int {
-		return a.full[x].Compare(a.full[y])
-	})
+	keys := slices.Collect(maps.Keys(a.full))
+	sort.Slice(keys, func(i, j int) bool { return a.full[keys[i]].Before(a.full[keys[j]]) })
 	for i, key := range keys {
 		if i >= attemptsKept/10 && !a.full[key].Before(now) {
 			break
