@@ -119,6 +119,7 @@ func (a *app) listDevices(f devicesFlags, all []store.Device, now time.Time) (er
 		return !f.filter.Picks(d) || f.overdue && d.OverdueSince(now).IsZero() ||
 			f.silent > 0 && now.Sub(d.LastSeen) < time.Duration(f.silent)
 	})
+	history.Sort(devices, "name", now) // those that are alike in the other order
 	history.Sort(devices, f.order, now)
 	switch {
 	case f.perSite:

@@ -533,7 +533,7 @@ func TestExitStatus(t *testing.T) {
 	here := []string{"DATABASE_URL=" + url}
 	idle := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "idle.db")} // no server has it
 	if status, out, errs := do(t, idle, "migrate", "up"); status != 0 ||
-		!strings.HasPrefix(out, "8 of 8") {
+		!strings.HasPrefix(out, "9 of 9") {
 		t.Errorf("migrate up: %d %s %s", status, out, errs)
 	}
 	for _, c := range []struct {
@@ -552,7 +552,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"show", "a", "b"}, here, 2, "usage: tftpsql show REF"},
 		{[]string{"diff", "none"}, here, 2, "no device"},
 		{[]string{"diff"}, here, 2, "usage"},
-		{[]string{"devics"}, here, 2, "did you mean devices"},
+		{[]string{"devics"}, here, 2, "did you mean device or devices"},
 		{[]string{"xyzzy"}, here, 2, "unknown command"},
 		{[]string{"devices", "--bogus"}, here, 2, "--bogus"},
 		{[]string{"log", "-n", "-1"}, here, 2, "invalid argument"},
