@@ -74,7 +74,8 @@ func (b *bouncer) leadTo(direct string) {
 	b.write("ini", fmt.Sprintf("[databases]\n%s = host=%s dbname=%s "+
 		"user=postgres\n[pgbouncer]\npool_mode = transaction\nauth_type = trust\nauth_file = "+
 		"%s/users\n"+
-		"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n", b.database,
+		"unix_socket_dir = %s\nlisten_port = 6432\nlisten_addr =\n"+
+		"server_login_retry = 0\n", b.database, // it asks anew for each client
 		u.Query().Get("host"), b.database, b.dir, b.dir))
 }
 
