@@ -193,11 +193,15 @@ func TestNoSQLInGo(t *testing.T) {
 	})
 }
 
-// TestArchitecture: ARCHITECTURE.md's table is the house, and the functions on its picture exist.
+// TestArchitecture: ARCHITECTURE.md's table is the house, the functions on its picture exist, and it
+// has two printed pages at most, some 1,200 words.
 func TestArchitecture(t *testing.T) {
 	text, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if words := len(strings.Fields(string(text))); words > 1200 {
+		t.Errorf("ARCHITECTURE.md has %d words; 1200 are the limit", words)
 	}
 	for _, r := range house {
 		if strings.Contains(r.folder, "/") {

@@ -20,7 +20,8 @@ import (
 )
 
 // terminalLog is the log as people read it on a terminal: time of day, level, message, and
-// key=value as slog's text has them, which quotes whatever a terminal might obey.
+// key=value as slog's text has them, which quotes whatever a terminal might obey. It is our own
+// because tint, the usual library, passes escape characters in a stranger's file name through.
 type terminalLog struct {
 	w     io.Writer
 	mu    *sync.Mutex // guards w and line

@@ -27,6 +27,13 @@
 // The package decodes line ends, a byte order mark, UTF-16, gzip and a zip archive of one file. It
 // reads a recording of a terminal session as the terminal showed it, and skips what stands around
 // the configuration. [MaxDecoded] bounds the decoded size.
+//
+// # Stability
+//
+// What is exported here follows semantic versioning: until version 1 a minor version may change it,
+// and CHANGELOG.md says what to write instead. What the package answers about a configuration may
+// become better in any version: a name that was blank, a line that is found to be noise. What it
+// answers about changes raises [Rules]. The package uses the standard library alone.
 package device
 
 import (

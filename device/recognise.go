@@ -2,6 +2,9 @@ package device
 
 import "bytes"
 
+// Recognition scores how lines begin until a platform is clear. Then the platform's read tracks its
+// blocks and takes the identity, and its whole says whether the end is there.
+
 // sign is how a line of a platform begins, and how much that says: 10 is sure, 1 is a hint. A sign
 // that ends with a letter ends where the word of the line ends: "config global" is not the
 // beginning of "config globals", but "interface Vlan" is that of "interface Vlan10".

@@ -1,5 +1,9 @@
 // Package outbox tells what has happened: events become messages, and each is repeated until a
 // receiver has taken it or it is given up.
+//
+// An event is committed with its capture. Deliveries are made of events; each is leased, sent and
+// settled. What isn't settled is sent again with the same message ID. Of several workers the one
+// that holds the lease sends.
 package outbox
 
 import (

@@ -3,6 +3,23 @@
 //
 // Both databases run the same SQL text (package queries) through one implementation. The backends
 // in postgres.go and sqlite.go hold the differences: opening, transactions, the meaning of errors.
+//
+// # Writing
+//
+// A writer takes what waits into one transaction, 64 captures at most: contents by hash, then
+// captures by device, so workers take locks in one order. On PostgreSQL its captures are coroutines
+// (pipeline.go): what all of them ask goes out together. A COMMIT counts where it returned nil
+// without a warning. A capture has a UID, which makes a repeated write harmless. With a spool
+// PostgreSQL has 3 s; what it doesn't take goes into the spool with the same UID, and is forwarded
+// later.
+//
+// compare.go says what is changed. Captures that follow a late one are compared anew, so any order
+// of arrival finds the same changes.
+//
+// # Reading
+//
+// Each read takes a scope, the sites that it may find. A Store that is bound to sites ([Store.For])
+// finds nothing else.
 package store
 
 import (

@@ -36,4 +36,10 @@
 // An [*Error] that a handler returns goes to the peer as it is, code and message. For any other
 // error the peer gets "internal error"; the log has the whole error. An ERROR packet that the peer
 // sent is a [*PeerError].
+//
+// # Stability
+//
+// What is exported here follows semantic versioning: until version 1 a minor version may change it,
+// and CHANGELOG.md says what to write instead. What goes over the wire is bound by the RFCs. The
+// package uses golang.org/x/sys and the standard library, and nothing else of this module.
 package tftp
