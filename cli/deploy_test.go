@@ -166,7 +166,7 @@ func TestShipped(t *testing.T) {
 		dir, url := t.TempDir(), databases["postgres"](t)+"&default_query_exec_mode="+mode
 		write(t, dir+"/acme/fw1.conf", gate("fw1", "a", "web", "1"), time.Time{})
 		for _, step := range [][]string{{"", "migrate", "up"},
-			{"imported: 1 captures of 1 devices", "import", dir},
+			{"imported: 1 capture of 1 device", "import", dir},
 			{"", "device", "expect", "fw1", "36h"}, {"set hostname \"fw1\"", "show", "acme/fw1"}} {
 			cmd := exec.Command(file, step[1:]...)
 			cmd.Env = []string{"DATABASE_URL=" + url}

@@ -99,9 +99,9 @@ func (a *app) mergeCommand() *cobra.Command {
 // explainMerge says what a merge would do.
 func (a *app) explainMerge(old, into store.Device) error {
 	for _, d := range []store.Device{old, into} {
-		fmt.Fprintf(a.err, "%s: %s, %d captures from %s to %s\n", d.Ref(),
-			cmp.Or(d.Platform, "unknown platform"), d.Captures, local(d.FirstSeen),
-			local(d.LastSeen))
+		fmt.Fprintf(a.err, "%s: %s, %s from %s to %s\n", d.Ref(),
+			cmp.Or(d.Platform, "unknown platform"), counted(d.Captures, "capture"),
+			local(d.FirstSeen), local(d.LastSeen))
 	}
 	return usageError{fmt.Errorf("the captures and the name of %s would become %s's, in one "+
 		"history by their times, and can't be separated again: say --yes", old.Ref(), into.Ref())}
@@ -201,8 +201,8 @@ contents does so at once).`,
 func (a *app) forget(cmd *cobra.Command, s *store.Store, doomed []store.Device, really bool) error {
 	if !really {
 		for _, d := range doomed {
-			fmt.Fprintf(a.err, "%s: %d captures since %s\n", d.Ref(), d.Captures,
-				local(d.FirstSeen))
+			fmt.Fprintf(a.err, "%s: %s since %s\n", d.Ref(),
+				counted(d.Captures, "capture"), local(d.FirstSeen))
 		}
 		return usageError{errors.New("this would be deleted for good: say --yes")}
 	}
@@ -211,7 +211,7 @@ func (a *app) forget(cmd *cobra.Command, s *store.Store, doomed []store.Device, 
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "%s is forgotten, with %d captures\n", d.Ref(), n)
+		fmt.Fprintf(a.out, "%s is forgotten, with %s\n", d.Ref(), counted(n, "capture"))
 	}
 	return nil
 }

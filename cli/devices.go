@@ -207,9 +207,13 @@ func (a *app) printDevices(devices []store.Device, now time.Time) error {
 	return t.print()
 }
 
-// printOverdue prints why devices are overdue, and nothing where none is.
+// printOverdue prints why devices are overdue. Where none is it prints nothing, as cron needs it,
+// except to a person.
 func (a *app) printOverdue(devices []store.Device, now time.Time) error {
 	if len(devices) == 0 {
+		if isTerminal(a.err) {
+			fmt.Fprintln(a.err, "no device is overdue")
+		}
 		return nil
 	}
 	t := a.table("DEVICE", "OVERDUE FOR", "LAST SEEN", "ALLOWED", "BECAUSE", "SOURCE")

@@ -66,10 +66,10 @@ func (a *app) export(ctx context.Context, s *store.Store, dir string, filter his
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "%s: %d configurations, %d written, %d unchanged\n", dir, w.Found, w.Changed,
-		w.Found-w.Changed)
+	fmt.Fprintf(a.out, "%s: %s, %d written, %d unchanged\n", dir,
+		counted(w.Found, "configuration"), w.Changed, w.Found-w.Changed)
 	if len(w.Damaged) > 0 {
-		return fmt.Errorf("%d configurations can't be read", len(w.Damaged))
+		return fmt.Errorf("%s can't be read", counted(len(w.Damaged), "configuration"))
 	}
 	return nil
 }

@@ -160,14 +160,14 @@ func TestExportDamaged(t *testing.T) {
 	if got := tree(t, dir); status != 1 || len(got) != 2 || got["fw3.conf"] == "" ||
 		!strings.Contains(out, ": 2 configurations, 2 written") ||
 		!strings.Contains(errs, "left out: /fw2: the content ") ||
-		!strings.Contains(errs, "1 configurations can't be read") {
+		!strings.Contains(errs, "1 configuration can't be read") {
 		t.Errorf("export: %d\n%s%s%v", status, out, errs, got)
 	}
 	to := &program{url: databases["sqlite"](t)}
 	status, out, errs = to.do(t, "import", p.url)
 	if status != 0 ||
 		!strings.Contains(out,
-			"imported: 2 captures of 2 devices; 0 were here before, 1 left out\n") ||
+			"imported: 2 captures of 2 devices; 0 here before, 1 left out\n") ||
 		!strings.Contains(errs, "left out: /fw2 of ") {
 		t.Errorf("import: %d\n%s%s", status, out, errs)
 	}

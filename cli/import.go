@@ -82,6 +82,9 @@ func (a *app) openSource(ctx context.Context, source string, git bool) (*move.So
 	switch {
 	case git:
 		return move.OpenGit(ctx, source, most)
+	case noFile(source):
+		return nil, fmt.Errorf("SOURCE: no database at %s: %s",
+			strings.TrimPrefix(source, "sqlite:"), sourceForms)
 	case strings.HasPrefix(source, "sqlite:"),
 		isURL && (scheme == "postgres" || scheme == "postgresql"):
 		return move.OpenDatabase(ctx, source, a.warnings())
@@ -129,11 +132,17 @@ func (a *app) openTarget(ctx context.Context, dry bool) (*store.Store, error) {
 	return s, nil
 }
 
+// noFile reports whether a URL is of an SQLite file that doesn't exist.
+func noFile(url string) bool {
+	path, isFile := strings.CutPrefix(url, "sqlite:")
+	_, err := os.Stat(strings.TrimPrefix(path, "//"))
+	return isFile && errors.Is(err, fs.ErrNotExist)
+}
+
 // isNew reports whether the database has none of this program's tables, or is a file that doesn't
 // exist.
 func (a *app) isNew(ctx context.Context) bool {
-	path, isFile := strings.CutPrefix(a.config.Database, "sqlite:")
-	if _, err := os.Stat(strings.TrimPrefix(path, "//")); isFile && errors.Is(err, fs.ErrNotExist) {
+	if noFile(a.config.Database) {
 		return true
 	}
 	s, err := store.Open(a.config.Database, a.storeOptions())
@@ -166,9 +175,8 @@ func (a *app) printReport(r move.Report, dry bool, failed error) error {
 	}
 	a.printSkipped(skipped)
 	for _, site := range slices.Sorted(maps.Keys(r.Elsewhere)) {
-		fmt.Fprintf(a.err,
-			"%d captures were here before and stay under %s: --site is for what is new\n",
-			r.Elsewhere[site], siteText(site))
+		fmt.Fprintf(a.err, "%s of before under %s: --site is for what is new\n",
+			counted(r.Elsewhere[site], "capture"), siteText(site))
 	}
 	if failed == nil && r.New+r.Known+int64(len(r.Skipped)) == 0 {
 		fmt.Fprintln(a.err, "the source has no configurations")
@@ -177,8 +185,8 @@ func (a *app) printReport(r move.Report, dry bool, failed error) error {
 	if dry {
 		verb = "to import"
 	}
-	fmt.Fprintf(a.out, "%s: %d captures of %d devices; %d were here before, %d left out\n",
-		verb, r.New, len(r.Devices), r.Known, len(r.Skipped))
+	fmt.Fprintf(a.out, "%s: %s of %s; %d here before, %d left out\n", verb,
+		counted(r.New, "capture"), counted(len(r.Devices), "device"), r.Known, len(r.Skipped))
 	if failed != nil && !dry {
 		fmt.Fprintln(a.err,
 			"not everything is imported: the same command goes on where this one ended")

@@ -73,13 +73,13 @@ func TestImportFolder(t *testing.T) {
 			status, out, errs := do(t, environ, "import", dir, "--dry-run")
 			if _, err := os.Stat(file); err == nil || status != 0 ||
 				!strings.Contains(out,
-					"to import: 3 captures of 2 devices; 0 were here before, 1 left out\n") {
+					"to import: 3 captures of 2 devices; 0 here before, 1 left out\n") {
 				t.Errorf("dry run: %d\n%s%s%v", status, out, errs, err)
 			}
 		}
 		status, out, errs := do(t, environ, "import", dir)
 		if status != 0 || !strings.Contains(out,
-			"imported: 3 captures of 2 devices; 0 were here before, 1 left out\n") ||
+			"imported: 3 captures of 2 devices; 0 here before, 1 left out\n") ||
 			!regexp.MustCompile(
 				`(?m)^acme/fw1 +fortinet +2 +2026-11-20 \S+ +2026-11-20 `).MatchString(out) ||
 			!strings.Contains(errs, "left out: image.bin: 2 MiB, and TFTP_MAX_SIZE is 1MiB\n") {
@@ -91,18 +91,18 @@ func TestImportFolder(t *testing.T) {
 		same(t, "imported", p.captures(t), want)
 		if status, out, errs := do(t, environ, "import", dir, "--site", "other"); status != 0 ||
 			!strings.Contains(out,
-				"imported: 0 captures of 0 devices; 3 were here before, 1 left out\n") ||
+				"imported: 0 captures of 0 devices; 3 here before, 1 left out\n") ||
 			!strings.Contains(errs,
-				"2 captures were here before and stay under site acme: "+
+				"2 captures of before under site acme: "+
 					"--site is for what is new\n") ||
-			!strings.Contains(errs, "1 captures were here before and stay under no site") {
+			!strings.Contains(errs, "1 capture of before under no site") {
 			t.Errorf("again: %d\n%s%s", status, out, errs)
 		}
 		write(t, dir+"/acme/new.conf", gate("fw1", "c", "mail", "192.0.2.54"),
 			friday.Add(3*time.Hour))
 		for _, flag := range []string{"--dry-run", "--site=globex"} {
 			if out := p.must(t, "import", dir, flag); !strings.Contains(out,
-				": 2 captures of 2 devices; 2 were here before, 0 left out\n") {
+				": 2 captures of 2 devices; 2 here before, 0 left out\n") {
 				t.Errorf("%s:\n%s", flag, out)
 			}
 		}
@@ -174,7 +174,7 @@ func TestImportFromTomorrow(t *testing.T) {
 		t.Errorf("the newest is\n%s", got)
 	}
 	if out := p.must(t, "import", dir); !strings.Contains(out,
-		"imported: 0 captures of 0 devices; 1 were here before") {
+		"imported: 0 captures of 0 devices; 1 here before") {
 		t.Errorf("again:\n%s", out)
 	}
 }
@@ -223,7 +223,7 @@ func TestImportGit(t *testing.T) {
 				"!RANCID-CONTENT-TYPE: cisco\n!\nversion 15.2\nhostname sw2\n!\nend\n"})
 		out := p.must(t, "import", "--git", oxidized)
 		if !strings.Contains(out,
-			"imported: 5 captures of 3 devices; 0 were here before, 1 left out\n") {
+			"imported: 5 captures of 3 devices; 0 here before, 1 left out\n") {
 			t.Errorf("import:\n%s", out)
 		}
 		p.must(t, "import", "--git", rancid)
@@ -248,7 +248,7 @@ func TestImportGit(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		if out := p.must(t, "import", "--git", clone); !strings.Contains(out,
-			"imported: 0 captures of 0 devices; 5 were here before, 1 left out\n") {
+			"imported: 0 captures of 0 devices; 5 here before, 1 left out\n") {
 			t.Errorf("again:\n%s", out)
 		}
 		if got := p.must(t, "show", "acme/fw1~1"); got != gate("fw1", "b", "web", "1") {
@@ -309,7 +309,7 @@ func TestImportSeedFirst(t *testing.T) {
 		p, source := &program{url: url}, seeded(t, url)
 		for range 2 {
 			if out := p.must(t, "import", source, "--dry-run"); !strings.Contains(out,
-				"to import: 5 captures of 3 devices; 0 were here before") {
+				"to import: 5 captures of 3 devices; 0 here before") {
 				t.Errorf("dry run:\n%s", out)
 			}
 		}
@@ -320,7 +320,7 @@ func TestImportSeedFirst(t *testing.T) {
 			t.Errorf("a dry run leaves %s, %v", kind, err)
 		}
 		if out := p.must(t, "import", source); !strings.Contains(out,
-			"imported: 5 captures of 3 devices; 0 were here before") {
+			"imported: 5 captures of 3 devices; 0 here before") {
 			t.Errorf("import:\n%s", out)
 		}
 		known := 5
@@ -329,7 +329,7 @@ func TestImportSeedFirst(t *testing.T) {
 		}
 		for _, flag := range []string{"--dry-run", "--dry-run=false"} {
 			if out := p.must(t, "import", source, flag); !strings.Contains(out,
-				fmt.Sprintf(": 0 captures of 0 devices; %d were here before", known)) {
+				fmt.Sprintf(": 0 captures of 0 devices; %d here before", known)) {
 				t.Errorf("again, %s:\n%s", flag, out)
 			}
 		}
@@ -400,11 +400,11 @@ func TestImportDatabase(t *testing.T) {
 				p := &program{url: databases[map[bool]string{true: "sqlite",
 					false: "postgres"}[strings.HasPrefix(url, "sqlite:")]](t)}
 				if out := p.must(t, "import", source.url); !strings.Contains(out,
-					"imported: 8 captures of 5 devices; 0 were here before, 0 left out\n") {
+					"imported: 8 captures of 5 devices; 0 here before, 0 left out\n") {
 					t.Errorf("import:\n%s", out)
 				}
 				if out := p.must(t, "import", source.url); !strings.Contains(out,
-					"imported: 0 captures of 0 devices; 8 were here before") {
+					"imported: 0 captures of 0 devices; 8 here before") {
 					t.Errorf("again:\n%s", out)
 				}
 				for _, args := range [][]string{{"log", "--json", "-n", "0"}, {"log", "new"},

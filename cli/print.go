@@ -125,6 +125,14 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
+// counted writes a number of things: "1 capture", "2 captures".
+func counted[N int | int64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
+}
+
 // timeFlag is a time as a flag.
 type timeFlag struct {
 	text string

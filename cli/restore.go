@@ -153,7 +153,7 @@ func printPlan(w io.Writer, plan history.Restore) {
 	}
 	step(w, "version", what)
 	if n := plan.Newest; n != nil {
-		step(w, "newest", fmt.Sprintf("%s of %s; %s", captureRef(*n), local(n.ReceivedAt),
+		step(w, "newest", fmt.Sprintf("%s of %s; %s", deviceRef(*n), local(n.ReceivedAt),
 			meaning(plan)))
 	}
 	for _, text := range plan.Doubts {
@@ -171,7 +171,7 @@ func meaning(plan history.Restore) string {
 		return "nothing differs but what changes by itself"
 	case history.Lines:
 		return fmt.Sprintf("lines that come: %d, lines that go: %d (tftpsql diff %s %s)",
-			d.Added, d.Removed, captureRef(*plan.Newest), captureRef(plan.Version))
+			d.Added, d.Removed, deviceRef(*plan.Newest), captureRef(plan.Version))
 	}
 	return "the two can't be compared"
 }

@@ -54,9 +54,8 @@ func (a *app) warnOfSpool(ctx context.Context) {
 	_ = a.onSpool(false, func(p *store.Spool) error {
 		st, err := p.Status(ctx)
 		if err == nil && st.Waiting+st.Refused > 0 {
-			fmt.Fprintf(a.err, "tftpsql: %d captures wait in the spool and %d were refused: "+
-				"tftpsql spool lists them\n",
-				st.Waiting, st.Refused)
+			fmt.Fprintf(a.err, "tftpsql: in the spool %d wait and %d are refused: "+
+				"tftpsql spool lists them\n", st.Waiting, st.Refused)
 		}
 		return err
 	})
@@ -150,7 +149,8 @@ func (a *app) forwardCommand() *cobra.Command {
 					}
 				}
 				forwarded, refused, err := s.Forward(cmd.Context(), p)
-				fmt.Fprintf(a.out, "forwarded %d captures, %d were refused\n", forwarded, refused)
+				fmt.Fprintf(a.out, "forwarded %s, %d refused\n", counted(forwarded, "capture"),
+					refused)
 				return err
 			})
 		},

@@ -109,14 +109,14 @@ func TestSpoolCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, out, errs := typed("spool", "forward"); status != 0 ||
-		out != "forwarded 2 captures, 0 were refused\n" {
+		out != "forwarded 2 captures, 0 refused\n" {
 		t.Errorf("forwarding: %d %s %s", status, out, errs)
 	}
 	if left, refused := waiting(); len(left) != 1 || left["picky.conf"] == "" || refused != 1 {
 		t.Errorf("left: %v, %d refused", left, refused)
 	}
 	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 ||
-		out != "forwarded 0 captures, 1 were refused\n" {
+		out != "forwarded 0 captures, 1 refused\n" {
 		t.Errorf("what is refused again: %d %s %s", status, out, errs)
 	}
 	if conn, err = pgx.Connect(t.Context(), url); err != nil {
@@ -127,7 +127,7 @@ func TestSpoolCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, out, errs := typed("spool", "forward", "--refused"); status != 0 ||
-		out != "forwarded 1 captures, 0 were refused\n" {
+		out != "forwarded 1 capture, 0 refused\n" {
 		t.Errorf("what was refused: %d %s %s", status, out, errs)
 	}
 	if left, _ := waiting(); len(left) != 0 {

@@ -65,6 +65,9 @@ func (a *app) putCommand() *cobra.Command {
 				read = func(string) ([]byte, error) { return io.ReadAll(os.Stdin) }
 			}
 			body, err := read(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%w: the order is put FILE HOST[:PORT] [NAME]", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -113,6 +116,9 @@ func (a *app) getCommand() *cobra.Command {
 			c.Progress, end = drawProgress(a.err, transferLine)
 			body, err := c.Get(cmd.Context(), withPort(args[0]), args[1])
 			end()
+			if noHost := (*net.DNSError)(nil); errors.As(err, &noHost) {
+				return fmt.Errorf("%w: the order is get HOST[:PORT] NAME", err)
+			}
 			if err != nil {
 				return fmt.Errorf("%s from %s: %w", args[1], withPort(args[0]), err)
 			}

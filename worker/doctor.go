@@ -169,13 +169,13 @@ func (d *Doctor) spool(ctx context.Context) {
 		d.say("spool", Failing, "look at the file's owner and mode", "%s: %s", d.Spool,
 			oneLine(err))
 	case st.Refused > 0:
-		d.say("spool", Failing, look, "PostgreSQL has refused %d captures, which are in %s alone",
-			st.Refused, d.Spool)
+		d.say("spool", Failing, look, "captures that PostgreSQL has refused, in %s alone: %d",
+			d.Spool, st.Refused)
 	case st.Waiting > 0 && time.Since(st.Oldest) > spoolAge:
-		d.say("spool", Failing, look, "%d captures wait in %s, the oldest since %s", st.Waiting,
-			d.Spool, store.LocalTime(st.Oldest))
+		d.say("spool", Failing, look, "captures waiting in %s: %d, the oldest since %s",
+			d.Spool, st.Waiting, store.LocalTime(st.Oldest))
 	case st.Waiting > 0:
-		d.say("spool", Warning, look, "%d captures wait in %s", st.Waiting, d.Spool)
+		d.say("spool", Warning, look, "captures waiting in %s: %d", d.Spool, st.Waiting)
 	default:
 		d.say("spool", OK, "", "nothing waits in %s", d.Spool)
 	}

@@ -23,6 +23,7 @@ type recorder struct {
 	store atomic.Pointer[store.Store] // nil until it is open
 	log   *slog.Logger
 	done  chan struct{} // closed when the last failures are written
+	wake  chan struct{} // has a value when something is pending
 
 	mu       sync.Mutex // guards what follows
 	pending  map[pendingKey]*store.Failure
@@ -41,8 +42,8 @@ type pendingKey struct {
 }
 
 const (
-	flushEvery = 2 * time.Second
-	flushRows  = 256 // in one transaction, so that captures don't wait for long
+	flushPause = 2 * time.Second // between two writes; the first is made at once
+	flushRows  = 256             // in one transaction, so that captures don't wait for long
 	flushLimit = 5 * time.Second
 	lastLimit  = time.Second // when the program ends
 
@@ -67,7 +68,8 @@ const (
 const others = "others"
 
 func newRecorder(log *slog.Logger) *recorder {
-	return &recorder{log: log, pending: map[pendingKey]*store.Failure{}, done: make(chan struct{})}
+	return &recorder{log: log, pending: map[pendingKey]*store.Failure{}, done: make(chan struct{}),
+		wake: make(chan struct{}, 1)}
 }
 
 // run writes until ctx ends, and once more then, for lastLimit.
@@ -76,16 +78,26 @@ func (f *recorder) run(ctx context.Context) {
 	late, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastLimit, cancel) })()
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			f.flush(late)
-			return
-		case <-tick.C:
-			f.flush(late)
+		case <-f.wake:
+			if f.flush(late) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(flushPause):
+				}
+			}
 		}
+	}
+	f.flush(late)
+}
+
+// woken has the failures written that are pending.
+func (f *recorder) woken() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -154,6 +166,7 @@ func (f *recorder) pendingOf(row failureKey, first time.Time) *store.Failure {
 		p = &store.Failure{Source: row.source, Reason: row.reason, Filename: row.filename,
 			First: first}
 		f.pending[waiting] = p
+		f.woken()
 	}
 	return p
 }
@@ -202,16 +215,18 @@ func (f *recorder) row(key failureKey, proven bool, now time.Time) failureKey {
 	return key
 }
 
-// flush writes what is pending, a piece at a time. What can't be written now stays pending.
-func (f *recorder) flush(ctx context.Context) {
+// flush writes what is pending, a piece at a time, and reports whether there was anything. What
+// can't be written now stays pending.
+func (f *recorder) flush(ctx context.Context) (tried bool) {
 	s := f.store.Load()
 	if s == nil {
-		return
+		return false
 	}
 	f.mu.Lock()
 	pending := f.pending
 	f.pending = map[pendingKey]*store.Failure{}
 	f.mu.Unlock()
+	tried = len(pending) > 0
 	for keys := range slices.Chunk(slices.Collect(maps.Keys(pending)), flushRows) {
 		list := make([]store.Failure, len(keys))
 		for i, key := range keys {
@@ -223,19 +238,21 @@ func (f *recorder) flush(ctx context.Context) {
 		if err != nil {
 			f.log.Debug("failures could not be kept yet", "count", len(pending), "err", err)
 			f.putBack(pending)
-			return
+			break
 		}
 		f.log.Debug("failures kept", "count", len(list))
 		for _, key := range keys {
 			delete(pending, key)
 		}
 	}
+	return tried
 }
 
 // putBack makes failures pending again, added to those that came meanwhile.
 func (f *recorder) putBack(failed map[pendingKey]*store.Failure) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.woken()
 	for key, was := range failed {
 		p := f.pending[key]
 		if p == nil {

@@ -123,6 +123,7 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	w.handler.store = s
 	w.store.Store(s)
 	failures.store.Store(s)
+	failures.woken()
 	return w.work(ctx, s)
 }
 
