@@ -327,7 +327,7 @@ func (p *postgres) atomicMigrations() bool { return true }
 // reclaim does nothing: autovacuum makes the space free for new rows.
 func (p *postgres) reclaim(context.Context, bool) error { return nil }
 
-func (p *postgres) announce(batch []*write, results []Stored) {
+func (p *postgres) committed(batch []*write, results []Stored) {
 	p.told.add(announcements(batch, results))
 }
 

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -25,10 +27,18 @@ import (
 const sqliteReaders = 4
 
 // writerMemory has two parts. A cache of 32 MiB holds a whole batch (maxBatchBytes and its index
-// pages) until its commit; with SQLite's default of 2 MB the batch would be written twice. A
-// journal of up to 4,000 pages (16 MB) gathers more changes before they are copied into the file:
-// most captures change the same index pages. The price is about 20 ms for a start after a crash.
-const writerMemory = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(4000)"
+// pages) until its commit; with SQLite's default of 2 MB the batch would be written twice. From
+// 32,000 pages (128 MB) on in the journal, a commit copies them into the file itself: that is where
+// copyBack can't keep up.
+const writerMemory = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(32000)"
+
+const (
+	// copyFrom is how many bytes the journal gathers before they are copied into the file: most
+	// captures change the same index pages. The price is about 20 ms for a start after a crash.
+	copyFrom = 16 << 20
+	// rowBytes is what a capture writes besides its body: some pages of the tables' indexes.
+	rowBytes = 16 << 10
+)
 
 // spoolJournal lets a spool on a full disk be emptied. A rollback journal holds only the old pages,
 // where WAL would hold all new ones, so a capture takes its space once and deleting it needs
@@ -52,6 +62,11 @@ type sqliteFile struct {
 	reader   *sql.DB
 	lock     *flock.Flock // nil for commands beside a server
 	texts    statements
+
+	journaled int64 // bytes since the last copy; of the writer's goroutine
+	copier    *sql.DB
+	copying   atomic.Bool
+	copies    sync.WaitGroup
 }
 
 func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
@@ -107,6 +122,10 @@ func openSQLite(path string, wanted contains, o Options) (*sqliteFile, error) {
 		return nil, err
 	}
 	f.writer.SetMaxOpenConns(1)
+	if f.copier, err = sql.Open("sqlite", file+"&_pragma=synchronous(FULL)"); err != nil {
+		return nil, err
+	}
+	f.copier.SetMaxOpenConns(1)
 	if o.Own {
 		// The writer opens first, so that a new file gets its journal mode before a reader opens
 		// it.
@@ -382,8 +401,27 @@ func (f *sqliteFile) exclusive(_ context.Context, fn func() error) error { retur
 
 func (f *sqliteFile) atomicMigrations() bool { return false }
 
-// announce does nothing: listeners read the file from time to time.
-func (f *sqliteFile) announce([]*write, []Stored) {}
+// committed has the journal copied into the file from time to time. Listeners read the file.
+func (f *sqliteFile) committed(batch []*write, _ []Stored) {
+	for _, w := range batch {
+		f.journaled += int64(len(w.c.Body)) + rowBytes
+	}
+	if f.journaled >= copyFrom && f.copying.CompareAndSwap(false, true) {
+		f.journaled = 0
+		f.copies.Go(f.copyBack)
+	}
+}
+
+// copyBack copies the journal into the file beside the writer, so that no receipt waits for it. What
+// it can't copy stays in the journal. It looks at the names when its connection is open, so that it
+// never copies into a file that was restored.
+func (f *sqliteFile) copyBack() {
+	defer f.copying.Store(false)
+	var free int64
+	if f.copier.QueryRow(freelist).Scan(&free) == nil && f.inPlace() == nil {
+		_, _ = f.copier.Exec(passive)
+	}
+}
 
 func (f *sqliteFile) listen(ctx context.Context) (wait func() error, stop func()) {
 	return everySoOften(ctx, watchEvery)
@@ -397,6 +435,8 @@ var (
 	vacuum string
 	//go:embed sqlite/truncate.sql
 	truncate string
+	//go:embed sqlite/passive.sql
+	passive string
 	//go:embed sqlite/tables.sql
 	tables string
 )
@@ -438,10 +478,11 @@ func (f *sqliteFile) keepsLatin1() bool { return true }
 // close leaves the connections open where another file is in the place of the database: closing the
 // last one would write its journal into that file.
 func (f *sqliteFile) close() error {
+	f.copies.Wait()
 	if f.lock != nil && f.inPlace() != nil {
 		return f.lock.Close()
 	}
-	err := errors.Join(f.reader.Close(), f.writer.Close())
+	err := errors.Join(f.reader.Close(), f.copier.Close(), f.writer.Close())
 	if f.lock != nil {
 		err = errors.Join(err, f.lock.Close())
 	}

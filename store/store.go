@@ -230,8 +230,9 @@ type backend interface {
 	exclusive(ctx context.Context, fn func() error) error
 	// atomicMigrations reports whether a failed migration leaves nothing behind.
 	atomicMigrations() bool
-	// announce tells listeners of captures that were committed. It doesn't wait.
-	announce(batch []*write, results []Stored)
+	// committed hears of captures after their commit, one call for each writer at a time. It doesn't
+	// wait.
+	committed(batch []*write, results []Stored)
 	// listen returns a function that waits until there may be new captures.
 	listen(ctx context.Context) (wait func() error, stop func())
 	// reclaim returns the space of deleted rows to the disk. With wholly, no copy of them may

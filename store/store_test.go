@@ -1110,3 +1110,24 @@ func TestMasked(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalIsCopied: what the journal holds gets into the file beside the captures, long before a
+// commit has to wait for it.
+func TestJournalIsCopied(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, "sqlite:"+file)
+	size := func(name string) int64 {
+		stat, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stat.Size()
+	}
+	const most = 64 << 20 // half of what a commit waits for
+	for n := 1; size(file) < 16<<20; n++ {
+		if size(file+"-wal") > most {
+			t.Fatalf("the journal has %d bytes, the file %d", size(file+"-wal"), size(file))
+		}
+		put(t, s, capture(n, "fw1", strings.Repeat(fmt.Sprint("line ", n, "\n"), 40_000)))
+	}
+}

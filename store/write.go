@@ -102,7 +102,7 @@ func (s *Store) fileBatch(
 	}
 	if err == nil {
 		s.recent.add(batch, results)
-		s.backend.announce(batch, results)
+		s.backend.committed(batch, results)
 	}
 	return results, err
 }
