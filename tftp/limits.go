@@ -25,17 +25,17 @@ const (
 	rateBits  = 12
 )
 
-// allowance bounds how often something is done: rate times a second, and burst times at once.
+// allowance bounds how often something is done: rate times a second, and burst times at once. The
+// zero value is one of which nothing was used.
 type allowance struct {
-	rate, burst float64
-	used        float64
-	since       time.Duration
+	used  float64
+	since time.Duration
 }
 
-func (a *allowance) take(now time.Duration) bool {
-	a.used = max(0, a.used-a.rate*(now-a.since).Seconds())
+func (a *allowance) take(now time.Duration, rate, burst float64) bool {
+	a.used = max(0, a.used-rate*(now-a.since).Seconds())
 	a.since = now
-	if a.used+1 > a.burst {
+	if a.used+1 > burst {
 		return false
 	}
 	a.used++
@@ -52,26 +52,21 @@ type limiter interface {
 
 // rates are the allowances of sources, in a table of fixed size, and of ERRORs in all.
 type rates struct {
+	// zeros at first, as the system gives memory: a start doesn't wait for the pages of all slots
 	slots        [rateSlots]struct{ requests, errorPackets allowance }
 	errorPackets allowance
 	seed         uint64 // by which sources are spread over the slots
 }
 
-func newRates(seed uint64) *rates {
-	r := &rates{errorPackets: allowance{rate: errorRate, burst: errorRate}, seed: seed}
-	for i := range r.slots {
-		r.slots[i].requests = allowance{rate: requestRate, burst: requestBurst}
-		r.slots[i].errorPackets = allowance{rate: sourceErrorRate, burst: sourceErrorRate}
-	}
-	return r
-}
+func newRates(seed uint64) *rates { return &rates{seed: seed} }
 
 func (r *rates) allowRequest(now time.Duration, source netip.Addr) bool {
-	return r.slots[r.slot(source)].requests.take(now)
+	return r.slots[r.slot(source)].requests.take(now, requestRate, requestBurst)
 }
 
 func (r *rates) allowError(now time.Duration, to netip.Addr) bool {
-	return r.slots[r.slot(to)].errorPackets.take(now) && r.errorPackets.take(now)
+	return r.slots[r.slot(to)].errorPackets.take(now, sourceErrorRate, sourceErrorRate) &&
+		r.errorPackets.take(now, errorRate, errorRate)
 }
 
 func (r *rates) slot(a netip.Addr) uint64 {

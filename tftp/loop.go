@@ -216,11 +216,11 @@ func (sv *serving) logOutcome(o Outcome) {
 	}
 	r := o.Request
 	if o.Err != nil && !o.Again {
-		lines := &sv.failedLines
+		lines, rate, burst := &sv.failedLines, failedLineRate, failedLineBurst
 		if o.Bytes == 0 {
-			lines = &sv.idleLines
+			lines, rate, burst = &sv.idleLines, idleLineRate, idleLineBurst
 		}
-		if !lines.take(time.Since(sv.epoch)) {
+		if !lines.take(time.Since(sv.epoch), float64(rate), float64(burst)) {
 			sv.unsaid++
 			return
 		}

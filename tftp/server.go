@@ -248,8 +248,6 @@ func (s *Server) newServing(sock conn, port uint16) *serving {
 	s.warnOfBuffer(sock)
 	return &serving{
 		s: s, conn: sock, engine: newEngine(c), epoch: c.epoch, done: make(chan struct{}),
-		idleLines:   allowance{rate: idleLineRate, burst: idleLineBurst},
-		failedLines: allowance{rate: failedLineRate, burst: failedLineBurst},
 	}
 }
 
