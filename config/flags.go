@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 )
@@ -30,8 +31,11 @@ type Setting struct {
 	index int
 }
 
-// Settings returns Config's fields, in order.
-func Settings() []Setting {
+// Settings returns Config's fields, in order. The list is one for all: it must not be changed.
+func Settings() []Setting { return settings() }
+
+// settings is asked by each command that has flags, and reflection takes its time.
+var settings = sync.OnceValue(func() []Setting {
 	var list []Setting
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {
@@ -52,7 +56,7 @@ func Settings() []Setting {
 		list = append(list, s)
 	}
 	return list
-}
+})
 
 // Flags adds the flags that a kind of command has, such as OnServe.
 func (c *Config) Flags(f *pflag.FlagSet, on string) {

@@ -179,7 +179,7 @@ func (p *Page) elsewhere(v *visit) error {
 		http.MethodDelete} {
 		r := v.r.Clone(v.r.Context())
 		r.Method = method
-		if _, pattern := p.mux.Handler(r); pattern != "/" && pattern != "" {
+		if _, pattern := p.mux().Handler(r); pattern != "/" && pattern != "" {
 			allowed = append(allowed, method)
 		}
 	}

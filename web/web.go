@@ -50,7 +50,7 @@ type Options struct {
 // Page is the page. It is an http.Handler.
 type Page struct {
 	Options
-	mux       *http.ServeMux
+	mux       func() *http.ServeMux
 	crossSite *http.CrossOriginProtection
 	limit     *attempts
 	templates func() *templates
@@ -62,10 +62,10 @@ type Page struct {
 	oidc      *provider // nil without OIDC
 }
 
-// New returns the page. Templates are parsed when the first page is asked for: the start of the
-// server doesn't wait for them.
+// New returns the page. Templates are parsed and addresses noted when the first page is asked for:
+// the start of the server doesn't wait for them.
 func New(o Options) *Page {
-	p := &Page{Options: o, mux: http.NewServeMux(), crossSite: http.NewCrossOriginProtection(),
+	p := &Page{Options: o, crossSite: http.NewCrossOriginProtection(),
 		limit:     newAttempts(),
 		templates: sync.OnceValue(parseTemplates), deltas: newCache(),
 		room:  newRoom(o.Inbox.Memory),
@@ -73,11 +73,17 @@ func New(o Options) *Page {
 		long:  make(chan struct{}, store.ReadersAtOnce/2),
 	}
 	p.oidc = newProvider(o)
-	for _, r := range routes {
-		p.mux.Handle(r.pattern, p.serve(r))
-	}
-	p.mux.Handle("GET /static/{file}", http.HandlerFunc(static))
+	p.mux = sync.OnceValue(p.addresses)
 	return p
+}
+
+func (p *Page) addresses() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, r := range routes {
+		mux.Handle(r.pattern, p.serve(r))
+	}
+	mux.Handle("GET /static/{file}", http.HandlerFunc(static))
+	return mux
 }
 
 // A route is an address with who may ask for it.
@@ -109,7 +115,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	p.mux.ServeHTTP(w, r)
+	p.mux().ServeHTTP(w, r)
 }
 
 const (
