@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,10 +70,14 @@ func (a *app) complete(ctx context.Context, begun string,
 
 // plainWord matches what means nothing to a shell or a terminal. A device may call itself anything,
 // and a shell evaluates what it is given to complete.
-var plainWord = regexp.MustCompile(`^[\pL\pN/@_][\pL\pN/@_.:+~-]*$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[\pL\pN/@_][\pL\pN/@_.:+~-]*$`)
+})
 
 // uidBegun matches what a uid may begin with, once it is long enough to tell few from all.
-var uidBegun = regexp.MustCompile(`^[0-9a-f]{4}[0-9a-f-]*$`)
+var uidBegun = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{4}[0-9a-f-]*$`)
+})
 
 // devicesBeginning returns references to devices: NAME where one device alone has it, or SITE/NAME.
 // A NAME of several that is begun is completed, too: the command says which ones there are.
@@ -89,7 +94,7 @@ func devicesBeginning(ctx context.Context, s *store.Store, begun string) (refs [
 				continue
 			}
 		}
-		if plainWord.MatchString(ref) {
+		if plainWord().MatchString(ref) {
 			refs = append(refs, ref)
 		}
 	}
@@ -102,7 +107,7 @@ func refsBeginning(ctx context.Context, s *store.Store, begun string) (refs []st
 	if strings.HasPrefix(begun, "@") {
 		return capturesBeginning(ctx, s, begun, captureRef)
 	}
-	if name, n, ok := cutLast(begun, "~"); ok && plainWord.MatchString(name) {
+	if name, n, ok := cutLast(begun, "~"); ok && plainWord().MatchString(name) {
 		for back := 1; back <= completeVersions; back++ {
 			ref := fmt.Sprintf("%s~%d", name, back)
 			r, err := s.Resolve(ctx, ref, time.Time{})
@@ -118,7 +123,7 @@ func refsBeginning(ctx context.Context, s *store.Store, begun string) (refs []st
 		}
 	}
 	refs, err = devicesBeginning(ctx, s, begun)
-	if len(refs) == 0 && uidBegun.MatchString(begun) && err == nil {
+	if len(refs) == 0 && uidBegun().MatchString(begun) && err == nil {
 		return capturesBeginning(ctx, s, begun, func(r store.Record) string { return r.UID })
 	}
 	return refs, err
@@ -139,7 +144,7 @@ func capturesBeginning(ctx context.Context, s *store.Store, begun string,
 	for _, r := range list {
 		if word := ref(r); strings.HasPrefix(word, begun) {
 			word += "\t" + local(r.ReceivedAt)
-			if device := deviceRef(r); plainWord.MatchString(device) {
+			if device := deviceRef(r); plainWord().MatchString(device) {
 				word += " " + device
 			}
 			refs = append(refs, word)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,9 @@ func (a *app) showCommand() *cobra.Command {
 }
 
 // aboutVersions matches a reference to a version before the newest.
-var aboutVersions = regexp.MustCompile(`~\d+$`)
+var aboutVersions = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`~\d+$`)
+})
 
 // resolve finds a capture that is handed out. It says on stderr where that is torn, or where the
 // device has sent a torn one since.
@@ -63,7 +66,7 @@ func (a *app) resolve(
 		fmt.Fprintf(a.err, "tftpsql: %s is torn: it may be half a configuration\n", captureRef(r))
 		return r, nil
 	}
-	if isCaptureRef(ref) || !at.IsZero() || aboutVersions.MatchString(ref) {
+	if isCaptureRef(ref) || !at.IsZero() || aboutVersions().MatchString(ref) {
 		return r, nil
 	}
 	torn, err := s.NewerTorn(ctx, r)

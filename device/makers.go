@@ -2,7 +2,6 @@ package device
 
 import (
 	"bytes"
-	"regexp"
 )
 
 // Here are more of the systems that look like IOS (likes.go), with what the header of each says.
@@ -130,7 +129,7 @@ func readNOS(w *walk) {
 		case attributes && w.has("host-name ") && w.indent > 0:
 			w.setName(unquoted(rest(w.words, 1)))
 		case attributes && w.has("chassis-name ") && w.indent > 0:
-			if name := unquoted(rest(w.words, 1)); chassisModel.Match(name) {
+			if name := unquoted(rest(w.words, 1)); chassisModel().Match(name) {
 				set(&w.id.Model, name)
 			}
 		}
@@ -140,7 +139,7 @@ func readNOS(w *walk) {
 
 // chassisModel matches the name of a chassis that was not changed: it is the model, such as
 // VDX6740T-1G or BR-SLX-9850-4.
-var chassisModel = regexp.MustCompile(
+var chassisModel = expression(
 	`^(BR-|EXTR-)?(VDX|SLX)[- ]?\d{4}[A-Z]*(-\d[0-9A-Z]*)*$`)
 
 // tplinkJetStream is on TP-Link's managed switches.

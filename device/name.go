@@ -97,10 +97,10 @@ func expression(text string) func() *regexp.Regexp {
 }
 
 // again is what a browser or a file manager adds to the name of a copy.
-var again = regexp.MustCompile(`(?i)^copy of |( - copy)?( \(\d{1,3}\))?$`)
+var again = expression(`(?i)^copy of |( - copy)?( \(\d{1,3}\))?$`)
 
 // confg matches what Cisco appends to the host name, and what tools put on either side of it.
-var confg = regexp.MustCompile(`(?i)[-_.](confg|config|cfg|(running|startup)([-_]config)?)$|` +
+var confg = expression(`(?i)[-_.](confg|config|cfg|(running|startup)([-_]config)?)$|` +
 	`^(running|startup)[-_]config[-_.]`)
 
 // generic are stems that don't name a device.
@@ -156,8 +156,8 @@ func trimStem(s string) string {
 			continue // sw1_20261123.tar.gz
 		}
 		s = strings.TrimSuffix(s, "~") // an editor's copy
-		s = again.ReplaceAllString(s, "")
-		s = confg.ReplaceAllString(s, "")
+		s = again().ReplaceAllString(s, "")
+		s = confg().ReplaceAllString(s, "")
 		s = withoutStamp(s)
 		if s == was {
 			break

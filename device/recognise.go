@@ -1,6 +1,9 @@
 package device
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // Recognition scores how lines begin until a platform is clear. Then the platform's read tracks its
 // blocks and takes the identity, and its whole says whether the end is there.
@@ -36,12 +39,19 @@ type platformSign struct {
 	number    int
 }
 
-// signs are those of all platforms, by the first byte of the line.
-var signs, signCount = func() (by [256][]platformSign, n int) {
+// signTable has the signs of all platforms, by the first byte of the line.
+type signTable struct {
+	by    [256][]platformSign
+	count int
+}
+
+// signs makes the table when it is first needed: a start doesn't wait for it.
+var signs = sync.OnceValue(func() *signTable {
+	t := &signTable{}
 	add := func(list []sign, platforms []int) {
 		for _, s := range list {
-			by[s.text[0]] = append(by[s.text[0]], platformSign{s, platforms, n})
-			n++
+			t.by[s.text[0]] = append(t.by[s.text[0]], platformSign{s, platforms, t.count})
+			t.count++
 		}
 	}
 	families := map[*sign][]int{}
@@ -59,8 +69,8 @@ var signs, signCount = func() (by [256][]platformSign, n int) {
 			}
 		}
 	}
-	return by, n
-}()
+	return t
+})
 
 // opens reports whether a line begins with the sign.
 func (s *sign) opens(line []byte) bool {
@@ -78,6 +88,7 @@ func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // A recogniser adds up the weights of the signs in a text.
 type recogniser struct {
+	signs *signTable
 	seen  []bool // by number of the sign
 	score []int  // by platform
 	count []int  // halves of signs met, by platform
@@ -85,7 +96,8 @@ type recogniser struct {
 
 // recognise returns the platform that a text looks most like, or nil.
 func recognise(text []byte) *platform {
-	r := recogniser{make([]bool, signCount), make([]int, len(platforms)),
+	t := signs()
+	r := recogniser{t, make([]bool, t.count), make([]int, len(platforms)),
 		make([]int, len(platforms))}
 	if !r.look(text[:min(len(text), headBytes)]) && len(text) > headBytes {
 		tail := text[max(headBytes, len(text)-tailBytes):]
@@ -123,7 +135,7 @@ func (r *recogniser) look(part []byte) bool {
 // meet adds up the signs that a line has, and reports whether it has one that is new.
 func (r *recogniser) meet(line []byte) bool {
 	met := false
-	of := signs[line[0]]
+	of := r.signs.by[line[0]]
 	for i := range of {
 		s := &of[i]
 		if r.seen[s.number] || !s.opens(line) {

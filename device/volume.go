@@ -1,14 +1,13 @@
 package device
 
 import (
-	"regexp"
 	"strings"
 )
 
 // fileSystems are the names that devices give to theirs, and the protocols that stand in the same
 // place: "flash:", "disk0:", "cf3-a:", "slot2#flash:", "tftp:". Other words before a colon may be
 // a part of a name.
-var fileSystems = regexp.MustCompile(`(?i)^(?:` +
+var fileSystems = expression(`(?i)^(?:` +
 	`(?:(?:chassis|slot)\d+#)*` +
 	`(?:(?:sup|slave|slavesup|stby|standby|usb|log|mini)-?)?(?:boot)?(?:flash|disk)\d*(?:-\d+)?` +
 	`|(?:stby-|slave)?(?:nvram|slot|harddisk|usb|crashinfo)\d*` +
@@ -19,7 +18,7 @@ var fileSystems = regexp.MustCompile(`(?i)^(?:` +
 const protocols = `tftp|ftps?|sftp|scp|rcp|https?|file`
 
 // hosted is the beginning of an address: its protocol and host.
-var hosted = regexp.MustCompile(`(?i)^(?:` + protocols + `)://[^/\\]*`)
+var hosted = expression(`(?i)^(?:` + protocols + `)://[^/\\]*`)
 
 // withoutVolume returns a path without what it is a path in: a drive, a share of a server, a file
 // system of a device, or a protocol with its host.
@@ -32,9 +31,9 @@ func withoutVolume(path string) string {
 	for strings.IndexByte(path, ':') > 0 {
 		bare := strings.TrimLeftFunc(path, isSlash)
 		end := 0
-		if at := hosted.FindStringIndex(bare); at != nil {
+		if at := hosted().FindStringIndex(bare); at != nil {
 			end = at[1]
-		} else if at := fileSystems.FindStringIndex(bare); at != nil {
+		} else if at := fileSystems().FindStringIndex(bare); at != nil {
 			end = at[1]
 		} else if isDrive(bare) {
 			end = 2

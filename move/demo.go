@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tftpsql/tftpsql/capture"
@@ -100,8 +101,12 @@ func (d madeUp) backup(n, night int, at time.Time) item {
 }
 
 var (
-	dated  = regexp.MustCompile(`^([+-])([0-9]{2}) `)
-	timeOf = regexp.MustCompile(`\{([0-9]{2})?:([^}]+)\}`)
+	dated = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([+-])([0-9]{2}) `)
+	})
+	timeOf = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\{([0-9]{2})?:([^}]+)\}`)
+	})
 )
 
 // configuration returns the device's configuration on a night, as it is written at a time.
@@ -117,15 +122,15 @@ func (d madeUp) configuration(n, night int, at time.Time) ([]byte, error) {
 	var b strings.Builder
 	for line := range strings.Lines(string(form)) {
 		there := true
-		for m := dated.FindStringSubmatch(line); m != nil; m = dated.FindStringSubmatch(line) {
+		for m := dated().FindStringSubmatch(line); m != nil; m = dated().FindStringSubmatch(line) {
 			line = line[len(m[0]):]
 			there = there && (night >= changed(m[2])) == (m[1] == "+")
 		}
 		if !there {
 			continue
 		}
-		line = timeOf.ReplaceAllStringFunc(line, func(text string) string {
-			m := timeOf.FindStringSubmatch(text)
+		line = timeOf().ReplaceAllStringFunc(line, func(text string) string {
+			m := timeOf().FindStringSubmatch(text)
 			if m[1] == "" {
 				return at.Format(m[2])
 			}

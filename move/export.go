@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -150,7 +151,9 @@ const (
 func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 // reserved are names that mean something else on Windows.
-var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)`)
+var reserved = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)`)
+})
 
 // fileName makes a name, whatever it is, one element of a path that any file system takes. A folder
 // never ends as a file does, so that the two can't be in each other's way.
@@ -160,7 +163,7 @@ func fileName(name string, folder bool) string {
 		r, n := utf8.DecodeRuneInString(name[i:])
 		plain := r != utf8.RuneError && unicode.IsPrint(r) &&
 			!strings.ContainsRune(`/\:*?"<>|%~`, r)
-		if i == 0 && (r == '.' || r == '-' || r == ' ' || reserved.MatchString(name)) ||
+		if i == 0 && (r == '.' || r == '-' || r == ' ' || reserved().MatchString(name)) ||
 			i+n == len(name) && (r == '.' || r == ' ') {
 			plain = false
 		}

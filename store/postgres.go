@@ -146,10 +146,9 @@ func withoutSecrets(database string, err error) error {
 			}
 		}
 	}
-	return errors.New(quoted.ReplaceAllString(text, `"xxxxx"`)) // which may be a part of a value
+	quoted := regexp.MustCompile(`"[^"]*"`) // which may be a part of a value
+	return errors.New(quoted.ReplaceAllString(text, `"xxxxx"`))
 }
-
-var quoted = regexp.MustCompile(`"[^"]*"`)
 
 func (p *postgres) read() *queries.Queries { return queries.New(p.pool) }
 

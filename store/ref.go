@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -28,8 +29,12 @@ func (e *AmbiguousError) Error() string {
 }
 
 var (
-	uid       = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	backwards = regexp.MustCompile(`^(.+)~([0-9]{1,9})$`)
+	uid = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	})
+	backwards = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(.+)~([0-9]{1,9})$`)
+	})
 )
 
 // Device finds the device that ref names: SITE/NAME, /NAME for a device without site, or a NAME
@@ -110,7 +115,7 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 	q := s.backend.read()
 	var row queries.CaptureLog
 	var err error
-	if !at.IsZero() && (strings.HasPrefix(ref, "@") || uid.MatchString(strings.ToLower(ref))) {
+	if !at.IsZero() && (strings.HasPrefix(ref, "@") || uid().MatchString(strings.ToLower(ref))) {
 		return Record{}, &Error{Op: "find capture", Class: Usage,
 			Err: fmt.Errorf("%s is one capture: a time goes with a device's name", ref)}
 	}
@@ -123,7 +128,7 @@ func (s *Store) Resolve(ctx context.Context, ref string, at time.Time) (Record, 
 				ref)}
 		}
 		row, err = q.CaptureRecord(ctx, queries.CaptureRecordParams{ID: n, Within: s.within})
-	} else if uid.MatchString(strings.ToLower(ref)) {
+	} else if uid().MatchString(strings.ToLower(ref)) {
 		row, err = q.CaptureRecordByUID(ctx, queries.CaptureRecordByUIDParams{
 			UID: strings.ToLower(ref), Within: s.within})
 	} else {
@@ -146,7 +151,7 @@ func (s *Store) CaptureByID(ctx context.Context, id int64) (Record, error) {
 func (s *Store) resolveDevice(ctx context.Context, ref string, at time.Time) (Record, error) {
 	d, err := s.Device(ctx, ref)
 	back := int64(0)
-	if m := backwards.FindStringSubmatch(ref); m != nil && errors.Is(err, ErrNotFound) {
+	if m := backwards().FindStringSubmatch(ref); m != nil && errors.Is(err, ErrNotFound) {
 		back, _ = strconv.ParseInt(m[2], 10, 64) // at most nine digits
 		d, err = s.Device(ctx, m[1])
 	}
