@@ -382,8 +382,9 @@ var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha
 	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
 func wordSet(words string) map[string]bool {
-	m := map[string]bool{}
-	for _, word := range strings.Fields(words) {
+	list := strings.Fields(words)
+	m := make(map[string]bool, len(list))
+	for _, word := range list {
 		m[word] = true
 	}
 	return m
