@@ -220,7 +220,7 @@ func TestDoctorFindsSpool(t *testing.T) {
 	p := start(t, url, "--spool", spool, "--http", "127.0.0.1:0")
 	p.put(t, "fw1.conf", fortigate("fw1", "192.0.2.53"))
 	said, _ := examine(t, append(p.besides(t), "SPOOL="+spool))
-	wants(t, said, map[string]string{"spool": "^warning captures waiting in .*: 1: tftpsql spool lists",
+	wants(t, said, map[string]string{"spool": "^warning captures waiting in .*: 1: tftpsql spool",
 		"disk": "^ok .* free for .*spool.db"})
 }
 

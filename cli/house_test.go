@@ -193,8 +193,8 @@ func TestNoSQLInGo(t *testing.T) {
 	})
 }
 
-// TestArchitecture: ARCHITECTURE.md's table is the house, the functions on its picture exist, and it
-// has two printed pages at most, some 1,200 words.
+// TestArchitecture: ARCHITECTURE.md's table is the house, the functions on its picture exist, and
+// it has two printed pages at most, some 1,200 words.
 func TestArchitecture(t *testing.T) {
 	text, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {

@@ -51,7 +51,7 @@
 // # Stability
 //
 // What is exported here follows semantic versioning: until version 1 a minor version may change it,
-// and CHANGELOG.md says what to write instead. The package uses golang.org/x/crypto and the standard
-// library, and nothing else of this module. It speaks SFTP itself: the server of pkg/sftp hides a
-// slash at the end of a path, and a panic in it ends the program.
+// and CHANGELOG.md says what to write instead. The package uses golang.org/x/crypto and the
+// standard library, and nothing else of this module. It speaks SFTP itself: the server of pkg/sftp
+// hides a slash at the end of a path, and a panic in it ends the program.
 package sftp

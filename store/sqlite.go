@@ -412,9 +412,9 @@ func (f *sqliteFile) committed(batch []*write, _ []Stored) {
 	}
 }
 
-// copyBack copies the journal into the file beside the writer, so that no receipt waits for it. What
-// it can't copy stays in the journal. It looks at the names when its connection is open, so that it
-// never copies into a file that was restored.
+// copyBack copies the journal into the file beside the writer, so that no receipt waits for it.
+// What it can't copy stays in the journal. It looks at the names when its connection is open, so
+// that it never copies into a file that was restored.
 func (f *sqliteFile) copyBack() {
 	defer f.copying.Store(false)
 	var free int64

@@ -230,8 +230,8 @@ type backend interface {
 	exclusive(ctx context.Context, fn func() error) error
 	// atomicMigrations reports whether a failed migration leaves nothing behind.
 	atomicMigrations() bool
-	// committed hears of captures after their commit, one call for each writer at a time. It doesn't
-	// wait.
+	// committed hears of captures after their commit, one call for each writer at a time. It
+	// doesn't wait.
 	committed(batch []*write, results []Stored)
 	// listen returns a function that waits until there may be new captures.
 	listen(ctx context.Context) (wait func() error, stop func())

@@ -23,8 +23,8 @@ type engineConfig struct {
 // engine is every transfer of one socket, as a state machine without IO, clock or lock. One
 // goroutine owns it. The table in states.go, drawn in states.md, says what happens in which state.
 // Each transcript in testdata shows one rule, of an RFC where its name says so. make sim plays
-// seeded worlds against one invariant: a client that saw the final ACK finds its exact bytes stored,
-// once.
+// seeded worlds against one invariant: a client that saw the final ACK finds its exact bytes
+// stored, once.
 //
 // The caller owes it:
 //   - packet for each datagram as it comes, and completed once for each call that take handed out;
