@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -76,5 +77,12 @@ func TestUnknownSource(t *testing.T) {
 	if got := (Upload{Filename: "fw1.conf"}).Capture(); got.Source != "" || got.SourcePort != 0 ||
 		got.Local != "" || got.Name != "fw1" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestUnended: both packages mean the same by the ending of what may be cut off.
+func TestUnended(t *testing.T) {
+	if device.Unended != store.Unended {
+		t.Errorf("%q is not %q", device.Unended, store.Unended)
 	}
 }

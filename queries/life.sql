@@ -53,11 +53,13 @@ UPDATE devices
        complete = @complete, last_seen = @last_seen, last_uid = @last_uid
  WHERE devices.id = @id;
 
--- name: RefreshLastChange :exec
--- Sets the time of a device's last change by its captures, after they were compared anew.
+-- name: RefreshDevice :exec
+-- Sets the time of a device's last change, and whether its newest capture is whole, by its
+-- captures, after they were compared anew.
 UPDATE devices
    SET last_change = coalesce((SELECT max(c.received_at) FROM captures c
-                                WHERE c.device_id = devices.id AND c.changed), first_seen)
+                                WHERE c.device_id = devices.id AND c.changed), first_seen),
+       complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete)
  WHERE devices.id = @id;
 
 -- name: DropDevice :exec

@@ -271,16 +271,18 @@ func (q *Queries) MoveCaptures(ctx context.Context, arg MoveCapturesParams) (int
 	return result.RowsAffected(), nil
 }
 
-const refreshLastChange = `-- name: RefreshLastChange :exec
+const refreshDevice = `-- name: RefreshDevice :exec
 UPDATE devices
    SET last_change = coalesce((SELECT max(c.received_at) FROM captures c
-                                WHERE c.device_id = devices.id AND c.changed), first_seen)
+                                WHERE c.device_id = devices.id AND c.changed), first_seen),
+       complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete)
  WHERE devices.id = $1
 `
 
-// Sets the time of a device's last change by its captures, after they were compared anew.
-func (q *Queries) RefreshLastChange(ctx context.Context, id int64) error {
-	_, err := q.db.Exec(ctx, refreshLastChange, id)
+// Sets the time of a device's last change, and whether its newest capture is whole, by its
+// captures, after they were compared anew.
+func (q *Queries) RefreshDevice(ctx context.Context, id int64) error {
+	_, err := q.db.Exec(ctx, refreshDevice, id)
 	return err
 }
 

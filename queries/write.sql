@@ -31,37 +31,55 @@ UPDATE devices SET name = @new_name
 -- The UID was looked up before, so ON CONFLICT would do it twice. If another worker has stored it
 -- meanwhile, the statement fails with a conflict.
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
-                      device_id, kind, sha256, fingerprint, rules, changed, complete,
+                      device_id, kind, sha256, fingerprint, rules, changed, complete, ending,
                       platform, model, os_version, serial, changed_by, exported_by)
 VALUES (@uid, @received_at, @source, @source_port, @local_address, @filename, @mode, @options, @duration_us,
-        @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete,
+        @device_id, @kind, @sha256, @fingerprint, @rules, @changed, @complete, @ending,
         @platform, @model, @os_version, @serial, @changed_by, @exported_by)
 RETURNING id;
 
 -- name: Previous :one
 -- The capture before one, of the same device and kind, whole or torn. Here and elsewhere the bound
 -- that the brackets imply is repeated outside of them, where an index can use it.
-SELECT sha256, fingerprint, rules, complete FROM captures
+SELECT sha256, fingerprint, rules, ending, complete FROM captures
  WHERE device_id = @device_id AND kind = @kind AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Base :one
 -- The newest whole capture before one, of the same device and kind.
-SELECT sha256, fingerprint, rules FROM captures
+SELECT sha256, fingerprint, rules, ending FROM captures
  WHERE device_id = @device_id AND kind = @kind AND complete AND received_at <= @received_at
    AND (received_at < @received_at OR (received_at = @received_at AND uid < @uid))
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Followers :many
 -- The captures after one, oldest first. Those up to the next complete one are compared with it.
-SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
+SELECT id, uid, received_at, sha256, fingerprint, rules, ending, changed, complete FROM captures
  WHERE device_id = @device_id AND kind = @kind AND received_at >= @received_at
    AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
  ORDER BY received_at, uid LIMIT CAST(@n AS bigint);
 
+-- name: EndsLikewise :one
+-- Whether a capture before one, of the same device and kind, lacks its end in the same way. That
+-- an ending isn't blank is said for the index.
+SELECT EXISTS (SELECT 1 FROM captures c
+                WHERE c.device_id = @device_id AND c.kind = @kind AND c.ending = @ending AND c.ending <> ''
+                  AND c.received_at <= @received_at
+                  AND (c.received_at < @received_at OR (c.received_at = @received_at AND c.uid < @uid)));
+
+-- name: NextLikewise :one
+-- The capture after one, of the same device and kind, that lacks its end in the same way.
+SELECT id, uid, received_at, sha256, fingerprint, rules, ending, changed, complete FROM captures
+ WHERE device_id = @device_id AND kind = @kind AND ending = @ending AND ending <> '' AND received_at >= @received_at
+   AND (received_at > @received_at OR (received_at = @received_at AND uid > @uid))
+ ORDER BY received_at, uid LIMIT 1;
+
 -- name: SetChanged :exec
 UPDATE captures SET changed = @changed WHERE id = @id;
+
+-- name: SetComplete :exec
+UPDATE captures SET complete = @complete WHERE id = @id;
 
 -- name: CountCapture :exec
 UPDATE devices
@@ -70,6 +88,7 @@ UPDATE devices
        first_seen = CASE WHEN @received_at < first_seen THEN @received_at ELSE first_seen END,
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed),
                               last_change),
+       complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete),
        named_by = @named_by,
        owner = @owner
  WHERE devices.id = @id;

@@ -11,7 +11,7 @@ import (
 )
 
 const base = `-- name: Base :one
-SELECT sha256, fingerprint, rules FROM captures
+SELECT sha256, fingerprint, rules, ending FROM captures
  WHERE device_id = $1 AND kind = $2 AND complete AND received_at <= $3
    AND (received_at < $3 OR (received_at = $3 AND uid < $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
@@ -28,6 +28,7 @@ type BaseRow struct {
 	SHA256      []byte
 	Fingerprint []byte
 	Rules       int64
+	Ending      string
 }
 
 // The newest whole capture before one, of the same device and kind.
@@ -39,7 +40,12 @@ func (q *Queries) Base(ctx context.Context, arg BaseParams) (BaseRow, error) {
 		arg.UID,
 	)
 	var i BaseRow
-	err := row.Scan(&i.SHA256, &i.Fingerprint, &i.Rules)
+	err := row.Scan(
+		&i.SHA256,
+		&i.Fingerprint,
+		&i.Rules,
+		&i.Ending,
+	)
 	return i, err
 }
 
@@ -67,6 +73,7 @@ UPDATE devices
        first_seen = CASE WHEN $2 < first_seen THEN $2 ELSE first_seen END,
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed),
                               last_change),
+       complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete),
        named_by = $3,
        owner = $4
  WHERE devices.id = $5
@@ -152,6 +159,36 @@ func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const endsLikewise = `-- name: EndsLikewise :one
+SELECT EXISTS (SELECT 1 FROM captures c
+                WHERE c.device_id = $1 AND c.kind = $2 AND c.ending = $3 AND c.ending <> ''
+                  AND c.received_at <= $4
+                  AND (c.received_at < $4 OR (c.received_at = $4 AND c.uid < $5)))
+`
+
+type EndsLikewiseParams struct {
+	DeviceID   int64
+	Kind       string
+	Ending     string
+	ReceivedAt time.Time
+	UID        string
+}
+
+// Whether a capture before one, of the same device and kind, lacks its end in the same way. That
+// an ending isn't blank is said for the index.
+func (q *Queries) EndsLikewise(ctx context.Context, arg EndsLikewiseParams) (bool, error) {
+	row := q.db.QueryRow(ctx, endsLikewise,
+		arg.DeviceID,
+		arg.Kind,
+		arg.Ending,
+		arg.ReceivedAt,
+		arg.UID,
+	)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const firstOfName = `-- name: FirstOfName :one
 SELECT sha256 FROM captures WHERE filename = $1 ORDER BY received_at, uid LIMIT 1
 `
@@ -164,7 +201,7 @@ func (q *Queries) FirstOfName(ctx context.Context, filename string) ([]byte, err
 }
 
 const followers = `-- name: Followers :many
-SELECT id, uid, received_at, sha256, fingerprint, rules, changed, complete FROM captures
+SELECT id, uid, received_at, sha256, fingerprint, rules, ending, changed, complete FROM captures
  WHERE device_id = $1 AND kind = $2 AND received_at >= $3
    AND (received_at > $3 OR (received_at = $3 AND uid > $4))
  ORDER BY received_at, uid LIMIT CAST($5 AS bigint)
@@ -185,6 +222,7 @@ type FollowersRow struct {
 	SHA256      []byte
 	Fingerprint []byte
 	Rules       int64
+	Ending      string
 	Changed     bool
 	Complete    bool
 }
@@ -212,6 +250,7 @@ func (q *Queries) Followers(ctx context.Context, arg FollowersParams) ([]Followe
 			&i.SHA256,
 			&i.Fingerprint,
 			&i.Rules,
+			&i.Ending,
 			&i.Changed,
 			&i.Complete,
 		); err != nil {
@@ -227,11 +266,11 @@ func (q *Queries) Followers(ctx context.Context, arg FollowersParams) ([]Followe
 
 const insertCapture = `-- name: InsertCapture :one
 INSERT INTO captures (uid, received_at, source, source_port, local_address, filename, mode, options, duration_us,
-                      device_id, kind, sha256, fingerprint, rules, changed, complete,
+                      device_id, kind, sha256, fingerprint, rules, changed, complete, ending,
                       platform, model, os_version, serial, changed_by, exported_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-        $10, $11, $12, $13, $14, $15, $16,
-        $17, $18, $19, $20, $21, $22)
+        $10, $11, $12, $13, $14, $15, $16, $17,
+        $18, $19, $20, $21, $22, $23)
 RETURNING id
 `
 
@@ -252,6 +291,7 @@ type InsertCaptureParams struct {
 	Rules        int64
 	Changed      bool
 	Complete     bool
+	Ending       string
 	Platform     string
 	Model        string
 	OSVersion    string
@@ -280,6 +320,7 @@ func (q *Queries) InsertCapture(ctx context.Context, arg InsertCaptureParams) (i
 		arg.Rules,
 		arg.Changed,
 		arg.Complete,
+		arg.Ending,
 		arg.Platform,
 		arg.Model,
 		arg.OSVersion,
@@ -377,8 +418,59 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 	return i, err
 }
 
+const nextLikewise = `-- name: NextLikewise :one
+SELECT id, uid, received_at, sha256, fingerprint, rules, ending, changed, complete FROM captures
+ WHERE device_id = $1 AND kind = $2 AND ending = $3 AND ending <> '' AND received_at >= $4
+   AND (received_at > $4 OR (received_at = $4 AND uid > $5))
+ ORDER BY received_at, uid LIMIT 1
+`
+
+type NextLikewiseParams struct {
+	DeviceID   int64
+	Kind       string
+	Ending     string
+	ReceivedAt time.Time
+	UID        string
+}
+
+type NextLikewiseRow struct {
+	ID          int64
+	UID         string
+	ReceivedAt  time.Time
+	SHA256      []byte
+	Fingerprint []byte
+	Rules       int64
+	Ending      string
+	Changed     bool
+	Complete    bool
+}
+
+// The capture after one, of the same device and kind, that lacks its end in the same way.
+func (q *Queries) NextLikewise(ctx context.Context, arg NextLikewiseParams) (NextLikewiseRow, error) {
+	row := q.db.QueryRow(ctx, nextLikewise,
+		arg.DeviceID,
+		arg.Kind,
+		arg.Ending,
+		arg.ReceivedAt,
+		arg.UID,
+	)
+	var i NextLikewiseRow
+	err := row.Scan(
+		&i.ID,
+		&i.UID,
+		&i.ReceivedAt,
+		&i.SHA256,
+		&i.Fingerprint,
+		&i.Rules,
+		&i.Ending,
+		&i.Changed,
+		&i.Complete,
+	)
+	return i, err
+}
+
 const previous = `-- name: Previous :one
-SELECT sha256, fingerprint, rules, complete FROM captures
+SELECT sha256, fingerprint, rules, ending, complete FROM captures
  WHERE device_id = $1 AND kind = $2 AND received_at <= $3
    AND (received_at < $3 OR (received_at = $3 AND uid < $4))
  ORDER BY received_at DESC, uid DESC LIMIT 1
@@ -395,6 +487,7 @@ type PreviousRow struct {
 	SHA256      []byte
 	Fingerprint []byte
 	Rules       int64
+	Ending      string
 	Complete    bool
 }
 
@@ -412,6 +505,7 @@ func (q *Queries) Previous(ctx context.Context, arg PreviousParams) (PreviousRow
 		&i.SHA256,
 		&i.Fingerprint,
 		&i.Rules,
+		&i.Ending,
 		&i.Complete,
 	)
 	return i, err
@@ -428,6 +522,20 @@ type SetChangedParams struct {
 
 func (q *Queries) SetChanged(ctx context.Context, arg SetChangedParams) error {
 	_, err := q.db.Exec(ctx, setChanged, arg.Changed, arg.ID)
+	return err
+}
+
+const setComplete = `-- name: SetComplete :exec
+UPDATE captures SET complete = $1 WHERE id = $2
+`
+
+type SetCompleteParams struct {
+	Complete bool
+	ID       int64
+}
+
+func (q *Queries) SetComplete(ctx context.Context, arg SetCompleteParams) error {
+	_, err := q.db.Exec(ctx, setComplete, arg.Complete, arg.ID)
 	return err
 }
 

@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 
 	"github.com/tftpsql/tftpsql/queries"
@@ -13,9 +15,18 @@ import (
 type digest struct {
 	sha256, fingerprint []byte
 	rules               int64
+	ending              string // as captures.ending
+	ended               bool   // it is known to have its platform's end
 }
 
-func (w *write) digest() digest { return digest{w.sum[:], w.c.Fingerprint[:], w.c.Rules} }
+func (w *write) digest() digest {
+	return digest{w.sum[:], w.c.Fingerprint[:], w.c.Rules, w.ending,
+		w.c.Complete && w.ending == ""}
+}
+
+func digestOf(f queries.FollowersRow) digest {
+	return digest{f.SHA256, f.Fingerprint, f.Rules, f.Ending, false}
+}
 
 // before is what a capture is compared with, of the same device and kind.
 type before struct {
@@ -86,7 +97,7 @@ func beforeCapture(
 	if err != nil {
 		return before{}, err
 	}
-	b.last = &digest{last.SHA256, last.Fingerprint, last.Rules}
+	b.last = &digest{last.SHA256, last.Fingerprint, last.Rules, last.Ending, false}
 	if last.Complete {
 		b.base = b.last
 		return b, nil
@@ -95,12 +106,11 @@ func beforeCapture(
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, nil
 	}
-	b.base = &digest{base.SHA256, base.Fingerprint, base.Rules}
+	b.base = &digest{base.SHA256, base.Fingerprint, base.Rules, base.Ending, false}
 	return b, err
 }
 
-// compare reports whether a capture is a change, and decides whether it is whole: one that lacks
-// its end just as the capture does that it is compared with is as whole as that one. Logs and empty
+// compare reports whether a capture is a change, and decides whether it is whole. Logs and empty
 // files are never a change.
 func (s *Store) compare(
 	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, w *write,
@@ -108,88 +118,167 @@ func (s *Store) compare(
 	if w.c.aside() {
 		return false, nil
 	}
+	if w.ending == "" && !w.c.Cut && !(w.c.Complete && bytes.HasSuffix(w.c.Body, []byte("\n"))) {
+		w.ending = s.endingOf(w.c.Body)
+	}
+	at := queries.PreviousParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt,
+		UID: w.c.UID}
 	var b before
 	if base, ok := s.recent.base(d, w.c.Kind); ok && newest(d, w.c) {
 		b = before{last: &base, base: &base}
-	} else if b, err = beforeCapture(ctx, q, queries.PreviousParams{DeviceID: d.ID, Kind: w.c.Kind,
-		ReceivedAt: w.c.ReceivedAt, UID: w.c.UID}); err != nil {
+	} else if b, err = beforeCapture(ctx, q, at); err != nil {
 		return false, err
 	}
-	if !w.c.Complete {
-		if err := s.judgeEnding(ctx, q, b, w.c); err != nil {
+	if w.ending != "" {
+		if w.c.Complete, err = s.likewise(ctx, q, b, at, w.digest()); err != nil {
 			return false, err
 		}
 	}
 	return s.changed(ctx, q, b, w.digest(), w.c.Body)
 }
 
-// judgeEnding makes a capture whole that ends as the whole one before it does, or as the one before
-// it where none is whole.
-func (s *Store) judgeEnding(
-	ctx context.Context, q *queries.Queries, b before, c *Capture,
-) error {
-	model := b.base
-	if model == nil {
-		model = b.last
+// endingOf returns how a body ends that lacks its platform's end, as it is stored, or "".
+func (s *Store) endingOf(body []byte) string {
+	if s.ending == nil {
+		return ""
 	}
-	if s.ending == nil || model == nil || c.Cut {
-		return nil
+	ending := s.ending(body)
+	if ending == "" || ending == Unended {
+		return ending
 	}
-	ending := s.ending(c.Body)
-	if ending == "" {
-		return nil
-	}
-	body, err := q.Body(ctx, model.sha256)
-	if err == nil && s.ending(body) == ending {
-		c.Complete = true
-	}
-	return err
+	sum := sha256.Sum256([]byte(ending))
+	return hex.EncodeToString(sum[:16])
 }
 
-// compareFollowers compares the captures that follow w anew: the next one, and if w is whole all up
-// to the next whole one. It returns by how much the number of changes grew.
+// likewise reports whether a capture that lacks its end is whole. It is if it says the same as the
+// newest whole one before it. Else that one must lack its end too, or there is none, and an earlier
+// capture must end likewise, or the end be Unended. So those before it alone decide, in whatever
+// order they came.
+func (s *Store) likewise(
+	ctx context.Context, q *queries.Queries, b before, at queries.PreviousParams, this digest,
+) (bool, error) {
+	if base := b.base; base != nil {
+		if same, err := s.same(ctx, q, *base, this, nil); same || err != nil {
+			return same, err
+		}
+		// Or it was stored by a program that kept no ending, or had other rules.
+		if !base.ended && (base.ending == "" || base.rules != this.rules) {
+			body, err := q.Body(ctx, base.sha256)
+			if err != nil {
+				return false, err
+			}
+			ending := s.endingOf(body)
+			if base.ended = ending == ""; ending == this.ending {
+				return true, nil
+			}
+		}
+		if base.ended {
+			return false, nil
+		}
+	}
+	if this.ending == Unended {
+		return true, nil
+	}
+	return q.EndsLikewise(ctx, queries.EndsLikewiseParams{DeviceID: at.DeviceID, Kind: at.Kind,
+		Ending: this.ending, ReceivedAt: at.ReceivedAt, UID: at.UID})
+}
+
+// compareFollowers compares the captures that follow w anew, and decides anew which of them are
+// whole. It returns by how much the number of changes grew.
 func (s *Store) compareFollowers(
 	ctx context.Context, q *queries.Queries, device int64, w *write,
 ) (grown int64, err error) {
 	if w.c.aside() {
 		return 0, nil
 	}
-	p := queries.FollowersParams{DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt,
-		UID: w.c.UID, N: followersPage}
-	b, err := beforeCapture(ctx, q, queries.PreviousParams{DeviceID: device, Kind: w.c.Kind,
-		ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+	at := queries.PreviousParams{DeviceID: device, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt,
+		UID: w.c.UID}
+	b, err := beforeCapture(ctx, q, at)
 	if err != nil {
 		return 0, err
 	}
-	b = b.next(w.digest(), w.c.Complete)
+	grown, err = s.follow(ctx, q, at, b.next(w.digest(), w.c.Complete), w.c.Complete)
+	if err != nil || w.ending == "" {
+		return grown, err
+	}
+	// Of those that end likewise the next one alone has had no other before it.
+	next, err := q.NextLikewise(ctx, queries.NextLikewiseParams{DeviceID: device, Kind: w.c.Kind,
+		Ending: w.ending, ReceivedAt: w.c.ReceivedAt, UID: w.c.UID})
+	if errors.Is(err, sql.ErrNoRows) {
+		return grown, nil
+	}
+	if err != nil || next.Complete {
+		return grown, err
+	}
+	at.ReceivedAt, at.UID = next.ReceivedAt, next.UID
+	if b, err = beforeCapture(ctx, q, at); err != nil {
+		return grown, err
+	}
+	f := queries.FollowersRow(next)
+	if err := s.decide(ctx, q, b, at, &f); err != nil || !f.Complete {
+		return grown, err
+	}
+	more, err := s.follow(ctx, q, at, b.next(digestOf(f), true), true)
+	return grown + more, err
+}
+
+// follow compares the captures behind a place anew, up to the first that is whole as before. If
+// what stands at the place isn't whole, it compares the next one alone. b is what the next one is
+// compared with.
+func (s *Store) follow(
+	ctx context.Context, q *queries.Queries, at queries.PreviousParams, b before, whole bool,
+) (grown int64, err error) {
 	for {
-		page, err := q.Followers(ctx, p)
+		page, err := q.Followers(ctx, queries.FollowersParams{DeviceID: at.DeviceID, Kind: at.Kind,
+			ReceivedAt: at.ReceivedAt, UID: at.UID, N: followersPage})
 		if err != nil {
 			return grown, err
 		}
 		for _, f := range page {
-			n, err := s.compareFollower(ctx, q, b, f)
-			if grown += n; err != nil || f.Complete || !w.c.Complete {
+			was := f.Complete
+			at.ReceivedAt, at.UID = f.ReceivedAt, f.UID
+			n, err := s.compareFollower(ctx, q, b, at, &f)
+			grown += n
+			whole = whole || f.Complete != was
+			if err != nil || !whole || was && f.Complete {
 				return grown, err
 			}
-			b = b.next(digest{f.SHA256, f.Fingerprint, f.Rules}, f.Complete)
+			b = b.next(digestOf(f), f.Complete)
 		}
 		if len(page) < followersPage {
 			return grown, nil
 		}
-		last := page[len(page)-1]
-		p.ReceivedAt, p.UID = last.ReceivedAt, last.UID
 	}
 }
 
-// compareFollower stores whether a capture is a change, and returns by how much the number of
-// changes grew.
+// compareFollower stores whether a capture is whole and a change, and returns by how much the
+// number of changes grew.
 func (s *Store) compareFollower(
-	ctx context.Context, q *queries.Queries, b before, f queries.FollowersRow,
+	ctx context.Context, q *queries.Queries, b before, at queries.PreviousParams,
+	f *queries.FollowersRow,
 ) (int64, error) {
-	changed, err := s.changed(ctx, q, b, digest{f.SHA256, f.Fingerprint, f.Rules}, nil)
+	if err := s.decide(ctx, q, b, at, f); err != nil {
+		return 0, err
+	}
+	changed, err := s.changed(ctx, q, b, digestOf(*f), nil)
 	if err != nil {
 		return 0, err
 	}
-	return setChanged(ctx, q, f, changed)
+	return setChanged(ctx, q, *f, changed)
+}
+
+// decide stores whether a capture is whole, if it lacks its end.
+func (s *Store) decide(
+	ctx context.Context, q *queries.Queries, b before, at queries.PreviousParams,
+	f *queries.FollowersRow,
+) error {
+	if f.Ending == "" {
+		return nil
+	}
+	whole, err := s.likewise(ctx, q, b, at, digestOf(*f))
+	if err != nil || whole == f.Complete {
+		return err
+	}
+	f.Complete = whole
+	return q.SetComplete(ctx, queries.SetCompleteParams{Complete: whole, ID: f.ID})
 }

@@ -101,6 +101,7 @@ type write struct {
 	waiting atomic.Pointer[Capture] // nil once it is abandoned, so that the body is freed
 	c       *Capture                // the writer's copy of the pointer
 	sum     [sha256.Size]byte
+	ending  string                   // as captures.ending
 	events  []queries.AddEventParams // what it means, of this try
 	tried   bool                     // an earlier try may have stored it
 	left    atomic.Pointer[func()]   // tells its transaction that it is abandoned

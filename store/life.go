@@ -194,8 +194,8 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 	return q.DropDevice(ctx, oldID)
 }
 
-// recompareAll compares each capture of a device with the one before it, and counts its changes
-// anew.
+// recompareAll compares each capture of a device with the one before it, decides anew which are
+// whole, and counts the changes.
 func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	kinds, err := s.backend.read().Kinds(ctx, id)
 	for _, kind := range kinds {
@@ -224,11 +224,11 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
-	return s.again(ctx, func(q *queries.Queries) error { return q.RefreshLastChange(ctx, id) })
+	return s.again(ctx, func(q *queries.Queries) error { return q.RefreshDevice(ctx, id) })
 }
 
-// recompare sets changed for a page of a device's captures of one kind, those after a time and UID.
-// It returns the last one, nil if none is left, and by how much the number of changes grew.
+// recompare sets changed, and what is whole, for a page of a device's captures of one kind, those
+// after a time and UID. It returns the last one, nil if none is left, and by how much the number of changes grew.
 func (s *Store) recompare(
 	ctx context.Context, q *queries.Queries, device int64, kind string, at time.Time, uid string,
 ) (last *queries.FollowersRow, grown int64, err error) {
@@ -243,11 +243,12 @@ func (s *Store) recompare(
 		return nil, 0, err
 	}
 	for _, f := range page {
-		n, err := s.compareFollower(ctx, q, b, f)
+		n, err := s.compareFollower(ctx, q, b, queries.PreviousParams{DeviceID: device,
+			Kind: kind, ReceivedAt: f.ReceivedAt, UID: f.UID}, &f)
 		if grown += n; err != nil {
 			return nil, grown, err
 		}
-		b = b.next(digest{f.SHA256, f.Fingerprint, f.Rules}, f.Complete)
+		b = b.next(digestOf(f), f.Complete)
 	}
 	return &page[len(page)-1], grown, nil
 }

@@ -20,7 +20,8 @@ type recent struct {
 }
 
 // last is a device's newest capture, stored here, and the device row after it. It holds copies, so
-// that the body can be freed.
+// that the body can be freed. The capture has its platform's end: whether one without is whole may
+// change when a late one comes, through another program, too.
 type last struct {
 	device           queries.LockDeviceRow
 	kind             string
@@ -43,7 +44,7 @@ func (r *recent) base(d queries.LockDeviceRow, kind string) (digest, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, ok := r.last[Name{d.Site, d.Name}]
-	return digest{l.sum[:], l.fingerprint[:], l.rules}, ok && l.device.ID == d.ID &&
+	return digest{l.sum[:], l.fingerprint[:], l.rules, "", true}, ok && l.device.ID == d.ID &&
 		l.device.LastUID == d.LastUID && l.kind == kind
 }
 
@@ -83,7 +84,7 @@ func (r *recent) add(batch []*write, results []Stored) {
 	}
 	for i, w := range batch {
 		r.sums[w.sum] = struct{}{}
-		if d := results[i].device; w.c.Complete && d.ID != 0 {
+		if d := results[i].device; w.c.Complete && w.ending == "" && d.ID != 0 {
 			r.last[Name{d.Site, d.Name}] = last{d, w.c.Kind, w.sum, w.c.Fingerprint, w.c.Rules}
 		}
 	}

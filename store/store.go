@@ -13,8 +13,11 @@
 // PostgreSQL has 3 s; what it doesn't take goes into the spool with the same UID, and is forwarded
 // later.
 //
-// compare.go says what is changed. Captures that follow a late one are compared anew, so any order
-// of arrival finds the same changes.
+// compare.go says what is changed and what is whole, by the captures before alone. One without an
+// end is whole if the newest whole one before it says the same; or if that lacks the end too, or
+// there is none, and an earlier one ends likewise, which an index of endings finds. Captures that
+// follow a late one are judged anew, and those of a merged device, so any order of arrival finds
+// the same. What a prune has deleted is no evidence any more, but the newest whole one stays.
 //
 // # Reading
 //
@@ -144,6 +147,10 @@ type Record struct {
 	deviceID int64
 }
 
+// Unended is how a body ends that is complete and may be cut off all the same: it is whole unless
+// an earlier one of its device has the end.
+const Unended = "~"
+
 // Options are what Open needs besides the URL.
 type Options struct {
 	// DirectURL is the address for migrations on PostgreSQL; empty for the database's own URL.
@@ -160,8 +167,8 @@ type Options struct {
 	// Fingerprint makes a body's fingerprint by the rules of this program, so that captures of
 	// different rules can be compared. It is nil where there are only the rules 0.
 	Fingerprint func(body []byte) [sha256.Size]byte
-	// Ending returns how a body ends that lacks its end, "" if it is cut in the middle for certain.
-	// A capture that ends as the one before does is as whole as that one. Nil if nothing is known.
+	// Ending returns how a body ends that lacks its end, "" if it has it or is cut in the middle
+	// for certain, or Unended. What always ends like that is whole. Nil if nothing is known.
 	Ending func(body []byte) string
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger

@@ -3,27 +3,34 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/tftpsql/tftpsql/store"
 )
 
-// openEnding opens a store that knows how texts end: by their last line, and not at all where a
-// line is cut.
+// openEnding opens a store that knows how texts end: by their last line, and not at all where that
+// is "end", or is cut. Where "end" lacks its newline they may be cut.
 func openEnding(t *testing.T, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(url, store.Options{Own: true, Create: true,
 		Ending: func(body []byte) string {
-			if !bytes.HasSuffix(body, []byte("\n")) {
+			if bytes.HasSuffix(body, []byte("end")) {
+				return store.Unended
+			}
+			if !bytes.HasSuffix(body, []byte("\n")) || bytes.HasSuffix(body, []byte("end\n")) {
 				return ""
 			}
 			lines := bytes.Split(bytes.TrimSpace(body), []byte("\n"))
@@ -175,6 +182,147 @@ func TestEnding(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ends are captures of TestEndingOrder, by a letter each: with an end of their own, without it but
+// ending likewise or otherwise, cut in the middle of a line, saying the same as the first, complete
+// but for a newline, and cut where the others end.
+var ends = map[byte]func(n int, name string) store.Capture{
+	'T': func(n int, name string) store.Capture { return capture(n, name, "vlan 1\nend\n") },
+	'a': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\n exit\n") },
+	'A': func(n int, name string) store.Capture { return torn(n, name, "vlan 2\n exit\n") },
+	'b': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\n exit\nvlan 2\n") },
+	'x': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\n ex") },
+	's': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\nend \n") },
+	'u': func(n int, name string) store.Capture { return capture(n, name, "vlan 4\nend") },
+	'U': func(n int, name string) store.Capture { return capture(n, name, "vlan 5\nend") },
+	'c': func(n int, name string) store.Capture {
+		c := torn(n, name, "vlan 3\n exit\n")
+		c.Cut = true
+		return c
+	},
+}
+
+// TestEndingOrder: any order of arrival finds the same captures whole, and the same changes.
+// Capitals of the second string are whole.
+func TestEndingOrder(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, devices := openEnding(t, url(t)), 0
+			for _, c := range []struct{ history, want string }{
+				{"aA", "aA"}, {"aAa", "aAA"}, {"abA", "abA"}, {"abbA", "abBA"}, {"axA", "axA"},
+				{"caA", "caA"}, {"aca", "acA"}, {"Taa", "Taa"}, {"aTa", "aTa"}, {"aATa", "aATa"},
+				{"aAxT", "aAxT"}, {"bTab", "bTab"}, {"aaTT", "aATT"}, {"xxaa", "xxaA"},
+				{"xcxb", "xcxb"}, {"Tsa", "TSa"}, {"TsaA", "TSaA"}, {"sTas", "sTaS"},
+				{"sTTs", "sTTS"}, {"bTsb", "bTSB"}, {"uU", "UU"}, {"uTU", "UTu"}, {"Tuu", "Tuu"},
+			} {
+				var want []string
+				for order := range permutations(len(c.history)) {
+					name := fmt.Sprint("sw", devices)
+					devices++
+					for _, n := range order {
+						put(t, s, endOf(c.history[n], n, devices, name))
+					}
+					got := told(t, s, name)
+					if want == nil {
+						want = got
+					}
+					if !slices.Equal(got, want) || wholes(got) != wholesOf(c.want) {
+						t.Errorf("%s in the order %v: %q, in order %q; want %s", c.history, order,
+							got, want, c.want)
+					}
+				}
+				devices++
+				if got := mergedEnds(t, s, c.history, devices); !slices.Equal(got, want) {
+					t.Errorf("%s merged from two devices: %q, in order %q", c.history, got, want)
+				}
+			}
+		})
+	}
+}
+
+// mergedEnds returns what is told of a history of which two devices have sent every other capture,
+// and then were merged.
+func mergedEnds(t *testing.T, s *store.Store, history string, number int) []string {
+	t.Helper()
+	names := [2]string{fmt.Sprint("left", number), fmt.Sprint("right", number)}
+	for n := range len(history) {
+		put(t, s, endOf(history[n], n, number, names[n%2]))
+	}
+	var of [2]store.Device
+	for i, name := range names {
+		d, err := s.Device(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of[i] = d
+	}
+	if err := s.Merge(t.Context(), of[0], of[1]); err != nil {
+		t.Fatal(err)
+	}
+	return told(t, s, names[1])
+}
+
+// endOf is a capture of ends with a UID and a fingerprint of its own.
+func endOf(letter byte, n, device int, name string) store.Capture {
+	c := ends[letter](n, name)
+	c.UID = fmt.Sprintf("01a20702-0000-7000-%04x-%012x", device, n)
+	c.Rules = 1
+	c.Fingerprint = sha256.Sum256(bytes.TrimSpace(c.Body))
+	return c
+}
+
+// permutations yields the orders of n numbers, the first of which is 0, 1, 2, ...
+func permutations(n int) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		var extend func(order []int) bool
+		extend = func(order []int) bool {
+			if len(order) == n {
+				return yield(order)
+			}
+			for next := range n {
+				if !slices.Contains(order, next) && !extend(append(order, next)) {
+					return false
+				}
+			}
+			return true
+		}
+		extend(make([]int, 0, n))
+	}
+}
+
+// told returns what is said of a device's captures, the oldest first, and of the device.
+func told(t *testing.T, s *store.Store, name string) (list []string) {
+	t.Helper()
+	d, err := s.Device(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := s.Log(t.Context(), &d, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range log {
+		list = append([]string{fmt.Sprintf("whole %t, changed %t", r.Complete, r.Changed)}, list...)
+	}
+	return append(list, fmt.Sprintf("%t, %d changes", d.Complete, d.Changes))
+}
+
+func wholes(told []string) (list string) {
+	for _, said := range told[:len(told)-1] {
+		list += said[len("whole "):][:1]
+	}
+	return list
+}
+
+func wholesOf(letters string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsUpper(r) {
+			return 't'
+		}
+		return 'f'
+	}, letters)
 }
 
 // TestKinds: each kind is compared with its own, and the running configuration goes before the one

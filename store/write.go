@@ -239,6 +239,7 @@ func insertCapture(
 		LocalAddress: c.Local, Filename: c.Filename, Mode: c.Mode, Options: c.Options,
 		DurationUs: c.Duration.Microseconds(), DeviceID: d.ID, Kind: c.Kind, SHA256: w.sum[:],
 		Fingerprint: c.Fingerprint[:], Rules: c.Rules, Changed: changed, Complete: c.Complete,
+		Ending:   w.ending,
 		Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion, Serial: c.Serial,
 		ChangedBy: c.ChangedBy, ExportedBy: c.ExportedBy,
 	})

@@ -1,0 +1,2 @@
+DROP INDEX captures_ending;
+ALTER TABLE captures DROP COLUMN ending;
