@@ -14,7 +14,7 @@ var airOS = platform{
 		{"tshaper.", 3, nil}, {"##AF.v", 6, startsNumber}, {"radio.status=", 3, nil},
 		{"system.cfg.version=", 6, nil},
 	},
-	read: readAirOS,
+	read: readAirOS, lined: true,
 }
 
 func readAirOS(w *walk) {

@@ -23,7 +23,7 @@ var arubaCX = platform{
 		{`    "AAA_Server_Group": {`, 10, nil}, {`{"AAA_Server_Group":`, 10, nil},
 		{`  "AAA_Server_Group": {`, 10, nil},
 	},
-	read: readAOSCX,
+	read: readAOSCX, mostly: true,
 	whole: func(w *walk) bool {
 		return w.until == nil && (!w.json.begun || w.depth == 0 && w.json.closed && !w.json.torn)
 	},
@@ -55,7 +55,7 @@ var arubaInstant = platform{
 		{"dynamic-radius-proxy", 4, nothing}, {"terminal-access", 3, nothing},
 		{"wired-port-profile ", 3, nil}, {"wlan ssid-profile ", 2, nil},
 	},
-	read: readInstant,
+	read: readInstant, lined: true,
 }
 
 // instantNumber: Instant writes "version 8.10.0.0-8.10.0".

@@ -60,7 +60,7 @@ var ciscoNXOS = platform{
 		{"copp profile ", 4, nil}, {"policy-map type network-qos ", 3, nil},
 		{"line console", 1, nil}, {"install feature-set ", 5, nil},
 	},
-	read: readNXOS,
+	read: readNXOS, lined: true,
 }
 
 var ciscoASA = platform{
@@ -114,7 +114,7 @@ var ciscoVxWorks = platform{
 
 // ciscoSMB are the Small Business switches (SG200 to SG550, CBS).
 var ciscoSMB = platform{name: "cisco_s300", signs: []sign{{"config-file-header", 20, nothing}},
-	read: readSMB}
+	read: readSMB, lined: true}
 
 func nothing(rest []byte) bool { return len(rest) == 0 }
 

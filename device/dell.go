@@ -33,7 +33,7 @@ var dellOS10 = platform{
 		{"policy-map type application policy-iscsi", 4, nothing},
 		{"class-map type application class-iscsi", 4, nothing}, {"hostname ", 1, nil},
 	},
-	read: readDellOS,
+	read: readDellOS, lined: true,
 }
 
 // readDellOS reads OS9 and OS10.

@@ -17,7 +17,7 @@ var dLink = platform{
 		{"# Firmware: Build ", 6, nil}, {"#     Firmware: Build ", 6, nil},
 		{"config ipif System ", 5, nil}, {"enable loopdetect", 3, nothing},
 	},
-	read: readDLink,
+	read: readDLink, lined: true,
 }
 
 func readDLink(w *walk) {

@@ -62,6 +62,50 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// TestUnended: a file of a platform that ends each line with a newline, and has no other end, is
+// cut off where the last newline is missing. Its last line names nothing.
+func TestUnended(t *testing.T) {
+	const nxos = "version 9.3(8)\nfeature ospf\nvrf context management\n" +
+		"  ip route 0.0.0.0/0 192.0.2.1\n"
+	const named = nxos + "hostname n1\nline vty\n"
+	const netScaler = "#NS13.0 Build 84.11\nset ns config -IPAddress 192.0.2.1\n"
+	for name, c := range map[string]struct {
+		config, name string
+		complete     bool
+		ending       string
+	}{
+		"NX-OS":           {named, "n1", true, ""},
+		"NX-OS, CR LF":    {strings.ReplaceAll(named, "\n", "\r\n"), "n1", true, ""},
+		"NX-OS, padded":   {named + "\x00\x00\x00", "n1", true, ""},
+		"NX-OS, CR alone": {strings.ReplaceAll(named, "\n", "\r"), "n1", true, ""},
+		"NX-OS, a prompt": {named + "\nn1# ", "n1", true, ""},
+		"NX-OS, a recording": {"n1# show running-config\n" + strings.TrimSpace(named), "n1",
+			true, ""},
+		"NX-OS, cut":               {named + "vrf context mana", "n1", false, "vrf context mana"},
+		"NX-OS, cut, padded":       {named + "  exec-t\x00\x00", "n1", false, "line vty\n  exec-t"},
+		"NX-OS, cut in its name":   {nxos + "hostname n", "", false, "hostname n"},
+		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", false, ""},
+		"IOS, cut in its name":     {"version 15.2\nboot-start-marker\nhostname r", "", false, ""},
+		"Junos, cut in its name":   {"set version 21.4R1.12\nset system host-name j", "", true, ""},
+		"RouterOS, cut in its name": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n/system " +
+			"identity\nset name=g", "", false, "/system identity\nset name=g"},
+		"NetScaler, no newline": {netScaler + "set ns hostName n", "", true, device.Unended},
+		"NetScaler":             {netScaler + "set ns hostName n\n", "n", true, ""},
+		"AOS-CX, JSON": {"{\n    \"AAA_Server_Group\": {},\n    \"System\": {\n" +
+			"        \"hostname\": \"c1\"\n    }\n}", "c1", true, ""},
+		"pfSense, a line": {"<?xml version=\"1.0\"?><pfsense><system><hostname>p1</hostname>" +
+			"</system></pfsense>", "p1", true, ""},
+	} {
+		id := device.Identify([]byte(c.config))
+		if id.Name != c.name || id.Complete != c.complete {
+			t.Errorf("%s: name %q, complete %t", name, id.Name, id.Complete)
+		}
+		if got := device.Ending([]byte(c.config)); got != c.ending {
+			t.Errorf("%s: ending %q, want %q", name, got, c.ending)
+		}
+	}
+}
+
 // TestPadding: what fills the last block of a transfer is no configuration.
 func TestPadding(t *testing.T) {
 	for _, config := range []string{"version 15.2\nhostname r1\n!\nend\n", "one\ntwo\n"} {

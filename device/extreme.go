@@ -20,7 +20,7 @@ var extremeXOS = platform{
 		{"<xos-configuration ", 20, nil}, {"<?xml ", 20, rootElement("<xos-configuration")},
 		{"<xos-module-", 4, nil}, {"enable iparp vr ", 2, nil},
 	},
-	read: readXOS, whole: wholeXOS,
+	read: readXOS, lined: true, whole: wholeXOS,
 }
 
 func moduleConfiguration(rest []byte) bool {

@@ -21,7 +21,7 @@ var gaia = platform{
 		{"set edition ", 2, nil}, {"set dns mode ", 2, nil}, {"set clienv ", 3, nil},
 		{"set ntp active ", 3, nil},
 	},
-	read: readGaia,
+	read: readGaia, lined: true,
 }
 
 func readGaia(w *walk) {

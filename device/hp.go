@@ -21,7 +21,7 @@ var hpProCurve = platform{
 		{"timesync ", 2, nil}, {"oobm", 2, nothing}, {"no web-management", 2, nil},
 		{"ip default-gateway ", 1, nil},
 	},
-	read: readProCurve,
+	read: readProCurve, lined: true,
 }
 
 var hpComware = platform{

@@ -64,7 +64,7 @@ var bdcom = platform{
 		{"service timestamps debug date", 4, nothing},
 		{"aaa authentication enable default none", 2, nothing},
 	},
-	read: readBDCOM, // writes no end
+	read: readBDCOM, lined: true, // writes no end
 }
 
 func readBDCOM(w *walk) {
@@ -86,7 +86,7 @@ var dcn = platform{
 		{"sysLocation ", 4, nil}, {"sysContact ", 4, nil}, {"Interface Port-Channel", 4, nil},
 		{"Interface Port-channel", 4, nil},
 	},
-	read: readCiscoLike, // some releases write no end
+	read: readCiscoLike, lined: true, // some releases write no end
 }
 
 var eltexMES = platform{
@@ -97,7 +97,7 @@ var eltexMES = platform{
 		{"no errdisable detect cause ", 2, nil}, {"! MES", 8, nil},
 		{"interface gi1/0/", 3, nil}, {"interface te1/0/", 3, nil}, {"interface oob", 4, nothing},
 	},
-	read: readCiscoLike, // some releases write no end
+	read: readCiscoLike, lined: true, // some releases write no end
 }
 
 var adtranOS = platform{
@@ -137,7 +137,7 @@ var zteOLT = platform{
 		{"interface epon-olt_", 8, nil}, {"!<if-intf>", 6, nothing}, {"!</if-intf>", 6, nothing},
 		{"!<system-config>", 6, nothing}, {"!<mim>", 6, nothing}, {"timestamp_write: ", 6, nil},
 	},
-	read: readZTE, // some releases write no end
+	read: readZTE, lined: true, // some releases write no end
 }
 
 // zyxelOS are Zyxel's switches and firewalls, each of which has a header of its own.
@@ -149,7 +149,7 @@ var zyxelOS = platform{
 		{"hardware-watchdog-timer ", 6, nil},
 		{"admin-password ", 4, nil}, {"  forbidden ", 4, nil}, {"  fixed ", 4, nil},
 	},
-	read: readZyxel,
+	read: readZyxel, lined: true,
 }
 
 func readZyxel(w *walk) {
@@ -183,7 +183,7 @@ var edgecore = platform{
 		{"!<stackingDB>", 12, nil}, {"!<stackingMac>", 12, nil},
 		{" VLAN 1 name DefaultVlan media ethernet", 6, nil},
 	},
-	read: readCiscoLike, // some releases write no end
+	read: readCiscoLike, lined: true, // some releases write no end
 }
 
 // readCiscoLike reads what is common to systems that look like IOS: a host name at the top or as

@@ -60,7 +60,7 @@ var cdataOLT = platform{
 		{"dba-profile profile-id ", 5, nil}, {" ont add ", 3, nil}, {" ont description ", 2, nil},
 		{"hostname ", 1, nil}, {"interface mgmt", 1, nothing}, {"user add ", 2, nil},
 	},
-	read: readCiscoLike, whole: unquoting,
+	read: readCiscoLike, lined: true, whole: unquoting,
 }
 
 // maipuOS is on the devices of Maipu.
@@ -71,7 +71,7 @@ var maipuOS = platform{
 		{"!compiled on ", 4, nil}, {"! Flash config last updated at ", 4, nil},
 		{"! Configuration version ", 4, nil}, {"! MyPower ", 10, nil},
 	},
-	read: readMaipu, whole: unquoting,
+	read: readMaipu, lined: true, whole: unquoting,
 }
 
 func readMaipu(w *walk) {
@@ -100,7 +100,7 @@ var brocadeNOS = platform{
 		{"zoning enabled-configuration ", 6, nil}, {"zoning defined-configuration ", 5, nil},
 		{"fabric route mcast rbridgeId ", 5, nil}, {"rbridge-id ", 5, digits},
 	},
-	read: readNOS, whole: unquoting,
+	read: readNOS, lined: true, whole: unquoting,
 }
 
 // extremeSLX is SLX-OS, which came of Network OS.
@@ -115,7 +115,7 @@ var extremeSLX = platform{
 		{"telnet server use-vrf ", 4, nil}, {"ssh server use-vrf ", 4, nil},
 		{"logging raslog console ", 2, nil}, {"logging auditlog class ", 2, nil},
 	},
-	read: readNOS, whole: unquoting,
+	read: readNOS, lined: true, whole: unquoting,
 }
 
 // readNOS reads what Network OS and SLX-OS write, which name the device in a block of its chassis.
@@ -153,7 +153,7 @@ var tplinkJetStream = platform{
 		{"no controller cloud-based", 6, nil}, {"ip management-vlan ", 3, nil},
 		{"serial_port baud-rate ", 4, nil}, {"contact-info \"", 4, nil},
 	},
-	read: readJetStream, whole: unquoting,
+	read: readJetStream, lined: true, whole: unquoting,
 }
 
 // tplinkModel: the first line is a model, such as "!TL-SG3428" or "!T2600G-28TS".
@@ -186,7 +186,7 @@ var ocNOS = platform{
 		{"snmp-server enable snmp vrf management", 4, nothing}, {"forwarding profile ", 3, nil},
 		{"bridge 1 protocol ", 3, nil}, {"ip vrf management", 1, nothing},
 	},
-	read: readOcNOS, whole: unquoting,
+	read: readOcNOS, lined: true, whole: unquoting,
 }
 
 func readOcNOS(w *walk) {

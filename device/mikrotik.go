@@ -22,7 +22,7 @@ var routerOS = platform{
 		{"set [ find default", 5, nil}, {"add address=", 2, nil}, {"add action=", 2, nil},
 		{"/snmp", 2, nil}, {"/ipv6 ", 2, nil}, {"/queue ", 2, nil},
 	},
-	read: readRouterOS, open: routerGoing,
+	read: readRouterOS, lined: true, open: routerGoing,
 }
 
 // routerState is what an export remembers from line to line.

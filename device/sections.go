@@ -22,7 +22,7 @@ var mlnxOS = platform{
 		{"## Product release: ", 6, nil}, {"no cli default prefix-modes enable", 6, nothing},
 		{"   cli default prefix-modes enable", 5, nothing}, {"## Active saved database ", 10, nil},
 	},
-	read: readOnyx,
+	read: readOnyx, lined: true,
 }
 
 func readOnyx(w *walk) {
@@ -128,7 +128,7 @@ var apcAOS = platform{
 		{"; American Power Conversion", 5, nil}, {"[SystemUserManager]", 4, nothing},
 		{"[NetworkSNMP]", 4, nothing}, {"; APC", 2, nil},
 	},
-	read: readAPC,
+	read: readAPC, lined: true,
 }
 
 func readAPC(w *walk) {

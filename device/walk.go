@@ -25,6 +25,10 @@ type platform struct {
 	// whole reports, after the last line, whether the file ends as the platform ends files. It is
 	// nil if the platform has no sign of an end.
 	whole func(w *walk) bool
+	// lined says that the platform ends each line of a file with a newline, the last one too, and
+	// has no other sign of the end: a file without it is cut off. mostly says that it may be so, of
+	// a platform of which good files without it are known.
+	lined, mostly bool
 	// cut reports whether an incomplete file is certainly cut off, and doesn't merely lack its
 	// usual end. It is nil if every incomplete file of the platform is cut off.
 	cut func(w *walk) bool
@@ -197,7 +201,11 @@ func (w *walk) step() bool {
 		return true
 	}
 	sign := w.commentSign()
-	w.platform.read(w)
+	if w.next < len(w.text) || w.text[w.next-1] == '\n' {
+		w.platform.read(w)
+	} else {
+		w.readUnended()
+	}
 	w.comment = w.comment || sign && !w.quoting && !w.inside
 	if w.redact {
 		w.hideAnywhere()
@@ -206,6 +214,25 @@ func (w *walk) step() bool {
 		w.last, w.stated = w.words, w.stated || !w.comment
 	}
 	return true
+}
+
+// readUnended reads a last line without its newline. It may be cut off, so it names nothing; only
+// where lines are no statements it may be all of the file.
+func (w *walk) readUnended() {
+	id := w.id
+	statement := (w.platform.open == nil || w.has("set ")) && w.platform != &sonicWall
+	w.platform.read(w)
+	if statement && !w.xml.began && !w.json.begun {
+		w.id = id
+	}
+}
+
+// unended reports, after the last line, whether the file is cut off in the middle of it. A
+// recording of a terminal may stop anywhere.
+func (w *walk) unended() bool {
+	return (w.platform.lined || w.platform.mostly) && w.begin == 0 && !w.xml.began &&
+		!w.json.begun && bytes.IndexByte(w.text[w.end:], '\n') < 0 &&
+		!bytes.HasSuffix(w.text, []byte("\r"))
 }
 
 // commentSign reports, before the line is read, whether it begins as comments do: those of lines
@@ -225,6 +252,10 @@ func (w *walk) commentSign() bool {
 	return w.platform.open == nil || !w.platform.open(w)
 }
 
+// closed reports, after the last line, whether the file ends as the platform ends files, but for
+// the newline.
+func (w *walk) closed() bool { return w.platform.whole == nil || w.platform.whole(w) }
+
 func (w *walk) identity() Identity {
 	id := w.id
 	id.Platform = w.platform.name
@@ -233,7 +264,7 @@ func (w *walk) identity() Identity {
 	case w.platform == &plain:
 		return Identity{Kind: KindOther, Complete: len(bytes.TrimSpace(w.text)) > 0}
 	default:
-		id.Complete = w.stated && (w.platform.whole == nil || w.platform.whole(w))
+		id.Complete = w.stated && w.closed() && !(w.platform.lined && w.unended())
 	}
 	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind,
 		&id.ChangedBy, &id.ExportedBy} {

@@ -15,7 +15,7 @@ var yamahaRT = platform{
 		{"pp disable all", 4, nil},
 		{"login password ", 2, nil}, {"administrator password ", 3, nil},
 	},
-	read: readYamaha,
+	read: readYamaha, lined: true,
 }
 
 func readYamaha(w *walk) {
