@@ -76,7 +76,7 @@ func aireSecret(b []byte) int {
 		{"snmp community mode enable ", 4}, {"snmp community ipaddr ", 5},
 		{"snmp community mode disable ", 4}, {"snmp trapreceiver create ", 3},
 		{"snmp trapreceiver mode enable ", 4}, {"snmp v3user create ", 7},
-		{"netuser add ", 3},
+		{"netuser add ", 3}, {"ldap simple-bind authenticated ", 5},
 	} {
 		if bytes.HasPrefix(b, []byte(c.command)) {
 			return c.words

@@ -78,7 +78,8 @@ func (w *walk) secrets() {
 			w.mark(b, secret)
 			return
 		}
-		if more, ok := bytes.CutPrefix(b, []byte("required ")); ok && digits(field(more, 0)) {
+		if more, ok := bytes.CutPrefix(b, []byte("required ")); ok && (digits(field(more, 0)) ||
+			w.has("cts sxp ")) {
 			b = more // password required 7 SECRET
 		}
 		v, after := field(b, 0), rest(b, 1)

@@ -43,8 +43,12 @@ func readDLink(w *walk) {
 		w.mark(w.words, secret)
 	} else if w.has("create snmp community ") {
 		w.mark(field(w.words, 3), secret)
-	} else if w.has("create snmp host ") || w.has("config account ") {
+	} else if w.has("create snmp host ") && string(field(w.words, 4)) == "v3" {
 		w.mark(rest(w.words, 6), secret)
+	} else if w.has("create snmp host ") || w.has("config account ") {
+		w.mark(rest(w.words, 5), secret)
+	} else if w.has("config admin local_enable ") {
+		w.mark(rest(w.words, 5), secret)
 	}
 	w.hide(lineSecrets, nil)
 }

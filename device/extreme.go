@@ -131,7 +131,7 @@ func wholeXOS(w *walk) bool { return !w.xosXML || wholeXML(w) }
 
 var xosSecrets = map[string]bool{
 	"encrypted": true, "password": true, "secret": true, "shared-secret": true, "community": true,
-	"readonly": true, "readwrite": true,
+	"readonly": true, "readwrite": true, "encrypted-auth": true,
 	"md5": true, "sha": true, "privacy": true, "des": true, "aes": true, "key": true,
 }
 

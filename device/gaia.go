@@ -45,5 +45,5 @@ var gaiaSecrets = map[string]bool{
 	"expert-password-hash": true, "password-hash": true, "secret": true, "community": true,
 	"auth-pass-phrase-hashed": true, "password": true,
 	"privacy-pass-phrase-hashed": true, "auth-pass-phrase": true, "privacy-pass-phrase": true,
-	"md5": true, "authkey": true, "key": true, "simple": true,
+	"newpass": true, "md5": true, "authkey": true, "key": true, "simple": true,
 }

@@ -52,7 +52,7 @@ func readOpenWrt(w *walk) {
 	switch {
 	case string(key) == "hostname" && string(field(w.parent(), 1)) == "system":
 		set(&w.id.Name, []byte(unquote(v)))
-	case w.redact && len(v) > 3 && uciSecret(key):
+	case w.redact && len(v) > 3 && uciSecret(key) && !noSecret(v):
 		w.mark(v, secret)
 	case w.redact && (string(key) == "r0kh" || string(key) == "r1kh"): // MAC, name, key
 		w.mark(bytes.Trim(v[bytes.LastIndexByte(v, ',')+1:], `"'`), secret)

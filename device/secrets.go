@@ -378,7 +378,7 @@ var ways = wordSet("ENC level text plain simple-text hmac-md5 hmac-sha1 hmac-sha
 	"hmac-sha-384 hmac-sha-512 cmac-aes-128 hmac set-key hex ascii size 40bit 104bit 128bit " +
 	"fallback des56 aes128 aes192 aes256 sha-224 sha-384 sha-512 config-key " +
 	"priv-encrypted password-encrypted cleartext password-encrypt password-encryption encrypt " +
-	"encryptb64 pass-phrase value type key peer eigrp localized-key 128 " +
+	"encryptb64 secret-value pass-phrase value type key peer eigrp localized-key 128 " +
 	"192 256 md5 sha aes des auth-encrypted privacy-encrypted index id user-name cak is")
 
 func wordSet(words string) map[string]bool {
@@ -407,7 +407,7 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"enablelocal start-time algorithm rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 " +
 	"complexity-check pubkey-chain new-format config-key password-encrypt " +
 	"password-encryption key-id expire-in change-type format ckn " +
-	"= - * & | null " +
+	"shared-secret profile = - * & | null " +
 	"\"\" ''")
 
 // secretEnds are the endings of names that announce a secret, by their last byte.
@@ -420,7 +420,8 @@ var secretEnds = func() (by [256][]string) {
 		"shared-key", "shared_key", "sharedkey",
 		"private-key", "privatekey", "private_key", "secret-key", "secret_key", "secretkey",
 		"api-key", "apikey", "api_key", "api-token", "auth-key", "authkey", "auth_key",
-		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key",
+		"auth-token", "access-token", "access_token", "authentication-key", "encryption-key", "encryption_key",
+		"simple-text", "association-key", "protection-key",
 		"key-string", "community-string", "community-name", "encrypt-key", "preshare-key",
 		"otp_seed", "md5-key", "sha1-key", "-hexkey", "wep-key", "wep_key", "wpa-key", "hmac-key",
 		"privacy-key", "encrypted-key", "url-hash-key", "dns-key", "activate-key",

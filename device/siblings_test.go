@@ -119,6 +119,10 @@ set vpn ipsec ike-group I1 proposal 1 encryption aes256
 set interfaces wireguard wg7 peer p1 public-key 'x1b2c3d4e5f6g7h8='
 set system login user x authentication public-keys u@h key 'AAAAB3NzaC1yc2EAAAADAQAB'
 `},
+	{"openwrt.conf", `
+config uhttpd 'main'|	option key '/etc/site1a.key'|	option cert '/etc/site1a.crt'
+config openvpn 'o1'|	option secret '/etc/site1a.key'
+`},
 	{"f5_tmsh.conf", `
 sys file ssl-key /Common/site2026a.key {|    cache-path /config/x1|}
 cm key /Common/d1.key {|    cache-path /config/x:key:_Common:d1.key_1|    revision 1|}
@@ -134,6 +138,7 @@ bind ssl cipher CIPHERS_1.2_A -cipherName TLS1.2-ECDHE-RSA-AES256-GCM-SHA384
 management security|   ssl profile p1|      certificate site1a.crt key site1a.key
 ip ssh x|management ssh|   cipher aes256-ctr aes128-ctr|   hmac hmac-sha2-256
 router isis 1|   authentication mode sha key-id 1
+router bgp 1|   neighbor G1A password shared-secret profile P1A
 mac security|   profile P1A|      cipher aes256-gcm-xpn
 daemon TerminAttr|   exec /usr/bin/TerminAttr -cvauth=token-secure,/tmp/cv-token -cvvrf=MGMT
 `},

@@ -18,6 +18,10 @@ func (w *walk) hideSpoken() {
 		w.trapCommunity(rest(w.words, 2))
 		return
 	}
+	if v, ok := w.after("snmp-server user "); ok {
+		w.hideKeyed(rest(v, 1))
+		return
+	}
 	for _, p := range placed {
 		if w.has(p.command) {
 			w.hideFew(rest(w.words, p.at), p.few)
@@ -89,6 +93,20 @@ func (w *walk) hideSpoken() {
 	}
 }
 
+// hideKeyed marks the words after names of algorithms: sha SECRET aes SECRET.
+func (w *walk) hideKeyed(b []byte) {
+	for len(b) > 0 {
+		word := bytes.TrimPrefix(bytes.TrimPrefix(field(b, 0), []byte("auth-")), []byte("priv-"))
+		if b = rest(b, 1); string(word) == "group" {
+			continue
+		}
+		if v, _ := cutWord(b); algorithm(word) && !writtenAs(v) && !noSecret(v) &&
+			!secretWords[string(v)] && string(v) != "localized" && string(v) != "access" {
+			w.mark(v, secret)
+		}
+	}
+}
+
 // placed are commands whose secrets are the words from a place on, or a few of them.
 var placed = []struct {
 	command string
@@ -96,6 +114,9 @@ var placed = []struct {
 }{
 	{"ldap-server authentication manager ", 4, 3}, {"md5-password ", 1, 9},
 	{"users password ", 3, 1}, {"authenticate credential ", 3, 1},
+	{"snmp-server community-group ", 2, 1}, {"snmp-server community ipaddr ", 4, 1}, {"snmp-server community ipmask ", 4, 1},
+	{"users snmpv3 encryption ", 5, 1}, {"web-server password ", 4, 1}, {"ntp auth-key ", 4, 9},
+	{"proxy server ", 5, 1},
 	{"snmp-agent usm-user v1 ", 3, 1}, {"snmp-agent usm-user v2c ", 3, 1},
 }
 

@@ -110,7 +110,8 @@ func noSecret(v []byte) bool {
 		return true
 	}
 	n := bytes.LastIndexByte(v, '.')
-	return n > 0 && files[string(v[n+1:])] && nameBytes(v)
+	return n > 0 && files[string(v[n+1:])] && (nameBytes(v) || v[0] == '/' &&
+		nameBytes(bytes.ReplaceAll(v, []byte("/"), nil)))
 }
 
 // hardware reports whether a word is an address of IPv6 or of a network card.

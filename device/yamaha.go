@@ -1,5 +1,7 @@
 package device
 
+import "bytes"
+
 // Yamaha's routers write commands below a header of comments. The commands of a PPP interface or a
 // tunnel are indented below the line that selects it. There is no host name.
 //
@@ -34,12 +36,19 @@ func readYamaha(w *walk) {
 			{"login password ", 2}, {"administrator password ", 2}, {"login user ", 3},
 			{"pp auth myname ", 4}, {"pp auth username ", 4}, {"ipsec ike pre-shared-key ", 4},
 			{"snmp community read-only ", 3}, {"snmp community read-write ", 3},
+			{"ipsec ike eap myname ", 6}, {"snmp trap host ", 4}, {"l2tp tunnel auth ", 4},
+			{"snmpv3 usm user ", 5},
 		} {
 			if w.has(c.command) {
 				n = c.words
 			}
 		}
-		if n > 0 {
+		if _, v, ok := bytes.Cut(w.words, []byte(" smtp-auth ")); ok {
+			w.mark(field(v, 1), secret)
+		}
+		if w.has("snmpv3 usm user ") {
+			w.hideKeyed(rest(w.words, n))
+		} else if n > 0 {
 			w.mark(rest(w.words, n), secret)
 		} else {
 			w.hide(lineSecrets, nil)
