@@ -134,11 +134,11 @@ const Unended = "~"
 
 // Ending returns the last significant line of a text that [Identify] calls incomplete, with the
 // blocks that the line is in and without secrets. Some releases don't write the end that is usual
-// on their platform: if two captures of a device lack it and have the same Ending, they are
-// equally whole, and so do some programs that fetch files leave out the last newline. Ending is
-// blank where the text is complete, and where it is certainly cut off: in the middle of a line of a
-// platform that has an end, of a banner, or of a block that the platform always closes. It is
-// [Unended] for a complete text that may be cut off all the same.
+// on their platform, and some programs leave out the last newline: if two captures of a device lack
+// it and have the same Ending, they are equally whole. Ending is blank where the text is complete,
+// and where it is certainly cut off: in the middle of a line of a platform that has an end, of a
+// banner, or of a block that the platform always closes. It is [Unended] for a complete text that
+// may be cut off all the same.
 func Ending(config []byte) string {
 	w := newWalk(config)
 	if p := w.platform; p.cut == nil && !p.lined && !p.mostly {
