@@ -282,5 +282,6 @@ var routerSecrets = map[string]bool{
 	"security.passphrase": true, "wpa3-pre-shared-key": true,
 	"tcp-md5-key": true, "cak": true, "static-key-0": true, "static-key-1": true,
 	"static-key-2": true, "static-key-3": true, "supplicant-password": true,
-	"trap-community": true, "management-protection-key": true, "secrets": true, "paypal-signature": true,
+	"trap-community": true, "management-protection-key": true,
+	"secrets": true, "paypal-signature": true,
 }

@@ -114,7 +114,8 @@ var placed = []struct {
 }{
 	{"ldap-server authentication manager ", 4, 3}, {"md5-password ", 1, 9},
 	{"users password ", 3, 1}, {"authenticate credential ", 3, 1},
-	{"snmp-server community-group ", 2, 1}, {"snmp-server community ipaddr ", 4, 1}, {"snmp-server community ipmask ", 4, 1},
+	{"snmp-server community-group ", 2, 1}, {"snmp-server community ipaddr ", 4, 1},
+	{"snmp-server community ipmask ", 4, 1},
 	{"users snmpv3 encryption ", 5, 1}, {"web-server password ", 4, 1}, {"ntp auth-key ", 4, 9},
 	{"proxy server ", 5, 1},
 	{"snmp-agent usm-user v1 ", 3, 1}, {"snmp-agent usm-user v2c ", 3, 1},

@@ -228,7 +228,8 @@ func (s *Store) recompareAll(ctx context.Context, id int64) error {
 }
 
 // recompare sets changed, and what is whole, for a page of a device's captures of one kind, those
-// after a time and UID. It returns the last one, nil if none is left, and by how much the number of changes grew.
+// after a time and UID. It returns the last one, nil if none is left, and by how much the number of
+// changes grew.
 func (s *Store) recompare(
 	ctx context.Context, q *queries.Queries, device int64, kind string, at time.Time, uid string,
 ) (last *queries.FollowersRow, grown int64, err error) {
