@@ -23,7 +23,7 @@ var arubaCX = platform{
 		{`    "AAA_Server_Group": {`, 10, nil}, {`{"AAA_Server_Group":`, 10, nil},
 		{`  "AAA_Server_Group": {`, 10, nil},
 	},
-	read: readAOSCX, mostly: true,
+	read: readAOSCX, lined: true,
 	whole: func(w *walk) bool {
 		return w.until == nil && (!w.json.begun || w.depth == 0 && w.json.closed && !w.json.torn)
 	},

@@ -128,20 +128,19 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	return w.identity(), w.hash.finish(w.text)
 }
 
-// Unended is the [Ending] of a complete text that lacks its last newline, of a platform that mostly
-// writes one: it is whole unless others of its device have it.
+// Unended is the [Ending] of a complete text that lacks its last newline, of a platform that writes
+// one and has no other end: it is whole unless others of its device have it.
 const Unended = "~"
 
 // Ending returns the last significant line of a text that [Identify] calls incomplete, with the
 // blocks that the line is in and without secrets. Some releases don't write the end that is usual
-// on their platform, and some programs leave out the last newline: if two captures of a device lack
-// it and have the same Ending, they are equally whole. Ending is blank where the text is complete,
-// and where it is certainly cut off: in the middle of a line of a platform that has an end, of a
-// banner, or of a block that the platform always closes. It is [Unended] for a complete text that
-// may be cut off all the same.
+// on their platform: if two captures of a device lack it and have the same Ending, they are equally
+// whole. Ending is blank where the text is complete, and where it is certainly cut off: in the
+// middle of a line, of a banner, or of a block that the platform always closes. It is [Unended] for
+// a complete text that may be cut off all the same.
 func Ending(config []byte) string {
 	w := newWalk(config)
-	if p := w.platform; p.cut == nil && !p.lined && !p.mostly {
+	if w.platform.cut == nil && !w.platform.lined {
 		return ""
 	}
 	last, inside := 0, false // the last significant line
@@ -150,14 +149,10 @@ func Ending(config []byte) string {
 			last, inside = w.number, w.start+len(w.line) == len(w.text)
 		}
 	}
-	unended := !w.opaque && w.stated && w.unended() && w.closed() && w.until == nil
-	switch {
-	case w.opaque:
-		return ""
-	case w.identity().Complete && unended:
+	switch complete := w.identity().Complete; {
+	case !w.opaque && complete && w.unended() && w.until == nil:
 		return Unended
-	case w.identity().Complete || !unended && (inside || w.platform.cut == nil ||
-		w.platform.cut(w)):
+	case w.opaque || complete || inside || w.platform.cut == nil || w.platform.cut(w):
 		return ""
 	}
 	w = newWalk(config)

@@ -62,8 +62,8 @@ func TestEnding(t *testing.T) {
 	}
 }
 
-// TestUnended: a file of a platform that ends each line with a newline, and has no other end, is
-// cut off where the last newline is missing. Its last line names nothing.
+// TestUnended: a file of a platform that ends each line with a newline, and has no other end, may
+// be cut off where the last newline is missing. Its last line names nothing.
 func TestUnended(t *testing.T) {
 	const nxos = "version 9.3(8)\nfeature ospf\nvrf context management\n" +
 		"  ip route 0.0.0.0/0 192.0.2.1\n"
@@ -81,14 +81,14 @@ func TestUnended(t *testing.T) {
 		"NX-OS, a prompt": {named + "\nn1# ", "n1", true, ""},
 		"NX-OS, a recording": {"n1# show running-config\n" + strings.TrimSpace(named), "n1",
 			true, ""},
-		"NX-OS, cut":               {named + "vrf context mana", "n1", false, "vrf context mana"},
-		"NX-OS, cut, padded":       {named + "  exec-t\x00\x00", "n1", false, "line vty\n  exec-t"},
-		"NX-OS, cut in its name":   {nxos + "hostname n", "", false, "hostname n"},
-		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", false, ""},
+		"NX-OS, cut":               {named + "vrf context mana", "n1", true, device.Unended},
+		"NX-OS, cut, padded":       {named + "  exec-t\x00\x00", "n1", true, device.Unended},
+		"NX-OS, cut in its name":   {nxos + "hostname n", "", true, device.Unended},
+		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", true, ""},
 		"IOS, cut in its name":     {"version 15.2\nboot-start-marker\nhostname r", "", false, ""},
 		"Junos, cut in its name":   {"set version 21.4R1.12\nset system host-name j", "", true, ""},
 		"RouterOS, cut in its name": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n/system " +
-			"identity\nset name=g", "", false, "/system identity\nset name=g"},
+			"identity\nset name=g", "", true, device.Unended},
 		"NetScaler, no newline": {netScaler + "set ns hostName n", "", true, device.Unended},
 		"NetScaler":             {netScaler + "set ns hostName n\n", "n", true, ""},
 		"AOS-CX, JSON": {"{\n    \"AAA_Server_Group\": {},\n    \"System\": {\n" +

@@ -20,7 +20,7 @@ var netScaler = platform{
 		{"add server ", 1, nil}, {"set lb parameter ", 3, nil},
 		{"add lb monitor ", 4, nil}, {"set ns encryptionParams ", 4, nil},
 	},
-	read: readNetScaler, mostly: true,
+	read: readNetScaler, lined: true,
 }
 
 func readNetScaler(w *walk) {

@@ -26,9 +26,9 @@ type platform struct {
 	// nil if the platform has no sign of an end.
 	whole func(w *walk) bool
 	// lined says that the platform ends each line of a file with a newline, the last one too, and
-	// has no other sign of the end: a file without it is cut off. mostly says that it may be so, of
-	// a platform of which good files without it are known.
-	lined, mostly bool
+	// has no other sign of the end: a file without it may be cut off. Programs strip it, so this is
+	// no proof.
+	lined bool
 	// cut reports whether an incomplete file is certainly cut off, and doesn't merely lack its
 	// usual end. It is nil if every incomplete file of the platform is cut off.
 	cut func(w *walk) bool
@@ -230,7 +230,7 @@ func (w *walk) readUnended() {
 // unended reports, after the last line, whether the file is cut off in the middle of it. A
 // recording of a terminal may stop anywhere.
 func (w *walk) unended() bool {
-	return (w.platform.lined || w.platform.mostly) && w.begin == 0 && !w.xml.began &&
+	return w.platform.lined && w.begin == 0 && !w.xml.began &&
 		!w.json.begun && bytes.IndexByte(w.text[w.end:], '\n') < 0 &&
 		!bytes.HasSuffix(w.text, []byte("\r"))
 }
@@ -252,10 +252,6 @@ func (w *walk) commentSign() bool {
 	return w.platform.open == nil || !w.platform.open(w)
 }
 
-// closed reports, after the last line, whether the file ends as the platform ends files, but for
-// the newline.
-func (w *walk) closed() bool { return w.platform.whole == nil || w.platform.whole(w) }
-
 func (w *walk) identity() Identity {
 	id := w.id
 	id.Platform = w.platform.name
@@ -264,7 +260,7 @@ func (w *walk) identity() Identity {
 	case w.platform == &plain:
 		return Identity{Kind: KindOther, Complete: len(bytes.TrimSpace(w.text)) > 0}
 	default:
-		id.Complete = w.stated && w.closed() && !(w.platform.lined && w.unended())
+		id.Complete = w.stated && (w.platform.whole == nil || w.platform.whole(w))
 	}
 	for _, v := range []*string{&id.Name, &id.Model, &id.OSVersion, &id.Build, &id.Serial, &id.Kind,
 		&id.ChangedBy, &id.ExportedBy} {
