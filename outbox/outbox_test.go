@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,13 +72,24 @@ func everywhere(t *testing.T, test func(w *world)) {
 		"sqlite": func(t *testing.T) string {
 			return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 		},
-		"postgres": func(t *testing.T) string { return pgtest.Database(t) },
+		"postgres": func(t *testing.T) string { return migrated(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(newWorld(t, url(t)))
 		})
 	}
+}
+
+// migrated is a database of PostgreSQL with the schema of now.
+func migrated(t testing.TB) string {
+	return pgtest.Filled(t, func(url string) error {
+		s, err := store.Open(url, store.Options{Own: true, Create: true})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Migrate(t.Context()), s.Close())
+	})
 }
 
 func newWorld(t *testing.T, url string) *world {

@@ -26,12 +26,23 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// engines are the databases of the conformance suite: a URL of an empty database each.
+// engines are the databases of the conformance suite: a URL of a database without captures each.
 var engines = map[string]func(testing.TB) string{
 	"sqlite": func(t testing.TB) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 	},
-	"postgres": pgtest.Database,
+	"postgres": migrated,
+}
+
+// migrated is a database of PostgreSQL with the schema of now.
+func migrated(t testing.TB) string {
+	return pgtest.Filled(t, func(url string) error {
+		s, err := store.Open(url, store.Options{Own: true, Create: true})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Migrate(t.Context()), s.Close())
+	})
 }
 
 // conform runs a test on every engine, with an empty, migrated store.

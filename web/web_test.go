@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,12 +26,23 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// engines make an empty database of each kind.
+// engines make a database of each kind, without captures.
 var engines = map[string]func(testing.TB) string{
 	"sqlite": func(t testing.TB) string {
 		return "sqlite:" + filepath.Join(t.TempDir(), "t.db")
 	},
-	"postgresql": func(t testing.TB) string { return pgtest.Database(t) },
+	"postgresql": migrated,
+}
+
+// migrated is a database of PostgreSQL with the schema of now.
+func migrated(t testing.TB) string {
+	return pgtest.Filled(t, func(url string) error {
+		s, err := store.Open(url, store.Options{Own: true, Create: true})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Migrate(t.Context()), s.Close())
+	})
 }
 
 // onEngines runs a test on each kind of database.
