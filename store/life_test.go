@@ -542,7 +542,7 @@ func TestTwoNamesTogether(t *testing.T) {
 		if err := s.Rename(t.Context(), device(t, s, "old"), "new"); err != nil {
 			t.Fatal(err)
 		}
-		const most = 400
+		const most = 200 // several transactions
 		var senders sync.WaitGroup
 		for n := 1; n < most; n++ {
 			senders.Go(func() {
