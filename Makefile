@@ -8,7 +8,6 @@ VERSION ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep
 TAGS := nethttpomithttp2,nopgxregisterdefaulttypes
 # SQLite is C made into Go, whose memory is not Go's: the race detector sees nothing there, and makes it several times slower.
 RACE := -race $(foreach p,sqlite/lib libc memory,-gcflags=modernc.org/$(p)=-race=0)
-# device has no goroutines, its tests neither: with -race they take ten times as long to prove the same.
 # As in the Dockerfile: static, small, the same bytes on every machine.
 BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS) -ldflags="-s -w -funcalign=4 -X main.version=$(VERSION)"
 
@@ -35,6 +34,7 @@ deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFT
 	mkdir .deps/axe && curl -sSfLm 60 https://registry.npmjs.org/axe-core/-/axe-core-$(AXE).tgz | \
 		tar -xz -C .deps/axe --strip-components=1 package/axe.min.js || echo "axe: not fetched, so accessibility is not audited"
 
+# device has no goroutines, its tests neither: with -race they take ten times as long to prove the same.
 .PHONY: test
 test: check ## everything, with the race detector; bench in small
 	go test $(RACE) -timeout 30m -tags $(TAGS) $$(go list ./... | grep -v /device$$)

@@ -298,8 +298,8 @@ func loopbacks() []string {
 // TestAnythingIsStored: nothing that arrives is refused or altered because it can't be understood.
 func TestAnythingIsStored(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
-		p := start(t, url, "--max-size", "16MiB")
-		large := make([]byte, 16<<20)
+		p := start(t, url)
+		large := make([]byte, 64<<20)
 		for i := range large {
 			large[i] = byte(i * i >> 7)
 		}
