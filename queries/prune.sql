@@ -1,33 +1,38 @@
--- name: PrunableSightings :many
--- Captures that changed nothing, older than a time, after a cursor. These stay: the newest one and
--- the newest whole one of a device and kind, published ones, and a device's newest eleven, which
--- its rhythm is computed from.
-SELECT c.id, c.uid, c.received_at, c.sha256, t.size
-  FROM captures c JOIN contents t ON t.sha256 = c.sha256
- WHERE c.received_at < @before AND NOT c.changed
-   AND c.received_at >= @after AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.received_at >= c.received_at
-               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
-   AND (NOT c.complete OR EXISTS (
-         SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND n.received_at >= c.received_at
-            AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid))))
-   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
-   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
- ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
-
--- name: PrunableVersions :many
--- Captures of versions that had been replaced by a time, after a cursor: a later whole version is
--- that old too.
-SELECT c.id, c.uid, c.received_at, c.sha256, t.size
-  FROM captures c JOIN contents t ON t.sha256 = c.sha256
- WHERE c.received_at < @before
-   AND c.received_at >= @after AND (c.received_at > @after OR (c.received_at = @after AND c.uid > @after_uid))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND (n.changed OR NOT c.complete)
-               AND n.received_at < @before AND n.received_at >= c.received_at
-               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
-   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
-   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
- ORDER BY c.received_at, c.uid LIMIT CAST(@n AS bigint);
+-- name: Prunable :many
+-- Captures that have passed their time, device by device, after a cursor: those of versions that a later whole one had replaced
+-- by a time, and those that changed nothing and are older than another time. These stay in any case: the newest one and the newest
+-- whole one of a device and kind, published ones, a device's newest eleven, and those that its rhythm is computed from. What is
+-- deleted decides nothing about others. CROSS JOIN holds SQLite to this order; what stands in CASE PostgreSQL makes no join of.
+SELECT p.id, p.device_id, p.uid, p.received_at, p.sha256, p.replaced, p.size FROM (
+  SELECT c.id, d.id AS device_id, c.uid, c.received_at, c.sha256,
+         CAST(CASE WHEN c.received_at >= @replaced_before THEN FALSE
+              WHEN c.complete THEN EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.changed AND n.complete
+                   AND n.received_at < @replaced_before AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              ELSE EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+                   AND n.received_at < @replaced_before AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              END AS boolean) AS replaced,
+         CASE WHEN c.changed OR c.received_at >= @unchanged_before THEN FALSE
+              WHEN c.complete THEN EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+                   AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              ELSE EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind
+                   AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              END AS repeats,
+         (SELECT t.size FROM contents t WHERE t.sha256 = c.sha256) AS size
+    FROM devices d CROSS JOIN captures c
+   WHERE d.id >= @device_id AND c.device_id = d.id AND c.received_at < @before
+     AND c.received_at >= CASE WHEN d.id = @device_id AND d.first_seen < @after THEN @after ELSE d.first_seen END
+     AND (d.id > @device_id OR c.received_at > @after OR c.uid > @after_uid)
+     AND c.received_at < (SELECT n.received_at FROM captures n WHERE n.device_id = d.id ORDER BY n.received_at DESC, n.uid DESC LIMIT 1 OFFSET 10)
+     AND (c.kind IN ('log', 'empty')
+          OR c.received_at < (SELECT n.received_at FROM captures n WHERE n.device_id = d.id AND n.kind NOT IN ('log', 'empty')
+                               ORDER BY n.received_at DESC, n.uid DESC LIMIT 1 OFFSET 10))
+     AND (SELECT count(*) FROM published u WHERE u.sha256 = c.sha256) = 0) AS p
+ WHERE p.replaced OR p.repeats
+ ORDER BY p.device_id, p.received_at, p.uid LIMIT CAST(@n AS bigint);
 
 -- name: DeleteCapture :exec
 DELETE FROM captures WHERE id = @id;

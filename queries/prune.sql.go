@@ -176,41 +176,68 @@ func (q *Queries) NoteFailure(ctx context.Context, arg NoteFailureParams) error 
 	return err
 }
 
-const prunableSightings = `-- name: PrunableSightings :many
-SELECT c.id, c.uid, c.received_at, c.sha256, t.size
-  FROM captures c JOIN contents t ON t.sha256 = c.sha256
- WHERE c.received_at < $1 AND NOT c.changed
-   AND c.received_at >= $2 AND (c.received_at > $2 OR (c.received_at = $2 AND c.uid > $3))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.received_at >= c.received_at
-               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
-   AND (NOT c.complete OR EXISTS (
-         SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND n.received_at >= c.received_at
-            AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid))))
-   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
-   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
- ORDER BY c.received_at, c.uid LIMIT CAST($4 AS bigint)
+const prunable = `-- name: Prunable :many
+SELECT p.id, p.device_id, p.uid, p.received_at, p.sha256, p.replaced, p.size FROM (
+  SELECT c.id, d.id AS device_id, c.uid, c.received_at, c.sha256,
+         CAST(CASE WHEN c.received_at >= $1 THEN FALSE
+              WHEN c.complete THEN EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.changed AND n.complete
+                   AND n.received_at < $1 AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              ELSE EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+                   AND n.received_at < $1 AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              END AS boolean) AS replaced,
+         CASE WHEN c.changed OR c.received_at >= $2 THEN FALSE
+              WHEN c.complete THEN EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete
+                   AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              ELSE EXISTS (
+                SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind
+                   AND n.received_at >= c.received_at AND (n.received_at > c.received_at OR n.uid > c.uid))
+              END AS repeats,
+         (SELECT t.size FROM contents t WHERE t.sha256 = c.sha256) AS size
+    FROM devices d CROSS JOIN captures c
+   WHERE d.id >= $3 AND c.device_id = d.id AND c.received_at < $4
+     AND c.received_at >= CASE WHEN d.id = $3 AND d.first_seen < $5 THEN $5 ELSE d.first_seen END
+     AND (d.id > $3 OR c.received_at > $5 OR c.uid > $6)
+     AND c.received_at < (SELECT n.received_at FROM captures n WHERE n.device_id = d.id ORDER BY n.received_at DESC, n.uid DESC LIMIT 1 OFFSET 10)
+     AND (c.kind IN ('log', 'empty')
+          OR c.received_at < (SELECT n.received_at FROM captures n WHERE n.device_id = d.id AND n.kind NOT IN ('log', 'empty')
+                               ORDER BY n.received_at DESC, n.uid DESC LIMIT 1 OFFSET 10))
+     AND (SELECT count(*) FROM published u WHERE u.sha256 = c.sha256) = 0) AS p
+ WHERE p.replaced OR p.repeats
+ ORDER BY p.device_id, p.received_at, p.uid LIMIT CAST($7 AS bigint)
 `
 
-type PrunableSightingsParams struct {
-	Before   time.Time
-	After    time.Time
-	AfterUID string
-	N        int64
+type PrunableParams struct {
+	ReplacedBefore  time.Time
+	UnchangedBefore time.Time
+	DeviceID        int64
+	Before          time.Time
+	After           time.Time
+	AfterUID        string
+	N               int64
 }
 
-type PrunableSightingsRow struct {
+type PrunableRow struct {
 	ID         int64
+	DeviceID   int64
 	UID        string
 	ReceivedAt time.Time
 	SHA256     []byte
+	Replaced   bool
 	Size       int64
 }
 
-// Captures that changed nothing, older than a time, after a cursor. These stay: the newest one and
-// the newest whole one of a device and kind, published ones, and a device's newest eleven, which
-// its rhythm is computed from.
-func (q *Queries) PrunableSightings(ctx context.Context, arg PrunableSightingsParams) ([]PrunableSightingsRow, error) {
-	rows, err := q.db.Query(ctx, prunableSightings,
+// Captures that have passed their time, device by device, after a cursor: those of versions that a later whole one had replaced
+// by a time, and those that changed nothing and are older than another time. These stay in any case: the newest one and the newest
+// whole one of a device and kind, published ones, a device's newest eleven, and those that its rhythm is computed from. What is
+// deleted decides nothing about others. CROSS JOIN holds SQLite to this order; what stands in CASE PostgreSQL makes no join of.
+func (q *Queries) Prunable(ctx context.Context, arg PrunableParams) ([]PrunableRow, error) {
+	rows, err := q.db.Query(ctx, prunable,
+		arg.ReplacedBefore,
+		arg.UnchangedBefore,
+		arg.DeviceID,
 		arg.Before,
 		arg.After,
 		arg.AfterUID,
@@ -220,75 +247,16 @@ func (q *Queries) PrunableSightings(ctx context.Context, arg PrunableSightingsPa
 		return nil, err
 	}
 	defer rows.Close()
-	items := []PrunableSightingsRow{}
+	items := []PrunableRow{}
 	for rows.Next() {
-		var i PrunableSightingsRow
+		var i PrunableRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.DeviceID,
 			&i.UID,
 			&i.ReceivedAt,
 			&i.SHA256,
-			&i.Size,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const prunableVersions = `-- name: PrunableVersions :many
-SELECT c.id, c.uid, c.received_at, c.sha256, t.size
-  FROM captures c JOIN contents t ON t.sha256 = c.sha256
- WHERE c.received_at < $1
-   AND c.received_at >= $2 AND (c.received_at > $2 OR (c.received_at = $2 AND c.uid > $3))
-   AND EXISTS (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.kind = c.kind AND n.complete AND (n.changed OR NOT c.complete)
-               AND n.received_at < $1 AND n.received_at >= c.received_at
-               AND (n.received_at > c.received_at OR (n.received_at = c.received_at AND n.uid > c.uid)))
-   AND NOT EXISTS (SELECT 1 FROM published p WHERE p.sha256 = c.sha256)
-   AND (SELECT count(*) FROM (SELECT 1 FROM captures n WHERE n.device_id = c.device_id AND n.received_at > c.received_at LIMIT 11) AS newer) = 11
- ORDER BY c.received_at, c.uid LIMIT CAST($4 AS bigint)
-`
-
-type PrunableVersionsParams struct {
-	Before   time.Time
-	After    time.Time
-	AfterUID string
-	N        int64
-}
-
-type PrunableVersionsRow struct {
-	ID         int64
-	UID        string
-	ReceivedAt time.Time
-	SHA256     []byte
-	Size       int64
-}
-
-// Captures of versions that had been replaced by a time, after a cursor: a later whole version is
-// that old too.
-func (q *Queries) PrunableVersions(ctx context.Context, arg PrunableVersionsParams) ([]PrunableVersionsRow, error) {
-	rows, err := q.db.Query(ctx, prunableVersions,
-		arg.Before,
-		arg.After,
-		arg.AfterUID,
-		arg.N,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []PrunableVersionsRow{}
-	for rows.Next() {
-		var i PrunableVersionsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.UID,
-			&i.ReceivedAt,
-			&i.SHA256,
+			&i.Replaced,
 			&i.Size,
 		); err != nil {
 			return nil, err

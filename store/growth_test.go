@@ -11,10 +11,10 @@ import (
 )
 
 // send stores captures of devices that send at random, torn ones, logs and late ones among them.
-func send(t *testing.T, s *store.Store, random *rand.Rand, from, n int) {
+func send(t *testing.T, s *store.Store, random *rand.Rand, names, from, n int) {
 	t.Helper()
 	for i := range n {
-		name := fmt.Sprint("fw", random.IntN(70))
+		name := fmt.Sprint("fw", random.IntN(names))
 		c := capture(from+random.IntN(3000), name, fmt.Sprint(random.IntN(3)))
 		c.UID = fmt.Sprintf("01a20702-0000-7000-8000-%012d", from*1000+i)
 		c.Site = []string{"", "acme"}[random.IntN(2)]
@@ -29,7 +29,7 @@ func TestSuspects(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		random := rand.New(rand.NewPCG(1, 2))
 		for round := range 4 {
-			send(t, s, random, round*1000, 300)
+			send(t, s, random, 70, round*1000, 300)
 			all, err := s.Devices(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +63,7 @@ func TestSuspects(t *testing.T) {
 // TestFew: what few devices have sent is the same when no others' captures are read.
 func TestFew(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
-		send(t, s, rand.New(rand.NewPCG(3, 4)), 0, 500)
+		send(t, s, rand.New(rand.NewPCG(3, 4)), 70, 0, 500)
 		all, err := s.Devices(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -125,6 +125,70 @@ func TestFew(t *testing.T) {
 		current = slices.DeleteFunc(current, func(r store.Record) bool { return !of[ref(r)] })
 		if len(got) == 0 || !slices.Equal(got, current) {
 			t.Errorf("current are\n%v, want\n%v", got, current)
+		}
+	})
+}
+
+// TestPruneAtRandom: what a retention deletes is what its rule says of each capture, whatever the
+// order of arrival, and a dry run says the same.
+func TestPruneAtRandom(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		send(t, s, rand.New(rand.NewPCG(5, 6)), 8, 0, 400)
+		log, err := s.Log(t.Context(), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := day.Add(3000 * time.Minute)
+		keep := store.Retention{Changed: 20 * time.Hour, Unchanged: 10 * time.Hour}
+		var want store.Pruned
+		var stay []int64
+		for i, r := range log {
+			newer, rhythm := 0, 0 // of the device
+			replaced, wholeAfter, after := false, false, false
+			for _, n := range log[:i] { // the newest first
+				if n.Site != r.Site || n.Device != r.Device {
+					continue
+				}
+				if n.ReceivedAt.After(r.ReceivedAt) {
+					newer++
+					if n.Kind != store.KindLog {
+						rhythm++
+					}
+				}
+				if n.Kind == r.Kind {
+					after = true
+					wholeAfter = wholeAfter || n.Complete
+					replaced = replaced || n.Complete && (n.Changed || !r.Complete) &&
+						now.Sub(n.ReceivedAt) > keep.Changed
+				}
+			}
+			repeats := !r.Changed && now.Sub(r.ReceivedAt) > keep.Unchanged &&
+				(wholeAfter || after && !r.Complete)
+			switch {
+			case newer < 11 || r.Kind != store.KindLog && rhythm < 11 || !replaced && !repeats:
+				stay = append(stay, r.ID)
+			case replaced:
+				want.Versions++
+			default:
+				want.Sightings++
+			}
+		}
+		for _, dry := range []bool{true, false} {
+			got, err := s.Prune(t.Context(), keep, now, dry)
+			got.Contents, got.Bytes = 0, 0 // which others may have too
+			if err != nil || got != want || want.Versions < 50 || want.Sightings < 10 {
+				t.Errorf("dry %v: %+v, want %+v, err %v", dry, got, want, err)
+			}
+		}
+		var left []int64
+		if log, err = s.Log(t.Context(), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range log {
+			left = append(left, r.ID)
+		}
+		if !slices.Equal(left, stay) {
+			t.Errorf("left are %v, want %v", left, stay)
 		}
 	})
 }

@@ -273,7 +273,7 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 				}
 			}
 			n = len(page)
-			if err := deleteCaptures(ctx, q, page); err != nil || n > 0 {
+			if _, _, err := s.backend.deleteCaptures(ctx, q, page); err != nil || n > 0 {
 				return err
 			}
 			if err := q.DropAliases(ctx, d.ID); err != nil {
@@ -301,21 +301,4 @@ func piece[T any](page []T, sizeOf func(T) int64) int {
 		}
 	}
 	return len(page)
-}
-
-// deleteCaptures deletes captures, and the contents without other references.
-func deleteCaptures(
-	ctx context.Context, q *queries.Queries, captures []queries.DeviceContentsRow,
-) error {
-	for _, c := range captures {
-		if err := q.DeleteCapture(ctx, c.ID); err != nil {
-			return err
-		}
-	}
-	for _, c := range captures {
-		if _, err := q.DeleteContent(ctx, c.SHA256); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -235,6 +235,23 @@ func (p *postgres) addEvents(ctx context.Context, q *queries.Queries,
 	return q.AddEvents(ctx, all)
 }
 
+// deleteCaptures deletes by two statements, however many captures there are.
+func (p *postgres) deleteCaptures(ctx context.Context, q *queries.Queries,
+	list []queries.DeviceContentsRow) (contents int, bytes int64, err error) {
+	ids, sums := make([]int64, len(list)), make([][]byte, len(list))
+	for i, c := range list {
+		ids[i], sums[i] = c.ID, c.SHA256
+	}
+	if err := q.DeleteCaptures(ctx, ids); err != nil {
+		return 0, 0, err
+	}
+	sizes, err := q.DeleteContents(ctx, sums)
+	for _, n := range sizes {
+		bytes += n
+	}
+	return len(sizes), bytes, err
+}
+
 // transact runs fn in a transaction. A nil error means that PostgreSQL has confirmed its COMMIT,
 // also for the synchronous standby. A COMMIT waits for that standby, and an operator may cut the
 // wait off: then PostgreSQL commits all the same, without the standby, and sends a warning.

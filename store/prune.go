@@ -25,12 +25,30 @@ type Pruned struct {
 	Bytes     int64 // of those bodies
 }
 
+const (
+	// A transaction of a prune should take pruneTime: uploads to SQLite wait for it. So it takes
+	// more captures or fewer than the one before, between these bounds.
+	pruneTime             = 50 * time.Millisecond
+	pruneLeast, pruneMost = 20, 1000
+)
+
 // Prune deletes captures that have passed their time, in small transactions, so that uploads are
 // stored meanwhile. With dry it only counts them.
 func (s *Store) Prune(
 	ctx context.Context, keep Retention, now time.Time, dry bool,
 ) (Pruned, error) {
 	p := pruning{s: s, dry: dry, gone: map[[32]byte]int64{}}
+	a := queries.PrunableParams{N: pieceRows}
+	if keep.Changed > 0 {
+		a.ReplacedBefore = stamp(now.Add(-keep.Changed))
+	}
+	if keep.Unchanged > 0 {
+		a.UnchangedBefore = stamp(now.Add(-keep.Unchanged))
+	}
+	a.Before = a.ReplacedBefore
+	if a.UnchangedBefore.After(a.Before) {
+		a.Before = a.UnchangedBefore
+	}
 	var err error
 	if !dry {
 		err = s.backend.tx(ctx, func(q *queries.Queries) error {
@@ -40,11 +58,8 @@ func (s *Store) Prune(
 			return q.DropExpired(ctx, stamp(now))
 		})
 	}
-	if err == nil && keep.Changed > 0 {
-		err = p.pass(ctx, &p.total.Versions, stamp(now.Add(-keep.Changed)), p.versions(ctx))
-	}
-	if err == nil && keep.Unchanged > 0 {
-		err = p.pass(ctx, &p.total.Sightings, stamp(now.Add(-keep.Unchanged)), p.sightings(ctx))
+	if err == nil && !a.Before.IsZero() {
+		err = p.pieces(ctx, a)
 	}
 	if err == nil && !dry && p.total.Contents > 0 {
 		err = s.backend.reclaim(ctx, false)
@@ -52,100 +67,92 @@ func (s *Store) Prune(
 	return p.total, s.explain("prune", err)
 }
 
-// findPrunable returns a page of captures that have passed their time.
-type findPrunable func(queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error)
-
 type pruning struct {
 	s     *Store
 	dry   bool
 	total Pruned
-	seen  map[int64]bool     // with dry: captures that an earlier pass would have deleted
 	gone  map[[32]byte]int64 // with dry: how many references to a content would go
 }
 
-func (p *pruning) versions(ctx context.Context) findPrunable {
-	return func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-		found, err := p.s.backend.read().PrunableVersions(ctx, queries.PrunableVersionsParams(a))
-		return rows(found, err, func(r queries.PrunableVersionsRow) queries.PrunableSightingsRow {
-			return queries.PrunableSightingsRow(r)
-		})
-	}
-}
-
-func (p *pruning) sightings(ctx context.Context) findPrunable {
-	return func(a queries.PrunableSightingsParams) ([]queries.PrunableSightingsRow, error) {
-		return p.s.backend.read().PrunableSightings(ctx, a)
-	}
-}
-
-// pass deletes all captures that find returns, the oldest first.
-func (p *pruning) pass(
-	ctx context.Context, count *int, before time.Time, find findPrunable,
-) error {
-	a := queries.PrunableSightingsParams{Before: before, N: pieceRows}
+// pieces deletes what is found, piece by piece.
+func (p *pruning) pieces(ctx context.Context, a queries.PrunableParams) error {
 	for {
-		rows, err := find(a)
+		var rows []queries.PrunableRow
+		err := p.s.backend.reading(ctx, func(q *queries.Queries) (err error) {
+			rows, err = q.Prunable(ctx, a)
+			return err
+		})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		end := len(rows) < pieceRows
+		end := len(rows) < int(a.N)
 		if p.dry {
-			err = p.pretend(ctx, count, rows)
+			err = p.pretend(ctx, rows)
 		} else {
-			n := piece(rows, func(r queries.PrunableSightingsRow) int64 { return r.Size })
+			seen := map[[32]byte]bool{}
+			n := piece(rows, func(r queries.PrunableRow) int64 {
+				sum := [32]byte(r.SHA256)
+				if seen[sum] {
+					return 0
+				}
+				seen[sum] = true
+				return r.Size
+			})
 			end = end && n == len(rows)
 			rows = rows[:n]
-			*count += n
-			start := time.Now()
-			err = p.delete(ctx, rows)
-			p.s.sleep(ctx, time.Since(start)) // uploads have at least half of the time
+			var took time.Duration
+			took, err = p.delete(ctx, rows)
+			a.N = int64(pruneTime) * int64(n) / max(int64(took), 1)
+			a.N = min(max(a.N, pruneLeast), pruneMost)
 		}
-		if err != nil || end {
+		if err != nil {
 			return err
 		}
+		for _, r := range rows {
+			if r.Replaced {
+				p.total.Versions++
+			} else {
+				p.total.Sightings++
+			}
+		}
+		if end {
+			return nil
+		}
 		last := rows[len(rows)-1]
-		a.After, a.AfterUID = last.ReceivedAt, last.UID
+		a.DeviceID, a.After, a.AfterUID = last.DeviceID, last.ReceivedAt, last.UID
 	}
 }
 
-func (p *pruning) delete(ctx context.Context, rows []queries.PrunableSightingsRow) error {
+// delete deletes captures, and returns how long it held a transaction. Where there is one writer
+// it then waits for as long, so that uploads have half of the time.
+func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (took time.Duration,
+	err error) {
+	captures := make([]queries.DeviceContentsRow, len(rows))
+	for i, r := range rows {
+		captures[i] = queries.DeviceContentsRow{ID: r.ID, SHA256: r.SHA256, Size: r.Size}
+	}
+	var began time.Time
 	var contents int
 	var bytes int64
-	err := p.s.again(ctx, func(q *queries.Queries) error {
-		contents, bytes = 0, 0
-		for _, r := range rows {
-			if err := q.DeleteCapture(ctx, r.ID); err != nil {
-				return err
-			}
-		}
-		for _, r := range rows {
-			n, err := q.DeleteContent(ctx, r.SHA256)
-			if err != nil {
-				return err
-			}
-			contents += int(n)
-			bytes += n * r.Size
-		}
-		return nil
+	err = p.s.again(ctx, func(q *queries.Queries) (err error) {
+		began = time.Now()
+		contents, bytes, err = p.s.backend.deleteCaptures(ctx, q, captures)
+		return err
 	})
-	p.total.Contents += contents
-	p.total.Bytes += bytes
-	return err
+	took = time.Since(began)
+	if !p.s.backend.concurrent() {
+		p.s.sleep(ctx, took)
+	}
+	if err == nil {
+		p.total.Contents += contents
+		p.total.Bytes += bytes
+	}
+	return took, err
 }
 
 // pretend counts what delete would delete.
-func (p *pruning) pretend(
-	ctx context.Context, count *int, rows []queries.PrunableSightingsRow,
-) error {
-	if p.seen == nil {
-		p.seen = map[int64]bool{}
-	}
+func (p *pruning) pretend(ctx context.Context, rows []queries.PrunableRow) error {
 	for _, r := range rows {
-		if p.seen[r.ID] {
-			continue
-		}
-		p.seen[r.ID] = true
-		*count++
 		sum := [32]byte(r.SHA256)
 		p.gone[sum]++
 		n, err := p.s.backend.read().References(ctx, r.SHA256)

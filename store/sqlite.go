@@ -302,6 +302,24 @@ func (f *sqliteFile) addEvents(ctx context.Context, q *queries.Queries,
 	return nil
 }
 
+func (f *sqliteFile) deleteCaptures(ctx context.Context, q *queries.Queries,
+	list []queries.DeviceContentsRow) (contents int, bytes int64, err error) {
+	for _, c := range list {
+		if err := q.DeleteCapture(ctx, c.ID); err != nil {
+			return 0, 0, err
+		}
+	}
+	for _, c := range list {
+		n, err := q.DeleteContent(ctx, c.SHA256)
+		if err != nil {
+			return 0, 0, err
+		}
+		contents += int(n)
+		bytes += n * c.Size
+	}
+	return contents, bytes, nil
+}
+
 // missesContent reports whether an error says that a capture's content is missing.
 func (f *sqliteFile) missesContent(err error) bool {
 	var e *driver.Error
