@@ -198,8 +198,14 @@ var errExplained = errors.New("explained")
 func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 	ctx, now := context.Background(), time.Now().UTC()
 	for name, query := range map[string]func() error{
-		"devices": func() error { _, err := r.Devices(ctx, ""); return err },
-		"rhythms": func() error { _, err := r.Rhythms(ctx, ""); return err },
+		"devices": func() error {
+			_, err := r.DevicesAfter(ctx, queries.DevicesAfterParams{N: 500})
+			return err
+		},
+		"overdue": func() error {
+			_, err := r.QuietDevices(ctx, queries.QuietDevicesParams{Now: now, N: 500})
+			return err
+		},
 		"devicesByName": func() error {
 			_, err := r.DevicesByName(ctx, queries.DevicesByNameParams{Name: "fw-000007"})
 			return err

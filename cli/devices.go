@@ -100,15 +100,15 @@ func (f *devicesFlags) check(cmd *cobra.Command, globs []string) error {
 	return nil
 }
 
-// devices returns all devices, in no order. The rhythms of those that can't be overdue are read
-// where they are printed alone.
+// devices returns at least the devices that the flags pick, and all where these name what must be a
+// device's.
 func (f *devicesFlags) devices(ctx context.Context, s *store.Store, now time.Time) (
 	list []store.Device, err error) {
 	add := func(d store.Device) bool { list = append(list, d); return true }
-	if f.asJSON && !f.perSite {
-		err = s.DevicesFrom(ctx, 0, add)
+	if f.overdue && f.filter.Site == nil && f.filter.Platform == "" {
+		err = s.EachOverdue(ctx, now, add)
 	} else {
-		err = s.EachDevice(ctx, now, add)
+		err = s.EachDevice(ctx, add)
 	}
 	return list, err
 }
@@ -177,7 +177,7 @@ func checkFilter(ctx context.Context, s *store.Store, f history.Filter) error {
 		return nil
 	}
 	var devices []store.Device
-	err := s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+	err := s.EachDevice(ctx, func(d store.Device) bool {
 		devices = append(devices, d)
 		return true
 	})

@@ -238,7 +238,7 @@ func (f Filter) inPlace(ctx context.Context, s *store.Store) (list []store.Devic
 			err
 	}
 	total := 0
-	err = s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+	err = s.EachDevice(ctx, func(d store.Device) bool {
 		total++
 		if where.Picks(d) {
 			list = append(list, d)

@@ -43,7 +43,7 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 	page, before := NewBest(order, q.N+1, now), orderBy(order, now)
 	var list List
 	sites, platforms := map[string]bool{}, map[string]bool{}
-	err := s.EachDevice(ctx, now, func(d store.Device) bool {
+	err := s.EachDevice(ctx, func(d store.Device) bool {
 		sites[d.Site], platforms[d.Platform] = true, true
 		if !q.picks(d, now) {
 			return true
@@ -66,7 +66,7 @@ func ListDevices(ctx context.Context, s *store.Store, q ListQuery, now time.Time
 // EachPicked calls yield with every device that a query picks, in no order, until it returns false.
 func EachPicked(ctx context.Context, s *store.Store, q ListQuery, now time.Time,
 	yield func(store.Device) bool) error {
-	return s.EachDevice(ctx, now, func(d store.Device) bool { return !q.picks(d, now) || yield(d) })
+	return s.EachDevice(ctx, func(d store.Device) bool { return !q.picks(d, now) || yield(d) })
 }
 
 func (q ListQuery) picks(d store.Device, now time.Time) bool {

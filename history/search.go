@@ -88,7 +88,7 @@ func (q Query) records(ctx context.Context, s *store.Store) iter.Seq2[store.Reco
 func (q Query) versions(ctx context.Context, s *store.Store) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		var devices []store.Device
-		err := s.EachDevice(ctx, time.Time{}, func(d store.Device) bool {
+		err := s.EachDevice(ctx, func(d store.Device) bool {
 			devices = append(devices, d)
 			return true
 		})

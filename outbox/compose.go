@@ -207,7 +207,7 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 	}
 	var devices, overdue, torn, retired int
 	var list []alarm.Device
-	err = seen.EachDevice(ctx, m.When, func(d store.Device) bool {
+	err = seen.EachDevice(ctx, func(d store.Device) bool {
 		switch {
 		case d.Retired:
 			retired++

@@ -93,7 +93,7 @@ func New(o Options) *Outbox {
 	}
 	b := &Outbox{Options: o, slots: make(chan struct{}, sendingAtOnce), busy: map[string]bool{},
 		told: map[string]bool{}}
-	b.scan = newScan(b)
+	b.scan = &scan{Outbox: b}
 	b.storage = newStorage(b)
 	return b
 }

@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	// A scan looks again at one of refreshIn parts of all devices, refreshed at most, for what it
-	// isn't told: a retention that has changed a rhythm, a device that was merged. Before an alarm
-	// is raised its device is looked at in any case.
-	refreshIn, refreshed = 30, 1000
 	// readyGap is how long no worker must have been ready for it to be a downtime: two scans may be
 	// late.
 	readyGap = 3 * scanEvery
@@ -34,31 +30,19 @@ const (
 	alarmsChecked = 10 * time.Minute
 )
 
-// scan finds devices that are overdue. It remembers when each will be, so that it reads the
-// histories of those alone that have sent since.
+// scan finds devices that are overdue or fail.
 type scan struct {
 	*Outbox
-	devices map[int64]rhythm // those of which something is expected
-	newest  int64            // the capture up to which devices is current
-	loaded  bool
-	part    int64 // the device after which the refreshing goes on
+	newest  int64 // the capture up to which it knows who has sent, 0 before the first scan
 	checked time.Time
 }
 
-// rhythm is what a scan remembers of a device: there may be 100,000 of them.
-type rhythm struct {
-	seen    int64 // when it was last heard of, Unix microseconds
-	allowed int64 // how long it may be silent, in microseconds
-}
-
-// overdue reports whether a device is overdue at a time. Time in which no worker was ready to hear
+// isOverdue reports whether a device is overdue at a time. Time in which no worker was ready to hear
 // it doesn't count as silence.
-func (r rhythm) overdue(downtimes []store.Downtime, now time.Time) bool {
-	seen, allowed := time.UnixMicro(r.seen), time.Duration(r.allowed)*time.Microsecond
-	return now.Sub(seen) > allowed && now.Sub(seen) > allowed+deaf(downtimes, seen, now)
+func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
+	allowed, silent := d.Allowed(), now.Sub(d.LastSeen)
+	return allowed > 0 && silent > allowed && silent > allowed+deaf(downtimes, d.LastSeen, now)
 }
-
-func newScan(b *Outbox) *scan { return &scan{Outbox: b, devices: map[int64]rhythm{}} }
 
 func (s *scan) run(ctx context.Context) error {
 	now := s.Now()
@@ -67,7 +51,7 @@ func (s *scan) run(ctx context.Context) error {
 			return err
 		}
 	}
-	sent, err := s.refresh(ctx)
+	sent, err := s.sent(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,92 +68,21 @@ func (s *scan) run(ctx context.Context) error {
 	return s.failing(ctx, now)
 }
 
-// load reads all devices once.
-func (s *scan) load(ctx context.Context) error {
-	newest, err := s.Store.NewestCapture(ctx)
-	if err == nil {
-		err = s.Store.DevicesFrom(ctx, 0, func(d store.Device) bool {
-			s.remember(d)
-			return true
-		})
-	}
-	if err == nil {
-		s.newest, s.loaded = newest, true
-	}
-	return err
-}
-
-// refresh brings devices up to date, and returns those that have sent since the last scan.
-func (s *scan) refresh(ctx context.Context) (map[int64]bool, error) {
-	if !s.loaded {
-		if err := s.load(ctx); err != nil {
-			return nil, err
-		}
+// sent returns the devices that have sent since the last scan.
+func (s *scan) sent(ctx context.Context) (sent map[int64]bool, err error) {
+	if s.newest == 0 {
+		s.newest, err = s.Store.NewestCapture(ctx)
+		return nil, err
 	}
 	ids, newest, err := s.Store.DevicesSince(ctx, s.newest)
 	if err != nil {
 		return nil, err
 	}
-	sent := make(map[int64]bool, len(ids))
+	s.newest, sent = newest, map[int64]bool{}
 	for _, id := range ids {
 		sent[id] = true
-		if err := s.look(ctx, id); err != nil {
-			return nil, err
-		}
 	}
-	if err := s.refreshPart(ctx); err != nil {
-		return nil, err
-	}
-	s.newest = newest
-	expected, err := s.Store.ExpectedDevices(ctx)
-	for _, d := range expected {
-		s.remember(d)
-	}
-	return sent, err
-}
-
-// refreshPart looks at some devices again, at others with each scan.
-func (s *scan) refreshPart(ctx context.Context) error {
-	left, last := min(len(s.devices)/refreshIn+1, refreshed), s.part
-	err := s.Store.DevicesFrom(ctx, s.part, func(d store.Device) bool {
-		s.remember(d)
-		last = d.ID
-		left--
-		return left > 0
-	})
-	if s.part = last; left > 0 { // that was the end
-		s.part = 0
-	}
-	return err
-}
-
-func (s *scan) look(ctx context.Context, id int64) error {
-	d, err := s.Store.DeviceByID(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		delete(s.devices, id)
-		return nil
-	}
-	if err == nil {
-		s.remember(d)
-	}
-	return err
-}
-
-func (s *scan) remember(d store.Device) {
-	if d.Allowed() == 0 {
-		delete(s.devices, d.ID)
-		return
-	}
-	s.devices[d.ID] = rhythmOf(d)
-}
-
-func rhythmOf(d store.Device) rhythm {
-	return rhythm{d.LastSeen.UnixMicro(), d.Allowed().Microseconds()}
-}
-
-// isOverdue is rhythm.overdue of a device.
-func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
-	return d.Allowed() > 0 && rhythmOf(d).overdue(downtimes, now)
+	return sent, nil
 }
 
 // deaf returns for how long no worker was ready between two times.
@@ -196,22 +109,14 @@ func (s *scan) overdue(ctx context.Context, downtimes []store.Downtime, now time
 		return err
 	}
 	var list []store.Trouble
-	for id, r := range s.devices {
-		if _, known := open[id]; known || !r.overdue(downtimes, now) {
-			continue
-		}
-		d, err := s.Store.DeviceByID(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			delete(s.devices, id)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s.remember(d)
-		if isOverdue(d, downtimes, now) {
+	err = s.Store.EachOverdue(ctx, now, func(d store.Device) bool {
+		if _, known := open[d.ID]; !known && isOverdue(d, downtimes, now) {
 			list = append(list, store.Trouble{Device: d, Since: d.LastSeen})
 		}
+		return true
+	})
+	if err != nil {
+		return err
 	}
 	sort.Slice(list, func(i, j int) bool {
 		a, b := list[i].Device, list[j].Device

@@ -132,9 +132,6 @@ DELETE FROM alarms WHERE kind = @kind AND device_id = @device_id AND since = @si
 -- name: RemindAlarm :execrows
 UPDATE alarms SET told_at = @now WHERE kind = @kind AND device_id = @device_id AND told_at = @was;
 
--- name: ExpectedDevices :many
-SELECT * FROM devices WHERE expected_us > 0 ORDER BY id;
-
 -- name: EventsWait :one
 -- 1 if an event has no deliveries yet, or else 0.
 SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMIT 1) AS waiting;
@@ -143,7 +140,7 @@ SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM events WHERE NOT handed LIMI
 SELECT * FROM devices WHERE id = @id;
 
 -- name: DevicesBetween :many
--- The devices of captures after one, each once: those whose rhythm is to be looked at again.
+-- The devices of captures after one, each once: those whose alarms may be over.
 SELECT DISTINCT device_id FROM captures WHERE id > @after AND id <= @upto;
 
 -- name: FailingDevices :many

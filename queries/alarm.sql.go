@@ -393,7 +393,7 @@ func (q *Queries) Deliveries(ctx context.Context, arg DeliveriesParams) ([]Deliv
 }
 
 const deviceByID = `-- name: DeviceByID :one
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE id = $1
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us, recent, longest_us, longest_left, rhythm_captures, quiet_at FROM devices WHERE id = $1
 `
 
 func (q *Queries) DeviceByID(ctx context.Context, id int64) (Device, error) {
@@ -420,6 +420,11 @@ func (q *Queries) DeviceByID(ctx context.Context, id int64) (Device, error) {
 		&i.LastUID,
 		&i.Retired,
 		&i.ExpectedUs,
+		&i.Recent,
+		&i.LongestUs,
+		&i.LongestLeft,
+		&i.RhythmCaptures,
+		&i.QuietAt,
 	)
 	return i, err
 }
@@ -433,7 +438,7 @@ type DevicesBetweenParams struct {
 	Upto  int64
 }
 
-// The devices of captures after one, each once: those whose rhythm is to be looked at again.
+// The devices of captures after one, each once: those whose alarms may be over.
 func (q *Queries) DevicesBetween(ctx context.Context, arg DevicesBetweenParams) ([]int64, error) {
 	rows, err := q.db.Query(ctx, devicesBetween, arg.After, arg.Upto)
 	if err != nil {
@@ -634,51 +639,6 @@ func (q *Queries) EventsWait(ctx context.Context) (int64, error) {
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
-}
-
-const expectedDevices = `-- name: ExpectedDevices :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices WHERE expected_us > 0 ORDER BY id
-`
-
-func (q *Queries) ExpectedDevices(ctx context.Context) ([]Device, error) {
-	rows, err := q.db.Query(ctx, expectedDevices)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Device{}
-	for rows.Next() {
-		var i Device
-		if err := rows.Scan(
-			&i.ID,
-			&i.Site,
-			&i.Name,
-			&i.NamedBy,
-			&i.Owner,
-			&i.FirstSeen,
-			&i.LastChange,
-			&i.Captures,
-			&i.Changes,
-			&i.Source,
-			&i.Platform,
-			&i.Model,
-			&i.OSVersion,
-			&i.Build,
-			&i.Serial,
-			&i.Complete,
-			&i.LastSeen,
-			&i.LastUID,
-			&i.Retired,
-			&i.ExpectedUs,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const failingDevices = `-- name: FailingDevices :many

@@ -50,7 +50,9 @@ UPDATE devices
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), @first_seen),
        named_by = @named_by, owner = @owner,
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build, serial = @serial,
-       complete = @complete, last_seen = @last_seen, last_uid = @last_uid
+       complete = @complete, last_seen = @last_seen, last_uid = @last_uid,
+       recent = @recent, longest_us = @longest_us, longest_left = @longest_left, quiet_at = @quiet_at,
+       rhythm_captures = captures + @more_captures
  WHERE devices.id = @id;
 
 -- name: RefreshDevice :exec

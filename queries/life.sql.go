@@ -16,8 +16,10 @@ UPDATE devices
        last_change = coalesce((SELECT max(c.received_at) FROM captures c WHERE c.device_id = devices.id AND c.changed), $3),
        named_by = $4, owner = $5,
        source = $6, platform = $7, model = $8, os_version = $9, build = $10, serial = $11,
-       complete = $12, last_seen = $13, last_uid = $14
- WHERE devices.id = $15
+       complete = $12, last_seen = $13, last_uid = $14,
+       recent = $15, longest_us = $16, longest_left = $17, quiet_at = $18,
+       rhythm_captures = captures + $1
+ WHERE devices.id = $19
 `
 
 type AbsorbDeviceParams struct {
@@ -35,6 +37,10 @@ type AbsorbDeviceParams struct {
 	Complete     bool
 	LastSeen     time.Time
 	LastUID      string
+	Recent       int64
+	LongestUs    int64
+	LongestLeft  int64
+	QuietAt      time.Time
 	ID           int64
 }
 
@@ -56,6 +62,10 @@ func (q *Queries) AbsorbDevice(ctx context.Context, arg AbsorbDeviceParams) erro
 		arg.Complete,
 		arg.LastSeen,
 		arg.LastUID,
+		arg.Recent,
+		arg.LongestUs,
+		arg.LongestLeft,
+		arg.QuietAt,
 		arg.ID,
 	)
 	return err
@@ -175,7 +185,7 @@ func (q *Queries) ExpectDevice(ctx context.Context, arg ExpectDeviceParams) erro
 }
 
 const holdDevice = `-- name: HoldDevice :one
-UPDATE devices SET site = site WHERE id = $1 RETURNING id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us
+UPDATE devices SET site = site WHERE id = $1 RETURNING id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us, recent, longest_us, longest_left, rhythm_captures, quiet_at
 `
 
 // A device as it is, held until the end of the transaction.
@@ -203,6 +213,11 @@ func (q *Queries) HoldDevice(ctx context.Context, id int64) (Device, error) {
 		&i.LastUID,
 		&i.Retired,
 		&i.ExpectedUs,
+		&i.Recent,
+		&i.LongestUs,
+		&i.LongestLeft,
+		&i.RhythmCaptures,
+		&i.QuietAt,
 	)
 	return i, err
 }

@@ -96,33 +96,31 @@ type CurrentLog struct {
 }
 
 type Device struct {
-	ID         int64
-	Site       string
-	Name       string
-	NamedBy    string
-	Owner      string
-	FirstSeen  time.Time
-	LastChange time.Time
-	Captures   int64
-	Changes    int64
-	Source     string
-	Platform   string
-	Model      string
-	OSVersion  string
-	Build      string
-	Serial     string
-	Complete   bool
-	LastSeen   time.Time
-	LastUID    string
-	Retired    bool
-	ExpectedUs int64
-}
-
-type DeviceRhythm struct {
-	DeviceID  int64
-	Captures  int64
-	LongestUs int64
-	AllowedUs int64
+	ID             int64
+	Site           string
+	Name           string
+	NamedBy        string
+	Owner          string
+	FirstSeen      time.Time
+	LastChange     time.Time
+	Captures       int64
+	Changes        int64
+	Source         string
+	Platform       string
+	Model          string
+	OSVersion      string
+	Build          string
+	Serial         string
+	Complete       bool
+	LastSeen       time.Time
+	LastUID        string
+	Retired        bool
+	ExpectedUs     int64
+	Recent         int64
+	LongestUs      int64
+	LongestLeft    int64
+	RhythmCaptures int64
+	QuietAt        time.Time
 }
 
 type Downtime struct {

@@ -1,28 +1,21 @@
--- name: Devices :many
--- Every query that begins at nothing but a name, a number or a time has a scope: it sees the sites of the scope alone,
--- and everything where the scope is ''.
-SELECT d.* FROM devices d WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
- ORDER BY d.site, d.name;
-
 -- name: DevicesAfter :many
--- Devices after one, by number, so that a caller needs no memory for all of them.
+-- Devices after one, by number, so that a caller needs no memory for all of them. Every query that begins at nothing but a name,
+-- a number or a time has a scope: it sees the sites of the scope alone, and everything where the scope is ''.
 SELECT d.* FROM devices d WHERE d.id > @after AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
  ORDER BY d.id LIMIT CAST(@n AS bigint);
 
--- name: RhythmsBetween :many
-SELECT device_id, captures, longest_us FROM device_rhythms
- WHERE device_id >= @first AND device_id <= @last
- ORDER BY device_id;
+-- name: QuietDevices :many
+-- Devices after one, by number, that may be overdue at a time.
+SELECT d.* FROM devices d
+ WHERE d.id > @after AND NOT d.retired AND (d.quiet_at < @now OR d.expected_us > 0 OR d.rhythm_captures <> d.captures)
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.id LIMIT CAST(@n AS bigint);
 
--- name: LastTwo :many
--- When devices sent their two newest captures of a configuration; of devices that have sent but once nothing. An index has it
--- all. CROSS JOIN holds SQLite to this order.
-SELECT d.id, c.received_at
-  FROM devices d CROSS JOIN captures c
- WHERE d.id >= @first AND d.id <= @last AND c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
-   AND c.received_at >= (SELECT o.received_at FROM captures o WHERE o.device_id = d.id AND o.kind NOT IN ('log', 'empty')
-                          ORDER BY o.received_at DESC, o.uid DESC LIMIT 1 OFFSET 1)
- ORDER BY d.id, c.received_at DESC;
+-- name: SentTimes :many
+-- When a device's newest captures came that its rhythm is computed from, one left out, the newest first.
+SELECT c.received_at FROM captures c
+ WHERE c.device_id = @device_id AND c.kind NOT IN ('log', 'empty') AND c.uid <> @uid
+ ORDER BY c.received_at DESC, c.uid DESC LIMIT CAST(@n AS bigint);
 
 -- name: DevicesOfSource :many
 -- Devices whose newest capture came from an address.
@@ -51,11 +44,6 @@ SELECT d.* FROM devices d
  WHERE d.id = coalesce((SELECT o.id FROM devices o WHERE o.site = @site AND o.name = @name),
                        (SELECT a.device_id FROM aliases a WHERE a.site = @site AND a.name = @name))
    AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site));
-
--- name: Rhythms :many
-SELECT r.device_id, r.captures, r.longest_us, r.allowed_us FROM device_rhythms r JOIN devices d ON d.id = r.device_id
- WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
- ORDER BY r.device_id;
 
 -- name: SourceSeen :one
 -- 1 if a device has ever sent from this source, or else 0.

@@ -439,7 +439,7 @@ func (q *Queries) CurrentCaptures(ctx context.Context, within string) ([]Current
 }
 
 const deviceByAlias = `-- name: DeviceByAlias :one
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2
 `
 
 type DeviceByAliasParams struct {
@@ -471,6 +471,11 @@ func (q *Queries) DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (D
 		&i.LastUID,
 		&i.Retired,
 		&i.ExpectedUs,
+		&i.Recent,
+		&i.LongestUs,
+		&i.LongestLeft,
+		&i.RhythmCaptures,
+		&i.QuietAt,
 	)
 	return i, err
 }
@@ -537,7 +542,7 @@ func (q *Queries) DeviceCaptures(ctx context.Context, arg DeviceCapturesParams) 
 }
 
 const deviceNamed = `-- name: DeviceNamed :one
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM devices d
  WHERE d.id = coalesce((SELECT o.id FROM devices o WHERE o.site = $1 AND o.name = $2),
                        (SELECT a.device_id FROM aliases a WHERE a.site = $1 AND a.name = $2))
    AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
@@ -574,60 +579,17 @@ func (q *Queries) DeviceNamed(ctx context.Context, arg DeviceNamedParams) (Devic
 		&i.LastUID,
 		&i.Retired,
 		&i.ExpectedUs,
+		&i.Recent,
+		&i.LongestUs,
+		&i.LongestLeft,
+		&i.RhythmCaptures,
+		&i.QuietAt,
 	)
 	return i, err
 }
 
-const devices = `-- name: Devices :many
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = d.site))
- ORDER BY d.site, d.name
-`
-
-// Every query that begins at nothing but a name, a number or a time has a scope: it sees the sites of the scope alone,
-// and everything where the scope is ”.
-func (q *Queries) Devices(ctx context.Context, within string) ([]Device, error) {
-	rows, err := q.db.Query(ctx, devices, within)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Device{}
-	for rows.Next() {
-		var i Device
-		if err := rows.Scan(
-			&i.ID,
-			&i.Site,
-			&i.Name,
-			&i.NamedBy,
-			&i.Owner,
-			&i.FirstSeen,
-			&i.LastChange,
-			&i.Captures,
-			&i.Changes,
-			&i.Source,
-			&i.Platform,
-			&i.Model,
-			&i.OSVersion,
-			&i.Build,
-			&i.Serial,
-			&i.Complete,
-			&i.LastSeen,
-			&i.LastUID,
-			&i.Retired,
-			&i.ExpectedUs,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const devicesAfter = `-- name: DevicesAfter :many
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE d.id > $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM devices d WHERE d.id > $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
  ORDER BY d.id LIMIT CAST($3 AS bigint)
 `
 
@@ -637,7 +599,8 @@ type DevicesAfterParams struct {
 	N      int64
 }
 
-// Devices after one, by number, so that a caller needs no memory for all of them.
+// Devices after one, by number, so that a caller needs no memory for all of them. Every query that begins at nothing but a name,
+// a number or a time has a scope: it sees the sites of the scope alone, and everything where the scope is ”.
 func (q *Queries) DevicesAfter(ctx context.Context, arg DevicesAfterParams) ([]Device, error) {
 	rows, err := q.db.Query(ctx, devicesAfter, arg.After, arg.Within, arg.N)
 	if err != nil {
@@ -668,6 +631,11 @@ func (q *Queries) DevicesAfter(ctx context.Context, arg DevicesAfterParams) ([]D
 			&i.LastUID,
 			&i.Retired,
 			&i.ExpectedUs,
+			&i.Recent,
+			&i.LongestUs,
+			&i.LongestLeft,
+			&i.RhythmCaptures,
+			&i.QuietAt,
 		); err != nil {
 			return nil, err
 		}
@@ -680,7 +648,7 @@ func (q *Queries) DevicesAfter(ctx context.Context, arg DevicesAfterParams) ([]D
 }
 
 const devicesByName = `-- name: DevicesByName :many
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM devices d
  WHERE (d.name = $1 OR d.id IN (SELECT a.device_id FROM aliases a WHERE a.name = $1))
    AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
  ORDER BY d.site, d.name
@@ -721,6 +689,11 @@ func (q *Queries) DevicesByName(ctx context.Context, arg DevicesByNameParams) ([
 			&i.LastUID,
 			&i.Retired,
 			&i.ExpectedUs,
+			&i.Recent,
+			&i.LongestUs,
+			&i.LongestLeft,
+			&i.RhythmCaptures,
+			&i.QuietAt,
 		); err != nil {
 			return nil, err
 		}
@@ -733,7 +706,7 @@ func (q *Queries) DevicesByName(ctx context.Context, arg DevicesByNameParams) ([
 }
 
 const devicesOfSource = `-- name: DevicesOfSource :many
-SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us FROM devices d WHERE d.source = $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM devices d WHERE d.source = $1 AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = d.site))
  ORDER BY d.last_seen DESC, d.id LIMIT CAST($3 AS bigint)
 `
 
@@ -774,6 +747,11 @@ func (q *Queries) DevicesOfSource(ctx context.Context, arg DevicesOfSourceParams
 			&i.LastUID,
 			&i.Retired,
 			&i.ExpectedUs,
+			&i.Recent,
+			&i.LongestUs,
+			&i.LongestLeft,
+			&i.RhythmCaptures,
+			&i.QuietAt,
 		); err != nil {
 			return nil, err
 		}
@@ -808,47 +786,6 @@ func (q *Queries) EmptyFromSource(ctx context.Context, arg EmptyFromSourceParams
 	var i EmptyFromSourceRow
 	err := row.Scan(&i.SHA256, &i.ReceivedAt)
 	return i, err
-}
-
-const lastTwo = `-- name: LastTwo :many
-SELECT d.id, c.received_at
-  FROM devices d CROSS JOIN captures c
- WHERE d.id >= $1 AND d.id <= $2 AND c.device_id = d.id AND c.kind NOT IN ('log', 'empty')
-   AND c.received_at >= (SELECT o.received_at FROM captures o WHERE o.device_id = d.id AND o.kind NOT IN ('log', 'empty')
-                          ORDER BY o.received_at DESC, o.uid DESC LIMIT 1 OFFSET 1)
- ORDER BY d.id, c.received_at DESC
-`
-
-type LastTwoParams struct {
-	First int64
-	Last  int64
-}
-
-type LastTwoRow struct {
-	ID         int64
-	ReceivedAt time.Time
-}
-
-// When devices sent their two newest captures of a configuration; of devices that have sent but once nothing. An index has it
-// all. CROSS JOIN holds SQLite to this order.
-func (q *Queries) LastTwo(ctx context.Context, arg LastTwoParams) ([]LastTwoRow, error) {
-	rows, err := q.db.Query(ctx, lastTwo, arg.First, arg.Last)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []LastTwoRow{}
-	for rows.Next() {
-		var i LastTwoRow
-		if err := rows.Scan(&i.ID, &i.ReceivedAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const namesBeginning = `-- name: NamesBeginning :many
@@ -1145,64 +1082,62 @@ func (q *Queries) Oldest(ctx context.Context, deviceID int64) (CaptureLog, error
 	return i, err
 }
 
-const rhythms = `-- name: Rhythms :many
-SELECT r.device_id, r.captures, r.longest_us, r.allowed_us FROM device_rhythms r JOIN devices d ON d.id = r.device_id
- WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = d.site))
- ORDER BY r.device_id
+const quietDevices = `-- name: QuietDevices :many
+SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM devices d
+ WHERE d.id > $1 AND NOT d.retired AND (d.quiet_at < $2 OR d.expected_us > 0 OR d.rhythm_captures <> d.captures)
+   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
+ ORDER BY d.id LIMIT CAST($4 AS bigint)
 `
 
-func (q *Queries) Rhythms(ctx context.Context, within string) ([]DeviceRhythm, error) {
-	rows, err := q.db.Query(ctx, rhythms, within)
+type QuietDevicesParams struct {
+	After  int64
+	Now    time.Time
+	Within string
+	N      int64
+}
+
+// Devices after one, by number, that may be overdue at a time.
+func (q *Queries) QuietDevices(ctx context.Context, arg QuietDevicesParams) ([]Device, error) {
+	rows, err := q.db.Query(ctx, quietDevices,
+		arg.After,
+		arg.Now,
+		arg.Within,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DeviceRhythm{}
+	items := []Device{}
 	for rows.Next() {
-		var i DeviceRhythm
+		var i Device
 		if err := rows.Scan(
-			&i.DeviceID,
+			&i.ID,
+			&i.Site,
+			&i.Name,
+			&i.NamedBy,
+			&i.Owner,
+			&i.FirstSeen,
+			&i.LastChange,
 			&i.Captures,
+			&i.Changes,
+			&i.Source,
+			&i.Platform,
+			&i.Model,
+			&i.OSVersion,
+			&i.Build,
+			&i.Serial,
+			&i.Complete,
+			&i.LastSeen,
+			&i.LastUID,
+			&i.Retired,
+			&i.ExpectedUs,
+			&i.Recent,
 			&i.LongestUs,
-			&i.AllowedUs,
+			&i.LongestLeft,
+			&i.RhythmCaptures,
+			&i.QuietAt,
 		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const rhythmsBetween = `-- name: RhythmsBetween :many
-SELECT device_id, captures, longest_us FROM device_rhythms
- WHERE device_id >= $1 AND device_id <= $2
- ORDER BY device_id
-`
-
-type RhythmsBetweenParams struct {
-	First int64
-	Last  int64
-}
-
-type RhythmsBetweenRow struct {
-	DeviceID  int64
-	Captures  int64
-	LongestUs int64
-}
-
-func (q *Queries) RhythmsBetween(ctx context.Context, arg RhythmsBetweenParams) ([]RhythmsBetweenRow, error) {
-	rows, err := q.db.Query(ctx, rhythmsBetween, arg.First, arg.Last)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []RhythmsBetweenRow{}
-	for rows.Next() {
-		var i RhythmsBetweenRow
-		if err := rows.Scan(&i.DeviceID, &i.Captures, &i.LongestUs); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -1224,8 +1159,41 @@ func (q *Queries) SchemaVersion(ctx context.Context) (SchemaMigration, error) {
 	return i, err
 }
 
+const sentTimes = `-- name: SentTimes :many
+SELECT c.received_at FROM captures c
+ WHERE c.device_id = $1 AND c.kind NOT IN ('log', 'empty') AND c.uid <> $2
+ ORDER BY c.received_at DESC, c.uid DESC LIMIT CAST($3 AS bigint)
+`
+
+type SentTimesParams struct {
+	DeviceID int64
+	UID      string
+	N        int64
+}
+
+// When a device's newest captures came that its rhythm is computed from, one left out, the newest first.
+func (q *Queries) SentTimes(ctx context.Context, arg SentTimesParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, sentTimes, arg.DeviceID, arg.UID, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []time.Time{}
+	for rows.Next() {
+		var received_at time.Time
+		if err := rows.Scan(&received_at); err != nil {
+			return nil, err
+		}
+		items = append(items, received_at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const silentSince = `-- name: SilentSince :many
-SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us FROM devices
+SELECT id, site, name, named_by, owner, first_seen, last_change, captures, changes, source, platform, model, os_version, build, serial, complete, last_seen, last_uid, retired, expected_us, recent, longest_us, longest_left, rhythm_captures, quiet_at FROM devices
  WHERE site = $1 AND platform = $2 AND id <> $3 AND last_seen <= $4
  ORDER BY last_seen DESC LIMIT CAST($5 AS bigint)
 `
@@ -1275,6 +1243,11 @@ func (q *Queries) SilentSince(ctx context.Context, arg SilentSinceParams) ([]Dev
 			&i.LastUID,
 			&i.Retired,
 			&i.ExpectedUs,
+			&i.Recent,
+			&i.LongestUs,
+			&i.LongestLeft,
+			&i.RhythmCaptures,
+			&i.QuietAt,
 		); err != nil {
 			return nil, err
 		}

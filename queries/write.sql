@@ -19,7 +19,8 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = @site AND a.name = @name), @name),
         @named_by, @owner, @seen, @seen, 0, 0, @source, '', '', '', '', '', FALSE, @seen, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid, source;
+RETURNING id, site, name, named_by, owner, platform, captures, changes, last_seen, last_uid, source,
+          recent, longest_us, longest_left, rhythm_captures;
 
 -- name: YieldName :execrows
 -- A name from a file name gives way to the same name from a configuration.
@@ -90,7 +91,9 @@ UPDATE devices
                               last_change),
        complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete),
        named_by = @named_by,
-       owner = @owner
+       owner = @owner,
+       recent = @recent, longest_us = @longest_us, longest_left = @longest_left, quiet_at = @quiet_at,
+       rhythm_captures = captures + 1
  WHERE devices.id = @id;
 
 -- name: CountNewest :execrows
@@ -103,8 +106,11 @@ UPDATE devices
        last_change = CASE WHEN @new_changes > 0 THEN @last_seen ELSE last_change END,
        named_by = @named_by, owner = @owner,
        source = @source, platform = @platform, model = @model, os_version = @os_version, build = @build,
-       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE
- WHERE devices.id = @id AND devices.last_uid = @known_uid AND devices.site = @site AND devices.name = @name
+       serial = @serial, complete = @complete, last_seen = @last_seen, last_uid = @last_uid, retired = FALSE,
+       recent = @recent, longest_us = @longest_us, longest_left = @longest_left, quiet_at = @quiet_at,
+       rhythm_captures = captures + 1
+ WHERE devices.id = @id AND devices.last_uid = @known_uid AND devices.captures = @known_captures
+   AND devices.site = @site AND devices.name = @name
    -- A late capture or a merge may have found its name in a configuration.
    AND (devices.named_by = @named_by OR @named_by = 'config')
    AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = @site AND a.name = @name AND a.device_id <> devices.id);

@@ -75,16 +75,22 @@ UPDATE devices
                               last_change),
        complete = coalesce((SELECT c.complete FROM captures c WHERE c.uid = devices.last_uid), complete),
        named_by = $3,
-       owner = $4
- WHERE devices.id = $5
+       owner = $4,
+       recent = $5, longest_us = $6, longest_left = $7, quiet_at = $8,
+       rhythm_captures = captures + 1
+ WHERE devices.id = $9
 `
 
 type CountCaptureParams struct {
-	NewChanges int64
-	ReceivedAt time.Time
-	NamedBy    string
-	Owner      string
-	ID         int64
+	NewChanges  int64
+	ReceivedAt  time.Time
+	NamedBy     string
+	Owner       string
+	Recent      int64
+	LongestUs   int64
+	LongestLeft int64
+	QuietAt     time.Time
+	ID          int64
 }
 
 func (q *Queries) CountCapture(ctx context.Context, arg CountCaptureParams) error {
@@ -93,6 +99,10 @@ func (q *Queries) CountCapture(ctx context.Context, arg CountCaptureParams) erro
 		arg.ReceivedAt,
 		arg.NamedBy,
 		arg.Owner,
+		arg.Recent,
+		arg.LongestUs,
+		arg.LongestLeft,
+		arg.QuietAt,
 		arg.ID,
 	)
 	return err
@@ -105,30 +115,38 @@ UPDATE devices
        last_change = CASE WHEN $1 > 0 THEN $2 ELSE last_change END,
        named_by = $3, owner = $4,
        source = $5, platform = $6, model = $7, os_version = $8, build = $9,
-       serial = $10, complete = $11, last_seen = $2, last_uid = $12, retired = FALSE
- WHERE devices.id = $13 AND devices.last_uid = $14 AND devices.site = $15 AND devices.name = $16
+       serial = $10, complete = $11, last_seen = $2, last_uid = $12, retired = FALSE,
+       recent = $13, longest_us = $14, longest_left = $15, quiet_at = $16,
+       rhythm_captures = captures + 1
+ WHERE devices.id = $17 AND devices.last_uid = $18 AND devices.captures = $19
+   AND devices.site = $20 AND devices.name = $21
    -- A late capture or a merge may have found its name in a configuration.
    AND (devices.named_by = $3 OR $3 = 'config')
-   AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = $15 AND a.name = $16 AND a.device_id <> devices.id)
+   AND NOT EXISTS (SELECT 1 FROM aliases a WHERE a.site = $20 AND a.name = $21 AND a.device_id <> devices.id)
 `
 
 type CountNewestParams struct {
-	NewChanges int64
-	LastSeen   time.Time
-	NamedBy    string
-	Owner      string
-	Source     string
-	Platform   string
-	Model      string
-	OSVersion  string
-	Build      string
-	Serial     string
-	Complete   bool
-	LastUID    string
-	ID         int64
-	KnownUID   string
-	Site       string
-	Name       string
+	NewChanges    int64
+	LastSeen      time.Time
+	NamedBy       string
+	Owner         string
+	Source        string
+	Platform      string
+	Model         string
+	OSVersion     string
+	Build         string
+	Serial        string
+	Complete      bool
+	LastUID       string
+	Recent        int64
+	LongestUs     int64
+	LongestLeft   int64
+	QuietAt       time.Time
+	ID            int64
+	KnownUID      string
+	KnownCaptures int64
+	Site          string
+	Name          string
 }
 
 // Counts a capture that is its device's newest, as nearly all are, and copies its fields. It finds
@@ -148,8 +166,13 @@ func (q *Queries) CountNewest(ctx context.Context, arg CountNewestParams) (int64
 		arg.Serial,
 		arg.Complete,
 		arg.LastUID,
+		arg.Recent,
+		arg.LongestUs,
+		arg.LongestLeft,
+		arg.QuietAt,
 		arg.ID,
 		arg.KnownUID,
+		arg.KnownCaptures,
 		arg.Site,
 		arg.Name,
 	)
@@ -365,7 +388,8 @@ VALUES (coalesce((SELECT d.site FROM aliases a JOIN devices d ON d.id = a.device
         coalesce((SELECT d.name FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2), $2),
         $3, $4, $5, $5, 0, 0, $6, '', '', '', '', '', FALSE, $5, '')
 ON CONFLICT (site, name) DO UPDATE SET site = excluded.site
-RETURNING id, site, name, named_by, owner, platform, changes, last_seen, last_uid, source
+RETURNING id, site, name, named_by, owner, platform, captures, changes, last_seen, last_uid, source,
+          recent, longest_us, longest_left, rhythm_captures
 `
 
 type LockDeviceParams struct {
@@ -378,16 +402,21 @@ type LockDeviceParams struct {
 }
 
 type LockDeviceRow struct {
-	ID       int64
-	Site     string
-	Name     string
-	NamedBy  string
-	Owner    string
-	Platform string
-	Changes  int64
-	LastSeen time.Time
-	LastUID  string
-	Source   string
+	ID             int64
+	Site           string
+	Name           string
+	NamedBy        string
+	Owner          string
+	Platform       string
+	Captures       int64
+	Changes        int64
+	LastSeen       time.Time
+	LastUID        string
+	Source         string
+	Recent         int64
+	LongestUs      int64
+	LongestLeft    int64
+	RhythmCaptures int64
 }
 
 // The device of a name or an alias, created if there is none. The update changes nothing but locks
@@ -410,10 +439,15 @@ func (q *Queries) LockDevice(ctx context.Context, arg LockDeviceParams) (LockDev
 		&i.NamedBy,
 		&i.Owner,
 		&i.Platform,
+		&i.Captures,
 		&i.Changes,
 		&i.LastSeen,
 		&i.LastUID,
 		&i.Source,
+		&i.Recent,
+		&i.LongestUs,
+		&i.LongestLeft,
+		&i.RhythmCaptures,
 	)
 	return i, err
 }

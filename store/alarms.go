@@ -120,13 +120,12 @@ func (a *Alarm) event(now time.Time, kind, detail string) queries.AddEventParams
 		Since: stamp(a.Since), Detail: detail}
 }
 
-// DeviceByID returns the device of a number with its rhythm, or ErrNotFound.
+// DeviceByID returns the device of a number, or ErrNotFound.
 func (s *Store) DeviceByID(ctx context.Context, id int64) (Device, error) {
-	row, err := s.backend.read().DeviceByID(ctx, id)
-	if err != nil {
-		return Device{}, s.explain("find device", err)
-	}
-	return s.Rhythm(ctx, devices([]queries.Device{row})[0])
+	q := s.backend.read()
+	row, err := q.DeviceByID(ctx, id)
+	list, err := devices(ctx, q, []queries.Device{row}, err)
+	return list[0], s.explain("find device", err)
 }
 
 // NewestCapture returns the number of the newest capture, 0 for none.
@@ -144,12 +143,6 @@ func (s *Store) DevicesSince(ctx context.Context, after int64) (ids []int64, new
 		ids, err = q.DevicesBetween(ctx, queries.DevicesBetweenParams{After: after, Upto: newest})
 	}
 	return ids, newest, s.explain("list devices", err)
-}
-
-// ExpectedDevices returns the devices for which an operator has said how often they must send.
-func (s *Store) ExpectedDevices(ctx context.Context) ([]Device, error) {
-	list, err := s.backend.read().ExpectedDevices(ctx)
-	return devices(list), s.explain("list devices", err)
 }
 
 // A Failing is what has failed lately of a device that has sent nothing since.

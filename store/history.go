@@ -19,17 +19,20 @@ const logPage = 500
 
 // DevicesNamed returns the devices of a name or another name of theirs, by site.
 func (s *Store) DevicesNamed(ctx context.Context, name string) ([]Device, error) {
-	rows, err := s.backend.read().DevicesByName(ctx,
-		queries.DevicesByNameParams{Name: name, Within: s.within})
-	return devices(rows), s.explain("find device", err)
+	q := s.backend.read()
+	rows, err := q.DevicesByName(ctx, queries.DevicesByNameParams{Name: name, Within: s.within})
+	list, err := devices(ctx, q, rows, err)
+	return list, s.explain("find device", err)
 }
 
 // DevicesOfSource returns the devices whose newest capture came from an address, the newest first,
 // two at most.
 func (s *Store) DevicesOfSource(ctx context.Context, source string) ([]Device, error) {
-	rows, err := s.backend.read().DevicesOfSource(ctx,
+	q := s.backend.read()
+	rows, err := q.DevicesOfSource(ctx,
 		queries.DevicesOfSourceParams{Source: source, Within: s.within, N: 2})
-	return devices(rows), s.explain("find device", err)
+	list, err := devices(ctx, q, rows, err)
+	return list, s.explain("find device", err)
 }
 
 // DeviceOf returns the device of a capture.
@@ -351,10 +354,11 @@ func (s *Store) Formers(ctx context.Context, d Device) (first Record, formers []
 	}
 	rows, err := q.SilentSince(ctx, queries.SilentSinceParams{Site: d.Site, Platform: d.Platform,
 		ID: d.ID, Before: oldest.ReceivedAt, N: formersLooked})
+	silent, err := devices(ctx, q, rows, err)
 	if err != nil {
 		return first, nil, s.explain("find former names", err)
 	}
-	for _, o := range devices(rows) {
+	for _, o := range silent {
 		last, err := q.NewestAt(ctx, queries.NewestAtParams{DeviceID: o.ID, At: never})
 		if err != nil {
 			continue // its captures were pruned or moved meanwhile

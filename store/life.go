@@ -188,6 +188,12 @@ func absorb(ctx context.Context, q *queries.Queries, oldID, intoID int64) error 
 	if old.NamedBy == NamedByConfig {
 		p.NamedBy, p.Owner = NamedByConfig, ""
 	}
+	r, err := storedRhythm(ctx, q, intoID)
+	if err != nil {
+		return err
+	}
+	p.Recent, p.LongestUs, p.LongestLeft = r.recent, r.longest.Microseconds(), r.left
+	p.QuietAt = r.quietAt(newer.LastSeen)
 	if err := q.AbsorbDevice(ctx, p); err != nil {
 		return err
 	}

@@ -61,33 +61,29 @@ func (s *Store) Device(ctx context.Context, ref string) (Device, error) {
 
 // DeviceNamed returns the device of a site that has a name, or else that name as an alias.
 func (s *Store) DeviceNamed(ctx context.Context, site, name string) (Device, error) {
-	row, err := s.backend.read().DeviceNamed(ctx,
+	q := s.backend.read()
+	row, err := q.DeviceNamed(ctx,
 		queries.DeviceNamedParams{Site: site, Name: name, Within: s.within})
-	if err = s.explain("find device", err); err != nil {
-		return Device{}, err
-	}
-	return devices([]queries.Device{row})[0], nil
+	list, err := devices(ctx, q, []queries.Device{row}, err)
+	return list[0], s.explain("find device", err)
 }
 
 // candidates returns the devices that ref names as SITE/NAME, or else those of that name in any
 // site.
 func (s *Store) candidates(ctx context.Context, ref string) ([]Device, error) {
-	q := s.backend.read()
 	var found []Device
 	for i := range len(ref) { // a site or a name may contain slashes
 		if ref[i] != '/' {
 			continue
 		}
-		d, err := q.DeviceNamed(ctx, queries.DeviceNamedParams{
-			Site: ref[:i], Name: ref[i+1:], Within: s.within})
-		err = s.explain("find device", err)
+		d, err := s.DeviceNamed(ctx, ref[:i], ref[i+1:])
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, devices([]queries.Device{d})...)
+		found = append(found, d)
 	}
 	if len(found) > 0 {
 		return found, nil

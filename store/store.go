@@ -115,8 +115,7 @@ type Device struct {
 	Retired                                   bool
 	// Expected is how often it must send; 0 for its own rhythm.
 	Expected time.Duration
-	// LongestGap is the longest of the last ten between captures. Only [Store.Devices],
-	// [Store.DevicesFrom] and [Store.Rhythm] know it of each device.
+	// LongestGap is the longest of the last ten between captures, logs and empty files apart.
 	LongestGap time.Duration
 	// Recent is the number of captures that LongestGap is computed from, at most eleven.
 	Recent int64
@@ -188,8 +187,7 @@ type database struct {
 	group       *group
 	spool       *Spool // nil where there is none
 	recent      recent // contents and devices that need no question
-	rhythms     *rhythms
-	once        bool // Options.WriteOnce
+	once        bool   // Options.WriteOnce
 	fingerprint func(body []byte) [sha256.Size]byte
 	ending      func(body []byte) string
 	closed      sync.Once
@@ -263,7 +261,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce, rhythms: newRhythms(),
+	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce,
 		fingerprint: o.Fingerprint, ending: o.Ending}}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
@@ -328,21 +326,15 @@ func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 	return body, s.explain("read content", err)
 }
 
-func devices(rows []queries.Device) []Device {
-	list := make([]Device, len(rows))
-	for i, r := range rows {
-		list[i] = Device{
-			ID: r.ID, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy,
-			FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(),
-			LastChange: r.LastChange.UTC(),
-			Captures:   r.Captures, Changes: r.Changes, Source: r.Source, Platform: r.Platform,
-			Model:     r.Model,
-			OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete,
-			Retired:  r.Retired,
-			Expected: time.Duration(r.ExpectedUs) * time.Microsecond,
-		}
+// device is a device but for its rhythm.
+func device(r queries.Device) Device {
+	return Device{
+		ID: r.ID, Site: r.Site, Name: r.Name, NamedBy: r.NamedBy, FirstSeen: r.FirstSeen.UTC(),
+		LastSeen: r.LastSeen.UTC(), LastChange: r.LastChange.UTC(), Captures: r.Captures,
+		Changes: r.Changes, Source: r.Source, Platform: r.Platform, Model: r.Model,
+		OSVersion: r.OSVersion, Build: r.Build, Serial: r.Serial, Complete: r.Complete,
+		Retired: r.Retired, Expected: time.Duration(r.ExpectedUs) * time.Microsecond,
 	}
-	return list
 }
 
 func record(r queries.CaptureLog) Record {

@@ -385,7 +385,13 @@ func newest(d queries.LockDeviceRow, c *Capture) bool {
 func countCapture(
 	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, grown int64,
 ) error {
-	p := queries.CountCaptureParams{ID: d.ID, NewChanges: grown, ReceivedAt: c.ReceivedAt}
+	r, err := storedRhythm(ctx, q, d.ID)
+	if err != nil {
+		return err
+	}
+	p := queries.CountCaptureParams{ID: d.ID, NewChanges: grown, ReceivedAt: c.ReceivedAt,
+		Recent: r.recent, LongestUs: r.longest.Microseconds(), LongestLeft: r.left,
+		QuietAt: r.quietAt(d.LastSeen)}
 	p.NamedBy, p.Owner = nameAfter(d, c)
 	return q.CountCapture(ctx, p)
 }
@@ -396,8 +402,14 @@ func countCapture(
 func advance(
 	ctx context.Context, q *queries.Queries, d queries.LockDeviceRow, c *Capture, changed bool,
 ) (after queries.LockDeviceRow, ok bool, err error) {
+	r, err := rhythmAfter(ctx, q, d, c)
+	if err != nil {
+		return d, false, err
+	}
 	p := queries.CountNewestParams{
-		ID: d.ID, KnownUID: d.LastUID, Site: d.Site, Name: d.Name, NewChanges: ones(changed),
+		ID: d.ID, KnownUID: d.LastUID, KnownCaptures: d.Captures, Site: d.Site, Name: d.Name,
+		NewChanges: ones(changed), Recent: r.recent, LongestUs: r.longest.Microseconds(),
+		LongestLeft: r.left, QuietAt: r.quietAt(c.ReceivedAt),
 		Source: c.Source, Platform: c.Platform, Model: c.Model, OSVersion: c.OSVersion,
 		Build: c.Build, Serial: c.Serial, Complete: c.Complete, LastSeen: c.ReceivedAt,
 		LastUID: c.UID}
@@ -405,6 +417,9 @@ func advance(
 	n, err := q.CountNewest(ctx, p)
 	d.NamedBy, d.Owner, d.Platform = p.NamedBy, p.Owner, p.Platform
 	d.LastSeen, d.LastUID, d.Source = p.LastSeen, p.LastUID, p.Source
+	d.Recent, d.LongestUs, d.LongestLeft = p.Recent, p.LongestUs, p.LongestLeft
+	d.Captures++
+	d.RhythmCaptures = d.Captures
 	return d, n > 0, err
 }
 

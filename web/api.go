@@ -60,9 +60,6 @@ func (v *visit) deviceJSON(d store.Device) any {
 func (p *Page) apiDevicesPage(v *visit, q history.ListQuery, n int) error {
 	q.N = n
 	list, err := history.ListDevices(v.r.Context(), v.store, q, v.now)
-	if err == nil {
-		err = v.store.Rhythms(v.r.Context(), list.Devices)
-	}
 	if err != nil {
 		return err
 	}
@@ -80,9 +77,6 @@ func (v *visit) sorted(q history.ListQuery) iter.Seq2[store.Device, error] {
 	return func(yield func(store.Device, error) bool) {
 		for {
 			list, err := history.ListDevices(v.r.Context(), v.store, q, v.now)
-			if err == nil {
-				err = v.store.Rhythms(v.r.Context(), list.Devices)
-			}
 			if err != nil {
 				yield(store.Device{}, err)
 				return
@@ -118,7 +112,7 @@ func (p *Page) apiSites(v *visit) error {
 	}
 	var failed error
 	sites := history.Sites(func(yield func(store.Device) bool) {
-		failed = v.store.EachDevice(v.r.Context(), v.now, yield)
+		failed = v.store.EachDevice(v.r.Context(), yield)
 	}, v.now)
 	if failed != nil {
 		return failed

@@ -54,7 +54,7 @@ func (p *Page) front(v *visit) error {
 	platforms, sites := map[string]int{}, map[string]int{}
 	overdue := history.NewBest("last_seen", frontShown, v.now)
 	torn := history.NewBest("-last_seen", frontShown, v.now)
-	err := v.store.EachDevice(v.r.Context(), v.now, func(d store.Device) bool {
+	err := v.store.EachDevice(v.r.Context(), func(d store.Device) bool {
 		f.Sent = true
 		if d.Retired {
 			f.Retired++

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/tftpsql/tftpsql/store"
@@ -77,11 +76,7 @@ func (v *visit) device() (store.Device, error) {
 }
 
 func (v *visit) named(site, name string) (store.Device, error) {
-	d, err := v.store.DeviceNamed(v.r.Context(), siteOfURL(site), name)
-	if err != nil {
-		return d, err
-	}
-	return v.store.Rhythm(v.r.Context(), d)
+	return v.store.DeviceNamed(v.r.Context(), siteOfURL(site), name)
 }
 
 // find returns the device that a program elsewhere means: by its name or another name that it had,
@@ -128,7 +123,7 @@ func address(text string) (string, bool) {
 // inAnyCase returns the devices of that name or SITE/NAME in upper or lower case, two at most:
 // names in DNS are often in lower case where those on devices are not.
 func (v *visit) inAnyCase(name string) (found []store.Device, err error) {
-	err = v.store.EachDevice(v.r.Context(), time.Time{}, func(d store.Device) bool {
+	err = v.store.EachDevice(v.r.Context(), func(d store.Device) bool {
 		if strings.EqualFold(d.Name, name) || strings.EqualFold(d.Ref(), name) {
 			found = append(found, d)
 		}

@@ -165,9 +165,6 @@ func (p *Page) oxShow(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if d, err = v.store.Rhythm(v.r.Context(), d); err != nil {
-		return err
-	}
 	writeJSON(v.w, http.StatusOK, nodeOf(d, v.now))
 	return nil
 }

@@ -165,7 +165,7 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 		start := time.Now()
 		limited, cancel := context.WithTimeout(ctx, fleetLimit)
 		f := fleet{}
-		err := s.EachDevice(limited, start, func(d store.Device) bool {
+		err := s.EachDevice(limited, func(d store.Device) bool {
 			if !d.Retired {
 				f.devices++
 			}
