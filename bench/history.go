@@ -215,6 +215,10 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 				queries.CapturesParams{ReceivedAt: now, N: 50})
 			return err
 		},
+		"changes": func() error {
+			_, err := r.Changes(ctx, queries.ChangesParams{ReceivedAt: now, N: 50})
+			return err
+		},
 		"deviceCaptures": func() error {
 			_, err := r.DeviceCaptures(ctx, queries.DeviceCapturesParams{DeviceID: 7,
 				ReceivedAt: now, UID: "z", N: 50})

@@ -89,9 +89,17 @@ SELECT sha256, received_at FROM captures
 SELECT body FROM contents WHERE sha256 = @sha256;
 
 -- name: Captures :many
--- The captures of all devices since a time and before one, newest first; all of them, or those alone that brought a change.
+-- The captures of all devices since a time and before one, newest first.
 SELECT l.* FROM capture_log l
- WHERE l.received_at >= @since AND l.received_at <= @received_at AND (l.changed OR CAST(@unchanged_too AS boolean))
+ WHERE l.received_at >= @since AND l.received_at <= @received_at
+   AND (l.received_at < @received_at OR (l.received_at = @received_at AND l.uid < @uid))
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST(@n AS bigint);
+
+-- name: Changes :many
+-- Those of them that brought a change. An index has them alone.
+SELECT l.* FROM capture_log l
+ WHERE l.changed AND l.received_at >= @since AND l.received_at <= @received_at
    AND (l.received_at < @received_at OR (l.received_at = @received_at AND l.uid < @uid))
    AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
  ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST(@n AS bigint);

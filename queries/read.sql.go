@@ -274,27 +274,25 @@ func (q *Queries) CaptureRecordByUID(ctx context.Context, arg CaptureRecordByUID
 
 const captures = `-- name: Captures :many
 SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l
- WHERE l.received_at >= $1 AND l.received_at <= $2 AND (l.changed OR CAST($3 AS boolean))
-   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $4))
-   AND (CAST($5 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $5 AND g.site = l.site))
- ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($6 AS bigint)
+ WHERE l.received_at >= $1 AND l.received_at <= $2
+   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $3))
+   AND (CAST($4 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $4 AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($5 AS bigint)
 `
 
 type CapturesParams struct {
-	Since        time.Time
-	ReceivedAt   time.Time
-	UnchangedToo bool
-	UID          string
-	Within       string
-	N            int64
+	Since      time.Time
+	ReceivedAt time.Time
+	UID        string
+	Within     string
+	N          int64
 }
 
-// The captures of all devices since a time and before one, newest first; all of them, or those alone that brought a change.
+// The captures of all devices since a time and before one, newest first.
 func (q *Queries) Captures(ctx context.Context, arg CapturesParams) ([]CaptureLog, error) {
 	rows, err := q.db.Query(ctx, captures,
 		arg.Since,
 		arg.ReceivedAt,
-		arg.UnchangedToo,
 		arg.UID,
 		arg.Within,
 		arg.N,
@@ -350,6 +348,71 @@ type CapturesAfterParams struct {
 
 func (q *Queries) CapturesAfter(ctx context.Context, arg CapturesAfterParams) ([]CaptureLog, error) {
 	rows, err := q.db.Query(ctx, capturesAfter, arg.ID, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CaptureLog{}
+	for rows.Next() {
+		var i CaptureLog
+		if err := rows.Scan(
+			&i.ID,
+			&i.UID,
+			&i.ReceivedAt,
+			&i.Site,
+			&i.Device,
+			&i.Platform,
+			&i.Kind,
+			&i.Source,
+			&i.Filename,
+			&i.Mode,
+			&i.Size,
+			&i.SHA256,
+			&i.Changed,
+			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
+			&i.DeviceID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const changes = `-- name: Changes :many
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l
+ WHERE l.changed AND l.received_at >= $1 AND l.received_at <= $2
+   AND (l.received_at < $2 OR (l.received_at = $2 AND l.uid < $3))
+   AND (CAST($4 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $4 AND g.site = l.site))
+ ORDER BY l.received_at DESC, l.uid DESC LIMIT CAST($5 AS bigint)
+`
+
+type ChangesParams struct {
+	Since      time.Time
+	ReceivedAt time.Time
+	UID        string
+	Within     string
+	N          int64
+}
+
+// Those of them that brought a change. An index has them alone.
+func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]CaptureLog, error) {
+	rows, err := q.db.Query(ctx, changes,
+		arg.Since,
+		arg.ReceivedAt,
+		arg.UID,
+		arg.Within,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}

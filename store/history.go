@@ -51,7 +51,7 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 		return s.captures(ctx, *d, never, "", limit)
 	}
 	rows, err := s.backend.read().Captures(ctx,
-		queries.CapturesParams{ReceivedAt: never, N: limit, Within: s.within, UnchangedToo: true})
+		queries.CapturesParams{ReceivedAt: never, N: limit, Within: s.within})
 	return records(rows), s.explain("list captures", err)
 }
 
@@ -60,11 +60,17 @@ func (s *Store) Log(ctx context.Context, d *Device, n int) ([]Record, error) {
 // bound. With before it begins behind that one.
 func (s *Store) Between(ctx context.Context, since, until time.Time, before *Record, changed bool,
 	yield func(Record) bool) error {
-	p := queries.CapturesParams{Since: stamp(since), N: logPage, Within: s.within,
-		UnchangedToo: !changed}
+	p := queries.CapturesParams{Since: stamp(since), N: logPage, Within: s.within}
 	p.ReceivedAt, p.UID = start(until, before)
+	q := s.backend.read()
+	page := q.Captures
+	if changed {
+		page = func(ctx context.Context, p queries.CapturesParams) ([]queries.CaptureLog, error) {
+			return q.Changes(ctx, queries.ChangesParams(p))
+		}
+	}
 	for {
-		rows, err := s.backend.read().Captures(ctx, p)
+		rows, err := page(ctx, p)
 		if err != nil {
 			return s.explain("list captures", err)
 		}

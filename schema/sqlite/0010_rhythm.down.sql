@@ -1,3 +1,4 @@
+DROP INDEX captures_changes;
 DROP VIEW overdue_devices;
 CREATE VIEW overdue_devices AS
   SELECT d.site, d.name, d.platform, d.source, d.last_seen, r.longest_us / 1000000 AS longest_gap_s, r.allowed_us / 1000000 AS allowed_s,

@@ -17,3 +17,5 @@ CREATE VIEW overdue_devices AS
     FROM devices d CROSS JOIN device_rhythms r ON r.device_id = d.id
    WHERE NOT d.retired AND (d.quiet_at < strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') OR d.expected_us > 0 OR d.rhythm_captures <> d.captures)
      AND r.allowed_us > 0 AND julianday('now') > julianday(d.last_seen) + r.allowed_us / 86400000000.0;
+
+CREATE INDEX captures_changes ON captures (received_at, uid) WHERE changed;
