@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +47,38 @@ func TestRhythms(t *testing.T) {
 			checkRhythms(t, s, fmt.Sprint("round ", round))
 		}
 	})
+}
+
+// TestRhythmsOfAnOlderProgram: where a program that keeps no rhythms has stored a capture, they are
+// computed, and the next capture mends them.
+func TestRhythmsOfAnOlderProgram(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := url(t)
+			s := open(t, at)
+			send(t, s, rand.New(rand.NewPCG(7, 8)), 5, 0, 100)
+			driver, source := "pgx", at
+			if path, ok := strings.CutPrefix(at, "sqlite:"); ok {
+				driver, source = "sqlite", "file:"+path
+			}
+			db, err := sql.Open(driver, source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			for _, text := range []string{"UPDATE devices SET captures = captures + 1, " +
+				"recent = 0, longest_us = 1, quiet_at = '9999-12-31 00:00:00+00:00'",
+				"UPDATE devices SET longest_left = 9"} {
+				if _, err := db.Exec(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkRhythms(t, s, "after the older program")
+			send(t, s, rand.New(rand.NewPCG(9, 10)), 5, 4000, 50)
+			checkRhythms(t, s, "after captures since")
+		})
+	}
 }
 
 func checkRhythms(t *testing.T, s *store.Store, when string) {
