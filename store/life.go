@@ -14,9 +14,10 @@ import (
 
 const (
 	// pieceRows is how many captures are moved or deleted in one transaction, and pieceBytes bounds
-	// their bodies. Uploads wait for it, so it should take about 50 ms.
+	// their bodies. Uploads to SQLite wait for it, so it should take pieceTime.
 	pieceRows  = 100
 	pieceBytes = 4 << 20
+	pieceTime  = 50 * time.Millisecond
 
 	// conflictTries is how often a transaction is tried again after a conflict with an upload.
 	conflictTries = 20
@@ -278,8 +279,7 @@ func (s *Store) Forget(ctx context.Context, d Device) (captures int, err error) 
 					return err
 				}
 			}
-			n = len(page)
-			if _, _, err := s.backend.deleteCaptures(ctx, q, page); err != nil || n > 0 {
+			if n, _, _, err = s.backend.deleteCaptures(ctx, q, page); err != nil || n > 0 {
 				return err
 			}
 			if err := q.DropAliases(ctx, d.ID); err != nil {

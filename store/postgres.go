@@ -237,19 +237,19 @@ func (p *postgres) addEvents(ctx context.Context, q *queries.Queries,
 
 // deleteCaptures deletes by two statements, however many captures there are.
 func (p *postgres) deleteCaptures(ctx context.Context, q *queries.Queries,
-	list []queries.DeviceContentsRow) (contents int, bytes int64, err error) {
+	list []queries.DeviceContentsRow) (n, contents int, bytes int64, err error) {
 	ids, sums := make([]int64, len(list)), make([][]byte, len(list))
 	for i, c := range list {
 		ids[i], sums[i] = c.ID, c.SHA256
 	}
 	if err := q.DeleteCaptures(ctx, ids); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	sizes, err := q.DeleteContents(ctx, sums)
-	for _, n := range sizes {
-		bytes += n
+	for _, size := range sizes {
+		bytes += size
 	}
-	return len(sizes), bytes, err
+	return len(list), len(sizes), bytes, err
 }
 
 // transact runs fn in a transaction. A nil error means that PostgreSQL has confirmed its COMMIT,

@@ -26,9 +26,8 @@ type Pruned struct {
 }
 
 const (
-	// A transaction of a prune should take pruneTime: uploads to SQLite wait for it. So it takes
-	// more captures or fewer than the one before, between these bounds.
-	pruneTime             = 50 * time.Millisecond
+	// A transaction of a prune takes more captures or fewer than the one before, between these
+	// bounds, so that it takes pieceTime.
 	pruneLeast, pruneMost = 20, 1000
 )
 
@@ -85,7 +84,7 @@ func (p *pruning) pieces(ctx context.Context, a queries.PrunableParams) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		end := len(rows) < int(a.N)
+		end, did := len(rows) < int(a.N), 0
 		if p.dry {
 			err = p.pretend(ctx, rows)
 		} else {
@@ -98,14 +97,14 @@ func (p *pruning) pieces(ctx context.Context, a queries.PrunableParams) error {
 				seen[sum] = true
 				return r.Size
 			})
-			end = end && n == len(rows)
-			rows = rows[:n]
 			var took time.Duration
-			took, err = p.delete(ctx, rows)
-			a.N = int64(pruneTime) * int64(n) / max(int64(took), 1)
+			did, took, err = p.delete(ctx, rows[:n])
+			end = end && did == len(rows)
+			rows = rows[:did]
+			a.N = int64(pieceTime) * int64(did) / max(int64(took), 1)
 			a.N = min(max(a.N, pruneLeast), pruneMost)
 		}
-		if err != nil {
+		if err != nil || len(rows) == 0 {
 			return err
 		}
 		for _, r := range rows {
@@ -123,10 +122,11 @@ func (p *pruning) pieces(ctx context.Context, a queries.PrunableParams) error {
 	}
 }
 
-// delete deletes captures, and returns how long it held a transaction. Where there is one writer
-// it then waits for as long, so that uploads have half of the time.
-func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (took time.Duration,
-	err error) {
+// delete deletes the first of some captures, and returns how many, and how long it held a
+// transaction. Where there is one writer it then waits for as long, so that uploads have half of the
+// time.
+func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (n int,
+	took time.Duration, err error) {
 	captures := make([]queries.DeviceContentsRow, len(rows))
 	for i, r := range rows {
 		captures[i] = queries.DeviceContentsRow{ID: r.ID, SHA256: r.SHA256, Size: r.Size}
@@ -136,7 +136,7 @@ func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (took 
 	var bytes int64
 	err = p.s.again(ctx, func(q *queries.Queries) (err error) {
 		began = time.Now()
-		contents, bytes, err = p.s.backend.deleteCaptures(ctx, q, captures)
+		n, contents, bytes, err = p.s.backend.deleteCaptures(ctx, q, captures)
 		return err
 	})
 	took = time.Since(began)
@@ -147,7 +147,7 @@ func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (took 
 		p.total.Contents += contents
 		p.total.Bytes += bytes
 	}
-	return took, err
+	return n, took, err
 }
 
 // pretend counts what delete would delete.

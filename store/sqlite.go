@@ -303,21 +303,20 @@ func (f *sqliteFile) addEvents(ctx context.Context, q *queries.Queries,
 }
 
 func (f *sqliteFile) deleteCaptures(ctx context.Context, q *queries.Queries,
-	list []queries.DeviceContentsRow) (contents int, bytes int64, err error) {
-	for _, c := range list {
+	list []queries.DeviceContentsRow) (n, contents int, bytes int64, err error) {
+	for began := time.Now(); n < len(list) && time.Since(began) < pieceTime; n++ {
+		c := list[n]
 		if err := q.DeleteCapture(ctx, c.ID); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
-	}
-	for _, c := range list {
-		n, err := q.DeleteContent(ctx, c.SHA256)
+		gone, err := q.DeleteContent(ctx, c.SHA256)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
-		contents += int(n)
-		bytes += n * c.Size
+		contents += int(gone)
+		bytes += gone * c.Size
 	}
-	return contents, bytes, nil
+	return n, contents, bytes, nil
 }
 
 // missesContent reports whether an error says that a capture's content is missing.

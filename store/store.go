@@ -213,10 +213,11 @@ type backend interface {
 		last func(*queries.Queries) error) error
 	// addEvents keeps events, in their order.
 	addEvents(ctx context.Context, q *queries.Queries, list []queries.AddEventParams) error
-	// deleteCaptures deletes captures, and the contents without other references. It returns how
-	// many contents that were, and their bytes.
+	// deleteCaptures deletes captures, and the contents without other references. Where uploads wait
+	// for it, it leaves out those for which there is no time. It returns how many captures and
+	// contents it has deleted, and the bytes of these.
 	deleteCaptures(ctx context.Context, q *queries.Queries,
-		list []queries.DeviceContentsRow) (contents int, bytes int64, err error)
+		list []queries.DeviceContentsRow) (n, contents int, bytes int64, err error)
 	// risk returns how the database could lose what it has confirmed, "" where it couldn't.
 	risk(ctx context.Context) (string, error)
 	// classify returns the class of the backend's error and a hint for the operator.
