@@ -1,4 +1,4 @@
--- The same as schema/postgres/0012_rhythm.up.sql, where the comments stand.
+-- The same as schema/postgres/0013_rhythm.up.sql, where the comments stand.
 ALTER TABLE devices ADD COLUMN recent bigint NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN longest_us bigint NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN longest_left bigint NOT NULL DEFAULT 0;
