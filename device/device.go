@@ -166,6 +166,13 @@ func Ending(config []byte) string {
 // be compared line by line.
 func Readable(config []byte) bool { return !newWalk(config).opaque }
 
+// Known reports whether a configuration is [Readable] and its platform known, so that it is known
+// where secrets stand in it.
+func Known(config []byte) bool {
+	w := newWalk(config)
+	return w.platform.name != "" && !w.opaque
+}
+
 // A Line is one line of a configuration. It is valid until the iteration goes on.
 type Line struct {
 	Number  int    // from 1 on, in the decoded text

@@ -14,7 +14,7 @@ var ErrSecretsUnknown = errors.New(
 // returns ErrSecretsUnknown where the platform is unknown or the configuration is no text: what
 // isn't understood isn't shown.
 func Redacted(body []byte) ([]byte, error) {
-	if id := device.Identify(body); id.Platform == "" || !device.Readable(body) {
+	if !device.Known(body) {
 		return nil, ErrSecretsUnknown
 	}
 	out := make([]byte, 0, len(body))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"regexp"
+	"regexp/syntax"
 	"runtime"
 	"slices"
 	"sync"
@@ -44,12 +45,13 @@ type Numbered struct {
 // cores. It ends after an error.
 func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
+		f := newFinder(q)
 		inOrder(q.records(ctx, s), func(r store.Record) ([]Match, error) {
 			body, err := s.Content(ctx, r)
 			if err != nil {
 				return nil, err
 			}
-			return q.matches(r, body), nil
+			return f.matches(r, body), nil
 		}, func(found []Match, err error) bool {
 			if err != nil {
 				yield(Match{}, err)
@@ -174,43 +176,92 @@ func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Mat
 	}
 }
 
-// matches returns the lines of a configuration that match. Where its text has no match, its lines
-// are not looked at. The blocks are those of the configuration itself, since what hides a secret
-// may look like one of its tags.
-func (q Query) matches(r store.Record, body []byte) (found []Match) {
-	whole := device.Decode(body)
+// A finder is a query with what is to be known of its pattern.
+type finder struct {
+	Query
+	sieve sieve
+	// edges says that the pattern asks for the beginning or the end of a text, which a line has
+	// and its configuration has elsewhere.
+	edges bool
+}
+
+func newFinder(q Query) finder {
+	f := finder{Query: q, edges: true}
+	if re, err := syntax.Parse(q.Pattern.String(), syntax.Perl); err == nil {
+		f.sieve, f.edges = newSieve(re, q.Redact), edges(re)
+	}
+	return f
+}
+
+// edges reports whether an expression asks for the beginning or the end of a text.
+func edges(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText ||
+		slices.ContainsFunc(re.Sub, edges)
+}
+
+// matches returns the lines of a configuration that match. Where its text has no match, there are
+// none. The blocks are those of the configuration itself, since what hides a secret may look like
+// one of its tags.
+func (f finder) matches(r store.Record, body []byte) (found []Match) {
+	text := device.Decode(body)
+	numbers, all := f.sieve.lines(text)
+	if len(numbers) == 0 && !all {
+		return nil
+	}
 	lines := device.Outline
-	if q.Redact {
-		var err error
-		if whole, err = Redacted(body); err != nil {
+	if f.Redact {
+		if !device.Known(body) {
 			return nil // what can't be shown isn't found
 		}
 		lines = device.Lines
 	}
-	if !q.Pattern.Match(bytes.ReplaceAll(whole, []byte("\r\n"), []byte("\n"))) {
-		return nil
+	// A line that matches is a match of the text, as a rule.
+	if f.edges || !f.Redact && (all || !evenly(text)) {
+		if f.Redact {
+			text, _ = Redacted(body)
+		}
+		if !f.Pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
+			return nil
+		}
 	}
 	var last []Numbered
 	for l := range lines(body) {
+		for len(numbers) > 0 && numbers[0]+f.Around < l.Number {
+			numbers = numbers[1:]
+		}
+		if !all && len(numbers) == 0 {
+			break
+		}
+		if !all && l.Number < numbers[0]-f.Around {
+			continue
+		}
 		shown := l.Text
-		if q.Redact {
+		if f.Redact {
 			shown = l.Redacted()
 		}
-		if q.Around > 0 {
-			for i := len(found) - 1; i >= 0 && l.Number <= found[i].Line+q.Around; i-- {
+		if f.Around > 0 {
+			for i := len(found) - 1; i >= 0 && l.Number <= found[i].Line+f.Around; i-- {
 				found[i].After = append(found[i].After, Numbered{l.Number, string(shown)})
 			}
 		}
-		if q.Pattern.Match(shown) {
+		if f.Pattern.Match(shown) {
 			found = append(found, Match{Record: r, Line: l.Number, Path: l.Path(),
 				Text: string(shown), Before: slices.Clone(last)})
 		}
-		if q.Around > 0 {
-			if len(last) == q.Around {
+		if f.Around > 0 {
+			if len(last) == f.Around {
 				last = slices.Delete(last, 0, 1)
 			}
 			last = append(last, Numbered{l.Number, string(shown)})
 		}
 	}
 	return found
+}
+
+// evenly reports whether the lines of a text end as those of [device.Lines] do, with LF or CRLF,
+// and nothing fills it up.
+func evenly(text []byte) bool {
+	end := text[len(bytes.TrimRight(text, "\x00\x1a\r\n")):]
+	return bytes.Count(text, []byte("\r")) == bytes.Count(text, []byte("\r\n")) &&
+		!bytes.ContainsAny(end, "\x00\x1a")
 }
