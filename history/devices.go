@@ -253,17 +253,31 @@ func (f Filter) inPlace(ctx context.Context, s *store.Store) (list []store.Devic
 // takes less for each.
 const fewOf = 4
 
-// current returns the newest whole capture of each device and kind, by these: at least those of the
-// devices that the filter picks by site and name.
-func (f Filter) current(ctx context.Context, s *store.Store) ([]store.Record, error) {
-	if f.Site == nil && f.Glob == "" {
-		return s.Current(ctx)
+// eachCurrent calls yield with the newest whole capture of each device and kind, by these, until it
+// returns false: at least with those of the devices that the filter picks by site and name.
+func (f Filter) eachCurrent(ctx context.Context, s *store.Store,
+	yield func(store.Record) bool) error {
+	if f.Site != nil || f.Glob != "" {
+		devices, few, err := f.inPlace(ctx, s)
+		if err != nil {
+			return err
+		}
+		if few {
+			for _, d := range devices {
+				records, err := s.CurrentOf(ctx, d)
+				if err != nil {
+					return err
+				}
+				for _, r := range records {
+					if !yield(r) {
+						return nil
+					}
+				}
+			}
+			return nil
+		}
 	}
-	devices, few, err := f.inPlace(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return currentOf(ctx, s, devices, few)
+	return s.EachCurrent(ctx, yield)
 }
 
 func currentOf(ctx context.Context, s *store.Store, devices []store.Device,

@@ -47,11 +47,7 @@ func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error
 	return func(yield func(Match, error) bool) {
 		f := newFinder(q)
 		inOrder(q.records(ctx, s), func(r store.Record) ([]Match, error) {
-			body, err := s.Content(ctx, r)
-			if err != nil {
-				return nil, err
-			}
-			return f.matches(r, body), nil
+			return f.search(ctx, s, r)
 		}, func(found []Match, err error) bool {
 			if err != nil {
 				yield(Match{}, err)
@@ -74,15 +70,11 @@ func (q Query) records(ctx context.Context, s *store.Store) iter.Seq2[store.Reco
 		return q.versions(ctx, s)
 	}
 	return func(yield func(store.Record, error) bool) {
-		all, err := q.Filter.current(ctx, s)
+		err := q.Filter.eachCurrent(ctx, s, func(r store.Record) bool {
+			return !q.Filter.picksRecord(r) || yield(r, nil)
+		})
 		if err != nil {
 			yield(store.Record{}, err)
-			return
-		}
-		for _, r := range all {
-			if q.Filter.picksRecord(r) && !yield(r, nil) {
-				return
-			}
 		}
 	}
 }
@@ -195,19 +187,30 @@ func newFinder(q Query) finder {
 
 // edges reports whether an expression asks for the beginning or the end of a text.
 func edges(re *syntax.Regexp) bool {
-	return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText ||
-		slices.ContainsFunc(re.Sub, edges)
+	for _, sub := range re.Sub { // slices.ContainsFunc would link the printing of expressions
+		if edges(sub) {
+			return true
+		}
+	}
+	return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText
 }
 
-// matches returns the lines of a configuration that match. Where its text has no match, there are
-// none. The blocks are those of the configuration itself, since what hides a secret may look like
-// one of its tags.
+// search returns the lines of a capture that match. Where its text has no match, there are none.
+func (f finder) search(ctx context.Context, s *store.Store, r store.Record) ([]Match, error) {
+	body, err := s.ContentIf(ctx, r, func(body []byte) bool {
+		return f.sieve.passes(device.Decode(body))
+	})
+	if err != nil || body == nil {
+		return nil, err
+	}
+	return f.matches(r, body), nil
+}
+
+// matches returns the lines of a configuration that match. The blocks are those of the
+// configuration itself, since what hides a secret may look like one of its tags.
 func (f finder) matches(r store.Record, body []byte) (found []Match) {
 	text := device.Decode(body)
 	numbers, all := f.sieve.lines(text)
-	if len(numbers) == 0 && !all {
-		return nil
-	}
 	lines := device.Outline
 	if f.Redact {
 		if !device.Known(body) {

@@ -93,13 +93,12 @@ func (s sieve) lines(text []byte) (numbers []int, all bool) {
 	for _, l := range s {
 		where := text
 		if l.fold {
-			// k and s have a third form
-			if strings.ContainsAny(l.text, "ks") && (bytes.Contains(text, []byte("\u212a")) ||
-				bytes.Contains(text, []byte("\u017f"))) {
+			if l.thirds(text) {
 				return nil, true
 			}
 			if small == nil {
-				small = lowered(text)
+				small = make([]byte, len(text))
+				lower(small, text)
 			}
 			where = small
 		}
@@ -122,22 +121,56 @@ func (s sieve) lines(text []byte) (numbers []int, all bool) {
 	return slices.Compact(numbers), false
 }
 
-// lowered returns a text with the letters of ASCII in small. It takes eight bytes at once: a letter
-// is a byte that is at least A and not more than Z, and no part of a longer character.
-func lowered(text []byte) []byte {
+// thirds reports whether a text has the third form of k or s, and these are looked for.
+func (l literal) thirds(text []byte) bool {
+	return strings.ContainsAny(l.text, "ks") &&
+		(bytes.Contains(text, []byte("\u212a")) || bytes.Contains(text, []byte("\u017f")))
+}
+
+// passes reports whether the sieve lets a line of a text through.
+func (s sieve) passes(text []byte) bool {
+	for _, l := range s {
+		if !l.fold && bytes.Contains(text, []byte(l.text)) ||
+			l.fold && (l.thirds(text) || l.foldedIn(text)) {
+			return true
+		}
+	}
+	return len(s) == 0
+}
+
+// foldedIn reports whether a text holds the literal in any case, or its first 256 bytes. It takes
+// as much at once as the processor keeps at hand.
+func (l literal) foldedIn(text []byte) bool {
+	var small [4096]byte
+	sought := []byte(l.text[:min(len(l.text), 256)])
+	for {
+		part := small[:min(len(text), len(small))]
+		lower(part, text)
+		if bytes.Contains(part, sought) {
+			return true
+		}
+		if len(part) == len(text) {
+			return false
+		}
+		text = text[len(part)-len(sought)+1:]
+	}
+}
+
+// lower writes as much of a text as fits, with the letters of ASCII in small. It takes eight bytes
+// at once: a letter is a byte that is at least A and not more than Z, and no part of a longer
+// character.
+func lower(out, text []byte) {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
-	out := make([]byte, len(text))
 	i := 0
-	for ; i+8 <= len(text); i += 8 {
+	for ; i+8 <= len(out); i += 8 {
 		v := binary.LittleEndian.Uint64(text[i:])
 		low := v &^ high
 		letters := (low + ones*(0x80-'A')) &^ (low + ones*(0x80-'Z'-1)) &^ v & high
 		binary.LittleEndian.PutUint64(out[i:], v|letters>>2)
 	}
-	for ; i < len(text); i++ {
+	for ; i < len(out); i++ {
 		if out[i] = text[i]; 'A' <= text[i] && text[i] <= 'Z' {
 			out[i] += 'a' - 'A'
 		}
 	}
-	return out
 }

@@ -122,6 +122,31 @@ SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at, uid
 SELECT l.* FROM current_log l WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
  ORDER BY l.site, l.device, l.kind;
 
+-- name: CurrentBeyond :many
+-- The same of so many devices beyond one, in the order of sites and names. Each is looked up by itself.
+WITH RECURSIVE kinds(device_id, kind) AS (
+  SELECT p.id, (SELECT min(c.kind) FROM captures c WHERE c.device_id = p.id)
+    FROM (SELECT d.id FROM devices d
+           WHERE (d.site, d.name) > (CAST(@site AS text), CAST(@name AS text))
+             AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+           ORDER BY d.site, d.name LIMIT CAST(@n AS bigint)) AS p
+  UNION ALL
+  SELECT k.device_id, (SELECT min(c.kind) FROM captures c WHERE c.device_id = k.device_id AND c.kind > k.kind)
+    FROM kinds k WHERE k.kind IS NOT NULL
+)
+SELECT l.* FROM capture_log l
+ WHERE l.id IN (SELECT (SELECT c.id FROM captures c WHERE c.device_id = k.device_id AND c.kind = k.kind AND c.complete
+                         ORDER BY c.received_at DESC, c.uid DESC LIMIT 1)
+                  FROM kinds k WHERE k.kind IS NOT NULL)
+ ORDER BY l.site, l.device, l.kind;
+
+-- name: DeviceBeyond :one
+-- The n-th device beyond one, from 0 on, in the order of sites and names.
+SELECT d.site, d.name FROM devices d
+ WHERE (d.site, d.name) > (CAST(@site AS text), CAST(@name AS text))
+   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+ ORDER BY d.site, d.name LIMIT 1 OFFSET CAST(@n AS bigint);
+
 -- name: CapturesAfter :many
 SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);
 

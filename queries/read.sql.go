@@ -453,6 +453,79 @@ func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]CaptureLog,
 	return items, nil
 }
 
+const currentBeyond = `-- name: CurrentBeyond :many
+WITH RECURSIVE kinds(device_id, kind) AS (
+  SELECT p.id, (SELECT min(c.kind) FROM captures c WHERE c.device_id = p.id)
+    FROM (SELECT d.id FROM devices d
+           WHERE (d.site, d.name) > (CAST($1 AS text), CAST($2 AS text))
+             AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
+           ORDER BY d.site, d.name LIMIT CAST($4 AS bigint)) AS p
+  UNION ALL
+  SELECT k.device_id, (SELECT min(c.kind) FROM captures c WHERE c.device_id = k.device_id AND c.kind > k.kind)
+    FROM kinds k WHERE k.kind IS NOT NULL
+)
+SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM capture_log l
+ WHERE l.id IN (SELECT (SELECT c.id FROM captures c WHERE c.device_id = k.device_id AND c.kind = k.kind AND c.complete
+                         ORDER BY c.received_at DESC, c.uid DESC LIMIT 1)
+                  FROM kinds k WHERE k.kind IS NOT NULL)
+ ORDER BY l.site, l.device, l.kind
+`
+
+type CurrentBeyondParams struct {
+	Site   string
+	Name   string
+	Within string
+	N      int64
+}
+
+// The same of so many devices beyond one, in the order of sites and names. Each is looked up by itself.
+func (q *Queries) CurrentBeyond(ctx context.Context, arg CurrentBeyondParams) ([]CaptureLog, error) {
+	rows, err := q.db.Query(ctx, currentBeyond,
+		arg.Site,
+		arg.Name,
+		arg.Within,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CaptureLog{}
+	for rows.Next() {
+		var i CaptureLog
+		if err := rows.Scan(
+			&i.ID,
+			&i.UID,
+			&i.ReceivedAt,
+			&i.Site,
+			&i.Device,
+			&i.Platform,
+			&i.Kind,
+			&i.Source,
+			&i.Filename,
+			&i.Mode,
+			&i.Size,
+			&i.SHA256,
+			&i.Changed,
+			&i.Complete,
+			&i.ChangedBy,
+			&i.ExportedBy,
+			&i.NewSource,
+			&i.Model,
+			&i.OSVersion,
+			&i.Serial,
+			&i.DeviceID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const currentCaptures = `-- name: CurrentCaptures :many
 SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM current_log l WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = l.site))
  ORDER BY l.site, l.device, l.kind
@@ -499,6 +572,38 @@ func (q *Queries) CurrentCaptures(ctx context.Context, within string) ([]Current
 		return nil, err
 	}
 	return items, nil
+}
+
+const deviceBeyond = `-- name: DeviceBeyond :one
+SELECT d.site, d.name FROM devices d
+ WHERE (d.site, d.name) > (CAST($1 AS text), CAST($2 AS text))
+   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
+ ORDER BY d.site, d.name LIMIT 1 OFFSET CAST($4 AS bigint)
+`
+
+type DeviceBeyondParams struct {
+	Site   string
+	Name   string
+	Within string
+	N      int64
+}
+
+type DeviceBeyondRow struct {
+	Site string
+	Name string
+}
+
+// The n-th device beyond one, from 0 on, in the order of sites and names.
+func (q *Queries) DeviceBeyond(ctx context.Context, arg DeviceBeyondParams) (DeviceBeyondRow, error) {
+	row := q.db.QueryRow(ctx, deviceBeyond,
+		arg.Site,
+		arg.Name,
+		arg.Within,
+		arg.N,
+	)
+	var i DeviceBeyondRow
+	err := row.Scan(&i.Site, &i.Name)
+	return i, err
 }
 
 const deviceByAlias = `-- name: DeviceByAlias :one

@@ -309,6 +309,39 @@ func (s *Store) Current(ctx context.Context) ([]Record, error) {
 	return list, s.explain("list captures", err)
 }
 
+// currentPage is how many devices EachCurrent looks up at once: the first are there at once.
+const currentPage = 128
+
+// EachCurrent calls yield with what Current returns, in its order, until it returns false. It needs
+// no memory for all of them.
+func (s *Store) EachCurrent(ctx context.Context, yield func(Record) bool) error {
+	p := queries.CurrentBeyondParams{Within: s.within, N: currentPage}
+	for {
+		var rows []queries.CaptureLog
+		err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
+			if rows, err = q.CurrentBeyond(ctx, p); err != nil || len(rows) > 0 {
+				return err
+			}
+			// These have no whole capture.
+			last, err := q.DeviceBeyond(ctx, queries.DeviceBeyondParams{Site: p.Site,
+				Name: p.Name, Within: s.within, N: currentPage - 1})
+			p.Site, p.Name = last.Site, last.Name
+			return err
+		})
+		if errors.Is(err, sql.ErrNoRows) { // there are no more
+			return nil
+		}
+		if err != nil {
+			return s.explain("list captures", err)
+		}
+		for _, r := range records(rows) {
+			if p.Site, p.Name = r.Site, r.Device; r.Kind != KindLog && !yield(r) {
+				return nil
+			}
+		}
+	}
+}
+
 // CurrentOf is Current for one device: it reads no others'.
 func (s *Store) CurrentOf(ctx context.Context, d Device) ([]Record, error) {
 	whole, err := s.wholeOf(ctx, d, never)
@@ -328,12 +361,20 @@ func (s *Store) body(ctx context.Context, hash string) ([]byte, error) {
 // content returns the bytes of a content, and an error if they no longer have that hash.
 func (s *Store) content(ctx context.Context, sum []byte) ([]byte, error) {
 	body, err := s.backend.read().Body(ctx, sum)
-	if err == nil && sha256.Sum256(body) != [sha256.Size]byte(sum) {
-		return nil, &Error{Op: "read content", Class: Config,
-			Err:  fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
-			Hint: "look at the disk, and take it from a backup of the database"}
+	if err != nil {
+		return nil, err
 	}
-	return body, err
+	return intact(body, sum)
+}
+
+// intact returns bytes that have a hash, and an error for others.
+func intact(body, sum []byte) ([]byte, error) {
+	if sha256.Sum256(body) == [sha256.Size]byte(sum) {
+		return body, nil
+	}
+	return nil, &Error{Op: "read content", Class: Config,
+		Err:  fmt.Errorf("the content %.12x is damaged: its bytes have another hash", sum),
+		Hint: "look at the disk, and take it from a backup of the database"}
 }
 
 // Former is a device that may be the same under an old name: it has been silent since the new one

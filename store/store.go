@@ -29,6 +29,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
@@ -199,6 +200,9 @@ type database struct {
 type backend interface {
 	// read returns the queries outside a transaction.
 	read() *queries.Queries
+	// bodyIf is queries.Body for bytes that wanted is true of, and nil for others. wanted keeps
+	// none of them.
+	bodyIf(ctx context.Context, sum []byte, wanted func([]byte) bool) ([]byte, error)
 	// reading runs fn with queries that go through all devices.
 	reading(ctx context.Context, fn func(*queries.Queries) error) error
 	// check runs fn in a transaction that writes nothing and promises nothing.
@@ -324,6 +328,20 @@ func (s *Store) Close() error {
 // Content returns the bytes that r's device sent.
 func (s *Store) Content(ctx context.Context, r Record) ([]byte, error) {
 	body, err := s.body(ctx, r.SHA256)
+	return body, s.explain("read content", err)
+}
+
+// ContentIf is Content for bytes that wanted is true of, and nil for others, of which it isn't
+// known whether they still have their hash. wanted keeps none of the bytes that it is asked about.
+func (s *Store) ContentIf(ctx context.Context, r Record, wanted func([]byte) bool) ([]byte, error) {
+	sum, err := hex.DecodeString(r.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.backend.bodyIf(ctx, sum, wanted)
+	if err == nil && body != nil {
+		body, err = intact(body, sum)
+	}
 	return body, s.explain("read content", err)
 }
 

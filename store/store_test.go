@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +133,14 @@ func TestPutKeepsEveryByte(t *testing.T) {
 			got, err := s.Content(t.Context(), r)
 			if err != nil || string(got) != body {
 				t.Errorf("%s: %d bytes came back of %d, err %v", name, len(got), len(body), err)
+			}
+			for _, wanted := range []bool{true, false} {
+				got, err := s.ContentIf(t.Context(), r, func(b []byte) bool {
+					return wanted == (string(b) == body)
+				})
+				if err != nil || wanted && string(got) != body || !wanted && got != nil {
+					t.Errorf("%s, wanted %v: %d bytes, err %v", name, wanted, len(got), err)
+				}
 			}
 			sum := sha256.Sum256([]byte(body))
 			if r.SHA256 != hex.EncodeToString(sum[:]) || r.Size != int64(len(body)) {
@@ -664,6 +673,46 @@ func many(t *testing.T, stores []*store.Store) {
 	}
 }
 
+// TestEachCurrent: what is listed page by page is what is listed at once, although whole pages of
+// devices have nothing to list.
+func TestEachCurrent(t *testing.T) {
+	conform(t, func(t *testing.T, s *store.Store) {
+		var all sync.WaitGroup
+		for i := range 300 {
+			c := capture(i, fmt.Sprintf("fw%03d", i), fmt.Sprint(i))
+			c.Site, c.Complete = []string{"", "a"}[i%2], i%2 == 0 || i > 290
+			c.Kind = []string{"full", store.KindLog, "full-config"}[i%3]
+			second := capture(1000+i, c.Name, fmt.Sprint("second ", i))
+			second.Site = c.Site
+			all.Go(func() {
+				_, err := s.Put(t.Context(), c)
+				if err == nil && i%7 == 0 && c.Complete {
+					_, err = s.Put(t.Context(), second)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for _, p := range []store.Person{{}, {Sites: []string{"a"}}, {Sites: []string{"b"}}} {
+			of := s.For(p)
+			want, err := of.Current(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []store.Record
+			err = of.EachCurrent(t.Context(), func(r store.Record) bool {
+				got = append(got, r)
+				return true
+			})
+			if err != nil || !slices.Equal(got, want) || len(want) < 3 && p.Sites == nil {
+				t.Errorf("%v: %d captures, want %d, err %v", p.Sites, len(got), len(want), err)
+			}
+		}
+	})
+}
+
 // TestPoisonedRowFailsAlone puts one capture that the database must refuse among good ones.
 func TestPoisonedRowFailsAlone(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
@@ -989,6 +1038,12 @@ func TestDamagedContent(t *testing.T) {
 	}
 	if got, err := s.Content(t.Context(), r); store.ClassOf(err) != store.Config || got != nil {
 		t.Errorf("%d bytes, err %v", len(got), err)
+	}
+	for _, wanted := range []bool{true, false} {
+		got, err := s.ContentIf(t.Context(), r, func([]byte) bool { return wanted })
+		if (store.ClassOf(err) == store.Config) != wanted || got != nil {
+			t.Errorf("wanted %v: %d bytes, err %v", wanted, len(got), err)
+		}
 	}
 }
 
