@@ -28,7 +28,7 @@ deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFT
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
 		postgresql pgbouncer tftp-hpa atftp curl busybox-static git gcc libc6-dev libwrap0 libpcre2-8-0 \
 		libnetfilter-conntrack3 libnftables1 libdbus-1-3 libidn2-0 libhogweed6 iproute2 systemd chromium \
-		openssh-client dropbear-bin python3-paramiko sshpass patroni python3-etcd
+		openssh-client dropbear-bin python3-paramiko sshpass patroni python3-etcd ripgrep
 	rm -rf .deps && mkdir .deps && cd .deps && apt-get download -q tftpd-hpa atftpd dnsmasq-base prometheus chasquid openssh-server etcd-server && \
 		for d in *.deb; do dpkg -x $$d . || exit 1; done && rm *.deb 
 	mkdir .deps/axe && curl -sSfLm 60 https://registry.npmjs.org/axe-core/-/axe-core-$(AXE).tgz | \

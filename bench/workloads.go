@@ -30,6 +30,7 @@ var workloads = []workload{
 	{"history", history},
 	{"history-growth", growth},
 	{"history-prune", prunes},
+	{"search", searches},
 	{"size", sizes},
 	{"blame", blames},
 	{"page", pages},

@@ -140,13 +140,6 @@ SELECT l.* FROM capture_log l
                   FROM kinds k WHERE k.kind IS NOT NULL)
  ORDER BY l.site, l.device, l.kind;
 
--- name: DeviceBeyond :one
--- The n-th device beyond one, from 0 on, in the order of sites and names.
-SELECT d.site, d.name FROM devices d
- WHERE (d.site, d.name) > (CAST(@site AS text), CAST(@name AS text))
-   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
- ORDER BY d.site, d.name LIMIT 1 OFFSET CAST(@n AS bigint);
-
 -- name: CapturesAfter :many
 SELECT * FROM capture_log WHERE id > @id ORDER BY id LIMIT CAST(@n AS bigint);
 

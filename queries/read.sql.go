@@ -574,38 +574,6 @@ func (q *Queries) CurrentCaptures(ctx context.Context, within string) ([]Current
 	return items, nil
 }
 
-const deviceBeyond = `-- name: DeviceBeyond :one
-SELECT d.site, d.name FROM devices d
- WHERE (d.site, d.name) > (CAST($1 AS text), CAST($2 AS text))
-   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = d.site))
- ORDER BY d.site, d.name LIMIT 1 OFFSET CAST($4 AS bigint)
-`
-
-type DeviceBeyondParams struct {
-	Site   string
-	Name   string
-	Within string
-	N      int64
-}
-
-type DeviceBeyondRow struct {
-	Site string
-	Name string
-}
-
-// The n-th device beyond one, from 0 on, in the order of sites and names.
-func (q *Queries) DeviceBeyond(ctx context.Context, arg DeviceBeyondParams) (DeviceBeyondRow, error) {
-	row := q.db.QueryRow(ctx, deviceBeyond,
-		arg.Site,
-		arg.Name,
-		arg.Within,
-		arg.N,
-	)
-	var i DeviceBeyondRow
-	err := row.Scan(&i.Site, &i.Name)
-	return i, err
-}
-
 const deviceByAlias = `-- name: DeviceByAlias :one
 SELECT d.id, d.site, d.name, d.named_by, d.owner, d.first_seen, d.last_change, d.captures, d.changes, d.source, d.platform, d.model, d.os_version, d.build, d.serial, d.complete, d.last_seen, d.last_uid, d.retired, d.expected_us, d.recent, d.longest_us, d.longest_left, d.rhythm_captures, d.quiet_at FROM aliases a JOIN devices d ON d.id = a.device_id WHERE a.site = $1 AND a.name = $2
 `

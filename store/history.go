@@ -312,27 +312,25 @@ func (s *Store) Current(ctx context.Context) ([]Record, error) {
 // currentPage is how many devices EachCurrent looks up at once: the first are there at once.
 const currentPage = 128
 
-// EachCurrent calls yield with what Current returns, in its order, until it returns false. It needs
-// no memory for all of them.
+// EachCurrent calls yield with what Current returns, in its order, until it returns false.
 func (s *Store) EachCurrent(ctx context.Context, yield func(Record) bool) error {
 	p := queries.CurrentBeyondParams{Within: s.within, N: currentPage}
 	for {
 		var rows []queries.CaptureLog
 		err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-			if rows, err = q.CurrentBeyond(ctx, p); err != nil || len(rows) > 0 {
-				return err
-			}
-			// These have no whole capture.
-			last, err := q.DeviceBeyond(ctx, queries.DeviceBeyondParams{Site: p.Site,
-				Name: p.Name, Within: s.within, N: currentPage - 1})
-			p.Site, p.Name = last.Site, last.Name
+			rows, err = q.CurrentBeyond(ctx, p)
 			return err
 		})
-		if errors.Is(err, sql.ErrNoRows) { // there are no more
-			return nil
-		}
 		if err != nil {
 			return s.explain("list captures", err)
+		}
+		switch {
+		case len(rows) > 0:
+			p.N = currentPage
+		case p.N == currentPage: // these have nothing that is whole; is there any behind them?
+			p.N = math.MaxInt64
+		default:
+			return nil
 		}
 		for _, r := range records(rows) {
 			if p.Site, p.Name = r.Site, r.Device; r.Kind != KindLog && !yield(r) {

@@ -62,8 +62,6 @@ type sqliteFile struct {
 	reader   *sql.DB
 	lock     *flock.Flock // nil for commands beside a server
 	texts    statements
-	// readTexts are those of the readers that are worth it.
-	readTexts statements
 
 	journaled int64 // bytes since the last copy; of the writer's goroutine
 	copier    *sql.DB

@@ -81,14 +81,6 @@ func (f *sqliteFile) bodyIf(ctx context.Context, sum []byte, wanted func([]byte)
 	number := wants.Add(1)
 	wanting.Store(number, wanted)
 	defer wanting.Delete(number)
-	compiled := f.readTexts.get(wantedBody)
-	if compiled == nil {
-		f.readTexts.prepare(ctx, f.reader)
-		if compiled = f.readTexts.get(wantedBody); compiled == nil {
-			err = f.reader.QueryRowContext(ctx, wantedBody, sum, number).Scan(&body)
-			return body, err
-		}
-	}
-	err = compiled.QueryRowContext(ctx, sum, number).Scan(&body)
+	err = f.reader.QueryRowContext(ctx, wantedBody, sum, number).Scan(&body)
 	return body, err
 }
