@@ -247,8 +247,11 @@ func ask(plan func() []string, r *queries.Queries) (found []string, err error) {
 			_, err := r.CaptureRecordByUID(ctx, queries.CaptureRecordByUIDParams{UID: "z"})
 			return err
 		},
-		"current": func() error { _, err := r.CurrentCaptures(ctx, ""); return err },
-		"body":    func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
+		"current": func() error {
+			_, err := r.CurrentBeyond(ctx, queries.CurrentBeyondParams{N: 100})
+			return err
+		},
+		"body": func() error { _, err := r.Body(ctx, make([]byte, 32)); return err },
 	} {
 		err := query()
 		lines := plan()

@@ -71,30 +71,6 @@ type Channel struct {
 	Error       string
 }
 
-type CurrentLog struct {
-	ID         int64
-	UID        string
-	ReceivedAt time.Time
-	Site       string
-	Device     string
-	Platform   string
-	Kind       string
-	Source     string
-	Filename   string
-	Mode       string
-	Size       int64
-	SHA256     string
-	Changed    bool
-	Complete   bool
-	ChangedBy  string
-	ExportedBy string
-	NewSource  bool
-	Model      string
-	OSVersion  string
-	Serial     string
-	DeviceID   int64
-}
-
 type Device struct {
 	ID             int64
 	Site           string

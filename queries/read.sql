@@ -117,13 +117,8 @@ SELECT * FROM capture_log WHERE device_id = @device_id AND received_at <= @at OR
 -- name: Oldest :one
 SELECT * FROM capture_log WHERE device_id = @device_id ORDER BY received_at, uid LIMIT 1;
 
--- name: CurrentCaptures :many
--- The newest whole capture of each device and kind.
-SELECT l.* FROM current_log l WHERE (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = l.site))
- ORDER BY l.site, l.device, l.kind;
-
 -- name: CurrentBeyond :many
--- The same of so many devices beyond one, in the order of sites and names. Each is looked up by itself.
+-- The newest whole capture of each kind of so many devices beyond one, in the order of sites and names.
 WITH RECURSIVE kinds(device_id, kind) AS (
   SELECT p.id, (SELECT min(c.kind) FROM captures c WHERE c.device_id = p.id)
     FROM (SELECT d.id FROM devices d

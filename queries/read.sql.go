@@ -478,7 +478,7 @@ type CurrentBeyondParams struct {
 	N      int64
 }
 
-// The same of so many devices beyond one, in the order of sites and names. Each is looked up by itself.
+// The newest whole capture of each kind of so many devices beyond one, in the order of sites and names.
 func (q *Queries) CurrentBeyond(ctx context.Context, arg CurrentBeyondParams) ([]CaptureLog, error) {
 	rows, err := q.db.Query(ctx, currentBeyond,
 		arg.Site,
@@ -493,54 +493,6 @@ func (q *Queries) CurrentBeyond(ctx context.Context, arg CurrentBeyondParams) ([
 	items := []CaptureLog{}
 	for rows.Next() {
 		var i CaptureLog
-		if err := rows.Scan(
-			&i.ID,
-			&i.UID,
-			&i.ReceivedAt,
-			&i.Site,
-			&i.Device,
-			&i.Platform,
-			&i.Kind,
-			&i.Source,
-			&i.Filename,
-			&i.Mode,
-			&i.Size,
-			&i.SHA256,
-			&i.Changed,
-			&i.Complete,
-			&i.ChangedBy,
-			&i.ExportedBy,
-			&i.NewSource,
-			&i.Model,
-			&i.OSVersion,
-			&i.Serial,
-			&i.DeviceID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const currentCaptures = `-- name: CurrentCaptures :many
-SELECT l.id, l.uid, l.received_at, l.site, l.device, l.platform, l.kind, l.source, l.filename, l.mode, l.size, l.sha256, l.changed, l.complete, l.changed_by, l.exported_by, l.new_source, l.model, l.os_version, l.serial, l.device_id FROM current_log l WHERE (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = l.site))
- ORDER BY l.site, l.device, l.kind
-`
-
-// The newest whole capture of each device and kind.
-func (q *Queries) CurrentCaptures(ctx context.Context, within string) ([]CurrentLog, error) {
-	rows, err := q.db.Query(ctx, currentCaptures, within)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []CurrentLog{}
-	for rows.Next() {
-		var i CurrentLog
 		if err := rows.Scan(
 			&i.ID,
 			&i.UID,

@@ -294,19 +294,12 @@ func (s *Store) HasCaptures(ctx context.Context) (bool, error) {
 }
 
 // Current returns the newest whole capture of each device and kind, logs apart.
-func (s *Store) Current(ctx context.Context) ([]Record, error) {
-	var rows []queries.CurrentLog
-	err := s.backend.reading(ctx, func(q *queries.Queries) (err error) {
-		rows, err = q.CurrentCaptures(ctx, s.within)
-		return err
+func (s *Store) Current(ctx context.Context) (list []Record, err error) {
+	err = s.EachCurrent(ctx, func(r Record) bool {
+		list = append(list, r)
+		return true
 	})
-	list := make([]Record, 0, len(rows))
-	for _, r := range rows {
-		if r.Kind != KindLog {
-			list = append(list, record(queries.CaptureLog(r)))
-		}
-	}
-	return list, s.explain("list captures", err)
+	return list, err
 }
 
 // currentPage is how many devices EachCurrent looks up at once: the first are there at once.

@@ -673,7 +673,7 @@ func many(t *testing.T, stores []*store.Store) {
 	}
 }
 
-// TestEachCurrent: what is listed page by page is what is listed at once, although whole pages of
+// TestEachCurrent: what is listed page by page is what each device has, although whole pages of
 // devices have nothing to list.
 func TestEachCurrent(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
@@ -697,11 +697,18 @@ func TestEachCurrent(t *testing.T) {
 		all.Wait()
 		for _, p := range []store.Person{{}, {Sites: []string{"a"}}, {Sites: []string{"b"}}} {
 			of := s.For(p)
-			want, err := of.Current(t.Context())
+			devices, err := of.Devices(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []store.Record
+			var got, want []store.Record
+			for _, d := range devices {
+				list, err := of.CurrentOf(t.Context(), d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, list...)
+			}
 			err = of.EachCurrent(t.Context(), func(r store.Record) bool {
 				got = append(got, r)
 				return true
