@@ -216,7 +216,8 @@ func soughtCapture(n, devices, size int) store.Capture {
 }
 
 // words are what names and comments are made of.
-var words = strings.Fields("core edge branch lab guest voice camera printer server storage backup " +
+var words = strings.Fields("core edge branch lab guest voice camera printer server storage " +
+	"backup " +
 	"mail web proxy dns vpn partner office factory floor north south east west")
 
 // soughtBody is the configuration of a device: of each device others addresses, rules and secrets.

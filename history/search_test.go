@@ -51,7 +51,8 @@ func searched(t testing.TB) []string {
 }
 
 var soughtPatterns = []string{"Needle", "needle", "(?i)NEEDLE", `ne.*le`, `(?:n|m)eedle$`, "^needle",
-	`needle\z`, `\Aneedle`, `(?-m:needle$)`, "", ".", "$", "^$", `\bend\b`, `end\nconfig`, `end\r`,
+	`needle\z`, `\Aneedle`, `(?-m:needle$)`, "", ".", "$", "^$", `\bend\b`,
+	`end\nconfig`, `end\r`,
 	"end\r?$", "needle\r\n", "50%", "%", "_", `off_all`, `\\`, `'a'`, "<secret>", "secret", "ecre",
 	`t> >x<`, `ENC <`, "(?i)ENC <SECRET>", "SecretNeedle", "(?i)m\u00fcnchen", "(?i)kasse",
 	"(?i)\u212aA\u017fSE", "(?i)STRA\u00dfE", "\ufffd", "ne\ufffdedle", `bytes \x{fffd}`, `\xff`,
