@@ -37,7 +37,7 @@ var house = []room{
 			"golang.org/x/term", "golang.org/x/crypto"}},
 	{"worker", []string{"web", "outbox", "alarm", "sftp", "capture", "config", "store", "device",
 		"tftp"},
-		[]string{"github.com/google/uuid", "github.com/prometheus/client_golang",
+		[]string{"github.com/google/uuid", "github.com/VictoriaMetrics/metrics",
 			"golang.org/x/sys", "golang.org/x/crypto"}},
 	{"web", []string{"outbox", "alarm", "history", "config", "store", "device"},
 		[]string{"github.com/coreos/go-oidc/v3", "golang.org/x/crypto", "golang.org/x/oauth2",

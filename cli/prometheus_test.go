@@ -95,7 +95,7 @@ func expressions(t *testing.T) (list []string) {
 }
 
 // TestPrometheus: a real Prometheus scrapes a worker; what the dashboard and the alerts ask it for
-// is there.
+// is there, and all that others may ask for has the names, types and texts that it always had.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	program := debian(t, "prometheus")
@@ -107,6 +107,17 @@ func TestPrometheus(t *testing.T) {
 	for limit := time.Now().Add(time.Minute); !strings.Contains(text, "\ntftpsql_devices ") &&
 		time.Now().Before(limit); _, text = get(t, p.page(t)+"/metrics") {
 		time.Sleep(100 * time.Millisecond)
+	}
+	about := strings.Join(regexp.MustCompile(`(?m)^# .* tftpsql_.*\n`).FindAllString(text, -1), "")
+	if want := readFile(t, "cli/testdata/metrics.txt"); about != want {
+		t.Errorf("what there is to tell has changed; it is\n%s", about)
+	}
+	lint := exec.Command(debian(t, "promtool"), "check", "metrics")
+	lint.Stdin = strings.NewReader(text)
+	// of the library's own metrics promtool complains: they have no texts
+	if out, err := lint.CombinedOutput(); strings.Contains(string(out), "tftpsql_") ||
+		strings.Contains(string(out), "error") {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
 	for _, expr := range expressions(t) {
 		for _, metric := range metricName.FindAllString(expr, -1) {

@@ -37,7 +37,7 @@ func (w *worker) tellAlarms(ctx context.Context, s *store.Store) {
 	outbox.New(outbox.Options{Store: s, Channels: w.alarms, BaseURL: w.BaseURL.String(),
 		Heartbeat: string(w.Heartbeat), Trouble: w.health.whyUnready, Log: w.log,
 		Settled: func(channel, kind, state, why string) {
-			w.health.metrics.alarms.WithLabelValues(state).Inc()
+			w.health.metrics.alarms(state).Inc()
 			if state == store.DeliveryGivenUp || state == store.DeliverySent && why != "" {
 				w.failures.undelivered(channel, kind, why)
 			}

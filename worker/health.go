@@ -97,7 +97,7 @@ func (h *health) stored(took time.Duration, err error) {
 	if h == nil {
 		return
 	}
-	h.metrics.commit.Observe(took.Seconds())
+	h.metrics.commit.Update(took.Seconds())
 	switch store.ClassOf(err) {
 	case store.Permanent, store.Exists, store.Usage, store.NotFound:
 		if err != nil {

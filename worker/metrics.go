@@ -3,16 +3,15 @@ package worker
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	vm "github.com/VictoriaMetrics/metrics"
 
 	"github.com/tftpsql/tftpsql/store"
 	"github.com/tftpsql/tftpsql/tftp"
@@ -20,17 +19,11 @@ import (
 
 // metrics are what Prometheus sees. Labels are from fixed lists, so packets can't make new series.
 type metrics struct {
-	health   *health
-	registry *prometheus.Registry
-
-	transfers *prometheus.CounterVec // op, outcome, code
-	refusals  *prometheus.CounterVec // op, reason
-	bytes     *prometheus.CounterVec // op
-	repeats   prometheus.Counter
-	duration  *prometheus.HistogramVec // op
-	commit    prometheus.Histogram
-	alarms    *prometheus.CounterVec // state
-	uploads   *prometheus.CounterVec // mode, outcome: those that came by SSH or HTTP
+	health  *health
+	set     *vm.Set // what is counted here; the rest is read when a scraper asks
+	begin   sync.Once
+	repeats *vm.Counter
+	commit  *vm.PrometheusHistogram
 
 	fleet atomic.Pointer[fleet]       // nil until it was counted
 	store atomic.Pointer[store.Store] // nil before there is one
@@ -50,76 +43,98 @@ const (
 	fleetLimit = time.Minute
 )
 
-func metricName(s string) string { return "tftpsql_" + s }
+var (
+	transferBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
+	commitBuckets   = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}
+)
 
 func newMetrics(h *health) *metrics {
-	counter := func(n, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: metricName(n), Help: help},
-			labels)
-	}
-	m := &metrics{
-		health: h, registry: prometheus.NewRegistry(),
-		transfers: counter("transfers_total", "Transfers that ended: outcome is ok, failed, or "+
-			"aborted by the device; code is that of the TFTP error.", "op", "outcome", "code"),
-		refusals: counter("refusals_total",
-			"Requests that were refused, by what the device was told.", "op", "reason"),
-		bytes: counter("bytes_total",
-			"Bytes of files received (write) and acknowledged (read).", "op"),
-		alarms: counter("alarms_total", "Messages of alarms, by what became of an attempt: sent, "+
-			"waiting for another one, given up.", "state"),
-		uploads: counter("uploads_total", "Uploads that came by SSH or HTTP and ended: outcome is "+
-			"ok, failed, or refused before it began.", "mode", "outcome"),
-		repeats: prometheus.NewCounter(prometheus.CounterOpts{Name: metricName("retransmits_total"),
-			Help: "Packets sent again, counted when their transfer ends."}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    metricName("transfer_duration_seconds"),
-			Help:    "Transfers that ended well, from request to receipt.",
-			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}},
-			[]string{"op"}),
-		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    metricName("commit_duration_seconds"),
-			Help:    "From an upload's last block to its commit, or failure.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}}),
-	}
-	// a rate needs the 0 before the first 1
-	for _, op := range []tftp.Op{tftp.OpRead, tftp.OpWrite} {
-		m.transfers.WithLabelValues(op.String(), "ok", "")
+	vm.ExposeMetadata(true)
+	set := vm.NewSet()
+	return &metrics{health: h, set: set, repeats: set.NewCounter("tftpsql_retransmits_total"),
+		commit: set.NewPrometheusHistogramExt("tftpsql_commit_duration_seconds", commitBuckets)}
+}
+
+// beginAll makes every series: a rate needs the 0 before the first 1.
+func (m *metrics) beginAll() {
+	for _, op := range []string{tftp.OpRead.String(), tftp.OpWrite.String()} {
+		m.transfers("", op, "ok")
 		for c := range tftp.CodeOptions + 2 { // the last is any other
-			m.transfers.WithLabelValues(op.String(), "failed", codeLabel(c))
-			m.transfers.WithLabelValues(op.String(), "aborted", codeLabel(c))
+			m.transfers(codeLabel(c), op, "failed")
+			m.transfers(codeLabel(c), op, "aborted")
 		}
 		for why := range cures {
 			if !strings.HasPrefix(string(why), ofRead) { // op tells reads apart here
-				m.refusals.WithLabelValues(op.String(), string(why))
+				m.refusals(op, string(why))
 			}
 		}
-		m.bytes.WithLabelValues(op.String())
-		m.duration.WithLabelValues(op.String())
+		m.bytes(op)
+		m.duration(op)
 	}
 	for _, state := range []string{store.DeliverySent, store.DeliveryWaiting,
 		store.DeliveryGivenUp} {
-		m.alarms.WithLabelValues(state)
+		m.alarms(state)
 	}
 	for _, mode := range []string{"sftp", "scp", "http"} {
 		for _, outcome := range []string{"ok", "failed", "refused"} {
-			m.uploads.WithLabelValues(mode, outcome)
+			m.uploads(mode, outcome)
 		}
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: metricName("build_info"), Help: "1.",
-		ConstLabels: prometheus.Labels{"version": h.version}})
-	build.Set(1)
-	m.registry.MustRegister(m.alarms, m.uploads, m.transfers, m.refusals, m.bytes, m.repeats,
-		m.duration,
-		m.commit, build, m,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(
-			collectors.ProcessCollectorOpts{}))
-	return m
+}
+
+func (m *metrics) transfers(code, op, outcome string) *vm.Counter {
+	return m.set.GetOrCreateCounter(`tftpsql_transfers_total{code="` + code + `",op="` + op +
+		`",outcome="` + outcome + `"}`)
+}
+
+func (m *metrics) refusals(op, reason string) *vm.Counter {
+	return m.set.GetOrCreateCounter(`tftpsql_refusals_total{op="` + op + `",reason=` +
+		strconv.Quote(reason) + `}`)
+}
+
+func (m *metrics) bytes(op string) *vm.Counter {
+	return m.set.GetOrCreateCounter(`tftpsql_bytes_total{op="` + op + `"}`)
+}
+
+func (m *metrics) duration(op string) *vm.PrometheusHistogram {
+	return m.set.GetOrCreatePrometheusHistogramExt(`tftpsql_transfer_duration_seconds{op="`+op+
+		`"}`, transferBuckets)
+}
+
+func (m *metrics) alarms(state string) *vm.Counter {
+	return m.set.GetOrCreateCounter(`tftpsql_alarms_total{state="` + state + `"}`)
+}
+
+// uploads counts those that came by SSH or HTTP.
+func (m *metrics) uploads(mode, outcome string) *vm.Counter {
+	return m.set.GetOrCreateCounter(`tftpsql_uploads_total{mode="` + mode + `",outcome="` +
+		outcome + `"}`)
 }
 
 func (m *metrics) httpHandler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(m.health.log.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4,
-		Timeout: 10 * time.Second})
+	places := make(chan struct{}, 4)
+	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		default:
+			http.Error(w, "too many ask at once, try again", http.StatusServiceUnavailable)
+			return
+		}
+		var text strings.Builder
+		m.begin.Do(m.beginAll)
+		m.set.WritePrometheus(&text)
+		m.read(r.Context()).WritePrometheus(&text)
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		for line := range strings.Lines(text.String()) {
+			if name, is := strings.CutPrefix(line, "# HELP tftpsql_"); is { // it has no text yet
+				line = line[:len(line)-1] + " " + helps[name[:len(name)-1]] + "\n"
+			}
+			_, _ = io.WriteString(w, line) // into memory
+		}
+		vm.WriteProcessMetrics(w)
+		vm.WriteFDMetrics(w)
+	}), 10*time.Second, "reading the metrics took too long")
 }
 
 // ended counts a transfer. It runs between packets.
@@ -133,20 +148,20 @@ func (m *metrics) ended(o tftp.Outcome) {
 	isKnown := errors.As(o.Err, &known)
 	switch {
 	case o.Refused && isKnown:
-		m.refusals.WithLabelValues(op, known.Message).Inc()
+		m.refusals(op, known.Message).Inc()
 		return
 	case o.Err == nil:
-		m.transfers.WithLabelValues(op, "ok", "").Inc()
-		m.duration.WithLabelValues(op).Observe(time.Since(o.Request.Received).Seconds())
+		m.transfers("", op, "ok").Inc()
+		m.duration(op).UpdateDuration(o.Request.Received)
 	case errors.As(o.Err, &peer):
-		m.transfers.WithLabelValues(op, "aborted", codeLabel(peer.Code)).Inc()
+		m.transfers(codeLabel(peer.Code), op, "aborted").Inc()
 	case isKnown:
-		m.transfers.WithLabelValues(op, "failed", codeLabel(known.Code)).Inc()
+		m.transfers(codeLabel(known.Code), op, "failed").Inc()
 	default:
-		m.transfers.WithLabelValues(op, "failed", codeLabel(tftp.CodeUndefined)).Inc()
+		m.transfers(codeLabel(tftp.CodeUndefined), op, "failed").Inc()
 	}
-	m.bytes.WithLabelValues(op).Add(float64(o.Bytes))
-	m.repeats.Add(float64(o.Repeats))
+	m.bytes(op).AddInt64(o.Bytes)
+	m.repeats.Add(o.Repeats)
 }
 
 // codeLabel is an error code as a label: a device may send any number.
@@ -191,104 +206,85 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 	}
 }
 
-// Metrics that are read when Prometheus asks.
-var (
-	requestsDesc = prometheus.NewDesc(metricName("requests_total"),
-		"Requests that were understood, those that were refused among them.", []string{"op"}, nil)
-	packetsDesc = prometheus.NewDesc(metricName("packets_total"), "Datagrams.",
-		[]string{"direction"}, nil)
-	wireDesc = prometheus.NewDesc(metricName("packet_bytes_total"), "Payload of the datagrams.",
-		[]string{"direction"}, nil)
-	flightDesc = prometheus.NewDesc(metricName("transfers_in_flight"),
-		"Transfers under way, those that are being stored among them.", []string{"op"}, nil)
-	heldDesc = prometheus.NewDesc(metricName("bytes_in_flight"),
-		"Memory held for bodies; TFTP_MEMORY bounds it.", nil, nil)
-	readyDesc = prometheus.NewDesc(metricName("ready"), "1 while captures can be stored.", nil,
-		nil)
-	devicesDesc = prometheus.NewDesc(metricName("devices"),
-		"Devices in the database that are not retired. All workers tell the same.", nil, nil)
-	overdueDesc = prometheus.NewDesc(metricName("devices_overdue"),
-		"Devices that have been silent for too long. All workers tell the same.", nil, nil)
-	waitingDesc = prometheus.NewDesc(metricName("spool_captures"),
-		"Captures in this worker's spool: state is waiting for PostgreSQL, or refused by it.",
-		[]string{"state"}, nil)
-	spoolDesc = prometheus.NewDesc(metricName("spool_bytes"), "Bodies in this worker's spool.",
-		nil, nil)
-	usableDesc = prometheus.NewDesc(metricName("spool_usable"),
-		"1 while this worker's spool could keep captures; not told where there is none.", nil, nil)
-	ageDesc = prometheus.NewDesc(metricName("spool_age_seconds"),
-		"How long the oldest capture in the spool has waited; 0 where none waits.", nil, nil)
-	lastDesc = prometheus.NewDesc(metricName("last_capture_timestamp_seconds"),
-		"When any device sent last; 0 for never. All workers tell the same.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{requestsDesc, packetsDesc, wireDesc, flightDesc, heldDesc,
-		readyDesc, devicesDesc, overdueDesc, lastDesc, waitingDesc, spoolDesc, usableDesc,
-		ageDesc} {
-		to <- d
-	}
+var helps = map[string]string{
+	"alarms_total": "Messages of alarms, by what became of an attempt: sent, waiting for another " +
+		"one, given up.",
+	"build_info":              "1.",
+	"bytes_in_flight":         "Memory held for bodies; TFTP_MEMORY bounds it.",
+	"bytes_total":             "Bytes of files received (write) and acknowledged (read).",
+	"commit_duration_seconds": "From an upload's last block to its commit, or failure.",
+	"devices": "Devices in the database that are not retired. All workers tell the " +
+		"same.",
+	"devices_overdue": "Devices that have been silent for too long. All workers tell the same.",
+	"last_capture_timestamp_seconds": "When any device sent last; 0 for never. All workers tell " +
+		"the same.",
+	"packet_bytes_total": "Payload of the datagrams.",
+	"packets_total":      "Datagrams.",
+	"ready":              "1 while captures can be stored.",
+	"refusals_total":     "Requests that were refused, by what the device was told.",
+	"requests_total":     "Requests that were understood, those that were refused among them.",
+	"retransmits_total":  "Packets sent again, counted when their transfer ends.",
+	"spool_age_seconds": "How long the oldest capture in the spool has waited; 0 where none " +
+		"waits.",
+	"spool_bytes": "Bodies in this worker's spool.",
+	"spool_captures": "Captures in this worker's spool: state is waiting for PostgreSQL, or " +
+		"refused by it.",
+	"spool_usable": "1 while this worker's spool could keep captures; not told where there is " +
+		"none.",
+	"transfer_duration_seconds": "Transfers that ended well, from request to receipt.",
+	"transfers_in_flight":       "Transfers under way, those that are being stored among them.",
+	"transfers_total": "Transfers that ended: outcome is ok, failed, or aborted by the device; " +
+		"code is that of the TFTP error.",
+	"uploads_total": "Uploads that came by SSH or HTTP and ended: outcome is ok, failed, or " +
+		"refused before it began.",
 }
 
-// Collect implements prometheus.Collector. It leaves out what is unknown.
-func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v int64, label string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), label)
-	}
-	ready := 0.0
-	if m.health.whyUnready() == "" {
-		ready = 1
-	}
-	gauge(readyDesc, ready)
+// read reads what is not counted here. It leaves out what is unknown.
+func (m *metrics) read(ctx context.Context) *vm.Set {
+	set := vm.NewSet()
+	gauge := func(name string, v float64) { set.NewGauge("tftpsql_"+name, nil).Set(v) }
+	counter := func(name string, v int64) { set.NewCounter("tftpsql_" + name).Set(uint64(v)) }
+	gauge("build_info{version="+strconv.Quote(m.health.version)+"}", 1)
+	oneIf := map[bool]float64{true: 1}
+	gauge("ready", oneIf[m.health.whyUnready() == ""])
 	if spool := m.health.spool.Load(); spool != nil {
-		usable := 0.0
-		if *spool == "" {
-			usable = 1
-		}
-		gauge(usableDesc, usable)
+		gauge("spool_usable", oneIf[*spool == ""])
 	}
 	if f := m.fleet.Load(); f != nil {
-		gauge(devicesDesc, float64(f.devices))
-		gauge(overdueDesc, float64(f.overdue))
+		gauge("devices", float64(f.devices))
+		gauge("devices_overdue", float64(f.overdue))
 		last := 0.0
 		if !f.lastCapture.IsZero() {
 			last = float64(f.lastCapture.UnixMilli()) / 1000
 		}
-		gauge(lastDesc, last)
+		gauge("last_capture_timestamp_seconds", last)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), loopLimit)
+	ctx, cancel := context.WithTimeout(ctx, loopLimit)
 	defer cancel()
 	if s := m.store.Load(); s != nil {
 		if st, err := s.SpoolStatus(ctx); err == nil {
-			gauge(waitingDesc, float64(st.Waiting), "waiting")
-			gauge(waitingDesc, float64(st.Refused), "refused")
-			gauge(spoolDesc, float64(st.Bytes))
+			gauge(`spool_captures{state="waiting"}`, float64(st.Waiting))
+			gauge(`spool_captures{state="refused"}`, float64(st.Refused))
+			gauge("spool_bytes", float64(st.Bytes))
 			age := 0.0
 			if !st.Oldest.IsZero() {
 				age = time.Since(st.Oldest).Seconds()
 			}
-			gauge(ageDesc, age)
+			gauge("spool_age_seconds", age)
 		}
 	}
-	server := m.health.server.Load()
-	if server == nil {
-		return
+	if server := m.health.server.Load(); server != nil {
+		if n, err := server.Stats(ctx); err == nil {
+			counter(`requests_total{op="read"}`, n.Reads)
+			counter(`requests_total{op="write"}`, n.Writes)
+			counter(`packets_total{direction="in"}`, n.PacketsIn)
+			counter(`packets_total{direction="out"}`, n.PacketsOut)
+			counter(`packet_bytes_total{direction="in"}`, n.BytesIn)
+			counter(`packet_bytes_total{direction="out"}`, n.BytesOut)
+			gauge(`transfers_in_flight{op="read"}`, float64(n.Downloads))
+			gauge(`transfers_in_flight{op="write"}`, float64(n.Uploads))
+			gauge("bytes_in_flight", float64(n.Held))
+		}
 	}
-	n, err := server.Stats(ctx)
-	if err != nil {
-		return
-	}
-	counter(requestsDesc, n.Reads, tftp.OpRead.String())
-	counter(requestsDesc, n.Writes, tftp.OpWrite.String())
-	counter(packetsDesc, n.PacketsIn, "in")
-	counter(packetsDesc, n.PacketsOut, "out")
-	counter(wireDesc, n.BytesIn, "in")
-	counter(wireDesc, n.BytesOut, "out")
-	gauge(flightDesc, float64(n.Downloads), tftp.OpRead.String())
-	gauge(flightDesc, float64(n.Uploads), tftp.OpWrite.String())
-	gauge(heldDesc, float64(n.Held))
+	return set
 }

@@ -127,7 +127,7 @@ func (h *handler) takeHTTP(r *http.Request, u web.Incoming) (store.Stored, error
 	if err != nil {
 		return stored, err
 	}
-	h.health.metrics.uploads.WithLabelValues("http", "ok").Inc()
+	h.health.metrics.uploads("http", "ok").Inc()
 	h.log.LogAttrs(r.Context(), slog.LevelInfo, "received", append(attrsHTTP(u),
 		noted(stored, c)...)...)
 	return stored, nil
@@ -146,7 +146,7 @@ func (h *handler) refusedHTTP(u web.Incoming, code int, err error, begun bool) {
 	if begun {
 		outcome, level = "failed", slog.LevelWarn
 	}
-	h.health.metrics.uploads.WithLabelValues("http", outcome).Inc()
+	h.health.metrics.uploads("http", outcome).Inc()
 	h.failures.count(failed{peer: u.Peer.Addr(), filename: u.Filename, why: reasonHTTP(code, err),
 		code: -1, bytes: int64(len(u.Body)), began: u.Began, err: err, refused: !begun})
 	h.log.LogAttrs(context.Background(), level, outcome, append(attrsHTTP(u),

@@ -329,7 +329,7 @@ func (h *handler) endedSSH(o sftp.Outcome) {
 	case o.Err != nil:
 		outcome = "failed"
 	}
-	h.health.metrics.uploads.WithLabelValues(string(o.Upload.Mode), outcome).Inc()
+	h.health.metrics.uploads(string(o.Upload.Mode), outcome).Inc()
 	if o.Err != nil {
 		h.failures.count(failed{peer: o.Upload.Peer.Addr(), filename: o.Upload.Path,
 			why: reasonBySSH(o.Err), code: -1, bytes: o.Bytes, began: o.Upload.Began, err: o.Err,
