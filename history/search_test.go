@@ -50,7 +50,8 @@ func searched(t testing.TB) []string {
 		"x\rneedle\nend needle\r\n", "one needle\nneedle\nlast\n", "Needle", ""}
 }
 
-var soughtPatterns = []string{"Needle", "needle", "(?i)NEEDLE", `ne.*le`, `(?:n|m)eedle$`, "^needle",
+var soughtPatterns = []string{"Needle", "needle", "(?i)NEEDLE", `ne.*le`, `(?:n|m)eedle$`,
+	"^needle",
 	`needle\z`, `\Aneedle`, `(?-m:needle$)`, "", ".", "$", "^$", `\bend\b`,
 	`end\nconfig`, `end\r`,
 	"end\r?$", "needle\r\n", "50%", "%", "_", `off_all`, `\\`, `'a'`, "<secret>", "secret", "ecre",

@@ -37,8 +37,8 @@ type scan struct {
 	checked time.Time
 }
 
-// isOverdue reports whether a device is overdue at a time. Time in which no worker was ready to hear
-// it doesn't count as silence.
+// isOverdue reports whether a device is overdue at a time. Time in which no worker was ready to
+// hear it doesn't count as silence.
 func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
 	allowed, silent := d.Allowed(), now.Sub(d.LastSeen)
 	return allowed > 0 && silent > allowed && silent > allowed+deaf(downtimes, d.LastSeen, now)

@@ -26,9 +26,9 @@ func send(t *testing.T, s *store.Store, random *rand.Rand, names, from, n int) {
 	}
 }
 
-// TestRhythms: what is kept of each device's rhythm is what its captures say, in whatever order they
-// came, after a merge and after a retention too; and just the devices that are overdue by that are
-// found.
+// TestRhythms: what is kept of each device's rhythm is what its captures say, in whatever order
+// they came, after a merge and after a retention too; and just the devices that are overdue by that
+// are found.
 func TestRhythms(t *testing.T) {
 	conform(t, func(t *testing.T, s *store.Store) {
 		random := rand.New(rand.NewPCG(1, 2))

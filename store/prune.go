@@ -123,8 +123,8 @@ func (p *pruning) pieces(ctx context.Context, a queries.PrunableParams) error {
 }
 
 // delete deletes the first of some captures, and returns how many, and how long it held a
-// transaction. Where there is one writer it then waits for as long, so that uploads have half of the
-// time.
+// transaction. Where there is one writer it then waits for as long, so that uploads have half of
+// the time.
 func (p *pruning) delete(ctx context.Context, rows []queries.PrunableRow) (n int,
 	took time.Duration, err error) {
 	captures := make([]queries.DeviceContentsRow, len(rows))

@@ -217,8 +217,8 @@ type backend interface {
 		last func(*queries.Queries) error) error
 	// addEvents keeps events, in their order.
 	addEvents(ctx context.Context, q *queries.Queries, list []queries.AddEventParams) error
-	// deleteCaptures deletes captures, and the contents without other references. Where uploads wait
-	// for it, it leaves out those for which there is no time. It returns how many captures and
+	// deleteCaptures deletes captures, and the contents without other references. Where uploads
+	// wait for it, it leaves out those for which there is no time. It returns how many captures and
 	// contents it has deleted, and the bytes of these.
 	deleteCaptures(ctx context.Context, q *queries.Queries,
 		list []queries.DeviceContentsRow) (n, contents int, bytes int64, err error)

@@ -5,10 +5,12 @@ ALTER TABLE devices ADD COLUMN longest_left bigint NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN rhythm_captures bigint NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN quiet_at timestamp NOT NULL DEFAULT '9999-12-31 00:00:00+00:00';
 UPDATE devices
-   SET recent = r.captures, longest_us = r.longest_us, rhythm_captures = devices.captures,
-       quiet_at = CASE WHEN r.captures < 3 THEN devices.quiet_at
-                       ELSE strftime('%Y-%m-%d %H:%M:%f+00:00', julianday(devices.last_seen) + max(2 * r.longest_us, 3600000000) / 86400000000.0) END
-  FROM device_rhythms r WHERE r.device_id = devices.id;
+   SET recent = coalesce((SELECT r.captures FROM device_rhythms r WHERE r.device_id = devices.id), 0),
+       longest_us = coalesce((SELECT r.longest_us FROM device_rhythms r WHERE r.device_id = devices.id), 0),
+       rhythm_captures = captures;
+UPDATE devices
+   SET quiet_at = strftime('%Y-%m-%d %H:%M:%f+00:00', julianday(last_seen) + max(2 * longest_us, 3600000000) / 86400000000.0)
+ WHERE recent >= 3;
 
 DROP VIEW overdue_devices;
 CREATE VIEW overdue_devices AS
