@@ -118,7 +118,8 @@ func (s *Store) compare(
 	if w.c.aside() {
 		return false, nil
 	}
-	if w.ending == "" && !w.c.Cut && !(w.c.Complete && bytes.HasSuffix(w.c.Body, []byte("\n"))) {
+	if w.ending == "" && !w.c.Cut && w.c.Platform != "" &&
+		!(w.c.Complete && bytes.HasSuffix(w.c.Body, []byte("\n"))) {
 		w.ending = s.endingOf(w.c.Body)
 	}
 	at := queries.PreviousParams{DeviceID: d.ID, Kind: w.c.Kind, ReceivedAt: w.c.ReceivedAt,
