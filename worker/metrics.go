@@ -206,6 +206,7 @@ func (m *metrics) count(ctx context.Context, s *store.Store) {
 	}
 }
 
+// helps are the texts of the HELP lines, by the names without tftpsql_.
 var helps = map[string]string{
 	"alarms_total": "Messages of alarms, by what became of an attempt: sent, waiting for another " +
 		"one, given up.",
