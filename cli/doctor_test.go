@@ -67,6 +67,20 @@ func (p *program) besides(t testing.TB) []string {
 		"HTTP_ADDR=" + strings.TrimPrefix(p.page(t), "http://")}
 }
 
+// TestDoctorIsNoFailure: what the doctor asks a server is none of its failures, refused or not.
+func TestDoctorIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, read := range []string{"own", "none"} {
+		p := start(t, databases["sqlite"](t), "--http", "127.0.0.1:0", "--read", read)
+		examine(t, p.besides(t))
+		p.stop() // which writes the last failures
+		p.status <- <-p.status
+		if out := p.must(t, "failures", "--json"); strings.TrimSpace(out) != "[]" {
+			t.Errorf("with TFTP_READ=%s: %s", read, out)
+		}
+	}
+}
+
 // TestDoctor: of a server that works nothing fails, and a device that isn't served is named with
 // the setting that serves it, as is why its uploads fail.
 func TestDoctor(t *testing.T) {

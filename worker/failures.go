@@ -109,7 +109,7 @@ func (f *recorder) note(o tftp.Outcome) {
 	r := o.Request
 	code, why := reasonOf(o.Err)
 	if r.Op == tftp.OpRead {
-		if r.Filename == probeName && why == notFound {
+		if r.Filename == probeName && (why == notFound || why == notAllowed) {
 			return // the doctor's, who asks for nothing else
 		}
 		why = ofRead + why
