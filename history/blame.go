@@ -330,10 +330,7 @@ func versionsOf(ctx context.Context, s *store.Store, r store.Record,
 				}
 				readers.Go(func() {
 					defer close(d.read)
-					var body []byte
-					if body, d.err = s.Content(ctx, v.Record); d.err == nil {
-						d.form = formOf(body)
-					}
+					d.err = s.Read(ctx, v.Record, func(body []byte) { d.form = formOf(body) })
 				})
 				return true
 			})

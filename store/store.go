@@ -345,6 +345,25 @@ func (s *Store) ContentIf(ctx context.Context, r Record, wanted func([]byte) boo
 	return body, s.explain("read content", err)
 }
 
+// Read calls use with the bytes that r's device sent, where the driver has them: use keeps none.
+func (s *Store) Read(ctx context.Context, r Record, use func([]byte)) error {
+	sum, err := hex.DecodeString(r.SHA256)
+	if err != nil {
+		return err
+	}
+	var damaged error
+	_, err = s.backend.bodyIf(ctx, sum, func(body []byte) bool {
+		if _, damaged = intact(body, sum); damaged == nil {
+			use(body)
+		}
+		return false
+	})
+	if err == nil {
+		err = damaged
+	}
+	return s.explain("read content", err)
+}
+
 // device is a device but for its rhythm.
 func device(r queries.Device) Device {
 	return Device{

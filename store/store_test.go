@@ -1052,6 +1052,11 @@ func TestDamagedContent(t *testing.T) {
 			t.Errorf("wanted %v: %d bytes, err %v", wanted, len(got), err)
 		}
 	}
+	if err := s.Read(t.Context(), r, func(body []byte) {
+		t.Errorf("%d bytes to read", len(body))
+	}); store.ClassOf(err) != store.Config {
+		t.Errorf("read: %v", err)
+	}
 }
 
 // TestAway: an error of several lines says each cause once, in one line.

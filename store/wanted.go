@@ -14,8 +14,8 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
-// A search reads thousands of bodies, and copying them would take it longer than looking. So each
-// is looked at where the driver has it, and copied if it is wanted.
+// A search reads thousands of bodies, a blame hundreds, and copying them would take longer than
+// looking. So each is looked at where the driver has it, and copied if it is wanted.
 
 // bodyIf is Body for bytes that wanted is true of, and nil for others.
 func (p *postgres) bodyIf(ctx context.Context, sum []byte, wanted func([]byte) bool) ([]byte,
