@@ -242,6 +242,39 @@ func TestEndingOrder(t *testing.T) {
 	}
 }
 
+// TestEndingPruned: a prune doesn't judge anew what it leaves: the newest eleven, the newest whole
+// one, and torn ones without a whole one after them. What it deletes is no evidence any more, so
+// that it may take two captures again until an ending counts.
+func TestEndingPruned(t *testing.T) {
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openEnding(t, url(t))
+			eleven := strings.Repeat("x", 11)
+			for device, c := range []struct{ before, after, want string }{
+				{"aA" + eleven, "a", "A" + eleven + "A"}, {"a" + eleven, "A", "a" + eleven + "A"},
+				{"aAT" + eleven, "as", "T" + eleven + "aS"},
+				{"abb" + eleven, "aA", "B" + eleven + "aA"},
+			} {
+				name := fmt.Sprint("sw", device)
+				for n := range len(c.before) {
+					put(t, s, endOf(c.before[n], n, device, name))
+				}
+				if _, err := s.Prune(t.Context(), store.Retention{Changed: 1, Unchanged: 1},
+					day.AddDate(1, 0, 0), false); err != nil {
+					t.Fatal(err)
+				}
+				for n := range len(c.after) {
+					put(t, s, endOf(c.after[n], len(c.before)+n, device, name))
+				}
+				if got := told(t, s, name); wholes(got) != wholesOf(c.want) {
+					t.Errorf("%s, pruned, and %s: %q; want %s", c.before, c.after, got, c.want)
+				}
+			}
+		})
+	}
+}
+
 // mergedEnds returns what is told of a history of which two devices have sent every other capture,
 // and then were merged.
 func mergedEnds(t *testing.T, s *store.Store, history string, number int) []string {
