@@ -35,9 +35,10 @@ deps: ## install on Debian what the tests need: PostgreSQL, clients of TFTP, SFT
 		tar -xz -C .deps/axe --strip-components=1 package/axe.min.js || echo "axe: not fetched, so accessibility is not audited"
 
 # device has no goroutines, its tests neither: with -race they take ten times as long to prove the same.
+# Tests of the whole program wait more than they work, so more of them run at once than there are cores.
 .PHONY: test
 test: check ## everything, with the race detector; bench in small
-	go test $(RACE) -timeout 30m -tags $(TAGS) $$(go list ./... | grep -v /device$$)
+	go test $(RACE) -timeout 30m -parallel 6 -tags $(TAGS) $$(go list ./... | grep -v /device$$)
 	go test ./device
 	cd bench && go test ./...
 

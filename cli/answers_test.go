@@ -79,6 +79,9 @@ func TestServerAddress(t *testing.T) {
 			t.Errorf("publish says %q and %q", line, errs)
 		}
 	})
+}
+
+func TestServerAddressUnknown(t *testing.T) {
 	everywhere(t, func(t *testing.T, url string) {
 		insert(t, opened(t, url), time.Now(), gate("fw1", "s", "web", "x")) // it came to no address
 		p := &program{url: url}

@@ -55,7 +55,6 @@ func completionFleet(t *testing.T, url string) []string {
 // TestCompleteREF: devices and REFs are completed, no more than a screen takes, and nothing that a
 // shell or a terminal would act on.
 func TestCompleteREF(t *testing.T) {
-	t.Parallel()
 	everywhere(t, func(t *testing.T, url string) {
 		env := completionFleet(t, url)
 		once := func(args ...string) (words []string) {

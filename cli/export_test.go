@@ -176,6 +176,7 @@ func TestExportDamaged(t *testing.T) {
 // TestSnapshot: a copy that is whole while captures come in, for its owner alone, and never over
 // anything.
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	url := databases["sqlite"](t)
 	p := start(t, url)
 	p.put(t, "a", gate("fw1", "a", "web", "1"))

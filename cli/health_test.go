@@ -288,6 +288,7 @@ func TestHTTPAddr(t *testing.T) {
 
 // TestSystemd: the socket that systemd has opened is taken, and systemd is told when it is served.
 func TestSystemd(t *testing.T) {
+	t.Parallel()
 	if os.PathSeparator == '\\' {
 		t.Skip("no systemd here")
 	}

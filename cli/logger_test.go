@@ -68,6 +68,7 @@ func readFile(t *testing.T, name string) string {
 
 // TestLogRotation: SIGHUP reopens the log's file, and the server goes on.
 func TestLogRotation(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("no SIGHUP here")
 	}

@@ -93,6 +93,7 @@ func newLossyProxy(t *testing.T, server string, doubleOACK bool,
 // TestRealClientsWithLoss loses one packet at the start, in the middle or at the end of transfers
 // by other people's clients.
 func TestRealClientsWithLoss(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("clients wait for seconds before they repeat")
 	}

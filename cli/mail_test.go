@@ -151,7 +151,6 @@ func ciscoSwitch(by, vlan, community string) string {
 // TestAlarmMail is what a new user does: a channel, a test, and a change, whose difference comes by
 // a real mail server, after a login under TLS. It takes the half minute of a batch.
 func TestAlarmMail(t *testing.T) {
-	t.Parallel()
 	mails := startPost(t, "sqlite", "postgres")
 	everywhere(t, func(t *testing.T, url string) {
 		user, _, _ := strings.Cut(url, ":") // the engine's

@@ -48,7 +48,9 @@ var databases = map[string]func(testing.TB) string{
 	"postgres": pgtest.Database,
 }
 
+// everywhere runs a test on each of the databases, beside other tests.
 func everywhere(t *testing.T, test func(t *testing.T, url string)) {
+	t.Parallel()
 	for name, url := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -632,6 +634,7 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestPutAndGet(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := start(t, databases["sqlite"](t))
 	body := fortigate("fw1", strings.Repeat("x", 5000))
@@ -764,6 +767,7 @@ func TestSQLiteView(t *testing.T) {
 
 // TestReadPolicy: what one source sent is not another's to fetch, and reading can be off.
 func TestReadPolicy(t *testing.T) {
+	t.Parallel()
 	p := start(t, databases["sqlite"](t), "--host", "")
 	_, port, _ := net.SplitHostPort(p.addr)
 	p.addr = net.JoinHostPort("127.0.0.1", port)

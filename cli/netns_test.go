@@ -190,6 +190,7 @@ func TestSharedAddress(t *testing.T) {
 // several addresses answers from the one that was asked, of both families, and a request to the
 // broadcast address from a real one.
 func TestSeveralAddresses(t *testing.T) {
+	t.Parallel()
 	onServer, onClient, _ := twoHosts(t)
 	// a socket of both families, and one of IPv4 alone
 	for _, host := range []string{"", "0.0.0.0"} {

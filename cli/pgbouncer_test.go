@@ -87,6 +87,7 @@ func (b *bouncer) url() string {
 // TestPgBouncer: through PgBouncer in transaction mode captures are stored, and migrations refuse
 // and say where they run.
 func TestPgBouncer(t *testing.T) {
+	t.Parallel()
 	direct := pgtest.Database(t)
 	pooled := startBouncer(t, direct).url()
 	for _, mode := range []string{"cache_describe", "exec"} { // as docs/postgresql.md has them

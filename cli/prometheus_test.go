@@ -37,6 +37,7 @@ func debian(t *testing.T, name string) string {
 
 // TestAlerts: promtool understands the rules, and they fire when they shall.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	promtool := debian(t, "promtool")
 	for _, args := range [][]string{{"check", "config", "prometheus.yml"},
 		{"test", "rules", "alerts_test.yml"}} {

@@ -21,6 +21,7 @@ import (
 // TestRollingRestart: with a socket that outlives the process, as systemd's does, no upload fails
 // while the program is restarted.
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,7 @@ func openSQLite(t testing.TB, url string) *sql.DB {
 // TestColumns holds the fields of --json and the columns of tables and views together, and both
 // engines' columns.
 func TestColumns(t *testing.T) {
+	t.Parallel()
 	lite := databases["sqlite"](t)
 	start(t, lite)
 	rows, err := openSQLite(t, lite).Query("SELECT m.name, p.name FROM sqlite_master m, " +
