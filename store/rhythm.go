@@ -8,6 +8,9 @@ import (
 	"github.com/tftpsql/tftpsql/queries"
 )
 
+// A device's rhythm is kept in its row, by the transaction of each capture: what asks for the
+// devices that are overdue would read the histories of all devices otherwise.
+
 const (
 	// A device is overdue if it has been silent for more than quietFactor times the longest of its
 	// last ten gaps, but at least for leastQuiet. This needs rhythmFrom captures, and looks at

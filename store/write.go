@@ -267,11 +267,11 @@ func (s *Store) onlyOnce(ctx context.Context, q *queries.Queries, w *write) erro
 // lockDevice returns the device that c belongs to and creates it if necessary.
 //
 // An alias names its device: the operator has said so. A name from a configuration belongs to the
-// device. A name from a file or an address belongs to the source that used it first; captures of
-// another source go to NAME@SOURCE. A file may use a name that comes from a configuration only if
-// its platform is known and the device was seen from its source, as with an encrypted backup, or if
-// it is kept aside. Any other file under that name would pass for the device's newest
-// configuration.
+// device. A name from a file or an address belongs to the source that used it first: if each
+// arrival decided anew, their order would rename devices. Captures of another source go to
+// NAME@SOURCE. A file may use a name that comes from a configuration only if its platform is known
+// and the device was seen from its source, as with an encrypted backup, or if it is kept aside. Any
+// other file under that name would pass for the device's newest configuration.
 func (s *Store) lockDevice(
 	ctx context.Context, q *queries.Queries, c *Capture,
 ) (queries.LockDeviceRow, error) {
