@@ -55,7 +55,7 @@ const (
 	// rows of a transaction of the bare pgx loop, and as many again of SQLite's: what putters leave
 	// for each writer
 	bareBatch   = 32
-	bareWriters = 4 // connections of the bare pgx loop, as many as the store's
+	bareWriters = 4 // connections of the bare pgx loop, as many as the store has on four cores
 	// of bodies that the bare pgx loop sends in one batch: larger ones cost more than they save
 	sendBytes = 128 << 10
 	fleet     = 500 // devices that the rows are of, in turn

@@ -2,6 +2,9 @@
 INSERT INTO events (at, kind, site, device_id, capture_id, since, detail, handed)
 VALUES (@at, @kind, @site, sqlc.narg('device_id'), sqlc.narg('capture_id'), @since, @detail, FALSE);
 
+-- name: AnyChannel :one
+SELECT EXISTS (SELECT 1 FROM channels);
+
 -- name: AddHandedEvent :one
 -- An event for one channel: its delivery is made beside it.
 INSERT INTO events (at, kind, site, device_id, capture_id, since, detail, handed)

@@ -135,6 +135,17 @@ func (q *Queries) AddHandedEvent(ctx context.Context, arg AddHandedEventParams) 
 	return id, err
 }
 
+const anyChannel = `-- name: AnyChannel :one
+SELECT EXISTS (SELECT 1 FROM channels)
+`
+
+func (q *Queries) AnyChannel(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, anyChannel)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const capturesFrom = `-- name: CapturesFrom :one
 SELECT CAST(count(*) AS bigint) FROM (SELECT 1 FROM captures WHERE source = $1 AND device_id = $2 LIMIT 2) AS seen
 `

@@ -14,6 +14,7 @@ const addEvents = `-- name: AddEvents :exec
 INSERT INTO events (at, kind, site, device_id, capture_id, since, detail, handed)
 SELECT unnest($1::timestamptz[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bigint[]),
        unnest($5::bigint[]), unnest($1::timestamptz[]), unnest($6::text[]), FALSE
+ WHERE EXISTS (SELECT 1 FROM channels)
 `
 
 type AddEventsParams struct {
@@ -25,7 +26,7 @@ type AddEventsParams struct {
 	Detail    []string
 }
 
-// Only PostgreSQL: the events of a batch of captures.
+// Only PostgreSQL: the events of a batch of captures. Where there is no channel nobody is told.
 func (q *Queries) AddEvents(ctx context.Context, arg AddEventsParams) error {
 	_, err := q.db.Exec(ctx, addEvents,
 		arg.At,

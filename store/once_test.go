@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,7 +43,7 @@ func TestWriteOnceTogether(t *testing.T) {
 		}
 		var senders sync.WaitGroup
 		var stored, waiting atomic.Int64
-		for plug := range 4 { // one for each writer
+		for plug := range min(max(runtime.GOMAXPROCS(0), 2), 4) { // one for each writer
 			senders.Go(func() {
 				c := capture(100*round+50+plug, fmt.Sprint("plug", plug),
 					fmt.Sprint("plug", round, plug))

@@ -294,6 +294,12 @@ func (f *sqliteFile) runTasks(ctx context.Context, _ time.Duration, tasks []task
 
 func (f *sqliteFile) addEvents(ctx context.Context, q *queries.Queries,
 	list []queries.AddEventParams) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if told, err := q.AnyChannel(ctx); err != nil || !told {
+		return err
+	}
 	for _, e := range list {
 		if err := q.AddEvent(ctx, e); err != nil {
 			return err
