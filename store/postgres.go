@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	// There are at most mostWriters write transactions at once: enough to keep the server busy while
-	// some of them wait for its disk, few enough that queued captures share a transaction.
+	// There are at most mostWriters write transactions at once: enough to keep the server busy
+	// while some of them wait for its disk, few enough that queued captures share a transaction.
 	mostWriters = 4
 
 	// connectTimeout bounds a connection attempt unless the URL does: a device repeats its last
@@ -333,9 +333,9 @@ func (p *postgres) aboutRow(err error) bool {
 	return true
 }
 
-// writers is as many as there are cores to work for them, but two, so that one works while the other
-// commits. With four on two cores a transaction had half as many captures, each of which took a
-// sixth more of both programs' CPU.
+// writers is as many as there are cores to work for them, but at least two, so that one works while
+// the other commits. With four on two cores a transaction had half as many captures, each of which
+// took a sixth more of both programs' CPU.
 func (p *postgres) writers() int { return min(max(runtime.GOMAXPROCS(0), 2), mostWriters) }
 
 func (p *postgres) concurrent() bool { return true }
