@@ -50,11 +50,11 @@ func pager(line []byte) int {
 }
 
 // recorded reports whether the head of a text has what only a terminal gets: a line of a pager, a
-// backspace, or a sequence that moves the cursor.
+// backspace, or a sequence that moves the cursor. What is encrypted has them by chance.
 func recorded(text []byte) bool {
 	head := text[:min(len(text), headBytes)]
 	if bytes.IndexByte(head, '\b') >= 0 {
-		return true
+		return !unprintable(head)
 	}
 	for b := head; ; {
 		n := bytes.Index(b, []byte("\x1b["))
@@ -63,7 +63,7 @@ func recorded(text []byte) bool {
 		}
 		b = b[n+2:]
 		if n = bytes.IndexFunc(b, isFinal); n >= 0 && b[n] != 'm' { // colours may be a banner's
-			return true
+			return !unprintable(head)
 		}
 	}
 	for len(head) > 0 {
@@ -78,6 +78,19 @@ func recorded(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// unprintable reports whether bytes are no terminal's: three of the controls are among them that
+// devices don't print. A noisy line may bring one.
+func unprintable(b []byte) bool {
+	const unprinted = "\x01\x02\x05\x06\x10\x14\x15\x16\x17\x18\x19\x1c\x1d\x1e\x1f"
+	found := 0
+	for _, c := range []byte(unprinted) {
+		if bytes.IndexByte(b, c) >= 0 {
+			found++
+		}
+	}
+	return found >= 3
 }
 
 // isFinal reports whether a byte ends a control sequence (ECMA-48, section 5.4).

@@ -61,7 +61,7 @@ func TestRecordings(t *testing.T) {
 func TestRecordedText(t *testing.T) {
 	for _, config := range []string{
 		"banner motd ^C\x1b[31mred\x1b[0m^C\n", "-- More or less\n", "name x--More--\n",
-		"line\n\n  two   \n", "a\r\nb\r\n", "\x00\x01",
+		"line\n\n  two   \n", "a\r\nb\r\n", "\x00\x01", "#FGBK|4|x\n\x01\x10a\bb\x1e\x1b[2Kc",
 	} {
 		if got := device.Decode([]byte(config)); string(got) != config {
 			t.Errorf("%q becomes %q", config, got)
