@@ -153,7 +153,7 @@ func (g *group) enqueue(ctx context.Context, c Capture, sum [sha256.Size]byte) (
 	default:
 	}
 	start := time.Now()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Until(g.deadline(start, size)))
 	defer timer.Stop()
 	queue := g.queue
 	for {
