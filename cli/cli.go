@@ -232,7 +232,7 @@ func (a *app) open(ctx context.Context) (*store.Store, error) {
 
 func (a *app) storeOptions() store.Options {
 	return store.Options{DirectURL: a.config.DirectDatabase, Fingerprint: device.Fingerprint,
-		Ending: device.Ending, Logger: a.warnings()}
+		Ending: device.Ending, CutOff: device.CutOff, Logger: a.warnings()}
 }
 
 // onStore runs fn on the database, and closes it.

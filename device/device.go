@@ -37,6 +37,7 @@
 package device
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"iter"
@@ -128,19 +129,25 @@ func Examine(config []byte) (Identity, [sha256.Size]byte) {
 	return w.identity(), w.hash.finish(w.text)
 }
 
-// Unended is the [Ending] of a complete text that lacks its last newline, of a platform that writes
-// one and has no other end: it is whole unless others of its device have it.
-const Unended = "~"
+// The endings of a complete text that lacks its last newline. It may be whole all the same.
+const (
+	// Unended is for a platform that writes one and has no other end: such a text is whole unless
+	// others of its device have the newline, or it is [CutOff].
+	Unended = "~"
+	// Bare is for any other platform: such a text is whole unless it is [CutOff].
+	Bare = "-"
+)
 
 // Ending returns the last significant line of a text that [Identify] calls incomplete, with the
 // blocks that the line is in and without secrets. Some releases don't write the end that is usual
 // on their platform: if two captures of a device lack it and have the same Ending, they are equally
 // whole. Ending is blank where the text is complete, and where it is certainly cut off: in the
-// middle of a line, of a banner, or of a block that the platform always closes. It is [Unended] for
-// a complete text that may be cut off all the same.
+// middle of a line, of a banner, or of a block that the platform always closes. It is [Unended] or
+// [Bare] for a complete text that may be cut off all the same.
 func Ending(config []byte) string {
 	w := newWalk(config)
-	if w.platform.cut == nil && !w.platform.lined {
+	bare := w.platform != &plain && !w.opaque && w.bare()
+	if w.platform.cut == nil && !bare {
 		return ""
 	}
 	last, inside := 0, false // the last significant line
@@ -150,8 +157,10 @@ func Ending(config []byte) string {
 		}
 	}
 	switch complete := w.identity().Complete; {
-	case !w.opaque && complete && w.unended() && w.until == nil:
+	case bare && complete && w.lined() && w.until == nil:
 		return Unended
+	case bare && complete:
+		return Bare
 	case w.opaque || complete || inside || w.platform.cut == nil || w.platform.cut(w):
 		return ""
 	}
@@ -160,6 +169,23 @@ func Ending(config []byte) string {
 	for w.number < last && w.step() {
 	}
 	return strings.Join(append(w.pathStrings(), string(w.masked(nil, noise|secret, hidden))), "\n")
+}
+
+// CutOff reports whether a text without its last newline ends in the middle of a line, as an
+// earlier text of its device shows: a line there begins as its last one does, and none is like it.
+func CutOff(config, before []byte) bool {
+	const blanks = " \t\r\n"
+	text := unpadded(newWalk(config).text)
+	last := bytes.TrimRight(text[bytes.LastIndexByte(text, '\n')+1:], blanks)
+	begins := false
+	for line := range bytes.Lines(newWalk(before).text) {
+		line = bytes.TrimRight(line, blanks)
+		if bytes.Equal(line, last) {
+			return false
+		}
+		begins = begins || bytes.HasPrefix(line, last)
+	}
+	return begins && len(last) > 0
 }
 
 // Readable reports whether the significant form consists of lines, so that two configurations can

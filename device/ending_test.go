@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestEnding(t *testing.T) {
 		"Junos, a block begins": {"version 21.4R1;\nsystem {\n    host-name j1;\n}\nchass", false,
 			""},
 		"VyOS, a trailer": {"interfaces {\n    loopback lo {\n    }\n}\nsystem {\n" +
-			"    host-name v1\n}\n// Release version: 1.4.1", true, ""},
+			"    host-name v1\n}\n// Release version: 1.4.1", true, device.Bare},
 		"RouterOS, a header alone": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n# model = L009\n",
 			false, ""},
 		"blank":               {" \n\r\n", false, ""},
@@ -80,21 +81,21 @@ func TestUnended(t *testing.T) {
 		"NX-OS, CR alone": {strings.ReplaceAll(named, "\n", "\r"), "n1", true, ""},
 		"NX-OS, a prompt": {named + "\nn1# ", "n1", true, ""},
 		"NX-OS, a recording": {"n1# show running-config\n" + strings.TrimSpace(named), "n1",
-			true, ""},
+			true, device.Bare},
 		"NX-OS, cut":               {named + "vrf context mana", "n1", true, device.Unended},
 		"NX-OS, cut, padded":       {named + "  exec-t\x00\x00", "n1", true, device.Unended},
 		"NX-OS, cut in its name":   {nxos + "hostname n", "", true, device.Unended},
-		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", true, ""},
+		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", true, device.Bare},
 		"IOS, cut in its name":     {"version 15.2\nboot-start-marker\nhostname r", "", false, ""},
-		"Junos, cut in its name":   {"set version 21.4R1.12\nset system host-name j", "", true, ""},
+		"Junos, cut in its name":   {"set version 21.4R1.12\nset system host-name j", "", true, device.Bare},
 		"RouterOS, cut in its name": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n/system " +
 			"identity\nset name=g", "", true, device.Unended},
 		"NetScaler, no newline": {netScaler + "set ns hostName n", "", true, device.Unended},
 		"NetScaler":             {netScaler + "set ns hostName n\n", "n", true, ""},
 		"AOS-CX, JSON": {"{\n    \"AAA_Server_Group\": {},\n    \"System\": {\n" +
-			"        \"hostname\": \"c1\"\n    }\n}", "c1", true, ""},
+			"        \"hostname\": \"c1\"\n    }\n}", "c1", true, device.Bare},
 		"pfSense, a line": {"<?xml version=\"1.0\"?><pfsense><system><hostname>p1</hostname>" +
-			"</system></pfsense>", "p1", true, ""},
+			"</system></pfsense>", "p1", true, device.Bare},
 	} {
 		id := device.Identify([]byte(c.config))
 		if id.Name != c.name || id.Complete != c.complete {
@@ -102,6 +103,40 @@ func TestUnended(t *testing.T) {
 		}
 		if got := device.Ending([]byte(c.config)); got != c.ending {
 			t.Errorf("%s: ending %q, want %q", name, got, c.ending)
+		}
+	}
+}
+
+// TestCutAnywhere: whole files of all platforms, cut in the middle of a line after a whole one has
+// come, are no whole ones.
+func TestCutAnywhere(t *testing.T) {
+	for _, row := range table(t, "testdata/expected.tsv") {
+		file := row["path"]
+		whole := []byte(read(t, file))
+		if id := device.Identify(whole); !id.Complete || !device.Known(whole) {
+			continue
+		}
+		lines := map[string]bool{}
+		text := device.Decode(whole)
+		for line := range bytes.Lines(text) {
+			lines[string(bytes.TrimRight(line, " \t\r\n"))] = true
+		}
+		for _, before := range [][]byte{text, bytes.TrimRight(text, "\r\n")} {
+			for at := len(text) / 3; at < len(text); at += 1 + len(text)/37 {
+				cut := text[:at]
+				last := strings.TrimRight(string(cut[bytes.LastIndexByte(cut, '\n')+1:]), " \t")
+				if lines[last] || last == "" || strings.HasSuffix(last, "$") {
+					continue // it may be a line, or a prompt
+				}
+				if id := device.Identify(cut); !id.Complete || id.Platform != row["platform"] {
+					continue
+				}
+				if e := device.Ending(cut); e != device.Unended && e != device.Bare {
+					t.Errorf("%s, cut at %d in %q: ending %q", file, at, last, e)
+				} else if !device.CutOff(cut, before) {
+					t.Errorf("%s, cut at %d in %q: not cut off", file, at, last)
+				}
+			}
 		}
 	}
 }

@@ -227,12 +227,15 @@ func (w *walk) readUnended() {
 	}
 }
 
-// unended reports, after the last line, whether the file is cut off in the middle of it. A
+// bare reports whether the last line lacks its newline, and is no prompt.
+func (w *walk) bare() bool {
+	return bytes.IndexByte(w.text[w.end:], '\n') < 0 && !bytes.HasSuffix(w.text, []byte("\r"))
+}
+
+// lined reports, after the last line, whether the platform would have ended it with a newline. A
 // recording of a terminal may stop anywhere.
-func (w *walk) unended() bool {
-	return w.platform.lined && w.begin == 0 && !w.xml.began &&
-		!w.json.begun && bytes.IndexByte(w.text[w.end:], '\n') < 0 &&
-		!bytes.HasSuffix(w.text, []byte("\r"))
+func (w *walk) lined() bool {
+	return w.platform.lined && w.begin == 0 && !w.xml.began && !w.json.begun
 }
 
 // commentSign reports, before the line is read, whether it begins as comments do: those of lines

@@ -131,7 +131,7 @@ func (s *Store) compare(
 		return false, err
 	}
 	if w.ending != "" {
-		if w.c.Complete, err = s.likewise(ctx, q, b, at, w.digest()); err != nil {
+		if w.c.Complete, err = s.likewise(ctx, q, b, at, w.digest(), w.c.Body); err != nil {
 			return false, err
 		}
 	}
@@ -144,23 +144,30 @@ func (s *Store) endingOf(body []byte) string {
 		return ""
 	}
 	ending := s.ending(body)
-	if ending == "" || ending == Unended {
+	if ending == "" || unsure(ending) {
 		return ending
 	}
 	sum := sha256.Sum256([]byte(ending))
 	return hex.EncodeToString(sum[:16])
 }
 
+// unsure reports whether an ending is that of a body which is complete and may be cut off.
+func unsure(ending string) bool { return ending == Unended || ending == Bare }
+
 // likewise reports whether a capture that lacks its end is whole. It is if it says the same as the
 // newest whole one before it. Else that one must lack its end too, or there is none, and an earlier
-// capture must end likewise, or the end be Unended. So those before it alone decide, in whatever
-// order they came.
+// capture must end likewise. So those before it alone decide, in whatever order they came. body is
+// the capture's, or nil.
 func (s *Store) likewise(
 	ctx context.Context, q *queries.Queries, b before, at queries.PreviousParams, this digest,
+	body []byte,
 ) (bool, error) {
 	if base := b.base; base != nil {
-		if same, err := s.same(ctx, q, *base, this, nil); same || err != nil {
+		if same, err := s.same(ctx, q, *base, this, body); same || err != nil {
 			return same, err
+		}
+		if unsure(this.ending) {
+			return s.uncut(ctx, q, *base, this, body)
 		}
 		// Or it was stored by a program that kept no ending, or had other rules.
 		if !base.ended && (base.ending == "" || base.rules != this.rules) {
@@ -177,11 +184,31 @@ func (s *Store) likewise(
 			return false, nil
 		}
 	}
-	if this.ending == Unended {
+	if unsure(this.ending) {
 		return true, nil
 	}
 	return q.EndsLikewise(ctx, queries.EndsLikewiseParams{DeviceID: at.DeviceID, Kind: at.Kind,
 		Ending: this.ending, ReceivedAt: at.ReceivedAt, UID: at.UID})
+}
+
+// uncut reports whether a capture that may be cut off isn't, as the newest whole one before it has
+// it. body is the capture's, or nil.
+func (s *Store) uncut(
+	ctx context.Context, q *queries.Queries, base, this digest, body []byte,
+) (bool, error) {
+	if this.ending == Unended && base.ended {
+		return false, nil
+	}
+	before, err := q.Body(ctx, base.sha256)
+	if err != nil || this.ending == Unended && s.endingOf(before) == "" {
+		return false, err
+	}
+	if body == nil {
+		if body, err = q.Body(ctx, this.sha256); err != nil {
+			return false, err
+		}
+	}
+	return !s.cutOff(body, before), nil
 }
 
 // compareFollowers compares the captures that follow w anew, and decides anew which of them are
@@ -199,7 +226,7 @@ func (s *Store) compareFollowers(
 		return 0, err
 	}
 	grown, err = s.follow(ctx, q, at, b.next(w.digest(), w.c.Complete), w.c.Complete)
-	if err != nil || w.ending == "" {
+	if err != nil || w.ending == "" || unsure(w.ending) {
 		return grown, err
 	}
 	// Of those that end likewise the next one alone has had no other before it.
@@ -276,7 +303,7 @@ func (s *Store) decide(
 	if f.Ending == "" {
 		return nil
 	}
-	whole, err := s.likewise(ctx, q, b, at, digestOf(*f))
+	whole, err := s.likewise(ctx, q, b, at, digestOf(*f), nil)
 	if err != nil || whole == f.Complete {
 		return err
 	}

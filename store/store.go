@@ -147,9 +147,12 @@ type Record struct {
 	deviceID int64
 }
 
-// Unended is how a body ends that is complete and may be cut off all the same: it is whole unless
-// an earlier one of its device has the end.
-const Unended = "~"
+// How a body ends that is complete and may be cut off all the same. It is whole unless it is CutOff
+// of the newest whole one before it; Unended is not either where that one has its end.
+const (
+	Unended = "~"
+	Bare    = "-"
+)
 
 // Options are what Open needs besides the URL.
 type Options struct {
@@ -168,8 +171,11 @@ type Options struct {
 	// different rules can be compared. It is nil where there are only the rules 0.
 	Fingerprint func(body []byte) [sha256.Size]byte
 	// Ending returns how a body ends that lacks its end, "" if it has it or is cut in the middle
-	// for certain, or Unended. What always ends like that is whole. Nil if nothing is known.
+	// for certain, Unended, or Bare. What always ends like that is whole. Nil if nothing is known.
 	Ending func(body []byte) string
+	// CutOff reports whether a body ends in the middle of a line, as an earlier one shows. It is
+	// there where Ending is.
+	CutOff func(body, before []byte) bool
 	// Logger gets what an operator should know; nil for none.
 	Logger *slog.Logger
 }
@@ -191,6 +197,7 @@ type database struct {
 	once        bool   // Options.WriteOnce
 	fingerprint func(body []byte) [sha256.Size]byte
 	ending      func(body []byte) string
+	cutOff      func(body, before []byte) bool
 	closed      sync.Once
 
 	forwarding *group // captures from a spool
@@ -267,7 +274,7 @@ func Open(url string, o Options) (*Store, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{database: &database{log: o.Logger, once: o.WriteOnce,
-		fingerprint: o.Fingerprint, ending: o.Ending}}
+		fingerprint: o.Fingerprint, ending: o.Ending, cutOff: o.CutOff}}
 	var err error
 	scheme, rest, _ := strings.Cut(url, ":")
 	switch scheme {

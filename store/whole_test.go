@@ -18,6 +18,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	netdevice "github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
 )
 
@@ -27,15 +28,18 @@ func openEnding(t *testing.T, url string) *store.Store {
 	t.Helper()
 	s, err := store.Open(url, store.Options{Own: true, Create: true,
 		Ending: func(body []byte) string {
-			if bytes.HasSuffix(body, []byte("end")) {
+			switch {
+			case bytes.HasSuffix(body, []byte("end")):
 				return store.Unended
+			case bytes.HasPrefix(body, []byte("bare\n")):
+				return store.Bare
 			}
 			if !bytes.HasSuffix(body, []byte("\n")) || bytes.HasSuffix(body, []byte("end\n")) {
 				return ""
 			}
 			lines := bytes.Split(bytes.TrimSpace(body), []byte("\n"))
 			return string(lines[len(lines)-1])
-		}})
+		}, CutOff: netdevice.CutOff})
 	if err == nil {
 		err = s.Migrate(t.Context())
 	}
@@ -186,7 +190,7 @@ func TestEnding(t *testing.T) {
 
 // ends are captures of TestEndingOrder, by a letter each: with an end of their own, without it but
 // ending likewise or otherwise, cut in the middle of a line, saying the same as the first, complete
-// but for a newline, and cut where the others end.
+// but for a newline, cut where the others end, and without a newline where nobody knows better.
 var ends = map[byte]func(n int, name string) store.Capture{
 	'T': func(n int, name string) store.Capture { return capture(n, name, "vlan 1\nend\n") },
 	'a': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\n exit\n") },
@@ -196,6 +200,9 @@ var ends = map[byte]func(n int, name string) store.Capture{
 	's': func(n int, name string) store.Capture { return torn(n, name, "vlan 1\nend \n") },
 	'u': func(n int, name string) store.Capture { return capture(n, name, "vlan 4\nend") },
 	'U': func(n int, name string) store.Capture { return capture(n, name, "vlan 5\nend") },
+	'p': func(n int, name string) store.Capture { return capture(n, name, "bare\nvlan 6\nexit") },
+	'P': func(n int, name string) store.Capture { return capture(n, name, "bare\nvlan 7\nexit") },
+	'q': func(n int, name string) store.Capture { return capture(n, name, "bare\nvlan 8\nvla") },
 	'c': func(n int, name string) store.Capture {
 		c := torn(n, name, "vlan 3\n exit\n")
 		c.Cut = true
@@ -216,6 +223,7 @@ func TestEndingOrder(t *testing.T) {
 				{"aAxT", "aAxT"}, {"bTab", "bTab"}, {"aaTT", "aATT"}, {"xxaa", "xxaA"},
 				{"xcxb", "xcxb"}, {"Tsa", "TSa"}, {"TsaA", "TSaA"}, {"sTas", "sTaS"},
 				{"sTTs", "sTTS"}, {"bTsb", "bTSB"}, {"uU", "UU"}, {"uTU", "UTu"}, {"Tuu", "Tuu"},
+				{"pPq", "PPq"}, {"qpq", "QPq"}, {"pqT", "PqT"}, {"Tpq", "TPq"},
 			} {
 				var want []string
 				for order := range permutations(len(c.history)) {

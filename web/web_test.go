@@ -64,7 +64,7 @@ type site struct {
 func serve(t testing.TB, database string, change func(*web.Options)) *site {
 	t.Helper()
 	s, err := store.Open(database, store.Options{Own: true, Create: true,
-		Fingerprint: device.Fingerprint, Ending: device.Ending})
+		Fingerprint: device.Fingerprint, Ending: device.Ending, CutOff: device.CutOff})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,8 @@ func (d *Doctor) openStore(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkLimit)
 	defer cancel()
 	s, err := store.Open(d.Database, store.Options{DirectURL: d.DirectDatabase,
-		Fingerprint: device.Fingerprint, Ending: device.Ending, Logger: d.Log})
+		Fingerprint: device.Fingerprint, Ending: device.Ending, CutOff: device.CutOff,
+		Logger: d.Log})
 	if err == nil {
 		if err = s.Ready(ctx); err != nil {
 			err = errors.Join(err, s.Close())

@@ -115,7 +115,8 @@ func Run(ctx context.Context, c config.Config, environ []string, version string,
 	s, err := store.Open(c.Database, store.Options{
 		DirectURL: c.DirectDatabase, Own: true, Create: true, Spool: c.Spool,
 		WriteOnce:   bool(c.WriteOnce),
-		Fingerprint: device.Fingerprint, Ending: device.Ending, Logger: log,
+		Fingerprint: device.Fingerprint, Ending: device.Ending, CutOff: device.CutOff,
+		Logger: log,
 	})
 	if err != nil {
 		return err
