@@ -87,7 +87,8 @@ func TestUnended(t *testing.T) {
 		"NX-OS, cut in its name":   {nxos + "hostname n", "", true, device.Unended},
 		"NX-OS, cut in its banner": {nxos + "banner motd #\nmind", "", true, device.Bare},
 		"IOS, cut in its name":     {"version 15.2\nboot-start-marker\nhostname r", "", false, ""},
-		"Junos, cut in its name":   {"set version 21.4R1.12\nset system host-name j", "", true, device.Bare},
+		"Junos, cut in its name": {"set version 21.4R1.12\nset system host-name j", "", true,
+			device.Bare},
 		"RouterOS, cut in its name": {"# 2026-11-23 05:15:00 by RouterOS 7.16\n/system " +
 			"identity\nset name=g", "", true, device.Unended},
 		"NetScaler, no newline": {netScaler + "set ns hostName n", "", true, device.Unended},
