@@ -52,11 +52,32 @@ func (s *Server) forgetDead() error {
 	if s.Running() {
 		return nil
 	}
+	if err := s.killOrphans(); err != nil {
+		return err
+	}
 	pid, socket := filepath.Join(s.data(), "postmaster.pid"),
 		filepath.Join(s.dir, ".s.PGSQL.5432.lock")
 	for _, file := range []string{pid, socket} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
+		}
+	}
+	return nil
+}
+
+// killOrphans ends the backends of a killed server that don't notice that it is gone: they would
+// keep its shared memory, and the server from starting.
+func (s *Server) killOrphans() error {
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		if dir, err := os.Readlink(link); err != nil || dir != s.data() {
+			continue // it has ended, or is another's
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 	}
 	return nil
