@@ -176,7 +176,8 @@ func TestWaysSites(t *testing.T) {
 	}
 }
 
-// TestWaysApart: a login sees nothing of what others have sent, nor of what it sent before.
+// TestWaysApart: a login sees nothing of what others have sent, nor of what it sent before. TFTP,
+// which has no login, gives back nothing of it.
 func TestWaysApart(t *testing.T) {
 	t.Parallel()
 	w := startWays(t, databases["sqlite"](t))
@@ -195,6 +196,15 @@ func TestWaysApart(t *testing.T) {
 	if !ok || regexp.MustCompile(`(?m)^-.* secret\.conf$`).MatchString(listed) ||
 		!strings.Contains(listed, "not found") {
 		t.Errorf("%v\n%s", ok, said)
+	}
+	if said, ok := ways["curl -T"].send(t, w, file, "secret.conf"); !ok {
+		t.Fatal(said)
+	}
+	for _, name := range []string{"backup/secret.conf", "acme/secret.conf", "secret.conf",
+		"acme/backup/secret.conf"} {
+		if status, got, _ := w.do(t, "get", w.addr, name, "-o", "-"); status == 0 {
+			t.Errorf("TFTP gives back %s: %q", name, got)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ var descriptions = map[string]string{
 	"TFTP_ALLOW": "sources served besides loopback: prefixes, addresses, private, any",
 	"TFTP_SITES": "sites by source: acme=203.0.113.0/29,globex=10.2.0.0/16",
 	"TFTP_READ": "what may be fetched: none, published, or own (that, and what the " +
-		"same address sent)",
+		"same address sent by TFTP)",
 	"TFTP_LOGS": "files that are no configurations, by pattern: kept, but never a device, such " +
 		"as *.log,tech-support*",
 	"TFTP_WRITE_ONCE": "refuse a file name that was stored before with other bytes, as " +

@@ -74,15 +74,16 @@ WITH RECURSIVE ids AS (
 SELECT d.id, d.site, d.name FROM ids JOIN devices d ON d.id = ids.id ORDER BY d.id LIMIT 2;
 
 -- name: NewestFromSource :one
--- The newest whole capture of a file from a source. Devices put a slash before a name or none.
+-- The newest whole capture of a file that came by TFTP from a source. Devices put a slash before a name or none. What came with a
+-- login is not for who has only the address.
 SELECT sha256, received_at FROM captures
- WHERE source = @source AND (filename = @filename OR filename = @slashed) AND complete
+ WHERE source = @source AND (filename = @filename OR filename = @slashed) AND complete AND mode IN ('octet', 'netascii')
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: EmptyFromSource :one
--- The newest empty file of a name from a source.
+-- The newest empty file of a name that came by TFTP from a source.
 SELECT sha256, received_at FROM captures
- WHERE source = @source AND (filename = @filename OR filename = @slashed) AND kind = 'empty'
+ WHERE source = @source AND (filename = @filename OR filename = @slashed) AND kind = 'empty' AND mode IN ('octet', 'netascii')
  ORDER BY received_at DESC, uid DESC LIMIT 1;
 
 -- name: Body :one

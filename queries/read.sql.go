@@ -853,7 +853,7 @@ func (q *Queries) DevicesOfSource(ctx context.Context, arg DevicesOfSourceParams
 
 const emptyFromSource = `-- name: EmptyFromSource :one
 SELECT sha256, received_at FROM captures
- WHERE source = $1 AND (filename = $2 OR filename = $3) AND kind = 'empty'
+ WHERE source = $1 AND (filename = $2 OR filename = $3) AND kind = 'empty' AND mode IN ('octet', 'netascii')
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
 
@@ -868,7 +868,7 @@ type EmptyFromSourceRow struct {
 	ReceivedAt time.Time
 }
 
-// The newest empty file of a name from a source.
+// The newest empty file of a name that came by TFTP from a source.
 func (q *Queries) EmptyFromSource(ctx context.Context, arg EmptyFromSourceParams) (EmptyFromSourceRow, error) {
 	row := q.db.QueryRow(ctx, emptyFromSource, arg.Source, arg.Filename, arg.Slashed)
 	var i EmptyFromSourceRow
@@ -1012,7 +1012,7 @@ func (q *Queries) NewestBefore(ctx context.Context, arg NewestBeforeParams) (Cap
 
 const newestFromSource = `-- name: NewestFromSource :one
 SELECT sha256, received_at FROM captures
- WHERE source = $1 AND (filename = $2 OR filename = $3) AND complete
+ WHERE source = $1 AND (filename = $2 OR filename = $3) AND complete AND mode IN ('octet', 'netascii')
  ORDER BY received_at DESC, uid DESC LIMIT 1
 `
 
@@ -1027,7 +1027,8 @@ type NewestFromSourceRow struct {
 	ReceivedAt time.Time
 }
 
-// The newest whole capture of a file from a source. Devices put a slash before a name or none.
+// The newest whole capture of a file that came by TFTP from a source. Devices put a slash before a name or none. What came with a
+// login is not for who has only the address.
 func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error) {
 	row := q.db.QueryRow(ctx, newestFromSource, arg.Source, arg.Filename, arg.Slashed)
 	var i NewestFromSourceRow

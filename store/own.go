@@ -15,10 +15,10 @@ import (
 // short enough for an address that was given to another device.
 const ownSince = 30 * 24 * time.Hour
 
-// NewestFrom returns the newest whole file of this name from this source, with what waits in the
-// spool, and the devices whose names are from a configuration and that the source has sent within
-// 30 days, two at most: two say that the source is not one device. It returns ErrNotFound if no
-// whole file came. A slash before the name makes no difference.
+// NewestFrom returns the newest whole file of this name that came by TFTP from this source, with
+// what waits in the spool, and the devices whose names are from a configuration and that the source
+// has sent within 30 days, two at most: two say that the source is not one device. It returns
+// ErrNotFound if no whole file came. A slash before the name makes no difference.
 func (s *Store) NewestFrom(
 	ctx context.Context, source, filename string, now time.Time,
 ) (body []byte, devices []Name, err error) {

@@ -242,9 +242,9 @@ func (p *Spool) Retry(ctx context.Context) (n int64, err error) {
 	return n, p.explain(err)
 }
 
-// newestFrom returns the newest waiting file of a name from a source, if it came after a time, and
-// the devices that wait from there: those of the database by their names there, and without those
-// that are named by a file.
+// newestFrom returns the newest waiting file of a name that came by TFTP from a source, if it came
+// after a time, and the devices that wait from there: those of the database by their names there,
+// and without those that are named by a file.
 func (p *Spool) newestFrom(
 	ctx context.Context, q *queries.Queries, source, filename string, after time.Time,
 ) (body []byte, found bool, names []Name, err error) {

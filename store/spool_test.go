@@ -155,8 +155,16 @@ func TestSpoolRefused(t *testing.T) {
 	t.Parallel()
 	s, server, url, path := spooled(t)
 	poisoned := capture(1, "bad\x00name", "poison") // no text of PostgreSQL's
+	poisoned.Filename = "poison.conf"
 	if stored := put(t, s, poisoned); !stored.Spooled {
 		t.Errorf("%+v", stored)
+	}
+	newer := capture(4, "bad\x00name", "with a login")
+	newer.Filename, newer.Mode = poisoned.Filename, "scp"
+	put(t, s, newer)
+	if body, _, err := s.NewestFrom(t.Context(), newer.Source, newer.Filename,
+		day); string(body) != "poison" || err != nil {
+		t.Errorf("TFTP reads %q, %v; want what came by TFTP", body, err)
 	}
 	if err := server.Down("immediate"); err != nil {
 		t.Fatal(err)
@@ -172,7 +180,7 @@ func TestSpoolRefused(t *testing.T) {
 		t.Errorf("history %v", got)
 	}
 	st, err := s.SpoolStatus(t.Context())
-	if err != nil || st.Refused != 2 {
+	if err != nil || st.Refused != 3 {
 		t.Errorf("status %+v, err %v", st, err)
 	}
 	if err := s.Close(); err != nil {
@@ -184,15 +192,15 @@ func TestSpoolRefused(t *testing.T) {
 	}
 	defer p.Close()
 	list, err := p.List(t.Context())
-	if err != nil || len(list) != 2 || list[0].Refused == "" {
+	if err != nil || len(list) != 3 || list[0].Refused == "" {
 		t.Fatalf("list %+v, err %v", list, err)
 	}
-	if n, err := p.Retry(t.Context()); err != nil || n != 2 {
+	if n, err := p.Retry(t.Context()); err != nil || n != 3 {
 		t.Errorf("retried %d, err %v", n, err)
 	}
 	plain := open(t, url)
 	if forwarded, refused, err := plain.Forward(t.Context(), p); err != nil || forwarded != 0 ||
-		refused != 2 {
+		refused != 3 {
 		t.Errorf("forwarded %d, refused %d, err %v", forwarded, refused, err)
 	}
 	if err := p.Drop(t.Context(), list[0].UID); err != nil {

@@ -591,6 +591,22 @@ func TestNewestFrom(t *testing.T) {
 				t.Errorf("%v: err %v", ask, err)
 			}
 		}
+		for n, mode := range []string{"sftp", "scp", "http"} { // with a login
+			c := capture(10+n, "fw1", mode)
+			c.Mode = mode
+			put(t, s, c)
+			c = capture(20+n, "fw1", "")
+			c.Mode, c.Kind, c.Complete, c.Filename = mode, store.KindEmpty, false, "empty.conf"
+			put(t, s, c)
+		}
+		if body, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf",
+			day); string(body) != "new" || err != nil {
+			t.Errorf("what came with a login is read without one: %q, %v", body, err)
+		}
+		if _, _, err := s.NewestFrom(t.Context(), "192.0.2.1", "empty.conf",
+			day); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an empty file that came with a login: %v", err)
+		}
 		put(t, s, capture(3, "fw2", "other"))
 		if _, names, _ := s.NewestFrom(t.Context(), "192.0.2.1", "fw1.conf", day); len(names) != 2 {
 			t.Errorf("two devices send from there, and it says %v", names)

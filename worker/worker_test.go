@@ -53,8 +53,9 @@ func TestOwn(t *testing.T) {
 		health: newHealth(slog.New(slog.DiscardHandler), "test")}
 	send := func(from, file, body string) {
 		t.Helper()
-		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Peer: netip.MustParseAddrPort(from),
-			Body: []byte(body), Received: time.Now(), Completed: time.Now()}
+		r := &tftp.Request{Op: tftp.OpWrite, Filename: file, Mode: tftp.Octet,
+			Peer: netip.MustParseAddrPort(from), Body: []byte(body),
+			Received: time.Now(), Completed: time.Now()}
 		if err := h.ServeTFTP(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,9 @@ SELECT CAST(coalesce(sum(CASE WHEN refused = '' THEN 1 ELSE 0 END), 0) AS bigint
 SELECT received_at FROM waiting WHERE refused = '' ORDER BY id LIMIT 1;
 
 -- name: NewestFromSource :one
-SELECT id, received_at FROM waiting WHERE source = @source AND (filename = @filename OR filename = @slashed)
+-- The newest file of a name that came by TFTP from a source.
+SELECT id, received_at FROM waiting
+ WHERE source = @source AND (filename = @filename OR filename = @slashed) AND json_extract(capture, '$.Mode') IN ('octet', 'netascii')
  ORDER BY received_at DESC, id DESC LIMIT 1;
 
 -- name: DevicesOfSource :many

@@ -170,7 +170,8 @@ func (q *Queries) List(ctx context.Context) ([]ListRow, error) {
 }
 
 const newestFromSource = `-- name: NewestFromSource :one
-SELECT id, received_at FROM waiting WHERE source = ?1 AND (filename = ?2 OR filename = ?3)
+SELECT id, received_at FROM waiting
+ WHERE source = ?1 AND (filename = ?2 OR filename = ?3) AND json_extract(capture, '$.Mode') IN ('octet', 'netascii')
  ORDER BY received_at DESC, id DESC LIMIT 1
 `
 
@@ -185,6 +186,7 @@ type NewestFromSourceRow struct {
 	ReceivedAt time.Time
 }
 
+// The newest file of a name that came by TFTP from a source.
 func (q *Queries) NewestFromSource(ctx context.Context, arg NewestFromSourceParams) (NewestFromSourceRow, error) {
 	row := q.db.QueryRowContext(ctx, newestFromSource, arg.Source, arg.Filename, arg.Slashed)
 	var i NewestFromSourceRow
