@@ -176,6 +176,59 @@ func TestWaysSites(t *testing.T) {
 	}
 }
 
+// TestWaysOnce: with write-once no site's files stand in the way of another's, and none learns of
+// them. Within a site the name counts, whichever way it came. TFTP has the site in its names.
+func TestWaysOnce(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["postgres"](t), "TFTP_WRITE_ONCE=true")
+	w.typed(t, waysPassword, "login", "add", "globex", "--site", "globex")
+	add := func(site string) *waysIn {
+		other := *w
+		other.token = strings.TrimSpace(w.must(t, "token", "add", "of-"+site, "--role", "uploader",
+			"--site", site))
+		return &other
+	}
+	globex, none := add("globex"), add("")
+	file := filepath.Join(t.TempDir(), "prove")
+	scp := func(user, path, body string) bool {
+		t.Helper()
+		writeText(t, file, body)
+		_, ok := run(t, "curl", "-sSk", "-u", user+":"+waysPassword, "-T", file,
+			"scp://"+w.ssh+path)
+		status, _, _ := w.do(t, "search", body, "--history") // curl is deaf
+		return ok && status == 0
+	}
+	put := func(w *waysIn, path, body string) bool {
+		t.Helper()
+		code, text := w.ask(t, "PUT", path, body)
+		if code != 200 && code != 409 {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+		return code == 200
+	}
+	for i, c := range []struct {
+		what       string
+		stored, ok bool
+	}{
+		{"the first", scp("gate", "/prove.cfg", "first-of-acme"), true},
+		{"another site's", scp("globex", "/prove.cfg", "first-of-globex"), true},
+		{"again, by SCP", scp("gate", "/prove.cfg", "second-of-acme"), false},
+		{"again, by HTTP", put(w, "/in/acme/prove.cfg", "third-of-acme"), false},
+		{"again, without the site", put(w, "/in/prove.cfg", "fourth-of-acme"), false},
+		{"again, the other site's", put(globex, "/in/prove.cfg", "second-of-globex"), false},
+		{"of no site", put(none, "/in/prove.cfg", "first-of-none"), true},
+		{"of no site, a folder", put(none, "/in/-/acme/prove.cfg", "second-of-none"), true},
+	} {
+		if c.stored != c.ok {
+			t.Errorf("%d, %s: stored is %v, want %v", i, c.what, c.stored, c.ok)
+		}
+	}
+	w.put(t, "prove.cfg", "by TFTP")
+	if status, _, _ := w.do(t, "put", file, w.addr, "acme/prove.cfg"); status == 0 {
+		t.Error("TFTP has overwritten a file of the site in its name")
+	}
+}
+
 // TestWaysApart: a login sees nothing of what others have sent, nor of what it sent before. TFTP,
 // which has no login, gives back nothing of it.
 func TestWaysApart(t *testing.T) {

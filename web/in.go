@@ -34,6 +34,12 @@ type Incoming struct {
 	Body     []byte
 }
 
+// setSite sets the site of an upload. The file's name then begins with it, so that write-once asks
+// for the names of this site.
+func (u *Incoming) setSite(site string) {
+	u.Site, u.Filename = &site, site+"/"+u.Filename
+}
+
 // Inbox is what takes uploads by HTTP.
 type Inbox struct {
 	// Take stores an upload. A nil error means that it is durable.
@@ -291,7 +297,7 @@ func (p *Page) takeIn(v *visit, u Incoming) error {
 	control := http.NewResponseController(v.w)
 	_ = control.SetReadDeadline(v.now.Add(takeWithin)) // else the server's own bounds hold
 	_ = control.SetWriteDeadline(v.now.Add(takeWithin + time.Minute))
-	done, err := p.readIn(v.r, &u)
+	done, err := v.readIn(&u)
 	defer done()
 	if err == nil {
 		err = v.bindSite(&u)
@@ -326,7 +332,7 @@ func (v *visit) bindSite(u *Incoming) error {
 	case v.Sites == nil:
 		return nil
 	case u.Site == nil && len(v.Sites) == 1:
-		u.Site = &v.Sites[0]
+		u.setSite(v.Sites[0])
 		return nil
 	case u.Site == nil || !slices.Contains(v.Sites, *u.Site):
 		return status{http.StatusForbidden, "this token sends for other sites"}
@@ -350,14 +356,15 @@ const longestIn = 512
 
 // readIn reads an upload: its address says SITE/NAME or NAME, its body is the file, a form with one
 // file, or what Oxidized sends.
-func (p *Page) readIn(r *http.Request, u *Incoming) (done func(), err error) {
+func (v *visit) readIn(u *Incoming) (done func(), err error) {
+	p, r := v.page, v.r
 	done = func() {}
 	if r.ContentLength > p.Inbox.MaxSize+formRoom {
 		return done, p.tooLarge()
 	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/in/")
 	if path == "oxidized" && r.Method == http.MethodPost {
-		return p.readOxidized(r, u)
+		return v.readOxidized(u)
 	}
 	site, name, ok := strings.Cut(path, "/")
 	if !ok {
@@ -372,9 +379,7 @@ func (p *Page) readIn(r *http.Request, u *Incoming) (done func(), err error) {
 	}
 	u.Filename = plainName
 	if ok {
-		s := siteOfURL(plainSite)
-		u.Site = &s
-		u.Filename = strings.TrimPrefix(s+"/"+plainName, "/")
+		u.setSite(siteOfURL(plainSite))
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind != "multipart/form-data" {
@@ -425,8 +430,8 @@ func nextFile(form *multipart.Reader) (*multipart.Part, error) {
 }
 
 // readOxidized reads what Oxidized's output http sends.
-func (p *Page) readOxidized(r *http.Request, u *Incoming) (done func(), err error) {
-	b, done, err := p.receive(r.Body)
+func (v *visit) readOxidized(u *Incoming) (done func(), err error) {
+	b, done, err := v.page.receive(v.r.Body)
 	if err != nil {
 		return done, err
 	}
@@ -445,8 +450,8 @@ func (p *Page) readOxidized(r *http.Request, u *Incoming) (done func(), err erro
 	if site == usualGroup {
 		site = ""
 	}
-	u.Site, u.Name, u.Body = &site, sent.Node, []byte(*sent.Config)
+	u.Filename, u.Name, u.Body = sent.Node, sent.Node, []byte(*sent.Config)
 	u.By = cmp.Or(sent.User, sent.Email)
-	u.Filename = strings.TrimPrefix(site+"/"+sent.Node, "/")
+	u.setSite(site)
 	return done, nil
 }

@@ -272,7 +272,8 @@ func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
 	}
 	from := sender{filename: sent}
 	if l.Site != "" {
-		from.site = &l.Site
+		// write-once asks for the names of this site then
+		from.site, from.filename = &l.Site, l.Site+"/"+sent
 	}
 	stored, c, err := h.take(ctx, capture.Upload{Peer: u.Peer, Local: u.Local.Addr(),
 		Filename: name, Mode: string(u.Mode), Received: u.Began, Completed: u.Completed,
@@ -287,7 +288,7 @@ func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
 // sender is what is known of an upload besides the file.
 type sender struct {
 	site     *string // of the login or the token; nil for that of the source or the file's name
-	filename string  // as it was sent; "" for that of the upload
+	filename string  // to keep; "" for that of the upload
 	// what counts where the configuration doesn't say it
 	by, device string
 }
