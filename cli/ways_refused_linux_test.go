@@ -84,6 +84,13 @@ func TestWaysAnswers(t *testing.T) {
 			`{"group":"acme","node":"ox2"}`, nil, 400, "what Oxidized sends"},
 		"Oxidized, another's": {"POST", "/in/oxidized",
 			`{"group":"globex","node":"ox3","config":"x"}`, nil, 403, "other sites"},
+		"Oxidized, without groups": {"POST", "/in/oxidized",
+			`{"group":null,"node":"ox4","config":"! x\nhostname ox4\n"}`, nil, 200, "stored acme/"},
+		"Oxidized, with an empty group": {"POST", "/in/oxidized",
+			`{"group":"","node":"ox4","config":"! x\nhostname ox4\n"}`, nil, 200, "stored acme/"},
+		"Oxidized, with its usual group": {"POST", "/in/oxidized",
+			`{"group":"default","node":"ox4","config":"! x\nhostname ox4\n"}`, nil, 200,
+			"stored acme/"},
 		"no site": {"PUT", "/in/-/fw9", "x", nil, 403, "other sites"},
 	} {
 		code, text := w.ask(t, c.method, c.path, c.body, c.header...)
@@ -93,7 +100,7 @@ func TestWaysAnswers(t *testing.T) {
 	}
 	var devices []wireDevice
 	unmarshal(t, w.must(t, "devices", "--json"), &devices)
-	if len(devices) != 2 {
+	if len(devices) != 3 {
 		t.Errorf("stored are %d devices: %+v", len(devices), devices)
 	}
 	var log []wireCapture

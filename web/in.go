@@ -452,6 +452,8 @@ func (v *visit) readOxidized(u *Incoming) (done func(), err error) {
 	}
 	u.Filename, u.Name, u.Body = sent.Node, sent.Node, []byte(*sent.Config)
 	u.By = cmp.Or(sent.User, sent.Email)
-	u.setSite(site)
+	if site != "" || len(v.Sites) != 1 { // else it is that of the token
+		u.setSite(site)
+	}
 	return done, nil
 }
