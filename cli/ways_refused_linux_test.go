@@ -57,6 +57,9 @@ func TestWaysAnswers(t *testing.T) {
 		return b + "--B--\r\n"
 	}
 	const multipart = "multipart/form-data; boundary=B"
+	named := func(file string) string {
+		return strings.Replace(form(fortigate("form5", "x")), `"x"`, `"`+file+`"`, 1)
+	}
 	for name, c := range map[string]struct {
 		method, path, body string
 		header             []string
@@ -76,6 +79,15 @@ func TestWaysAnswers(t *testing.T) {
 		"a form that is cut": {"POST", "/in/acme/form3", "--B\r\nContent-Disposition: " +
 			"form-data; name=\"f\"; filename=\"x\"\r\n\r\nhostname x",
 			[]string{"Content-Type", multipart}, 400, "send it again"},
+		"to a folder": {"POST", "/in/acme/", named("form5.conf"),
+			[]string{"Content-Type", multipart}, 200, "stored acme/form5 @"},
+		"to a folder, with a path": {"POST", "/in/acme/", named(`C:\\backup/globex\\form5.conf`),
+			[]string{"Content-Type", multipart}, 200, "stored acme/form5 @"},
+		"to the first folder": {"POST", "/in/", named("form5.conf"),
+			[]string{"Content-Type", multipart}, 200, "stored acme/form5 @"},
+		"to a folder, too long": {"POST", "/in/acme/", named(strings.Repeat("x", 510)),
+			[]string{"Content-Type", multipart}, 400, "at most 512 bytes"},
+		"to a folder, no form": {"POST", "/in/acme/", "x", nil, 400, "send to /in/SITE/NAME"},
 		"no file": {"POST", "/in/acme/form4", form(), []string{"Content-Type", multipart}, 400,
 			"has no file"},
 		"Oxidized": {"POST", "/in/oxidized", `{"msg":"update","user":"eve","group":"acme",` +
@@ -100,13 +112,14 @@ func TestWaysAnswers(t *testing.T) {
 	}
 	var devices []wireDevice
 	unmarshal(t, w.must(t, "devices", "--json"), &devices)
-	if len(devices) != 3 {
+	if len(devices) != 4 {
 		t.Errorf("stored are %d devices: %+v", len(devices), devices)
 	}
 	var log []wireCapture
 	unmarshal(t, w.must(t, "log", "-n", "0", "--json"), &log)
 	for _, c := range log {
 		if c.Site != "acme" || c.Mode != "http" ||
+			c.Device == "form5" && c.Filename != "acme/form5.conf" ||
 			strings.HasPrefix(c.Filename, "acme/ox1") && c.ChangedBy != "eve" {
 			t.Errorf("%+v", c)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -355,34 +356,34 @@ func (p *Page) refusal(err error) error {
 const longestIn = 512
 
 // readIn reads an upload: its address says SITE/NAME or NAME, its body is the file, a form with one
-// file, or what Oxidized sends.
+// file, or what Oxidized sends. A form may go to a folder, since its file has a name.
 func (v *visit) readIn(u *Incoming) (done func(), err error) {
 	p, r := v.page, v.r
 	done = func() {}
 	if r.ContentLength > p.Inbox.MaxSize+formRoom {
 		return done, p.tooLarge()
 	}
-	path := strings.TrimPrefix(r.URL.EscapedPath(), "/in/")
-	if path == "oxidized" && r.Method == http.MethodPost {
+	address := strings.TrimPrefix(r.URL.EscapedPath(), "/in/")
+	if address == "oxidized" && r.Method == http.MethodPost {
 		return v.readOxidized(u)
 	}
-	site, name, ok := strings.Cut(path, "/")
+	site, name, ok := strings.Cut(address, "/")
 	if !ok {
-		site, name = "", path
+		site, name = "", address
 	}
 	plainSite, errSite := url.PathUnescape(site)
 	plainName, errName := url.PathUnescape(name)
-	if errSite != nil || errName != nil || plainName == "" ||
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	isForm := kind == "multipart/form-data"
+	if errSite != nil || errName != nil || plainName == "" && !isForm ||
 		len(plainSite)+len(plainName) > longestIn {
-		return done, badf("send to /in/SITE/NAME, or to /in/NAME; both have at most %d bytes",
-			longestIn)
+		return done, errAddress
 	}
 	u.Filename = plainName
 	if ok {
 		u.setSite(siteOfURL(plainSite))
 	}
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != "multipart/form-data" {
+	if !isForm {
 		u.Body, done, err = p.receive(r.Body)
 		return done, err
 	}
@@ -397,6 +398,12 @@ func (v *visit) readIn(u *Incoming) (done func(), err error) {
 	if err != nil {
 		return done, err
 	}
+	if plainName == "" || strings.HasSuffix(plainName, "/") {
+		u.Filename += path.Base(strings.ReplaceAll(file.FileName(), `\`, "/"))
+		if len(u.Filename) > longestIn {
+			return done, errAddress
+		}
+	}
 	if u.Body, done, err = p.receive(file); err != nil {
 		return done, err
 	}
@@ -405,6 +412,9 @@ func (v *visit) readIn(u *Incoming) (done func(), err error) {
 	}
 	return done, err
 }
+
+var errAddress = badf("send to /in/SITE/NAME, or to /in/NAME; both have at most %d bytes",
+	longestIn)
 
 const (
 	// formParts bounds the fields before and after the file of a form.
