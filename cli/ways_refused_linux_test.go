@@ -103,7 +103,10 @@ func TestWaysAnswers(t *testing.T) {
 		"Oxidized, with its usual group": {"POST", "/in/oxidized",
 			`{"group":"default","node":"ox4","config":"! x\nhostname ox4\n"}`, nil, 200,
 			"stored acme/"},
-		"no site": {"PUT", "/in/-/fw9", "x", nil, 403, "other sites"},
+		"Oxidized, a control character": {"POST", "/in/oxidized",
+			`{"group":"acme","node":"ox\u00005","config":"x"}`, nil, 400, "control character"},
+		"a control character": {"PUT", "/in/acme/fw%1b.cfg", "x", nil, 400, "control character"},
+		"no site":             {"PUT", "/in/-/fw9", "x", nil, 403, "other sites"},
 	} {
 		code, text := w.ask(t, c.method, c.path, c.body, c.header...)
 		if code != c.code || !strings.Contains(text, c.says) {
@@ -179,6 +182,11 @@ func TestWaysSites(t *testing.T) {
 	}
 	if code, _ := w.ask(t, "PUT", "/in/globex/h", "x"); code != 403 {
 		t.Errorf("another site: %d", code)
+	}
+	free := *w
+	free.token = strings.TrimSpace(w.must(t, "token", "add", "free", "--role", "uploader"))
+	if code, text := free.ask(t, "PUT", "/in/a%00b/i", "x"); code != 400 {
+		t.Errorf("a site with a control character: %d %s", code, text)
 	}
 	var devices []wireDevice
 	unmarshal(t, w.must(t, "devices", "--json"), &devices)

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/tftpsql/tftpsql/store"
 )
@@ -302,6 +303,9 @@ func (p *Page) takeIn(v *visit, u Incoming) error {
 	defer done()
 	if err == nil {
 		err = v.bindSite(&u)
+	}
+	if err == nil && strings.ContainsFunc(u.Filename, unicode.IsControl) { // as by SSH
+		err = badf("the name of the file or the site has a control character")
 	}
 	var stored store.Stored
 	if err == nil {
