@@ -29,7 +29,7 @@ var secretForms = map[string]bool{
 	"encrypted": true, "clear": true, "hex": true, "local": true, "remote": true, "des": true,
 	"3des": true, "aes": true, "aes-128": true, "128": true,
 	"192": true, "256": true, "sha-1": true, "sha-256": true, "create": true, "delete": true,
-	"mode": true, "accessmode": true, "ro": true, "rw": true,
+	"mode": true, "accessmode": true, "ro": true, "rw": true, "accept": true,
 }
 
 // prose are commands whose arguments are an operator's free text.

@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,8 @@ type fortiState struct {
 	place fortiPlace
 	torn  bool // an end without a block was met
 	quote int  // where the next quote stands in the text, if it was looked for
+	// community says that a script in a string is in a table of communities.
+	community bool
 }
 
 // fortiText says whether the line begins inside a quoted string.
@@ -230,7 +233,11 @@ func (w *walk) readFortiSet() (from int, opens fortiText) {
 		return from, fortiQuoted
 	}
 	if w.redact {
+		w.forti.community = false
 		w.fortiSecret(key, v)
+		if v[0] == '"' {
+			w.readFortiScript()
+		}
 	}
 	switch key[0] {
 	case 'h':
@@ -276,8 +283,10 @@ func (w *walk) fortiSecret(key, v []byte) {
 	}
 	form := string(key) == "value" && bytes.HasSuffix(around, []byte("form-data")) &&
 		fortiSecretName(bytes.Trim(bytes.TrimPrefix(w.parent(), []byte("edit ")), `"`))
-	community := string(key) == "name" && (string(around) == "config system snmp community" ||
-		bytes.HasSuffix(around, []byte(" snmp-community")))
+	community := string(key) == "name" && (w.forti.community || fortiCommunity(around) &&
+		slices.ContainsFunc(w.path, func(b block) bool {
+			return bytes.Contains(b.header, []byte("snmp"))
+		}))
 	header := (string(key) == "value" || string(key) == "content") &&
 		bytes.HasSuffix(around, []byte("headers"))
 	if !community && !header && !form && !fortiSecretName(key) {
@@ -290,31 +299,79 @@ func (w *walk) fortiSecret(key, v []byte) {
 	w.mark(v, secret)
 }
 
-// hideFortiBackup marks the passwords of a script's "execute backup config ftp FILE HOST USER
-// PASSWORD" and its like. A word more is the password of the file.
-func (w *walk) hideFortiBackup() {
-	for _, command := range []string{"execute backup ", "execute restore ", "exec backup ",
-		"exec restore "} {
-		_, b, ok := bytes.Cut(w.words, []byte(command))
+// fortiCommunity reports whether a block is a table of communities, if it is one of SNMP.
+func fortiCommunity(header []byte) bool { return bytes.HasSuffix(header, []byte("community")) }
+
+// readFortiScript remembers whether the settings that follow in a script are communities of SNMP.
+func (w *walk) readFortiScript() {
+	if n := bytes.LastIndex(w.words, []byte("config ")); n >= 0 {
+		w.forti.community = fortiCommunity(w.words) &&
+			bytes.Contains(w.words[n:], []byte("snmp"))
+	}
+}
+
+// hideFortiCommands marks the passwords of the commands of a script: "execute backup config ftp FILE
+// HOST USER PASSWORD" and its like. A word more is the password of the file.
+func (w *walk) hideFortiCommands() {
+	b := w.words
+	from, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '\\':
+			if i++; i < len(b) && b[i] == '"' {
+				quoted = !quoted
+			}
+		case c == '"', c == ';' && !quoted:
+			w.hideFortiCommand(b[from:i])
+			from, quoted = i+1, false
+		}
+	}
+	w.hideFortiCommand(b[from:])
+}
+
+// fortiTransfers are words of "execute", with the number of words between each and a password.
+var fortiTransfers = map[string]int{"ftp": 3, "sftp": 3, "scp": 3, "tftp": 2, "usb": 1, "flash": 1,
+	"login": 1}
+
+// fortiTests are those of "diagnose test authserver".
+var fortiTests = map[string]int{"ldap": 2, "tacacs+": 2, "local": 2, "radius": 3, "radius-direct": 2}
+
+func (w *walk) hideFortiCommand(b []byte) {
+	b = bytes.TrimLeft(b, " \t")
+	between := fortiTransfers
+	switch command := string(field(b, 0)); {
+	case len(command) < 3:
+		return
+	case strings.HasPrefix("execute", command):
+	case strings.HasPrefix("diagnose", command) && string(field(b, 2)) == "authserver":
+		between = fortiTests
+	default:
+		return
+	}
+	more := 0
+	for i := 0; i < maxBetween && len(b) > 0; i++ {
+		word := string(field(b, 0))
+		n, ok := between[word]
+		b = rest(b, 1)
+		switch word {
+		case "logs", "disk", "memory": // have no FILE
+			more--
+		case "export": // has a NAME
+			more++
+		}
 		if !ok {
 			continue
 		}
-		if n := bytes.IndexAny(b, "\"\n;"); n >= 0 {
-			b = b[:n]
-		}
-		known := map[string]int{"ftp": 3, "sftp": 3, "scp": 3, "tftp": 2, "usb": 1, "flash": 1}
-		for i, logs := 0, false; i < 3 && len(b) > 0; i++ {
-			word := string(field(b, 0))
-			n, ok := known[word]
-			if b = rest(b, 1); ok {
-				if logs { // have no FILE
-					n--
-				}
-				w.hideRest(rest(b, n))
+		for n += more; len(b) > 0; b = rest(b, 1) {
+			if word := string(field(b, 0)); word == "p12" || word == "cer" {
+				continue
+			}
+			if n--; n < 0 {
 				break
 			}
-			logs = logs || word == "logs" || word == "disk"
 		}
+		w.hideRest(b)
+		return
 	}
 }
 
@@ -327,7 +384,7 @@ func fortiSecretName(key []byte) bool {
 		return true
 	}
 	for _, other := range []string{"-policy", "-time", "-attr", "-expire", "-protocol", "-encoding",
-		"public-key"} {
+		"public-key", "-profile", "-clients", "-schedules"} {
 		if bytes.HasSuffix(key, []byte(other)) {
 			return false
 		}
@@ -376,6 +433,8 @@ func (w *walk) readFortiString() {
 		}
 	} else if key, v, ok := w.fortiScripted(); ok && w.redact {
 		w.fortiSecret(key, v)
+	} else if w.redact {
+		w.readFortiScript()
 	}
 	w.scanQuotes(0, w.forti.text)
 }

@@ -254,23 +254,73 @@ func (w *walk) hideRouterScript() {
 				break
 			}
 			b = after
-			var buffer [64]byte
-			name := lowered(&buffer, field(after, 0))
-			v := bytes.TrimLeft(rest(after, 1), `\"`)
+			v := rest(after, 1)
+			if !routerVariable(bytes.Trim(field(after, 0), `\"`)) || len(v) == 0 {
+				continue
+			}
+			if v[0] == '[' || v[0] == '(' || v[0] == '{' {
+				b = w.hideRouterStrings(v)
+				continue
+			}
+			v = bytes.TrimLeft(v, `\"`)
 			if n := bytes.IndexAny(v, "\\\" ;\t"); n >= 0 {
 				v = v[:n]
 			}
-			if len(v) == 0 || v[0] == '[' || v[0] == '(' || v[0] == '$' {
-				continue
-			}
-			for _, end := range []string{"token", "key", "pass", "password", "secret", "pin"} {
-				if bytes.HasSuffix(name, []byte(end)) {
-					w.mark(v, secret)
-					break
-				}
+			if len(v) > 0 && v[0] != '$' {
+				w.mark(v, secret)
 			}
 		}
 	}
+}
+
+// routerVariable reports whether a variable of this name holds a secret.
+func routerVariable(name []byte) bool {
+	var buffer [64]byte
+	lower := lowered(&buffer, name)
+	for _, end := range []string{"token", "key", "pass", "password", "secret", "pin"} {
+		if bytes.HasSuffix(lower, []byte(end)) {
+			return true
+		}
+	}
+	return secretName(name) || weakName(name)
+}
+
+// hideRouterStrings marks the strings of an expression in brackets, and returns what follows it.
+func (w *walk) hideRouterStrings(b []byte) []byte {
+	depth, from := 0, -1 // from is where a string begins
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		switch {
+		case c == '\\' && i+1 < len(b):
+			if i++; b[i] == '\\' { // a quote inside of the string, two bytes more
+				if i+2 < len(b) && b[i+2] == '"' {
+					i += 2
+				}
+				continue
+			}
+			c = b[i]
+		case from >= 0 && c != '"':
+			continue
+		}
+		switch {
+		case c == '"' && from < 0:
+			from = i + 1
+		case c == '"':
+			w.mark(bytes.TrimRight(b[from:i], `\`), secret)
+			from = -1
+		case from >= 0:
+		case c == '(', c == '[', c == '{':
+			depth++
+		case c == ')', c == ']', c == '}':
+			if depth--; depth == 0 {
+				return b[i+1:]
+			}
+		}
+	}
+	if from >= 0 {
+		w.mark(b[from:], secret)
+	}
+	return nil
 }
 
 var routerSecrets = map[string]bool{

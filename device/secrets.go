@@ -20,7 +20,7 @@ func (w *walk) hideAnywhere() {
 	w.hideWebhooks()
 	switch w.platform {
 	case &fortiOS, &fortiManager, &fortiAnalyzer:
-		w.hideFortiBackup()
+		w.hideFortiCommands()
 	case &routerOS:
 		w.hideRouterScript()
 	}
@@ -279,7 +279,7 @@ func (w *walk) hideNamed() {
 			continue
 		}
 		at, told := i, option
-		if at < len(b) && b[at] == '\\' {
+		for at < len(b) && b[at] == '\\' {
 			at++
 		}
 		if at < len(b) && (b[at] == '"' || b[at] == '\'') {

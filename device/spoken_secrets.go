@@ -118,6 +118,9 @@ var placed = []struct {
 	{"snmp-server community ipmask ", 4, 1},
 	{"users snmpv3 encryption ", 5, 1}, {"web-server password ", 4, 1}, {"ntp auth-key ", 4, 9},
 	{"proxy server ", 5, 1},
+	{"mab request format attribute 2 ", 5, 9},
+	{"sa authentication-hex ", 4, 9}, {"sa encryption-hex ", 4, 9}, {"sa string-key ", 4, 9},
+	{"sa hex-key ", 5, 9},
 	{"snmp-agent usm-user v1 ", 3, 1}, {"snmp-agent usm-user v2c ", 3, 1},
 }
 
