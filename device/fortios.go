@@ -310,8 +310,8 @@ func (w *walk) readFortiScript() {
 	}
 }
 
-// hideFortiCommands marks the passwords of the commands of a script: "execute backup config ftp FILE
-// HOST USER PASSWORD" and its like. A word more is the password of the file.
+// hideFortiCommands marks the passwords of the commands of a script: "execute backup config ftp
+// FILE HOST USER PASSWORD" and its like. A word more is the password of the file.
 func (w *walk) hideFortiCommands() {
 	b := w.words
 	from, quoted := 0, false
@@ -334,7 +334,8 @@ var fortiTransfers = map[string]int{"ftp": 3, "sftp": 3, "scp": 3, "tftp": 2, "u
 	"login": 1}
 
 // fortiTests are those of "diagnose test authserver".
-var fortiTests = map[string]int{"ldap": 2, "tacacs+": 2, "local": 2, "radius": 3, "radius-direct": 2}
+var fortiTests = map[string]int{"ldap": 2, "tacacs+": 2, "local": 2, "radius": 3,
+	"radius-direct": 2}
 
 func (w *walk) hideFortiCommand(b []byte) {
 	b = bytes.TrimLeft(b, " \t")

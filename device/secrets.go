@@ -298,7 +298,7 @@ func (w *walk) hideNamed() {
 		isValue := from > 0 && (b[from-1] == '=' || b[from-1] == ',')
 		path := from > 1 && b[from-1] == '/' && nameByte(b[from-2])
 		if at >= len(b) || at == i || !told &&
-			(closed || quote != 0 || talk || isValue || path ||
+			(closed || quote != 0 || talk || isValue || path || named(b, from) ||
 				!strict && !weak && !weakName(b[from:i])) {
 			continue
 		}
@@ -407,7 +407,7 @@ var harmless = wordSet("strength-check secure-mode policy complexity min-length 
 	"enablelocal start-time algorithm rsa dsa ecdsa generate md5 sha sha1 sha256 sha384 sha512 " +
 	"complexity-check pubkey-chain new-format config-key password-encrypt " +
 	"password-encryption key-id expire-in change-type format ckn " +
-	"shared-secret profile = - * & | null " +
+	"shared-secret profile restriction = - * & | null " +
 	"\"\" ''")
 
 // secretEnds are the endings of names that announce a secret, by their last byte.

@@ -36,6 +36,18 @@ no key config-key password-encrypt
 router bgp 1| bgp community new-format
 key chain CHAIN1A| key 7|  cryptographic-algorithm hmac-sha-256
 logging discriminator AUTH1A severity drops 4
+aaa password restriction
+ip prefix-list SECRET seq 5 permit 192.0.2.0/24
+route-map PASSWORD permit 10
+route-map Guest-Password deny 20
+ip route vrf SECRET 0.0.0.0 0.0.0.0 192.0.2.1
+router bgp 1| neighbor 192.0.2.1 route-map SECRET out
+router bgp 1| neighbor SECRET peer-group
+router bgp 1| address-family ipv4 vrf SECRET
+ip access-list extended SECRET
+interface Vlan7| ip access-group PASSWORD in
+ip community-list standard SECRET permit 65000:1
+class-map match-any PASSWORD
 `},
 	{"cisco_nxos.conf", `
 logging level authpri 4
@@ -142,7 +154,36 @@ router bgp 1|   neighbor G1A password shared-secret profile P1A
 mac security|   profile P1A|      cipher aes256-gcm-xpn
 daemon TerminAttr|   exec /usr/bin/TerminAttr -cvauth=token-secure,/tmp/cv-token -cvvrf=MGMT
 `},
+	{"arista_eos.conf", `
+ip prefix-list SECRET seq 5 permit 192.0.2.0/24
+route-map PASSWORD permit 10
+ip route vrf SECRET 0.0.0.0/0 192.0.2.1
+router bgp 1|   neighbor SECRET peer group|   neighbor 192.0.2.1 prefix-list PASSWORD out
+`},
+	{"vyos.conf", `
+set policy prefix-list SECRET rule 10 prefix '192.0.2.0/24'
+set policy route-map PASSWORD rule 10 action 'permit'
+set firewall group address-group SECRET address '192.0.2.1'
+set protocols bgp neighbor 192.0.2.1 address-family ipv4-unicast route-map export 'SECRET'
+`},
+	{"juniper_junos.set.conf", `
+set policy-options prefix-list SECRET 192.0.2.0/24
+set policy-options policy-statement PASSWORD term SECRET then accept
+set routing-instances SECRET instance-type vrf
+set protocols bgp group PASSWORD neighbor 192.0.2.1
+set firewall family inet filter SECRET term PASSWORD from protocol tcp
+set security zones security-zone SECRET interfaces ge-0/0/7.0
+set policy-options community SECRET members 65000:1
+`},
+	{"fortinet.conf", `
+config wireless-controller vap|edit x1|set mpsk-profile "m1"|next|end
+config wireless-controller mpsk-profile|edit "m1"|set mpsk-concurrent-clients 10|next|end
+`},
 	{"cisco_asa.conf", `
+access-list SECRET extended permit ip any any
+object network SECRET|object-group network PASSWORD
+tunnel-group SECRET type remote-access
+group-policy PASSWORD internal
 ssl cipher tlsv1.2 custom "AES256-SHA256"
 auth-prompt prompt Enter your password 123abc
 ntp server 192.0.2.1 key 1 source inside prefer

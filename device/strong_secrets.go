@@ -114,6 +114,27 @@ func noSecret(v []byte) bool {
 		nameBytes(bytes.ReplaceAll(v, []byte("/"), nil)))
 }
 
+// namedAfter are words that a name follows, of a list, a map, a group, and no secret.
+var namedAfter = wordSet("prefix-list prefix-list6 route-map route-policy policy-statement vrf " +
+	"access-list access-list6 access-group class-map policy-map community-list as-path-list " +
+	"large-community-list extcommunity-list object object-group route-filter-list " +
+	"routing-instances routing-instance vpn-instance security-zone from-zone to-zone policy " +
+	"peer-group peer-filter filter term groups community neighbor group address address-set " +
+	"application application-set vserver pool group-policy tunnel-group standard extended " +
+	"expanded match-any match-all instance service-policy traffic-filter")
+
+// named reports whether a word of the line, which begins at an index, is a name that an operator
+// gave: it stands where one does, and has a capital letter, which no keyword has that stands there.
+func named(b []byte, from int) bool {
+	if c := b[from]; c < 'A' || c > 'Z' {
+		return false
+	}
+	near := b[max(0, from-40):from] // no word of these is as long
+	before := bytes.TrimRight(near, ` "'`)
+	return len(before) < len(near) &&
+		namedAfter[string(before[bytes.LastIndexByte(before, ' ')+1:])]
+}
+
 // hardware reports whether a word is an address of IPv6 or of a network card.
 func hardware(v []byte) bool {
 	colons := 0
