@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // MaxName is how many bytes the name of a device has at most, as file systems bound a file's.
@@ -27,7 +28,7 @@ var extensions = map[string]bool{
 // first, then those that begin with the year: "2.3-2026" is no date in fw1-10.1.2.3-2026-11-23.
 //
 // Expressions are compiled when a name needs them, since they take two milliseconds of a start.
-var stampForms = formsOfStamps()
+var stampForms, datedFolder = formsOfStamps()
 
 // stampForm finds stamps of one of several forms.
 type stampForm struct {
@@ -39,15 +40,17 @@ type stampForm struct {
 	atEnd func() *regexp.Regexp
 }
 
-func formsOfStamps() []stampForm {
+// formsOfStamps returns the forms, and what matches a folder that is nothing but a date.
+func formsOfStamps() (forms []stampForm, folder func() *regexp.Regexp) {
 	const (
 		year  = `(19|20)\d{2}`
 		month = `(0?[1-9]|1[0-2])`
 		day   = `(0?[1-9]|[12]\d|3[01])`
 		mm    = `(0[1-9]|1[0-2])`
 		dd    = `(0[1-9]|[12]\d|3[01])`
-		name  = `(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|` +
-			`sep(t(ember)?)?|oct(ober)?|nov(ember)?|dec(ember)?)`
+		name  = `(jan(uary?)?|feb(ruary?)?|mar(ch)?|m(ä|ae)rz|mrz|apr(il)?|ma[yi]|jun[ei]?|` +
+			`jul[yi]?|aug(ust)?|sep(t(ember)?)?|o[ck]t(ober)?|nov(ember)?|de[cz](ember)?)`
+		week  = `(0[1-9]|[1-4]\d|5[0-3])`
 		hhmm  = `([01]\d|2[0-3])[0-5]\d([0-5]\d)?`
 		clock = `([01]?\d|2[0-3])[-_.:h]?[0-5]\d([-_.:m]?[0-5]\d([.,]\d{1,6})?)?[ms]?` +
 			`([-_. ]?[ap]m)?`
@@ -59,10 +62,11 @@ func formsOfStamps() []stampForm {
 		right = `-_. @#+,=)}\]`
 	)
 	// The first form is that of 20261123T051500Z.
-	const yearFirst = year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
-		`|` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
-		`|` + year + `-?w(0[1-9]|[1-4]\d|5[0-3])(-?[1-7])?` + // 2026-W48-1
-		`|(kw|w|week)[-_. ]?(0[1-9]|[1-4]\d|5[0-3])[-_. ]` + year + // W48-2026
+	const dates = `d?` + year + mm + dd + `([-_. t]?` + hhmm + `([.,]\d{1,6})?` + zone + `)?` +
+		`|d?` + year + `[-_.]` + month + `[-_.]` + day + at + // 2026-11-23_05:15
+		`|` + year + `[-_. ]?(kw|w|week)[-_. ]?` + week + `(-?[1-7])?` + // 2026-W48-1
+		`|(kw|w|week)[-_. ]?` + week + `[-_. ]` + year // W48-2026
+	const yearFirst = dates +
 		`|1[4-9]\d{8}(\d{3}){0,2}` + // seconds or parts of them since 1970
 		`|` + uuid + `(-monitor)?`
 	const named = on + name + `[-_. ]*` + day + `[-_. ]+` + year + at + // Nov-23-2026
@@ -77,18 +81,80 @@ func formsOfStamps() []stampForm {
 		`|(` + dd + mm + `|` + mm + dd + `)` + year + `([-_. t]?` + hhmm + `)?` +
 		`|(\d{2}` + mm + dd + `|` + dd + mm + `\d{2})[-_. t]` + hhmm + // 261123_0515
 		`|\d{1,2}:\d{2}(:\d{2})?` + zone // 05:15:00
-	// monthDay is the form that IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC.
-	// It has no year, so in the middle of a name such words may mean something else.
-	const monthDay = name + `[-_. ]+` + day + `([-_. ]` + year + `)?([-_. ]` + clock +
-		`)?([-_. ][a-z]{3,4})?`
+	// ending are forms that may mean something else in the middle of a name: 23-Nov-26, and what
+	// IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC. A month and a number alone
+	// are no date: sw-mar-01 and sw-mar-02 are two devices.
+	const ending = dd + `[-_. ]` + name + `[-_. ][1-3]\d` + at +
+		`|` + name + `[-_. ]+` + day + `[-_. ]([01]?\d|2[0-3])` +
+		`([:h][0-5]\d([:m][0-5]\d)?|[-_.][0-5]\d[-_.][0-5]\d)([.,]\d{1,6})?[ms]?` +
+		`([-_. ][a-z]{3,4})?`
 	form := func(possible func(string, int) bool, anywhere, atEnd string) stampForm {
 		return stampForm{possible,
 			expression(`(?i)(^|[` + left + `]+)(` + anywhere + `)([` + right + `]+|$)`),
 			expression(`(?i)(^|[` + left + `]+)(` + atEnd + `)[)}\]]?` +
 				`([-_.]\d{1,5}|\(\d{1,5}\))?$`)}
 	}
-	return []stampForm{form(monthNamed, named, named+`|`+monthDay),
-		form(numbered, yearFirst, yearFirst), form(numbered, dayFirst, dayFirst)}
+	return []stampForm{form(monthNamed, named, named), form(monthNamed, `\b\B`, ending),
+			form(numbered, yearFirst, yearFirst), form(numbered, dayFirst, dayFirst)},
+		// A customer may have an identifier or a large number for a folder.
+		expression(`(?i)^(` + named + `|` + dates + `|` + dayFirst +
+			`|` + year + `[-_./]` + mm + `(/` + dd + `)?)$`)
+}
+
+// withoutDates removes the folders that are dates, which would make another device each night:
+// 2026-11-26, or 2026/11/26.
+func withoutDates(folders []string) []string {
+	var kept []string
+next:
+	for i := 0; i < len(folders); i++ {
+		for n := 3; n > 0; n-- {
+			if i+n <= len(folders) && len(folders[i]) <= MaxName &&
+				strings.ContainsAny(folders[i], "0123456789") &&
+				datedFolder().MatchString(strings.Join(folders[i:i+n], "/")) {
+				i += n - 1
+				continue next
+			}
+		}
+		kept = append(kept, folders[i])
+	}
+	return kept
+}
+
+// briefDate matches a name that ends with a date of two digits each.
+var briefDate = expression(`(?i)^(.+?)([-_. @#+,=({\[]+)(\d{6}|(\d\d[-_.]){2}\d\d` +
+	`([-_. t]+[012]\d[-_.:h]?[0-5]\d([-_.:m]?[0-5]\d)?)?)[)}\]]?$`)
+
+// numberAtEnd matches a name that ends with a short number.
+var numberAtEnd = expression(`(^|[-_. ])\d{1,3}$`)
+
+// withoutBriefDate removes a date of two digits each from the end of s: 261126 and 26.11.26 in both
+// orders, 26-11-26 with the year first. It must exist, in the years from 2020 to 2039: of a hundred
+// numbers of six digits one is such a date. 12-11-26 is no date, since rack-12-11-26 is a place,
+// and taking two devices for one is the greater harm.
+func withoutBriefDate(s string) string {
+	m := briefDate().FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	date, layouts := m[3], []string{"060102", "020106"}
+	if len(date) > 6 {
+		by := date[2:3]
+		if date = date[:8]; by != "." {
+			layouts = layouts[:1]
+		}
+		// The next number of an address or of a place: fw1-10.1.12.26, rack-7-26-11-26.
+		if date[5:6] != by || strings.HasSuffix(m[2], by) && numberAtEnd().MatchString(m[1]) {
+			return s
+		}
+		date = strings.ReplaceAll(date, by, "")
+	}
+	for _, layout := range layouts {
+		at, err := time.Parse(layout, date)
+		if err == nil && at.Year() >= 2020 && at.Year() < 2040 {
+			return m[1]
+		}
+	}
+	return s
 }
 
 // expression returns what compiles an expression when it is first needed.
@@ -97,7 +163,7 @@ func expression(text string) func() *regexp.Regexp {
 }
 
 // again is what a browser or a file manager adds to the name of a copy.
-var again = expression(`(?i)^copy of |( - copy)?( \(\d{1,3}\))?$`)
+var again = expression(`(?i)^copy of |( - copy)?( ?\(\d{1,3}\))?$`)
 
 // confg matches what Cisco appends to the host name, and what tools put on either side of it.
 var confg = expression(`(?i)[-_.](confg|config|cfg|(running|startup)([-_]config)?)$|` +
@@ -120,9 +186,10 @@ var generic = map[string]bool{
 // FromFilename splits a requested file name: the directory is the site, and the stem names the
 // device. A backslash counts as a slash. Leading slashes, "." and ".." are ignored, as are a drive,
 // a server with its share, a file system ("flash:") and a protocol with its host; a name that ends
-// with a slash is a site alone. The stem is the last element without extensions, dates, times,
-// counters after those, and Cisco's "-confg". It is blank if it is generic ("backup"). Both values
-// are printable, as [Text] makes them, and blank if they have more than 255 bytes.
+// with a slash is a site alone. A folder that is a date is no part of the site. The stem is the
+// last element without extensions, dates, times, counters after those, and Cisco's "-confg". It is
+// blank if it is generic ("backup"). Both values are printable, as [Text] makes them, and blank if
+// they have more than 255 bytes.
 func FromFilename(name string) (site, stem string) {
 	name = withoutVolume(name)
 	var elements []string
@@ -140,7 +207,8 @@ func FromFilename(name string) (site, stem string) {
 		last++
 	}
 	// What begins with - or @ would be taken for a flag or a number where a person types it.
-	return strings.TrimLeft(value(strings.Join(elements[:last], "/")), "-@~"),
+	site = strings.Join(withoutDates(elements[:last]), "/")
+	return strings.TrimLeft(value(site), "-@~"),
 		value(trimStem(elements[last]))
 }
 
@@ -178,7 +246,7 @@ func monthNamed(s string, digits int) bool {
 	}
 	s = strings.ToLower(s)
 	for _, month := range []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
-		"oct", "nov", "dec"} {
+		"oct", "nov", "dec", "mär", "mae", "mrz", "mai", "okt", "dez"} {
 		if strings.Contains(s, month) {
 			return true
 		}
@@ -212,6 +280,9 @@ func withoutStamp(s string) string {
 		if end != s {
 			return ""
 		}
+	}
+	if count >= 6 {
+		return withoutBriefDate(s)
 	}
 	return s
 }
