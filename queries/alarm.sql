@@ -101,12 +101,16 @@ DELETE FROM channels
 DELETE FROM deliveries WHERE channel = @channel;
 
 -- name: Deliveries :many
--- The newest deliveries, one row a message.
+-- The newest deliveries, one row a message. In a scope those of channels that are bound to sites of it.
 SELECT d.channel, d.kind, d.message, d.state, d.attempts, d.next_try, d.ended_at, d.error, d.event_id,
        CAST(CASE WHEN d.message = '' THEN 1 ELSE (SELECT count(*) FROM deliveries o WHERE o.message = d.message) END AS bigint) AS events
   FROM deliveries d
  WHERE (d.message = '' OR d.event_id = (SELECT max(o.event_id) FROM deliveries o WHERE o.message = d.message))
-   AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = d.site))
+   AND (CAST(@within AS text) = '' OR EXISTS (
+          SELECT 1 FROM channels c
+           WHERE c.name = d.channel AND c.scope <> '' AND NOT EXISTS (
+                   SELECT 1 FROM scopes s WHERE s.name = c.scope
+                      AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = s.site))))
  ORDER BY d.event_id DESC, d.channel LIMIT CAST(@n AS bigint);
 
 -- name: CountDeliveries :many

@@ -349,7 +349,11 @@ SELECT d.channel, d.kind, d.message, d.state, d.attempts, d.next_try, d.ended_at
        CAST(CASE WHEN d.message = '' THEN 1 ELSE (SELECT count(*) FROM deliveries o WHERE o.message = d.message) END AS bigint) AS events
   FROM deliveries d
  WHERE (d.message = '' OR d.event_id = (SELECT max(o.event_id) FROM deliveries o WHERE o.message = d.message))
-   AND (CAST($1 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = d.site))
+   AND (CAST($1 AS text) = '' OR EXISTS (
+          SELECT 1 FROM channels c
+           WHERE c.name = d.channel AND c.scope <> '' AND NOT EXISTS (
+                   SELECT 1 FROM scopes s WHERE s.name = c.scope
+                      AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = $1 AND g.site = s.site))))
  ORDER BY d.event_id DESC, d.channel LIMIT CAST($2 AS bigint)
 `
 
@@ -371,7 +375,7 @@ type DeliveriesRow struct {
 	Events   int64
 }
 
-// The newest deliveries, one row a message.
+// The newest deliveries, one row a message. In a scope those of channels that are bound to sites of it.
 func (q *Queries) Deliveries(ctx context.Context, arg DeliveriesParams) ([]DeliveriesRow, error) {
 	rows, err := q.db.Query(ctx, deliveries, arg.Within, arg.N)
 	if err != nil {

@@ -53,6 +53,19 @@ func twoSites(t testing.TB, s *site) two {
 			t.Fatal(err)
 		}
 	}
+	if err := s.store.AddChannel(ctx, store.Channel{Name: "own", URL: "https://192.0.2.1/",
+		Sites: []string{"acme"}, Created: now}); err != nil {
+		t.Fatal(err)
+	}
+	s.put(t, "acme", "nat", gate("nat", "05", "CCCCCCCC", "lan")) // of which each channel tells
+	if n, err := s.store.HandEvents(ctx, func(store.Event) (routes []store.Route) {
+		for _, name := range []string{"own", "all-globex", "his-globex"} {
+			routes = append(routes, store.Route{Channel: name, At: now})
+		}
+		return routes
+	}); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
 	r, err := s.store.CaptureByID(ctx, w.other.ID)
 	w.uid = r.UID
 	if err == nil {
@@ -120,7 +133,7 @@ func TestSites(t *testing.T) {
 			"/search?q=hostname&reveal=1":    "fw1", "/changes": "fw1", "/changes?site=globex": "",
 			"/changes.atom": "fw1", "/failures?since=2d": "own.conf", "/d/acme/nat": "nat",
 			"/d/acme/fw1": "own.conf", "/published": "Nothing is published", "/users": "ann",
-			"/tokens": "No tokens", "/alarms": "Nobody is told", "/audit": "Audit",
+			"/tokens": "No tokens", "/alarms": `own</th><td>changed`, "/audit": "Audit",
 			"/go?ip=192.0.2.7": "nat", "/api/v1/devices": "fw1", "/api/v1/captures": "fw1",
 			"/api/v1/search?q=hostname": "fw1", "/api/v1/search?q=hostname&reveal=1": "fw1",
 			"/api/v1/failures": "own.conf", "/oxidized/nodes": "fw1", "/oxidized/nodes.json": "fw1",
