@@ -49,3 +49,6 @@ func Hold() (release func()) {
 func IsAPI(path string) bool {
 	return isAPI(&http.Request{URL: &url.URL{Path: path}})
 }
+
+// CutAfter sets after which time a client is cut off that takes nothing.
+func (p *Page) CutAfter(d time.Duration) { p.stalled = d }

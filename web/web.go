@@ -56,8 +56,8 @@ type Page struct {
 	templates func() *templates
 	deltas    *cache
 	room      *room
-	turns     chan struct{} // held by each page that is being made
-	long      chan struct{} // held by those of them that take long
+	turns     *turns
+	stalled   time.Duration // after which a client is cut off that takes nothing
 	uploads   uploads
 	oidc      *provider // nil without OIDC
 }
@@ -69,8 +69,7 @@ func New(o Options) *Page {
 		limit:     newAttempts(),
 		templates: sync.OnceValue(parseTemplates), deltas: newCache(),
 		room:  newRoom(o.Inbox.Memory),
-		turns: make(chan struct{}, store.ReadersAtOnce),
-		long:  make(chan struct{}, store.ReadersAtOnce/2),
+		turns: newTurns(), stalled: stalledAfter,
 	}
 	p.oidc = newProvider(o)
 	p.mux = sync.OnceValue(p.addresses)
@@ -109,6 +108,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.inServes(w, r) // also where the page is off
 		return
 	}
+	steady := newSteady(w, p.stalled)
+	defer steady.move() // for what the server sends last
+	w = steady
 	p.headers(w, r)
 	if err := p.reachable(r); err != nil {
 		p.fail(w, r, nil, err)
@@ -227,7 +229,7 @@ func (p *Page) serve(rt route) http.Handler {
 		}
 		if err == nil && rt.least != "" { // a login must not wait for those that are in
 			var leave func()
-			leave, err = p.turn(ctx, rt.pattern)
+			leave, err = p.turns.take(ctx, v.Name, rt.pattern)
 			defer leave()
 		}
 		if err == nil {
@@ -237,32 +239,6 @@ func (p *Page) serve(rt route) http.Handler {
 			p.fail(w, r, v, err)
 		}
 	})
-}
-
-// turn waits until a page may be made. Half of the turns are for pages that take no time, so that
-// they don't wait for searches. Captures have connections and a core of their own.
-func (p *Page) turn(ctx context.Context, pattern string) (leave func(), err error) {
-	turns := []chan struct{}{p.turns}
-	if strings.Contains(pattern, "/search") || strings.Contains(pattern, "/blame") ||
-		strings.Contains(pattern, "/diff") || strings.Contains(pattern, "/compare") {
-		turns = []chan struct{}{p.long, p.turns}
-	}
-	held := 0
-	leave = func() {
-		for _, t := range turns[:held] {
-			<-t
-		}
-	}
-	for _, t := range turns {
-		select {
-		case t <- struct{}{}:
-			held++
-		case <-ctx.Done():
-			return leave, status{http.StatusServiceUnavailable, "too much is being asked at " +
-				"once: try again"}
-		}
-	}
-	return leave, nil
 }
 
 // readForm reads the fields of a request. What is no text, or is cut off, is no field's absence.

@@ -1,0 +1,87 @@
+package web_test
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tftpsql/tftpsql/store"
+	"github.com/tftpsql/tftpsql/web"
+)
+
+// slow asks for an address over n connections with so small a buffer, and reads nothing of the
+// answers.
+func (p program) slow(t *testing.T, path string, n, buffer int) (list []net.Conn) {
+	t.Helper()
+	for range n {
+		c, err := net.Dial("tcp", p.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.(*net.TCPConn).SetReadBuffer(buffer); err != nil {
+			t.Fatal(err)
+		}
+		_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\n\r\n",
+			path, p.Listener.Addr(), base64.StdEncoding.EncodeToString([]byte(":"+p.secret)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, c)
+	}
+	time.Sleep(300 * time.Millisecond) // until their turns are held
+	return list
+}
+
+// large is a configuration of n MB.
+func large(n int) string {
+	return gate("big", "04", "AAAAAAAA", "lan") + "config firewall address\n" +
+		strings.Repeat("    set comment \"0123456789012345678901234567890123456789\"\n", n*1e6/58) +
+		"end\n"
+}
+
+// TestSlowReaders: who takes nothing of their answers holds up nobody else, and is cut off; who
+// takes it slowly gets it whole.
+func TestSlowReaders(t *testing.T) {
+	s := serve(t, engines["sqlite"](t), nil)
+	path := "/c/" + id(s.put(t, "acme", "big", large(3)))
+	other := s.program(t, store.Viewer, []string{"globex"})
+	quick := func(what string, within time.Duration) {
+		t.Helper()
+		start := time.Now()
+		if code, body := other.get(t, "/"); code != http.StatusOK || time.Since(start) > within {
+			t.Errorf("%s: %d after %s: %s", what, code, time.Since(start), short(body))
+		}
+	}
+	held := s.program(t, store.Viewer, nil).slow(t, path, 6, 2048)
+	quick("one person is slow", 5*time.Second)
+	for _, c := range held {
+		_ = c.Close()
+	}
+	s.Config.Handler.(*web.Page).CutAfter(time.Second)
+	for range 3 {
+		s.program(t, store.Viewer, nil).slow(t, path, 2, 2048)
+	}
+	quick("all turns are held", 5*time.Second)
+	c := s.program(t, store.Viewer, nil).slow(t, path, 1, 128<<10)[0]
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read int64
+	for err == nil {
+		var n int64
+		n, err = io.CopyN(io.Discard, r.Body, 512<<10)
+		read += n
+		time.Sleep(50 * time.Millisecond) // longer than CutAfter, in all
+	}
+	if err != io.EOF || read < 3e6 {
+		t.Errorf("who reads slowly gets %d bytes, %v", read, err)
+	}
+}
