@@ -44,6 +44,13 @@ func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
 	return allowed > 0 && silent > allowed && silent > allowed+deaf(downtimes, d.LastSeen, now)
 }
 
+// downtimes returns when no worker was ready, up to now. That this worker isn't ready doesn't matter:
+// where another one is, devices are heard, and silence is silence. So the database decides, and all
+// workers come to the same answer.
+func (b *Outbox) downtimes(ctx context.Context, now time.Time) ([]store.Downtime, error) {
+	return b.Store.Downtimes(ctx, now.Add(-downtimesLast), now, readyGap)
+}
+
 func (s *scan) run(ctx context.Context) error {
 	now := s.Now()
 	if s.Trouble() == "" {
@@ -55,7 +62,7 @@ func (s *scan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	downtimes, err := s.Store.Downtimes(ctx, now.Add(-downtimesLast))
+	downtimes, err := s.downtimes(ctx, now)
 	if err != nil {
 		return err
 	}

@@ -176,13 +176,15 @@ func TestDowntime(t *testing.T) {
 		w.restart()
 		w.later(5 * time.Minute)
 		equal(w.t, "after a night without a worker", r.told())
-		w.mu.Lock()
-		w.trouble = "the database is away"
-		w.mu.Unlock()
-		w.later(4 * time.Hour)
-		w.mu.Lock()
-		w.trouble = ""
-		w.mu.Unlock()
+		w.set("the disk is full")
+		w.later(5 * time.Minute)
+		w.pass(20 * time.Hour)
+		w.later(5 * time.Minute)
+		equal(w.t, "while nothing can be stored", r.told())
+		w.restart()
+		w.later(5 * time.Minute)
+		equal(w.t, "after a start meanwhile", r.told())
+		w.set("")
 		w.later(5 * time.Minute)
 		equal(w.t, "after a time in which nothing could be stored", r.told())
 		w.pass(10 * 24 * time.Hour)
@@ -195,6 +197,37 @@ func TestDowntime(t *testing.T) {
 		w.later(5 * time.Minute)
 		equal(w.t, "when the time is over", r.told(),
 			"noc overdue: acme/fw0 acme/fw1 acme/fw2 acme/fw3 acme/fw4")
+	})
+}
+
+// TestOneReady: where one worker of two is ready, devices are heard, and both say the same of them.
+func TestOneReady(t *testing.T) {
+	everywhere(t, func(w *world) {
+		r := newReceiver(t)
+		w.add(store.Channel{Name: "noc", URL: r.URL + "/noc", Kinds: []string{"overdue"}})
+		w.daily("acme", "fw1")
+		w.set("the disk is full")
+		options := w.options
+		options.Trouble = func() string { return "" }
+		ready := outbox.New(options)
+		both := func(minutes int) {
+			for range minutes {
+				w.pass(time.Minute)
+				ready.Scan(w.t.Context())
+				w.pass(30 * time.Second)
+				w.outbox.Scan(w.t.Context())
+				w.poll()
+			}
+		}
+		w.ready(47 * time.Hour)
+		both(30)
+		equal(w.t, "before it is overdue", r.told())
+		both(30)
+		equal(w.t, "when it is", r.told(), "noc overdue: acme/fw1")
+		open, err := w.store.OpenAlarms(w.t.Context())
+		if err != nil || len(open) != 1 {
+			w.t.Errorf("%v %v", open, err)
+		}
 	})
 }
 

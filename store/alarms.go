@@ -212,9 +212,21 @@ func putBack(ctx context.Context, q *queries.Queries, now time.Time) error {
 	return nil
 }
 
-// Downtimes returns when no worker was ready, since a time.
-func (s *Store) Downtimes(ctx context.Context, since time.Time) ([]Downtime, error) {
-	list, err := s.backend.read().Downtimes(ctx, stamp(since))
+// Downtimes returns when no worker was ready, since a time. Where none has been for longer than gap
+// now, that is the last one: it ends now.
+func (s *Store) Downtimes(ctx context.Context, since, now time.Time, gap time.Duration) ([]Downtime,
+	error) {
+	q := s.backend.read()
+	// First, so that a downtime that another worker ends meanwhile is in the list.
+	ready, err := q.Ready(ctx)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, s.explain("list downtimes", err)
+	}
+	lasts := err == nil && now.Sub(ready) > gap
+	list, err := q.Downtimes(ctx, stamp(since))
+	if n := len(list); lasts && (n == 0 || list[n-1].Began.Before(ready)) {
+		list = append(list, queries.Downtime{Began: ready, Ended: now})
+	}
 	return rows(list, s.explain("list downtimes", err), func(r queries.Downtime) Downtime {
 		return Downtime{r.Began.UTC(), r.Ended.UTC()}
 	})
