@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -201,6 +202,36 @@ func TestWaysSites(t *testing.T) {
 		if d.Site != want {
 			t.Errorf("%s is of the site %q, want %q", d.Name, d.Site, want)
 		}
+	}
+}
+
+// TestWaysFolders: where the site is the login's, a folder names the device of a file whose own
+// name says nothing. scp takes a target without a dot for a folder.
+func TestWaysFolders(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	file := filepath.Join(t.TempDir(), "running.cfg")
+	for _, to := range []string{"core1", "/core2", "acme/core3", "acme", ""} {
+		writeText(t, file, "of "+to)
+		if said, ok := w.client(t, "scp", "-P", file, "acme@127.0.0.1:"+to); !ok {
+			t.Errorf("%s: %s", to, said)
+		}
+	}
+	for _, path := range []string{"/in/acme/core4/running.cfg", "/in/acme/running.cfg"} {
+		if code, text := w.ask(t, "PUT", path, "of "+path); code != 200 {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
+	}
+	var devices []wireDevice
+	unmarshal(t, w.must(t, "devices", "--json"), &devices)
+	var names []string
+	for _, d := range devices {
+		names = append(names, d.Site+"/"+d.Name)
+	}
+	slices.Sort(names)
+	if got := strings.Join(names, " "); got != "acme/127.0.0.1 acme/core1 acme/core2 acme/core3 "+
+		"acme/core4" {
+		t.Errorf("devices: %s", got)
 	}
 }
 

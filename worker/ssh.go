@@ -300,6 +300,13 @@ func (h *handler) take(ctx context.Context, u capture.Upload, from sender) (stor
 	h.setSite(&c, u.Peer.Addr())
 	if from.site != nil {
 		c.Site = device.Text(*from.site)
+		// A folder says no site then: "/core1/running.cfg" is core1's.
+		folder, _ := device.FromFilename(u.Filename)
+		folder = strings.TrimPrefix(folder+"/", *from.site+"/")
+		if _, name := device.FromFilename(strings.TrimSuffix(folder, "/")); name != "" &&
+			c.NamedBy == store.NamedBySource {
+			c.Name, c.NamedBy = name, store.NamedByFilename
+		}
 	}
 	if from.filename != "" {
 		c.Filename = device.Text(from.filename)
