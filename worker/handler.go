@@ -244,9 +244,9 @@ func (h *handler) ReadTFTP(ctx context.Context, r *tftp.Request) ([]byte, error)
 
 func ref(n store.Name) string { return store.Device{Site: n.Site, Name: n.Name}.Ref() }
 
-// own returns the newest whole file of that name that came by TFTP from the asker's own address, and
-// only while everything from there belongs to one device: behind NAT one customer's firewall could
-// otherwise fetch another's. Loopback is excepted: it is this machine.
+// own returns the newest whole file of that name that came by TFTP from the asker's own address,
+// and only while everything from there belongs to one device: behind NAT one customer's firewall
+// could otherwise fetch another's. Loopback is excepted: it is this machine.
 func (h *handler) own(ctx context.Context, r *tftp.Request) ([]byte, error) {
 	source := device.Source(r.Peer.Addr())
 	body, devices, err := h.store.NewestFrom(ctx, source, device.Text(r.Filename), time.Now())
