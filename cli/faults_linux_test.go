@@ -362,7 +362,7 @@ func (w *world) burst(number int, f fault) {
 	ends := make(chan end, clients)
 	workers := w.workers()
 	for i := range clients {
-		to := workers[i/3%len(workers)]
+		to := workers[i/4%len(workers)]
 		addr, ways := to.addr, *to.ways
 		filler := strings.Repeat(fmt.Sprintf("# %d\n", w.r.Int64()), w.r.IntN(3000))
 		go func() {
@@ -372,13 +372,16 @@ func (w *world) burst(number int, f fault) {
 				final.body = fmt.Sprintf("burst %d upload %d attempt %d\n%s", number, i, attempt,
 					filler)
 				name := fmt.Sprintf("dev%d.conf", i)
-				switch i % 3 {
+				switch i % 4 {
 				case 0:
 					final.way = "sftp"
 					final.err = ways.putSFTP(name, final.body, patience)
 				case 1:
 					final.way = "http"
 					final.err = ways.putHTTP(name, final.body, patience)
+				case 2:
+					final.way = "scp"
+					final.err = ways.putSCP(name, final.body, patience)
 				default:
 					final.way = "tftp"
 					final.err = (&tftp.Client{Blksize: 1428, Patience: patience}).Put(

@@ -211,7 +211,8 @@ func TestWaysFolders(t *testing.T) {
 	t.Parallel()
 	w := startWays(t, databases["sqlite"](t))
 	file := filepath.Join(t.TempDir(), "running.cfg")
-	for _, to := range []string{"core1", "/core2", "acme/core3", "acme", ""} {
+	for _, to := range []string{"core1", "/core2", "acme/core3", "acme", "",
+		"core5.cfg.0a1b2c3d.partial"} {
 		writeText(t, file, "of "+to)
 		if said, ok := w.client(t, "scp", "-P", file, "acme@127.0.0.1:"+to); !ok {
 			t.Errorf("%s: %s", to, said)
@@ -230,7 +231,7 @@ func TestWaysFolders(t *testing.T) {
 	}
 	slices.Sort(names)
 	if got := strings.Join(names, " "); got != "acme/127.0.0.1 acme/core1 acme/core2 acme/core3 "+
-		"acme/core4" {
+		"acme/core4 acme/core5" {
 		t.Errorf("devices: %s", got)
 	}
 }

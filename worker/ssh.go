@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -265,6 +266,9 @@ func (h *handler) serveSSH(ctx context.Context, u *sftp.Upload) error {
 	name := sent
 	for _, ending := range unfinished {
 		name = strings.TrimSuffix(name, ending)
+	}
+	if whole, ok := strings.CutSuffix(name, ".partial"); ok { // rclone's "x.0a1b2c3d.partial"
+		name = strings.TrimSuffix(whole, path.Ext(whole))
 	}
 	l, _ := u.Login.Data.(store.Sender) // set by both checks
 	if _, _, err := h.store.Sender(ctx, l.Name); errors.Is(err, store.ErrNotFound) {
