@@ -99,7 +99,8 @@ func (w *waysIn) putSCP(name, body string, patience time.Duration) error {
 	if err := s.Start("scp -t /" + name); err != nil {
 		return err
 	}
-	for _, text := range []string{"", fmt.Sprintf("C0644 %d %s\n", len(body), name), body + "\x00"} {
+	header := fmt.Sprintf("C0644 %d %s\n", len(body), name)
+	for _, text := range []string{"", header, body + "\x00"} {
 		if _, err := io.WriteString(to, text); err != nil {
 			return err
 		}
