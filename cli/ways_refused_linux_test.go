@@ -442,6 +442,53 @@ func TestWaysStrangers(t *testing.T) {
 	}
 }
 
+// liar offers a key that it doesn't have.
+type liar struct {
+	ssh.Signer
+	public ssh.PublicKey
+}
+
+func (l liar) PublicKey() ssh.PublicKey { return l.public }
+
+// TestWaysUsed: a login is used by who has its key, not by who offers it.
+func TestWaysUsed(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t))
+	signer := func(text []byte, err error) ssh.Signer {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ssh.ParsePrivateKey(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	mine := signer(os.ReadFile(w.key))
+	other := filepath.Join(t.TempDir(), "other")
+	if said, ok := run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other); !ok {
+		t.Fatal(said)
+	}
+	for _, c := range []struct {
+		key  ssh.Signer
+		used bool
+	}{{liar{signer(os.ReadFile(other)), mine.PublicKey()}, false}, {mine, true}} {
+		conn, err := ssh.Dial("tcp", w.ssh, &ssh.ClientConfig{User: "acme",
+			Auth:            []ssh.AuthMethod{ssh.PublicKeys(c.key)},
+			HostKeyCallback: ssh.InsecureIgnoreHostKey()})
+		if err == nil { // a channel is served after the login was noted
+			_, _, _ = conn.OpenChannel("session", nil)
+			_ = conn.Close()
+		}
+		list := w.must(t, "login", "list")
+		used := !regexp.MustCompile(`(?m)^acme .*never`).MatchString(list)
+		if (err == nil) != c.used || used != c.used {
+			t.Errorf("logged in: %v, used: %v, want both %v\n%s", err, used, c.used, list)
+		}
+	}
+}
+
 // finish ends the program, which writes the failures that it has counted.
 func (p *program) finish(t *testing.T) {
 	t.Helper()

@@ -156,6 +156,7 @@ func (c *conn) serve(base *ssh.ServerConfig) {
 	if c.login.Name == "" {
 		c.login.Name = sc.User()
 	}
+	c.noteLogin()
 	go ssh.DiscardRequests(requests) // ends with the connection
 	var running sync.WaitGroup
 	defer running.Wait()

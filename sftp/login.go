@@ -112,10 +112,15 @@ func (a *authentication) password(c *conn, m ssh.ConnMetadata, password []byte) 
 	})
 }
 
+// loginContext ends with the time to log in.
+func (c *conn) loginContext() (context.Context, context.CancelFunc) {
+	return context.WithDeadline(c.s.ctx,
+		c.began.Add(orDefault(c.s.HandshakeTimeout, defaultHandshakeTimeout)))
+}
+
 func (a *authentication) check(c *conn, m ssh.ConnMetadata,
 	check func(context.Context) (Login, error)) (*ssh.Permissions, error) {
-	ctx, cancel := context.WithDeadline(c.s.ctx,
-		c.began.Add(orDefault(c.s.HandshakeTimeout, defaultHandshakeTimeout)))
+	ctx, cancel := c.loginContext()
 	defer cancel()
 	a.attempt = Attempt{User: m.User(), Client: string(m.ClientVersion()), Peer: c.peer,
 		Local: c.local}
@@ -135,6 +140,16 @@ func (a *authentication) check(c *conn, m ssh.ConnMetadata,
 		return nil, err
 	}
 	return &ssh.Permissions{ExtraData: map[any]any{loginKey{}: login}}, nil
+}
+
+// noteLogin tells of a login that has succeeded.
+func (c *conn) noteLogin() {
+	if c.s.LoggedIn == nil {
+		return
+	}
+	ctx, cancel := c.loginContext()
+	defer cancel()
+	c.s.LoggedIn(ctx, c.attempt, c.login)
 }
 
 // denyHandshake reports a connection that ended before its login.

@@ -384,6 +384,42 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// liar offers a key that it doesn't have.
+type liar struct {
+	ssh.Signer
+	public ssh.PublicKey
+}
+
+func (l liar) PublicKey() ssh.PublicKey { return l.public }
+
+// TestOffered: a client has logged in once it has proved that it has the key, not when it offers it.
+func TestOffered(t *testing.T) {
+	t.Parallel()
+	in := make(chan sftp.Login, 10)
+	s := start(t, func(s *sftp.Server) {
+		s.LoggedIn = func(_ context.Context, _ sftp.Attempt, l sftp.Login) { in <- l }
+	})
+	with := func(auth ssh.AuthMethod) func(*ssh.ClientConfig) {
+		return func(c *ssh.ClientConfig) { c.Auth = []ssh.AuthMethod{auth} }
+	}
+	if c, err := s.tryDial(with(ssh.PublicKeys(liar{keys().host,
+		keys().client.PublicKey()}))); err == nil {
+		c.Close()
+		t.Error("a key that wasn't proved got in")
+	}
+	next(t, s.nays)
+	for _, auth := range []ssh.AuthMethod{ssh.PublicKeys(keys().client), ssh.Password(password)} {
+		if len(in) != 0 {
+			t.Errorf("logged in too early: %+v", <-in)
+		}
+		c := s.dial(t, with(auth))
+		if l := next(t, in); l.Name != user {
+			t.Errorf("%+v", l)
+		}
+		c.Close()
+	}
+}
+
 // TestLog: one line for an upload, with what the handler adds, and one for a login.
 func TestLog(t *testing.T) {
 	t.Parallel()

@@ -84,6 +84,10 @@ type Server struct {
 	Password  func(ctx context.Context, a Attempt, password []byte) (Login, error)
 	PublicKey func(ctx context.Context, a Attempt, key ssh.PublicKey) (Login, error)
 
+	// LoggedIn is called once a client has logged in, with its proof. What it sends waits for it.
+	// ctx ends with the time to log in. Nil for none.
+	LoggedIn func(context.Context, Attempt, Login)
+
 	// Handler takes uploads.
 	Handler Handler
 

@@ -78,7 +78,7 @@ func noLogin(name string) error {
 
 // UseLogin notes that a login was used.
 func (s *Store) UseLogin(ctx context.Context, l Sender, now time.Time) error {
-	if now.Sub(l.Used) < seenEvery {
+	if l.Used.After(l.Created) && now.Sub(l.Used) < seenEvery {
 		return nil
 	}
 	if s.spool != nil {

@@ -69,7 +69,8 @@ func (w *worker) startSSH(s *store.Store, l net.Listener) *sshServer {
 		Server: &sftp.Server{
 			Handler:  sftp.HandlerFunc(w.handler.serveSSH),
 			Password: w.handler.checkPassword, PublicKey: w.handler.checkKey,
-			Accept: accepts(w.Allow), Legacy: bool(w.SSHLegacy),
+			LoggedIn: w.handler.loggedIn,
+			Accept:   accepts(w.Allow), Legacy: bool(w.SSHLegacy),
 			Limits: sftp.Limits{MaxSize: int64(w.MaxSize), Memory: bodiesMemory(w.Config)},
 			Ended:  w.handler.endedSSH, Denied: w.handler.deniedSSH, Logger: w.log,
 		}}
@@ -215,7 +216,7 @@ func (h *handler) checkPassword(ctx context.Context, a sftp.Attempt,
 	if !right {
 		return sftp.Login{}, errors.New("unknown name, or wrong password")
 	}
-	return h.loggedIn(ctx, l), nil
+	return login(l), nil
 }
 
 func (h *handler) checkKey(ctx context.Context, a sftp.Attempt, key ssh.PublicKey) (sftp.Login,
@@ -228,7 +229,7 @@ func (h *handler) checkKey(ctx context.Context, a sftp.Attempt, key ssh.PublicKe
 	if err != nil {
 		return sftp.Login{}, unchecked(err)
 	}
-	return h.loggedIn(ctx, l), nil
+	return login(l), nil
 }
 
 // nameOf returns the name of a login as the database can hold it; "", which none has, for others.
@@ -244,11 +245,15 @@ func unchecked(err error) error {
 	return &sftp.Error{Message: string(unavailable), Err: err}
 }
 
-func (h *handler) loggedIn(ctx context.Context, l store.Sender) sftp.Login {
+// login is what a check has found.
+func login(l store.Sender) sftp.Login { return sftp.Login{Name: l.Name, Data: l} }
+
+// loggedIn notes that a login was used.
+func (h *handler) loggedIn(ctx context.Context, _ sftp.Attempt, found sftp.Login) {
+	l, _ := found.Data.(store.Sender) // set by both checks
 	if err := h.store.UseLogin(ctx, l, time.Now()); err != nil {
 		h.log.Debug("the use of a login could not be noted", "login", l.Name, "err", err)
 	}
-	return sftp.Login{Name: l.Name, Data: l}
 }
 
 // unfinished are what clients append to the name of a file until all of it is there. They rename it
