@@ -489,6 +489,52 @@ func TestWaysUsed(t *testing.T) {
 	}
 }
 
+// TestWaysVerbose: at level debug the log follows an upload from its connection to its end, also
+// one that is refused, and has nothing that lets anybody in.
+func TestWaysVerbose(t *testing.T) {
+	t.Parallel()
+	w := startWays(t, databases["sqlite"](t), "LOG_LEVEL=debug")
+	const wrong = "a wrong password"
+	if c, err := ssh.Dial("tcp", w.ssh, &ssh.ClientConfig{User: "gate",
+		Auth:            []ssh.AuthMethod{ssh.Password(wrong)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey()}); err == nil {
+		_ = c.Close()
+		t.Error("a wrong password got in")
+	}
+	file := filepath.Join(t.TempDir(), "fw1")
+	writeText(t, file, fortigate("fw1", "x"))
+	for _, way := range []string{"scp -O", "curl scp", "curl -T"} {
+		if said, ok := ways[way].send(t, w, file, "fw1.conf"); !ok {
+			t.Fatal(said)
+		}
+	}
+	if code, _ := w.ask(t, "PUT", "/in/globex/fw1", "x"); code != http.StatusForbidden {
+		t.Error(code)
+	}
+	for _, line := range []string{
+		`level=DEBUG msg=connected peer=127\.\S+ local=127\.`,
+		`level=DEBUG msg="attempt refused" peer=\S+ user=gate client=\S+ err=`,
+		`level=DEBUG msg="logged in" peer=\S+ user=acme client=.+ login=acme site=acme`,
+		`level=DEBUG msg="logged in" peer=\S+ user=gate client=\S+ login=gate site=acme`,
+		`level=DEBUG msg=begun op=write mode=scp peer=\S+ login=gate file=/fw1.conf site=acme`,
+		`msg=received op=write mode=scp peer=\S+ login=gate file=/fw1.conf bytes=`,
+		`level=DEBUG msg=request peer=127\S+ method=PUT path=/in/acme/fw1.conf status=200`,
+		`level=DEBUG msg=request peer=127\S+ method=PUT path=/in/globex/fw1 status=403`,
+	} {
+		w.log.wait(t, line)
+	}
+	public, err := os.ReadFile(w.key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{waysPassword, wrong, w.token,
+		strings.Fields(string(public))[1]} {
+		if strings.Contains(w.log.String(), secret) {
+			t.Errorf("the log has %q", secret)
+		}
+	}
+}
+
 // finish ends the program, which writes the failures that it has counted.
 func (p *program) finish(t *testing.T) {
 	t.Helper()

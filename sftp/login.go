@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -132,6 +133,9 @@ func (a *authentication) check(c *conn, m ssh.ConnMetadata,
 		a.attempt.User = a.attempt.User[:maxUser]
 	}
 	a.err = err
+	if err != nil {
+		c.s.debug("attempt refused", attemptAttrs(a.attempt, slog.Any("err", err))...)
+	}
 	var said *Error
 	switch {
 	case errors.As(err, &said):
@@ -144,6 +148,8 @@ func (a *authentication) check(c *conn, m ssh.ConnMetadata,
 
 // noteLogin tells of a login that has succeeded.
 func (c *conn) noteLogin() {
+	c.s.debug("logged in", attemptAttrs(c.attempt,
+		append([]slog.Attr{slog.String("login", c.login.Name)}, c.login.Attrs...)...)...)
 	if c.s.LoggedIn == nil {
 		return
 	}

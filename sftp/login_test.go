@@ -392,7 +392,8 @@ type liar struct {
 
 func (l liar) PublicKey() ssh.PublicKey { return l.public }
 
-// TestOffered: a client has logged in once it has proved that it has the key, not when it offers it.
+// TestOffered: a client has logged in once it has proved that it has the key, not when it offers
+// it.
 func TestOffered(t *testing.T) {
 	t.Parallel()
 	in := make(chan sftp.Login, 10)

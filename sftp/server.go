@@ -22,8 +22,9 @@ type Attempt struct {
 
 // A Login is what a check has found.
 type Login struct {
-	Name string // for the log; the user's name if empty
-	Data any    // the program's own
+	Name  string      // for the log; the user's name if empty
+	Data  any         // the program's own
+	Attrs []slog.Attr // more of it for the log at level debug
 }
 
 // Limits bound what clients can make a server hold and do. A zero field means the default, which is
@@ -119,7 +120,8 @@ type Server struct {
 	// cause any number. It runs at once for several connections, and must not wait. Nil for none.
 	Denied func(Denial)
 
-	// Logger gets a line for each upload that ended and each login that was refused; nil for none.
+	// Logger gets a line for each upload that ended and each login that was refused, and at level
+	// debug one for each connection, attempt to log in, login and begun upload; nil for none.
 	Logger *slog.Logger
 
 	once    sync.Once // for what follows
@@ -240,6 +242,8 @@ func (s *Server) take(nc net.Conn, base *ssh.ServerConfig) {
 		c.deny(err)
 		return
 	}
+	s.debug("connected", slog.String("peer", c.peer.String()),
+		slog.String("local", c.local.String()))
 	go func() { // ends when the connection does
 		defer s.running.Done()
 		defer s.forget(c)

@@ -89,7 +89,9 @@ func (c *conn) begin(path string, mode Mode) (*incoming, error) {
 		return nil, c.refuse(path, mode, err)
 	}
 	c.tree.removed(path) // what came before under that name
-	return c.incoming(path, mode), nil
+	in := c.incoming(path, mode)
+	c.s.debug("begun", append(uploadAttrs(in.u), c.login.Attrs...)...)
+	return in, nil
 }
 
 // refuse reports an upload that can't begin, and returns why.
@@ -200,15 +202,8 @@ func (s *Server) logOutcome(o Outcome) {
 	case o.Err != nil:
 		level, text = slog.LevelWarn, "failed"
 	}
-	attrs := []slog.Attr{
-		slog.String("op", "write"),
-		slog.String("mode", string(u.Mode)),
-		slog.String("peer", u.Peer.String()),
-		slog.String("login", u.Login.Name),
-		slog.String("file", u.Path),
-		slog.Int64("bytes", o.Bytes),
-		slog.Duration("took", time.Since(u.Began).Round(time.Microsecond)),
-	}
+	attrs := append(uploadAttrs(u), slog.Int64("bytes", o.Bytes),
+		slog.Duration("took", time.Since(u.Began).Round(time.Microsecond)))
 	u.mu.Lock()
 	attrs = append(attrs, u.attrs...)
 	u.mu.Unlock()
@@ -218,14 +213,37 @@ func (s *Server) logOutcome(o Outcome) {
 	s.Logger.LogAttrs(context.Background(), level, text, attrs...)
 }
 
+// uploadAttrs is what the log says of an upload, begun or ended.
+func uploadAttrs(u *Upload) []slog.Attr {
+	return []slog.Attr{
+		slog.String("op", "write"),
+		slog.String("mode", string(u.Mode)),
+		slog.String("peer", u.Peer.String()),
+		slog.String("login", u.Login.Name),
+		slog.String("file", u.Path),
+	}
+}
+
+// attemptAttrs is what the log says of an attempt to log in: never what was to prove it.
+func attemptAttrs(a Attempt, more ...slog.Attr) []slog.Attr {
+	return append([]slog.Attr{slog.String("peer", a.Peer.String()), slog.String("user", a.User),
+		slog.String("client", a.Client)}, more...)
+}
+
+// debug writes a line for who looks for a fault, as one for each packet of TFTP.
+func (s *Server) debug(text string, attrs ...slog.Attr) {
+	if s.Logger != nil {
+		s.Logger.LogAttrs(context.Background(), slog.LevelDebug, text, attrs...)
+	}
+}
+
 // logDenial writes the line of a connection or a login that was refused.
 func (s *Server) logDenial(a Attempt, err error) {
 	if s.Logger == nil || !s.mayLog() {
 		return
 	}
 	s.Logger.LogAttrs(context.Background(), slog.LevelWarn, "login refused",
-		slog.String("peer", a.Peer.String()), slog.String("user", a.User),
-		slog.String("client", a.Client), slog.Any("err", err))
+		attemptAttrs(a, slog.Any("err", err))...)
 }
 
 // mayLog reports whether a failure may have its line.

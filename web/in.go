@@ -172,8 +172,27 @@ func (p *Page) receive(body io.Reader) (b []byte, done func(), err error) {
 	}
 }
 
+// answer knows its status, for the log.
+type answer struct {
+	http.ResponseWriter
+	code int
+}
+
+func (a *answer) WriteHeader(code int) {
+	a.code = code
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
 // inServes answers what comes to /in/: uploads, and what clients of WebDAV ask before.
-func (p *Page) inServes(w http.ResponseWriter, r *http.Request) {
+func (p *Page) inServes(to http.ResponseWriter, r *http.Request) {
+	w := &answer{to, http.StatusOK}
+	defer func() {
+		p.Log.Debug("request", "peer", p.source(r), "method", r.Method, "path", r.URL.Path,
+			"status", w.code)
+	}()
 	p.headers(w, r)
 	v := &visit{w: w, r: r, now: time.Now(), page: p}
 	err := errStopping

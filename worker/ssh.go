@@ -246,7 +246,9 @@ func unchecked(err error) error {
 }
 
 // login is what a check has found.
-func login(l store.Sender) sftp.Login { return sftp.Login{Name: l.Name, Data: l} }
+func login(l store.Sender) sftp.Login {
+	return sftp.Login{Name: l.Name, Data: l, Attrs: []slog.Attr{slog.String("site", l.Site)}}
+}
 
 // loggedIn notes that a login was used.
 func (h *handler) loggedIn(ctx context.Context, _ sftp.Attempt, found sftp.Login) {
