@@ -342,7 +342,8 @@ func (w *walk) dated() bool {
 	for _, said := range []string{"Last configuration change at ", "NVRAM config last updated at",
 		"No configuration change since last restart", "Running configuration last done at",
 		"Startup config saved at", "Time:", "Zebra configuration saved from ",
-		"Last configuration save", "Configuration saved at ", "Last modified at "} {
+		"Last configuration save", "Configuration saved at ", "Last modified at ",
+		"LAST EDIT ", "Current time "} {
 		if bytes.HasPrefix(v, []byte(said)) {
 			return true
 		}

@@ -10,15 +10,33 @@ import "bytes"
 var dLink = platform{
 	name: "dlink_ds",
 	signs: []sign{
-		{"config snmp system_name ", 6, nil}, {"config vlan default ", 5, nil},
-		{"create account ", 4, nil}, {"config ports ", 4, nil}, {"config traffic control ", 5, nil},
+		{"config snmp system_name ", 6, nil}, {"config vlan default ", 5, dlinkPorts},
+		{"create account ", 4, unquotedWords}, {"config ports ", 4, holding(" speed auto")},
+		{"config traffic control ", 5, nil},
 		{"config command_prompt ", 6, nil}, {"# BASIC", 4, nothing}, {"# STORM", 4, nothing},
-		{"# ACCOUNT LIST", 5, nothing}, {"config stp version ", 4, nil}, {"create vlan ", 2, nil},
+		{"# ACCOUNT LIST", 5, nothing}, {"config stp version ", 4, nil},
+		{"create vlan ", 2, holding(" tag ")},
 		{"# Firmware: Build ", 6, nil}, {"#     Firmware: Build ", 6, nil},
 		{"config ipif System ", 5, nil}, {"enable loopdetect", 3, nothing},
 	},
 	read: readDLink, lined: true,
 }
+
+// dlinkPorts tells "delete 1-24" from "delete port 1-24" of ExtremeWare, which has the same
+// commands otherwise.
+func dlinkPorts(v []byte) bool {
+	switch string(field(v, 0)) {
+	case "delete":
+		v = field(v, 1)
+		return len(v) > 0 && '0' <= v[0] && v[0] <= '9'
+	case "add":
+		return !bytes.HasPrefix(field(v, 1), []byte("port"))
+	}
+	return true
+}
+
+// unquotedWords: D-Link's account has a name without quotes.
+func unquotedWords(v []byte) bool { return bytes.IndexByte(v, '"') < 0 }
 
 func readDLink(w *walk) {
 	if w.words[0] == '#' {

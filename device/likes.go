@@ -18,6 +18,8 @@ var ciscoLike = platform{
 		{"! Zebra configuration saved", 10, nil},
 		{"service integrated-vtysh-config", 10, nothing},
 		{"#Hirschmann ", 10, nil}, {"! Hirschmann ", 10, nil},
+		{"! NEC Portable Internetwork Core ", 10, nil},
+		{"! LAST EDIT ", 6, holding(":")}, // FITELnet
 	},
 	read: readCiscoLike,
 }
@@ -57,14 +59,21 @@ func readRuijie(w *walk) {
 var bdcom = platform{
 	name: "bdcom", family: iosSigns,
 	signs: []sign{
-		{"!version ", 12, holding(" build ")}, {"interface GigaEthernet", 6, nil},
-		{"interface TGigaEthernet", 6, nil}, {"interface EPON0/", 6, nil}, {" epon ", 5, nil},
+		{"!version ", 12, holding(" build ")}, {"interface GigaEthernet", 5, slotted},
+		{"interface TGigaEthernet", 5, slotted}, {"interface EPON0/", 6, nil}, {" epon ", 5, nil},
 		{"interface GPON0/", 5, nil}, {" gpon ", 4, nil},
 		{"service timestamps log date", 4, nothing},
 		{"service timestamps debug date", 4, nothing},
 		{"aaa authentication enable default none", 2, nothing},
 	},
 	read: readBDCOM, lined: true, // writes no end
+}
+
+// slotted: the number of a port follows at once, such as 0/1. NEC's IX and FITELnet have interfaces
+// of the same name, GigaEthernet0.0 and GigaEthernet 1/1.
+func slotted(v []byte) bool {
+	number, _, ok := bytes.Cut(v, []byte("/"))
+	return ok && digits(number)
 }
 
 func readBDCOM(w *walk) {

@@ -32,6 +32,36 @@ func TestLikes(t *testing.T) {
 			"\toption ula_prefix 'fd00:1::/48'\n", "openwrt", ""},
 		"a switch with FRR's lines": {"service password-encryption\nhostname x1\nline vty 0 4\n",
 			"cisco_like", "x1"},
+		"NEC IX": {"! NEC Portable Internetwork Core Operating System Software\n" +
+			"! IX Series IX2215 (magellan-sec) Software, Version 10.7.18, RELEASE SOFTWARE\n" +
+			"! Current time Nov 26-Thu-2026 05:15:00 JST\n!\nhostname ix3\ntimezone +09 00\n!\n" +
+			"ip ufs-cache enable\n!\ndevice GigaEthernet0\n!\ninterface GigaEthernet0.0\n" +
+			"  ip address 192.0.2.1/24\n  no shutdown\n!\n", "cisco_like", "ix3"},
+		"NEC IX without its header": {"hostname ix3\ntimezone +09 00\n!\n" +
+			"interface GigaEthernet0.0\n  ip address 192.0.2.1/24\n!\n" +
+			"interface GigaEthernet1.0\n", "", ""},
+		"FITELnet": {"!\n! LAST EDIT 05:15:00 2026/11/26 by operator\n!\nhostname fitel3\n!\n" +
+			"interface GigaEthernet 1/1\n vlan-id 1\n bridge-group 1\nexit\n!\n", "cisco_like",
+			"fitel3"},
+		"FITELnet without its header": {"hostname fitel3\n!\ninterface GigaEthernet 1/1\n" +
+			" vlan-id 1\nexit\n!\n", "", ""},
+		"Moxa": {"hostname eds3\nusername admin password 7 0a0b\ninterface vlan 1\n" +
+			" ip address static 192.0.2.1 255.255.255.0\nip management-vlan 1\n" +
+			"snmp-server community public ro\n", "cisco_like", "eds3"},
+		"one line of Moxa": {"hostname eds3\nip management-vlan 1\nlldp enable\n", "", ""},
+		"ExtremeWare": {"#\n# Summit48i Configuration generated Thu Nov 26 05:15:00 2026\n" +
+			"# Software Version 7.8.3b5\n# Configure system\nconfig snmp sysname summit3\n" +
+			"create account admin \"ops\" encrypted \"x\"\nconfig vlan \"Default\" tag 1\n" +
+			"config vlan default delete port 1-8\ncreate vlan \"lab\"\ncreate vlan office\n" +
+			"config vlan lab add port 1\nconfig ports 1 auto on\n", "", ""},
+		"D-Link without its header": {"config vlan default delete 1-24\n" +
+			"create vlan lab tag 10\nconfig ports 1-24 speed auto flow_control disable\n" +
+			"config snmp system_name dgs3\n", "dlink_ds", "dgs3"},
+		"BDCOM without its header": {"hostname olt3\nservice timestamps log date\n" +
+			"interface GigaEthernet0/1\n", "bdcom", "olt3"},
+		"TP-Link without its header": {"#\nvlan 20\n#\nhostname \"jet3\"\n#\n" +
+			"interface gigabitEthernet 1/0/1\n  speed 1000\n#\nip management-vlan 20\n",
+			"tplink_jetstream", "jet3"},
 		"a report": {"#version 3\nTitle: rack 4\nsummary of the month\n", "", ""},
 		"one weak sign and a hint": {"hostname edge4\nfeature lacp\ninterface eth 6/0\n" +
 			" ip address 192.0.2.1 255.255.255.0\n", "", ""},
@@ -48,6 +78,20 @@ func TestLikes(t *testing.T) {
 		}
 		if c.platform != "cisco_ios" && !id.Complete {
 			t.Errorf("%s is not complete", name)
+		}
+	}
+}
+
+// TestLikesNoise: the time that a header states is no change.
+func TestLikesNoise(t *testing.T) {
+	for _, config := range []string{
+		"!\n! LAST EDIT 05:15:00 2026/11/26 by operator\n!\nhostname fitel3\n!\n",
+		"! NEC Portable Internetwork Core Operating System Software\n" +
+			"! Current time Nov 26-Thu-2026 05:15:00 JST\n!\nhostname ix3\n!\n",
+	} {
+		later := strings.NewReplacer("05:15", "05:16", "26", "27").Replace(config)
+		if device.Fingerprint([]byte(config)) != device.Fingerprint([]byte(later)) {
+			t.Errorf("%q: the time is a change", config)
 		}
 	}
 }

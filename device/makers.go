@@ -150,7 +150,7 @@ var tplinkJetStream = platform{
 		{"interface gigabitEthernet 1/0/", 6, nil}, {"user name ", 4, holding(" privilege ")},
 		{"interface two-gigabitEthernet 1/0/", 6, nil}, {"system-time ntp ", 5, nil},
 		{"interface ten-gigabitEthernet 1/0/", 6, nil}, {"controller cloud-based", 5, nil},
-		{"no controller cloud-based", 6, nil}, {"ip management-vlan ", 3, nil},
+		{"no controller cloud-based", 6, nil},
 		{"serial_port baud-rate ", 4, nil}, {"contact-info \"", 4, nil},
 	},
 	read: readJetStream, lined: true, whole: unquoting,
