@@ -194,6 +194,8 @@ func TestFromFilename(t *testing.T) {
 		{"sw1(1).cfg", "", "sw1"},
 		{"sw1 (2).cfg", "", "sw1"},
 		{"sw1.cfg (2)", "", "sw1"},
+		{"sw1 - Kopie (2).cfg", "", "sw1"},
+		{"Kopie von sw1.cfg", "", "sw1"},
 		{"sw1-20261124(1).cfg", "", "sw1"},
 		{"sw1-26-Nov-26.cfg", "", "sw1"},
 		{"sw1_26.11.26", "", "sw1"},
@@ -232,6 +234,7 @@ func TestFromFilename(t *testing.T) {
 		{"sw1-1812.cfg", "", "sw1-1812"},
 		// dates as folders
 		{"acme/20261126/d.conf", "acme", "d"},
+		{"20261126/d.conf", "20261126", "d"},
 		{"2026-11-26/d.conf", "", "d"},
 		{"2026-11-26_0300/acme/d.conf", "acme", "d"},
 		{"acme/26-Nov-2026/d.conf", "acme", "d"},

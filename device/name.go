@@ -102,13 +102,15 @@ func formsOfStamps() (forms []stampForm, folder func() *regexp.Regexp) {
 }
 
 // withoutDates removes the folders that are dates, which would make another device each night:
-// 2026-11-26, or 2026/11/26.
+// 2026-11-26, or 2026/11/26. The first one stays where it is a number without separators: that may
+// be a customer's, and two customers must not become one.
 func withoutDates(folders []string) []string {
 	var kept []string
 next:
 	for i := 0; i < len(folders); i++ {
 		for n := 3; n > 0; n-- {
-			if i+n <= len(folders) && len(folders[i]) <= MaxName &&
+			number := i == 0 && n == 1 && strings.Trim(folders[i], "0123456789") == ""
+			if i+n <= len(folders) && len(folders[i]) <= MaxName && !number &&
 				strings.ContainsAny(folders[i], "0123456789") &&
 				datedFolder().MatchString(strings.Join(folders[i:i+n], "/")) {
 				i += n - 1
@@ -163,7 +165,7 @@ func expression(text string) func() *regexp.Regexp {
 }
 
 // again is what a browser or a file manager adds to the name of a copy.
-var again = expression(`(?i)^copy of |( - copy)?( ?\(\d{1,3}\))?$`)
+var again = expression(`(?i)^copy of |^kopie von |( - (copy|kopie))?( ?\(\d{1,3}\))?$`)
 
 // confg matches what Cisco appends to the host name, and what tools put on either side of it.
 var confg = expression(`(?i)[-_.](confg|config|cfg|(running|startup)([-_]config)?)$|` +
