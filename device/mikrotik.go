@@ -27,8 +27,9 @@ var routerOS = platform{
 
 // routerState is what an export remembers from line to line.
 type routerState struct {
-	open routerOpen
-	menu routerMenu
+	open  routerOpen
+	menu  routerMenu
+	carry routerCarry
 }
 
 // routerMenu is the menu that a line stands in.
@@ -244,9 +245,21 @@ func (w *walk) isRouterSecret(key string) bool {
 	return routerSecrets[key]
 }
 
+// routerCarry is what the value of a script's secret leaves open at the end of a line that goes on.
+type routerCarry struct {
+	open   bool
+	quoted bool // in a string
+	depth  int  // brackets around it
+}
+
 // hideRouterScript marks the values that a script gives to variables whose names announce a secret:
 // :local botToken "...", where a string of the script stands in a string of the export.
 func (w *walk) hideRouterScript() {
+	carry := w.router.carry
+	w.router.carry = routerCarry{}
+	if carry.open {
+		w.hideRouterValue(w.words, carry)
+	}
 	for _, command := range []string{":local ", ":global ", ":set "} {
 		for b := w.words; ; {
 			_, after, ok := bytes.Cut(b, []byte(command))
@@ -254,22 +267,31 @@ func (w *walk) hideRouterScript() {
 				break
 			}
 			b = after
-			v := rest(after, 1)
-			if !routerVariable(bytes.Trim(field(after, 0), `\"`)) || len(v) == 0 {
-				continue
-			}
-			if v[0] == '[' || v[0] == '(' || v[0] == '{' {
-				b = w.hideRouterStrings(v)
-				continue
-			}
-			v = bytes.TrimLeft(v, `\"`)
-			if n := bytes.IndexAny(v, "\\\" ;\t"); n >= 0 {
-				v = v[:n]
-			}
-			if len(v) > 0 && v[0] != '$' {
-				w.mark(v, secret)
+			if routerVariable(bytes.Trim(field(after, 0), `\"`)) {
+				b = w.hideRouterValue(rest(after, 1), routerCarry{})
 			}
 		}
+	}
+}
+
+// carryRouterSecret looks, when all secrets of the line are marked, whether one goes on in the next
+// line.
+func (w *walk) carryRouterSecret() {
+	b, ok := bytes.CutSuffix(w.words, []byte(`\`))
+	if !ok || w.router.carry.open {
+		return
+	}
+	end := offset(w.line, w.words) + len(b)
+	for _, m := range w.marks {
+		w.router.carry.open = w.router.carry.open || m.kind&secret != 0 && m.to >= end
+	}
+	b = bytes.TrimRight(b, `\" `) // password=\"
+	if n := len(b); n > 0 && (b[n-1] == '=' || b[n-1] == ':') {
+		b = bytes.TrimRight(b[:n-1], `\" `)
+		for n = len(b); n > 0 && nameByte(b[n-1]); {
+			n--
+		}
+		w.router.carry.open = w.router.carry.open || secretName(b[n:]) || weakName(b[n:])
 	}
 }
 
@@ -285,9 +307,30 @@ func routerVariable(name []byte) bool {
 	return secretName(name) || weakName(name)
 }
 
-// hideRouterStrings marks the strings of an expression in brackets, and returns what follows it.
-func (w *walk) hideRouterStrings(b []byte) []byte {
-	depth, from := 0, -1 // from is where a string begins
+// hideRouterValue marks the value that b begins with, a word, or the strings of an expression in
+// brackets. It returns what follows the value.
+func (w *walk) hideRouterValue(b []byte, in routerCarry) []byte {
+	if bytes.HasPrefix(b, []byte(`\\`)) && !in.quoted && in.depth == 0 { // in a string of a string
+		b = bytes.TrimLeft(b, `\"`)
+	}
+	switch {
+	case len(b) == 0, string(b) == `\`:
+		w.router.carry.open = len(b) > 0
+		return nil
+	case !in.quoted && in.depth == 0 && bytes.IndexByte([]byte(`[({"\`), b[0]) < 0:
+		n := bytes.IndexAny(b, "\\\" ;\t")
+		if n < 0 {
+			n = len(b)
+		}
+		if b[0] != '$' {
+			w.mark(b[:n], secret)
+		}
+		return b[n:]
+	}
+	from := -1 // where a string begins
+	if in.quoted {
+		from = 0
+	}
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		switch {
@@ -307,19 +350,22 @@ func (w *walk) hideRouterStrings(b []byte) []byte {
 			from = i + 1
 		case c == '"':
 			w.mark(bytes.TrimRight(b[from:i], `\`), secret)
-			from = -1
+			if from = -1; in.depth == 0 {
+				return b[i+1:]
+			}
 		case from >= 0:
 		case c == '(', c == '[', c == '{':
-			depth++
+			in.depth++
 		case c == ')', c == ']', c == '}':
-			if depth--; depth == 0 {
+			if in.depth--; in.depth <= 0 {
 				return b[i+1:]
 			}
 		}
 	}
 	if from >= 0 {
-		w.mark(b[from:], secret)
+		w.mark(bytes.TrimRight(b[from:], `\`), secret)
 	}
+	w.router.carry = routerCarry{b[len(b)-1] == '\\', from >= 0, in.depth}
 	return nil
 }
 

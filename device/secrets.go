@@ -29,6 +29,9 @@ func (w *walk) hideAnywhere() {
 	w.hideNamed()
 	w.hideEntry()
 	w.hideSpoken()
+	if w.platform == &routerOS {
+		w.carryRouterSecret()
+	}
 	slices.SortStableFunc(w.marks, func(a, b mark) int { return a.from - b.from })
 	w.hidePath()
 }
