@@ -44,8 +44,8 @@ func isOverdue(d store.Device, downtimes []store.Downtime, now time.Time) bool {
 	return allowed > 0 && silent > allowed && silent > allowed+deaf(downtimes, d.LastSeen, now)
 }
 
-// downtimes returns when no worker was ready, up to now. That this worker isn't ready doesn't matter:
-// where another one is, devices are heard, and silence is silence. So the database decides, and all
+// downtimes returns when no worker was ready, up to now. Whether this one is ready doesn't matter:
+// where another is, devices are heard, and silence is silence. So the database decides, and all
 // workers come to the same answer.
 func (b *Outbox) downtimes(ctx context.Context, now time.Time) ([]store.Downtime, error) {
 	return b.Store.Downtimes(ctx, now.Add(-downtimesLast), now, readyGap)
