@@ -143,7 +143,8 @@ func askAlarms(plan func() []string, r *queries.Queries) (found []string, err er
 			return err
 		},
 		"countEvents": func() error {
-			_, err := r.CountEvents(ctx, queries.CountEventsParams{Since: week})
+			_, err := r.CountEvents(ctx, queries.CountEventsParams{Since: week,
+				Upto: now})
 			return err
 		},
 		"deliveries": func() error {

@@ -26,7 +26,7 @@ func (b *Outbox) compose(ctx context.Context, c store.Channel, d *store.Delivery
 		m.Only = strings.Split(d.Recipients, ",")
 	}
 	if m.Kind == alarm.Digest {
-		return m, b.composeDigest(ctx, c, &m)
+		return m, b.composeDigest(ctx, c, d.Events, &m)
 	}
 	var diff bytes.Buffer
 	for i, e := range d.Events {
@@ -198,10 +198,23 @@ func (b *Outbox) link(site, name string) string {
 	return b.BaseURL + "/go?" + url.Values{"name": {site + "/" + name}}.Encode()
 }
 
-// composeDigest says what has happened in a week, also when nothing has.
-func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Message) error {
+// composeDigest says what has happened since the last digest, also when nothing has. Several that
+// had to wait are one.
+func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, digests []store.Event,
+	m *alarm.Message) error {
+	since, upto := m.When, m.When
+	for i, e := range digests {
+		if i == 0 {
+			since = e.Since
+		}
+		upto = e.At
+	}
 	seen := b.seenBy(c)
-	counts, err := seen.CountEvents(ctx, m.When.Add(-digestEvery))
+	counts, err := seen.CountEvents(ctx, since, upto)
+	if err != nil {
+		return err
+	}
+	downtimes, err := b.downtimes(ctx, m.When)
 	if err != nil {
 		return err
 	}
@@ -212,7 +225,7 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 		case d.Retired:
 			retired++
 			return true
-		case !d.OverdueSince(m.When).IsZero():
+		case isOverdue(d, downtimes, m.When):
 			overdue++
 			if len(list) < 50 {
 				list = append(list, alarm.Device{Ref: refOf(d.Site, d.Name),
@@ -229,12 +242,20 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 	if err != nil {
 		return err
 	}
-	states, err := b.Store.CountDeliveries(ctx)
+	channel := c.Name
+	if c.Sites == nil {
+		channel = "" // who hears of all sites hears of all channels
+	}
+	givenUp, err := b.Store.CountGivenUp(ctx, channel, since, upto)
 	if err != nil {
 		return err
 	}
 	m.Devices = list
-	m.Title = fmt.Sprintf("the week: %d changes, %d of %d devices overdue",
+	period := "the week"
+	if n := upto.Sub(since) / digestEvery; n > 1 {
+		period = fmt.Sprintf("%d weeks", n)
+	}
+	m.Title = fmt.Sprintf("%s: %d changes, %d of %d devices overdue", period,
 		counts[store.EventChanged], overdue, devices)
 	lines := []string{fmt.Sprintf("devices: %d, overdue %d, torn %d, retired %d", devices, overdue,
 		torn, retired)}
@@ -243,9 +264,9 @@ func (b *Outbox) composeDigest(ctx context.Context, c store.Channel, m *alarm.Me
 			lines = append(lines, fmt.Sprintf("%s: %d", kind, counts[kind]))
 		}
 	}
-	if n := states[store.DeliveryGivenUp]; n > 0 && c.Sites == nil {
+	if givenUp > 0 {
 		lines = append(lines,
-			fmt.Sprintf("messages given up: %d; tftpsql deliveries lists them", n))
+			fmt.Sprintf("messages given up: %d; tftpsql deliveries lists them", givenUp))
 	}
 	m.Text = strings.Join(lines, "\n")
 	return nil

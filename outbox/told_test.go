@@ -251,3 +251,54 @@ func TestDigest(t *testing.T) {
 		}
 	})
 }
+
+// TestDigestCounts: a digest says overdue of what an alarm is raised for, and counts messages that
+// were given up since the last one: all of them, or a site's channel its own.
+func TestDigestCounts(t *testing.T) {
+	everywhere(t, func(w *world) {
+		r := newReceiver(t)
+		w.add(store.Channel{Name: "noc", URL: r.URL + "/noc", Digest: true})
+		w.add(store.Channel{Name: "acme", URL: r.URL + "/acme", Digest: true,
+			Sites: []string{"acme"}})
+		r.answers(400)
+		for _, ref := range []string{"acme/fw1", "acme/fw2", "acme/fw3", "globex/fw4"} {
+			site, name, _ := strings.Cut(ref, "/")
+			w.put(site, name, config(name, "1"))
+			if err := w.store.Expect(w.t.Context(), w.device(ref), time.Hour); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.later(minute)
+		r.take()
+		r.answers(200)
+		week := func(what string, lines map[string][]string) {
+			w.t.Helper()
+			w.later(2 * time.Minute)
+			for _, g := range r.take() {
+				if g.Data.Kind != "digest" {
+					continue
+				}
+				said := g.Data.Title + "\n" + g.Data.Text
+				for _, line := range lines[g.channel] {
+					if !strings.Contains(said, line) {
+						w.t.Errorf("%s: %s is not told %q:\n%s", what, g.channel, line, said)
+					}
+				}
+				if len(lines[g.channel]) == 1 && strings.Contains(said, "given up") {
+					w.t.Errorf("%s: %s is told\n%s", what, g.channel, said)
+				}
+				delete(lines, g.channel)
+			}
+			if len(lines) > 0 {
+				w.t.Errorf("%s: no digest: %v", what, lines)
+			}
+		}
+		w.pass(7 * 24 * time.Hour)
+		week("after a week without a worker", map[string][]string{
+			"noc":  {" 0 of 4 devices overdue", "messages given up: 3;", "first: 4"},
+			"acme": {" 0 of 3 devices overdue", "messages given up: 1;", "first: 3"}})
+		w.ready(7 * 24 * time.Hour)
+		week("after another in which nobody sent", map[string][]string{
+			"noc": {" 4 of 4 devices overdue"}, "acme": {" 3 of 3 devices overdue"}})
+	})
+}

@@ -8,7 +8,7 @@ SELECT EXISTS (SELECT 1 FROM channels);
 -- name: AddHandedEvent :one
 -- An event for one channel: its delivery is made beside it.
 INSERT INTO events (at, kind, site, device_id, capture_id, since, detail, handed)
-VALUES (@at, @kind, '', NULL, NULL, @at, @detail, TRUE) RETURNING id;
+VALUES (@at, @kind, '', NULL, NULL, @since, @detail, TRUE) RETURNING id;
 
 -- name: TakeEvents :many
 -- The oldest events whose deliveries aren't there yet. Two workers never take the same one.
@@ -113,16 +113,19 @@ SELECT d.channel, d.kind, d.message, d.state, d.attempts, d.next_try, d.ended_at
                       AND NOT EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = s.site))))
  ORDER BY d.event_id DESC, d.channel LIMIT CAST(@n AS bigint);
 
--- name: CountDeliveries :many
-SELECT state, CAST(count(*) AS bigint) AS n FROM deliveries GROUP BY state ORDER BY state;
+-- name: CountGivenUp :one
+-- How many messages were given up between two times, by a channel, or by all where none is named.
+SELECT CAST(count(DISTINCT d.message) AS bigint) FROM deliveries d
+ WHERE d.state = 'given up' AND d.ended_at >= @since AND d.ended_at < @upto
+   AND (CAST(@channel AS text) = '' OR d.channel = @channel);
 
 -- name: ClaimDigest :execrows
 UPDATE channels SET digest_at = @now WHERE name = @name AND digest_at = @was;
 
 -- name: CountEvents :many
--- What has happened since a time, by kind, in the sites of a scope.
+-- What has happened between two times, by kind, in the sites of a scope.
 SELECT e.kind, CAST(count(*) AS bigint) AS n FROM events e
- WHERE e.at >= @since
+ WHERE e.at >= @since AND e.at < @upto
    AND (CAST(@within AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = @within AND g.site = e.site))
  GROUP BY e.kind ORDER BY e.kind;
 

@@ -118,18 +118,24 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 
 const addHandedEvent = `-- name: AddHandedEvent :one
 INSERT INTO events (at, kind, site, device_id, capture_id, since, detail, handed)
-VALUES ($1, $2, '', NULL, NULL, $1, $3, TRUE) RETURNING id
+VALUES ($1, $2, '', NULL, NULL, $3, $4, TRUE) RETURNING id
 `
 
 type AddHandedEventParams struct {
 	At     time.Time
 	Kind   string
+	Since  time.Time
 	Detail string
 }
 
 // An event for one channel: its delivery is made beside it.
 func (q *Queries) AddHandedEvent(ctx context.Context, arg AddHandedEventParams) (int64, error) {
-	row := q.db.QueryRow(ctx, addHandedEvent, arg.At, arg.Kind, arg.Detail)
+	row := q.db.QueryRow(ctx, addHandedEvent,
+		arg.At,
+		arg.Kind,
+		arg.Since,
+		arg.Detail,
+	)
 	var id int64
 	err := row.Scan(&id)
 	return id, err
@@ -256,44 +262,16 @@ func (q *Queries) ClaimDigest(ctx context.Context, arg ClaimDigestParams) (int64
 	return result.RowsAffected(), nil
 }
 
-const countDeliveries = `-- name: CountDeliveries :many
-SELECT state, CAST(count(*) AS bigint) AS n FROM deliveries GROUP BY state ORDER BY state
-`
-
-type CountDeliveriesRow struct {
-	State string
-	N     int64
-}
-
-func (q *Queries) CountDeliveries(ctx context.Context) ([]CountDeliveriesRow, error) {
-	rows, err := q.db.Query(ctx, countDeliveries)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []CountDeliveriesRow{}
-	for rows.Next() {
-		var i CountDeliveriesRow
-		if err := rows.Scan(&i.State, &i.N); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const countEvents = `-- name: CountEvents :many
 SELECT e.kind, CAST(count(*) AS bigint) AS n FROM events e
- WHERE e.at >= $1
-   AND (CAST($2 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $2 AND g.site = e.site))
+ WHERE e.at >= $1 AND e.at < $2
+   AND (CAST($3 AS text) = '' OR EXISTS (SELECT 1 FROM scopes g WHERE g.name = $3 AND g.site = e.site))
  GROUP BY e.kind ORDER BY e.kind
 `
 
 type CountEventsParams struct {
 	Since  time.Time
+	Upto   time.Time
 	Within string
 }
 
@@ -302,9 +280,9 @@ type CountEventsRow struct {
 	N    int64
 }
 
-// What has happened since a time, by kind, in the sites of a scope.
+// What has happened between two times, by kind, in the sites of a scope.
 func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) ([]CountEventsRow, error) {
-	rows, err := q.db.Query(ctx, countEvents, arg.Since, arg.Within)
+	rows, err := q.db.Query(ctx, countEvents, arg.Since, arg.Upto, arg.Within)
 	if err != nil {
 		return nil, err
 	}
@@ -321,6 +299,26 @@ func (q *Queries) CountEvents(ctx context.Context, arg CountEventsParams) ([]Cou
 		return nil, err
 	}
 	return items, nil
+}
+
+const countGivenUp = `-- name: CountGivenUp :one
+SELECT CAST(count(DISTINCT d.message) AS bigint) FROM deliveries d
+ WHERE d.state = 'given up' AND d.ended_at >= $1 AND d.ended_at < $2
+   AND (CAST($3 AS text) = '' OR d.channel = $3)
+`
+
+type CountGivenUpParams struct {
+	Since   time.Time
+	Upto    time.Time
+	Channel string
+}
+
+// How many messages were given up between two times, by a channel, or by all where none is named.
+func (q *Queries) CountGivenUp(ctx context.Context, arg CountGivenUpParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countGivenUp, arg.Since, arg.Upto, arg.Channel)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const countNew = `-- name: CountNew :one

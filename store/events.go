@@ -343,8 +343,8 @@ func (s *Store) DisableChannel(ctx context.Context, name, reason string) error {
 	}))
 }
 
-// Digest makes the event of a channel's digest if none was made since was, and reports whether it
-// did: one of several workers does.
+// Digest makes the event of a channel's digest if none was made since the last that c knows, and
+// reports whether it did: one of several workers does. The event tells what was since that one.
 func (s *Store) Digest(ctx context.Context, c Channel, now time.Time) (made bool, err error) {
 	err = s.backend.tx(ctx, func(q *queries.Queries) error {
 		n, err := q.ClaimDigest(ctx, queries.ClaimDigestParams{Name: c.Name, Now: stamp(now),
@@ -354,7 +354,7 @@ func (s *Store) Digest(ctx context.Context, c Channel, now time.Time) (made bool
 			return err
 		}
 		id, err := q.AddHandedEvent(ctx, queries.AddHandedEventParams{At: stamp(now),
-			Kind: "digest"})
+			Kind: "digest", Since: stamp(c.Digested)})
 		if err != nil {
 			return err
 		}
@@ -364,10 +364,10 @@ func (s *Store) Digest(ctx context.Context, c Channel, now time.Time) (made bool
 	return made, s.explain("make a digest", err)
 }
 
-// CountEvents returns how many events of each kind there were since a time.
-func (s *Store) CountEvents(ctx context.Context, since time.Time) (map[string]int64, error) {
-	list, err := s.backend.read().CountEvents(ctx,
-		queries.CountEventsParams{Since: stamp(since), Within: s.within})
+// CountEvents returns how many events of each kind there were from a time to before another.
+func (s *Store) CountEvents(ctx context.Context, since, upto time.Time) (map[string]int64, error) {
+	list, err := s.backend.read().CountEvents(ctx, queries.CountEventsParams{Since: stamp(since),
+		Upto: stamp(upto), Within: s.within})
 	counts := map[string]int64{}
 	for _, r := range list {
 		counts[r.Kind] = r.N
@@ -395,14 +395,13 @@ func (s *Store) Deliveries(ctx context.Context, n int) ([]Message, error) {
 	})
 }
 
-// CountDeliveries returns how many deliveries are in each state.
-func (s *Store) CountDeliveries(ctx context.Context) (map[string]int64, error) {
-	list, err := s.backend.read().CountDeliveries(ctx)
-	counts := map[string]int64{DeliveryWaiting: 0, DeliverySent: 0, DeliveryGivenUp: 0}
-	for _, r := range list {
-		counts[r.State] = r.N
-	}
-	return counts, s.explain("count deliveries", err)
+// CountGivenUp returns how many messages were given up from a time to before another, by a channel,
+// or by all for "".
+func (s *Store) CountGivenUp(ctx context.Context, channel string, since, upto time.Time) (int64,
+	error) {
+	n, err := s.backend.read().CountGivenUp(ctx, queries.CountGivenUpParams{Channel: channel,
+		Since: stamp(since), Upto: stamp(upto)})
+	return n, s.explain("count messages", err)
 }
 
 // PruneEvents deletes what was told and settled before a time.
