@@ -46,8 +46,8 @@ type Numbered struct {
 func Search(ctx context.Context, s *store.Store, q Query) iter.Seq2[Match, error] {
 	return func(yield func(Match, error) bool) {
 		f := newFinder(q)
-		inOrder(q.records(ctx, s), func(r store.Record) ([]Match, error) {
-			return f.search(ctx, s, r)
+		inOrder(q.records(ctx, s), func(r store.Record, send func([]Match) bool) error {
+			return f.search(ctx, s, r, send)
 		}, func(found []Match, err error) bool {
 			if err != nil {
 				yield(Match{}, err)
@@ -111,17 +111,20 @@ func (q Query) versions(ctx context.Context, s *store.Store) iter.Seq2[store.Rec
 	}
 }
 
-// found is what was found in a capture.
+// found is a part of what was found in a capture.
 type found struct {
 	matches []Match
 	err     error
 }
 
+// matchesAtOnce bounds the matches of a capture that wait in memory: each line may be one.
+const matchesAtOnce = 500
+
 // inOrder works on a list with all cores and hands the results on in its order, until done returns
-// false. Where done is slow the work waits for it: a result for each core is in memory, and as many
-// wait.
-func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Match, error),
-	done func([]Match, error) bool) {
+// false. Where done is slow the work waits for it: some parts of a result for each core are in
+// memory, and as many wait.
+func inOrder(list iter.Seq2[store.Record, error],
+	work func(r store.Record, send func([]Match) bool) error, done func([]Match, error) bool) {
 	type job struct {
 		record store.Record
 		result chan found
@@ -135,8 +138,19 @@ func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Mat
 	for range cores {
 		workers.Go(func() {
 			for j := range jobs {
-				matches, err := work(j.record)
-				j.result <- found{matches, err}
+				send := func(part found) bool {
+					select {
+					case j.result <- part:
+						return true
+					case <-quit:
+						return false
+					}
+				}
+				err := work(j.record, func(m []Match) bool { return send(found{m, nil}) })
+				if err != nil {
+					send(found{nil, err})
+				}
+				close(j.result)
 			}
 		})
 	}
@@ -152,6 +166,7 @@ func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Mat
 			}
 			if err != nil {
 				result <- found{nil, err}
+				close(result)
 				return
 			}
 			select {
@@ -162,8 +177,10 @@ func inOrder(list iter.Seq2[store.Record, error], work func(store.Record) ([]Mat
 		}
 	})
 	for result := range results {
-		if got := <-result; !done(got.matches, got.err) {
-			return
+		for got := range result {
+			if !done(got.matches, got.err) {
+				return
+			}
 		}
 	}
 }
@@ -195,26 +212,28 @@ func edges(re *syntax.Regexp) bool {
 	return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText
 }
 
-// search returns the lines of a capture that match. Where its text has no match, there are none.
-func (f finder) search(ctx context.Context, s *store.Store, r store.Record) ([]Match, error) {
+// search sends the lines of a capture that match, until send returns false. Where its text has no
+// match, there are none.
+func (f finder) search(ctx context.Context, s *store.Store, r store.Record,
+	send func([]Match) bool) error {
 	body, err := s.ContentIf(ctx, r, func(body []byte) bool {
 		return f.sieve.passes(device.Decode(body))
 	})
-	if err != nil || body == nil {
-		return nil, err
+	if err == nil && body != nil {
+		f.matches(r, body, send)
 	}
-	return f.matches(r, body), nil
+	return err
 }
 
-// matches returns the lines of a configuration that match. The blocks are those of the
-// configuration itself, since what hides a secret may look like one of its tags.
-func (f finder) matches(r store.Record, body []byte) (found []Match) {
+// matches sends the lines of a configuration that match, until send returns false. The blocks are
+// those of the configuration itself, since what hides a secret may look like one of its tags.
+func (f finder) matches(r store.Record, body []byte, send func([]Match) bool) {
 	text := device.Decode(body)
 	numbers, all := f.sieve.lines(text)
 	lines := device.Outline
 	if f.Redact {
 		if !device.Known(body) {
-			return nil // what can't be shown isn't found
+			return // what can't be shown isn't found
 		}
 		lines = device.Lines
 	}
@@ -224,10 +243,11 @@ func (f finder) matches(r store.Record, body []byte) (found []Match) {
 			text, _ = Redacted(body)
 		}
 		if !f.Pattern.Match(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))) {
-			return nil
+			return
 		}
 	}
 	var last []Numbered
+	var found []Match
 	for l := range lines(body) {
 		for len(numbers) > 0 && numbers[0]+f.Around < l.Number {
 			numbers = numbers[1:]
@@ -250,6 +270,12 @@ func (f finder) matches(r store.Record, body []byte) (found []Match) {
 		if f.Pattern.Match(shown) {
 			found = append(found, Match{Record: r, Line: l.Number, Path: l.Path(),
 				Text: string(shown), Before: slices.Clone(last)})
+			if len(found) == matchesAtOnce+f.Around { // the last ones want lines after them
+				if !send(found[:matchesAtOnce]) {
+					return
+				}
+				found = slices.Clone(found[matchesAtOnce:])
+			}
 		}
 		if f.Around > 0 {
 			if len(last) == f.Around {
@@ -258,7 +284,9 @@ func (f finder) matches(r store.Record, body []byte) (found []Match) {
 			last = append(last, Numbered{l.Number, string(shown)})
 		}
 	}
-	return found
+	if len(found) > 0 {
+		send(found)
+	}
 }
 
 // evenly reports whether the lines of a text end as those of [device.Lines] do, with LF or CRLF,

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,37 @@ func TestSearchFinds(t *testing.T) {
 			t.Errorf("%d lines were found in all", some)
 		}
 	})
+}
+
+// TestSearchMany: a search hands on what it finds in a large configuration without collecting it.
+func TestSearchMany(t *testing.T) {
+	h := keep(t, "sqlite")
+	const lines = 300_000
+	h.add(t, fortios()+"config x\n"+strings.Repeat("a\n", lines)+"end\n", func(*store.Capture) {})
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for _, q := range []Query{{}, {Redact: true, Around: 2}} {
+		q.Pattern = regexp.MustCompile("(?m:^a$)")
+		before, n, last := inUse(), 0, 0
+		for m, err := range Search(t.Context(), h.store, q) {
+			if err != nil || m.Line <= last || q.Around > 0 && n < lines-2 && len(m.After) != 2 {
+				t.Fatalf("%d after %d: %v, %v", m.Line, last, m.After, err)
+			}
+			last = m.Line
+			if n++; n == 2000 {
+				if now := inUse(); now > before+20<<20 {
+					t.Errorf("redact %v: %d MB are held", q.Redact, (now-before)>>20)
+				}
+			}
+		}
+		if n != lines {
+			t.Errorf("redact %v: %d lines", q.Redact, n)
+		}
+	}
 }
 
 func told(m Match) string {
