@@ -52,7 +52,7 @@ func JSONOfDevice(d store.Device, now time.Time) DeviceJSON {
 // changes.
 type CaptureJSON struct {
 	ID         int64     `json:"id"`
-	UID        string    `json:"uid"`
+	UID        string    `json:"uid,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Site       string    `json:"site"`
 	Device     string    `json:"device"`
@@ -61,8 +61,8 @@ type CaptureJSON struct {
 	Source     string    `json:"source"`
 	Filename   string    `json:"filename"`
 	Mode       string    `json:"mode"`
-	Size       int64     `json:"size"`
-	SHA256     string    `json:"sha256"`
+	Size       *int64    `json:"size,omitempty"`   // nil for who may not see secrets
+	SHA256     string    `json:"sha256,omitempty"` // "" as well: secrets could be guessed by it
 	Changed    bool      `json:"changed"`
 	Complete   bool      `json:"complete"`
 	ChangedBy  string    `json:"changed_by"`
@@ -75,7 +75,7 @@ func JSONOfCapture(r store.Record) CaptureJSON {
 	return CaptureJSON{
 		ID: r.ID, UID: r.UID, ReceivedAt: r.ReceivedAt, Site: r.Site, Device: r.Device,
 		Platform: r.Platform, Kind: r.Kind, Source: r.Source, Filename: r.Filename, Mode: r.Mode,
-		Size: r.Size, SHA256: r.SHA256, Changed: r.Changed, Complete: r.Complete,
+		Size: &r.Size, SHA256: r.SHA256, Changed: r.Changed, Complete: r.Complete,
 		ChangedBy: r.ChangedBy, ExportedBy: r.ExportedBy, NewSource: r.NewSource,
 	}
 }
@@ -184,7 +184,7 @@ type BlamedJSON struct {
 	Text       string    `json:"text"`
 	Noise      bool      `json:"noise"`
 	ID         int64     `json:"id"`
-	UID        string    `json:"uid"`
+	UID        string    `json:"uid,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	ChangedBy  string    `json:"changed_by"`
 	ExportedBy string    `json:"exported_by"`

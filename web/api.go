@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
@@ -160,7 +162,7 @@ func (p *Page) apiCaptures(v *visit) error {
 		q.Device = &d
 	}
 	return writeList(v.w, each(history.Log(v.r.Context(), v.store, q), n,
-		func(r store.Record) any { return history.JSONOfCapture(r) }))
+		func(r store.Record) any { return v.captureJSON(r) }))
 }
 
 // apiVersions lists a device's versions, newest first.
@@ -186,7 +188,11 @@ func (p *Page) apiVersions(v *visit) error {
 		list = behind(list, r.ID)
 	}
 	return writeList(v.w, each(list, n,
-		func(one store.Version) any { return history.JSONOfVersion(one) }))
+		func(one store.Version) any {
+			j := history.JSONOfVersion(one)
+			j.CaptureJSON = v.captureJSON(one.Record)
+			return j
+		}))
 }
 
 // behind leaves out the versions down to that of a number.
@@ -210,8 +216,26 @@ func (p *Page) apiCapture(v *visit) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(v.w, http.StatusOK, history.JSONOfCapture(r))
+	writeJSON(v.w, http.StatusOK, v.captureJSON(r))
 	return nil
+}
+
+// captureJSON returns a capture. By its hash, or its exact size, somebody could try out what a
+// secret is that they aren't shown.
+func (v *visit) captureJSON(r store.Record) history.CaptureJSON {
+	j := history.JSONOfCapture(r)
+	if !v.Role.Has(store.Reader) {
+		j.Size, j.SHA256, j.UID = nil, "", v.uid(j.UID)
+	}
+	return j
+}
+
+// uid returns a uid as the person may see it: that of an import is made of the content's hash.
+func (v *visit) uid(uid string) string {
+	if u, err := uuid.Parse(uid); err == nil && u.Version() == 5 && !v.Role.Has(store.Reader) {
+		return ""
+	}
+	return uid
 }
 
 // apiConfig returns a configuration: its exact bytes to those that may see secrets and ask with
@@ -410,7 +434,11 @@ func (v *visit) unified(older *store.Record, newer store.Record, version bool,
 	var out bytes.Buffer
 	if d.Finding != history.Same && d.Finding != history.Noise {
 		history.WriteUnified(&out, from, to, d)
-		if words := d.Finding.Words(len(a.Body), len(b.Body)); words != "" {
+		words := d.Finding.Words(len(a.Body), len(b.Body))
+		if !v.Role.Has(store.Reader) {
+			words = finding(d.Finding) // without sizes, as captureJSON
+		}
+		if words != "" {
 			out.WriteString(words + "\n")
 		}
 	}

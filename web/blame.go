@@ -127,5 +127,8 @@ func (p *Page) apiBlame(v *visit) error {
 		return masked(err)
 	}
 	return writeList(v.w, all(history.JSONOfBlamed(found.Lines),
-		func(l history.BlamedJSON) any { return l }))
+		func(l history.BlamedJSON) any {
+			l.UID = v.uid(l.UID)
+			return l
+		}))
 }

@@ -1,15 +1,20 @@
 package web_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/tftpsql/tftpsql/device"
 	"github.com/tftpsql/tftpsql/store"
@@ -104,13 +109,16 @@ func (p planting) all() string {
 func TestMasked(t *testing.T) {
 	s := serve(t, engines["sqlite"](t), nil)
 	var captures [][3]store.Stored
-	kept := 0
+	kept, sums, sizes := 0, map[string]bool{}, map[int]bool{}
 	for i, p := range plantings(t) {
 		if underRace && i%12 != 3 {
 			continue
 		}
 		name, config := fmt.Sprintf("d%d", len(captures)), p.all()
 		kept += strings.Count(config, planted)
+		for _, text := range []string{config, strings.ReplaceAll(config, planted, changedTo)} {
+			sums[fmt.Sprintf("%x", sha256.Sum256([]byte(text)))], sizes[len(text)] = true, true
+		}
 		captures = append(captures, [3]store.Stored{s.put(t, "acme", name, p.file),
 			s.put(t, "acme", name, config),
 			s.put(t, "acme", name, strings.ReplaceAll(config, planted, changedTo))})
@@ -127,12 +135,31 @@ func TestMasked(t *testing.T) {
 		}
 	}
 	viewer := s.browser(t, store.Viewer, nil)
+	hides := func(c *http.Client, path string) {
+		text := s.hides(t, c, path)
+		if c != viewer {
+			return
+		}
+		for _, sum := range sumPattern.FindAllString(text, -1) {
+			if sums[sum] {
+				t.Errorf("%s tells the hash of a configuration", path)
+			}
+		}
+		for _, m := range sizePattern.FindAllStringSubmatch(text, -1) {
+			if n, _ := strconv.Atoi(m[1] + m[2]); sizes[n] {
+				t.Errorf("%s tells the size of a configuration: %s", path, m[0])
+			}
+		}
+		if strings.Contains(text, " KiB ·") && !strings.Contains(text, ".0 KiB ·") {
+			t.Errorf("%s tells nearly the size of a configuration", path)
+		}
+	}
 	for _, c := range []*http.Client{viewer, reader} {
 		for _, path := range []string{"/", "/changes", "/changes.atom", "/devices?format=csv",
 			"/failures", "/search?q=.&history=1", "/search?q=%5Cw", "/api/v1/search?q=.&history=1",
 			"/api/v1/captures?n=10000", "/api/v1/devices", "/oxidized/nodes.json",
 			"/compare?a=acme/d0&b=acme/d1"} {
-			s.hides(t, c, path)
+			hides(c, path)
 		}
 		for i, of := range captures {
 			if (c == reader || underRace) && i%8 != 0 {
@@ -142,14 +169,16 @@ func TestMasked(t *testing.T) {
 			for _, path := range []string{"/c/" + b, "/c/" + b + "/blame", "/diff/0.." + b,
 				"/diff/" + a + ".." + b + "?view=split", "/diff/" + b + ".." + a + "?all=1",
 				"/diff/" + b + ".." + changed, fmt.Sprintf("/d/acme/d%d", i),
+				fmt.Sprintf("/api/v1/devices/acme/d%d/versions", i),
+				fmt.Sprintf("/api/v1/devices/acme/d%d/captures", i), "/api/v1/captures/" + b,
 				"/api/v1/captures/" + b + "/config", "/api/v1/captures/" + b + "/blame",
 				"/api/v1/diff/" + a + ".." + b, "/api/v1/diff/" + b + ".." + changed + "?all=1"} {
-				s.hides(t, c, path)
+				hides(c, path)
 			}
 			if c == viewer {
-				s.hides(t, c, "/oxidized/node/version/view?oid="+b)
-				s.hides(t, c, fmt.Sprintf("/oxidized/node/fetch/acme/d%d", i))
-				s.hides(t, c, "/oxidized/node/version/diffs?oid="+b)
+				hides(c, "/oxidized/node/version/view?oid="+b)
+				hides(c, fmt.Sprintf("/oxidized/node/fetch/acme/d%d", i))
+				hides(c, "/oxidized/node/version/diffs?oid="+b)
 				s.hides(t, c, "/c/"+b+"?reveal=1")
 				s.hides(t, c, "/diff/"+a+".."+b+"?reveal=1")
 			}
@@ -170,8 +199,15 @@ func TestMasked(t *testing.T) {
 	}
 }
 
-// hides fails the test where an address shows a secret, in its page or in a header.
-func (s *site) hides(t testing.TB, c *http.Client, path string) {
+var (
+	sumPattern = regexp.MustCompile(`[0-9a-f]{64}`)
+	// sizePattern is a size as JSON has it, or a page or a header.
+	sizePattern = regexp.MustCompile(`"size":(\d+)|\b(\d+) (?:B|bytes)\b`)
+)
+
+// hides fails the test where an address shows a secret, in its page or in a header. It returns
+// both.
+func (s *site) hides(t testing.TB, c *http.Client, path string) string {
 	t.Helper()
 	r, err := c.Get(s.URL + path)
 	if err != nil {
@@ -189,10 +225,36 @@ func (s *site) hides(t testing.TB, c *http.Client, path string) {
 	if r.StatusCode != want {
 		t.Errorf("%s: %s", path, r.Status)
 	}
+	text := string(body) + fmt.Sprint(r.Header)
 	for _, secret := range []string{planted, changedTo} {
-		text := string(body) + fmt.Sprint(r.Header)
 		if at := strings.Index(text, secret); at >= 0 {
 			t.Errorf("%s shows %q", path, text[max(0, at-100):at+len(secret)])
+		}
+	}
+	return text
+}
+
+// TestImportedUID: a viewer isn't told the uid of an import, which is made of the content's hash.
+func TestImportedUID(t *testing.T) {
+	s := serve(t, engines["sqlite"](t), nil)
+	uid := uuid.NewSHA1(uuid.NameSpaceURL, []byte("of a hash")).String()
+	body := radius("fw1", planted)
+	_, fingerprint := device.Examine([]byte(body))
+	stored, err := s.store.Put(t.Context(), store.Capture{UID: uid, ReceivedAt: s.at,
+		Source: "192.0.2.7", Filename: "x.conf", Mode: "import", Site: "acme", Name: "fw1",
+		Kind: "full", NamedBy: store.NamedByConfig, Platform: "fortinet", Complete: true,
+		Body: []byte(body), Fingerprint: fingerprint, Rules: device.Rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []store.Role{store.Viewer, store.Reader} {
+		p := s.program(t, role, nil)
+		for _, path := range []string{"/api/v1/captures", "/api/v1/captures/" + id(stored),
+			"/api/v1/captures/" + id(stored) + "/blame", "/api/v1/devices/acme/fw1/versions"} {
+			code, text := p.get(t, path)
+			if code != http.StatusOK || strings.Contains(text, uid) != (role == store.Reader) {
+				t.Errorf("%s, %s: %d %s", role, path, code, short(text))
+			}
 		}
 	}
 }
