@@ -19,6 +19,7 @@ type blamed struct {
 	Groups   []blameGroup
 	Versions int
 	Cut      bool // the walk ended before the oldest version
+	More     bool // not all lines are shown
 }
 
 // blameGroup is neighbouring lines that one version has brought.
@@ -72,7 +73,8 @@ func (p *Page) blame(v *visit) error {
 		return err
 	}
 	page.Versions = found.Versions
-	page.Groups = groupsOf(found.Lines)
+	page.More = len(found.Lines) > linesShown
+	page.Groups = groupsOf(found.Lines[:min(len(found.Lines), linesShown)])
 	page.Cut = slices.ContainsFunc(page.Groups, func(g blameGroup) bool { return g.Before })
 	return p.show(v, "blame", "Blame of "+v.object(r), page)
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -209,6 +210,7 @@ type compared struct {
 	Hidden                   string
 	Finding                  string // what there is to say where no lines are
 	Hunks                    []hunkView
+	Cut                      string // the address of all of it, where not all is shown
 	Delta                    history.Delta
 	Previous, Next           string // the changes before and after it; "" for none
 	Inline, SplitURL, AllURL string
@@ -329,12 +331,36 @@ func (p *Page) compare(v *visit, page compared) error {
 		return err
 	}
 	page.Finding, page.Delta = finding(d.Finding), d.Delta()
-	page.Hunks = hunkViews(d.Hunks)
+	first, cut := firstLines(d.Hunks, linesShown)
+	page.Hunks = hunkViews(first)
+	if cut {
+		old := int64(0)
+		if page.Old != nil {
+			old = page.Old.ID
+		}
+		page.Cut = "/api/v1" + diffURL(old, page.New.ID)
+	}
 	title := "Difference"
 	if page.New != nil {
 		title = "Difference of " + deviceName(page.New.Site, page.New.Device)
 	}
 	return p.show(v, "diff", title, page)
+}
+
+// linesShown bounds the lines of a difference and of a blame, which are in memory as a whole: those
+// of the largest firewalls.
+const linesShown = 100_000
+
+// firstLines returns the first lines of a difference, and whether there are more.
+func firstLines(hunks []history.Hunk, n int) (first []history.Hunk, cut bool) {
+	for i, h := range hunks {
+		if len(h.Lines) > n {
+			h.Lines = h.Lines[:n]
+			return append(slices.Clone(hunks[:i]), h), true
+		}
+		n -= len(h.Lines)
+	}
+	return hunks, false
 }
 
 // finding says how two configurations differ that have no different lines.

@@ -46,6 +46,24 @@ func large(n int) string {
 		"end\n"
 }
 
+// TestManyLines: a page of a large difference or blame has a bound, and says so.
+func TestManyLines(t *testing.T) {
+	s := serve(t, engines["sqlite"](t), nil)
+	c := s.browser(t, store.Viewer, nil)
+	small := id(s.put(t, "acme", "fw", gate("fw", "04", "AAAAAAAA", "lan")))
+	at := id(s.put(t, "acme", "fw", gate("fw", "04", "AAAAAAAA", "lan")+"config x\n"+
+		strings.Repeat("a\n", 101_000)+"end\n"))
+	for path, all := range map[string]string{"/diff/0.." + at: "/api/v1/diff/0.." + at,
+		"/diff/" + small + ".." + at + "?view=split": "/api/v1/diff/" + small + ".." + at,
+		"/c/" + at + "/blame":                        "tftpsql blame @" + at} {
+		code, body := s.get(t, c, path)
+		rows := strings.Count(body, "<tr")
+		if code != http.StatusOK || rows > 100_001 || !strings.Contains(body, all) {
+			t.Errorf("%s: %d, %d rows: %s", path, code, rows, short(body))
+		}
+	}
+}
+
 // TestSlowReaders: who takes nothing of their answers holds up nobody else, and is cut off; who
 // takes it slowly gets it whole.
 func TestSlowReaders(t *testing.T) {
