@@ -224,6 +224,7 @@ func TestFromFilename(t *testing.T) {
 		{"mar-01-core.cfg", "", "mar-01-core"},
 		{"dec-02-edge.cfg", "", "dec-02-edge"},
 		{"dec-02", "", "dec-02"},
+		{"sw-12-may-10", "", "sw-12-may-10"},
 		{"sw-301326", "", "sw-301326"},
 		{"sw-321326", "", "sw-321326"},
 		{"sw-261126-7", "", "sw-261126-7"},

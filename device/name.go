@@ -84,7 +84,7 @@ func formsOfStamps() (forms []stampForm, folder func() *regexp.Regexp) {
 	// ending are forms that may mean something else in the middle of a name: 23-Nov-26, and what
 	// IOS appends to the names of its archive, Nov-23-05-15-00.123-UTC. A month and a number alone
 	// are no date: sw-mar-01 and sw-mar-02 are two devices.
-	const ending = dd + `[-_. ]` + name + `[-_. ][1-3]\d` + at +
+	const ending = dd + `[-_. ]` + name + `[-_. ][23]\d` + at +
 		`|` + name + `[-_. ]+` + day + `[-_. ]([01]?\d|2[0-3])` +
 		`([:h][0-5]\d([:m][0-5]\d)?|[-_.][0-5]\d[-_.][0-5]\d)([.,]\d{1,6})?[ms]?` +
 		`([-_. ][a-z]{3,4})?`
