@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tftpsql/tftpsql/config"
 	"github.com/tftpsql/tftpsql/history"
 	"github.com/tftpsql/tftpsql/store"
@@ -232,7 +230,7 @@ func (v *visit) captureJSON(r store.Record) history.CaptureJSON {
 
 // uid returns a uid as the person may see it: that of an import is made of the content's hash.
 func (v *visit) uid(uid string) string {
-	if u, err := uuid.Parse(uid); err == nil && u.Version() == 5 && !v.Role.Has(store.Reader) {
+	if len(uid) == 36 && uid[14] == '5' && !v.Role.Has(store.Reader) { // a UUIDv5
 		return ""
 	}
 	return uid

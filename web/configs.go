@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -345,22 +344,6 @@ func (p *Page) compare(v *visit, page compared) error {
 		title = "Difference of " + deviceName(page.New.Site, page.New.Device)
 	}
 	return p.show(v, "diff", title, page)
-}
-
-// linesShown bounds the lines of a difference and of a blame, which are in memory as a whole: those
-// of the largest firewalls.
-const linesShown = 100_000
-
-// firstLines returns the first lines of a difference, and whether there are more.
-func firstLines(hunks []history.Hunk, n int) (first []history.Hunk, cut bool) {
-	for i, h := range hunks {
-		if len(h.Lines) > n {
-			h.Lines = h.Lines[:n]
-			return append(slices.Clone(hunks[:i]), h), true
-		}
-		n -= len(h.Lines)
-	}
-	return hunks, false
 }
 
 // finding says how two configurations differ that have no different lines.

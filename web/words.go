@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -38,6 +39,22 @@ type diffRow struct{ Left, Right *diffLine }
 // Begins reports whether the row is the first of a change.
 func (r diffRow) Begins() bool {
 	return r.Left != nil && r.Left.Begins || r.Right != nil && r.Right.Begins
+}
+
+// linesShown bounds the lines of a difference and of a blame, which are in memory as a whole: those
+// of the largest firewalls.
+const linesShown = 100_000
+
+// firstLines returns the first lines of a difference, and whether there are more.
+func firstLines(hunks []history.Hunk, n int) (first []history.Hunk, cut bool) {
+	for i, h := range hunks {
+		if len(h.Lines) > n {
+			h.Lines = h.Lines[:n]
+			return append(slices.Clone(hunks[:i]), h), true
+		}
+		n -= len(h.Lines)
+	}
+	return hunks, false
 }
 
 func hunkViews(hunks []history.Hunk) []hunkView {
