@@ -135,7 +135,7 @@ func TestRealClients(t *testing.T) {
 				if err := os.WriteFile(local, body, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				// busybox ends well where nothing has acknowledged its last block, and says "timeout".
+				// busybox ends well where nothing acknowledges its last block, and says "timeout".
 				if out, err := exec.CommandContext(t.Context(), program, c.put(host, port, local,
 					remote)...).CombinedOutput(); err != nil || strings.Contains(string(out),
 					"timeout") {
