@@ -50,5 +50,8 @@ func IsAPI(path string) bool {
 	return isAPI(&http.Request{URL: &url.URL{Path: path}})
 }
 
+// Held returns how many turns are held.
+func (p *Page) Held() int { return len(p.turns.all) }
+
 // CutAfter sets after which time a client is cut off that takes nothing.
 func (p *Page) CutAfter(d time.Duration) { p.stalled = d }

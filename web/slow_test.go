@@ -35,7 +35,6 @@ func (p program) slow(t *testing.T, path string, n, buffer int) (list []net.Conn
 		}
 		list = append(list, c)
 	}
-	time.Sleep(300 * time.Millisecond) // until their turns are held
 	return list
 }
 
@@ -80,16 +79,29 @@ func TestSlowReaders(t *testing.T) {
 			t.Errorf("%s: %d after %s: %s", what, code, time.Since(start), short(body))
 		}
 	}
+	page := s.Config.Handler.(*web.Page)
+	until := func(turns int) {
+		t.Helper()
+		for start := time.Now(); page.Held() != turns; time.Sleep(time.Millisecond) {
+			if time.Since(start) > within { // nothing tells when a turn is taken
+				t.Fatalf("%d turns are held, want %d", page.Held(), turns)
+			}
+		}
+	}
 	held := s.program(t, store.Viewer, nil).slow(t, path, 6, 2048)
+	until(2)
 	quick("one person is slow")
 	for _, c := range held {
 		_ = c.Close()
 	}
-	s.Config.Handler.(*web.Page).CutAfter(time.Second)
+	until(0)
+	page.CutAfter(5 * time.Second)
 	for range 3 {
 		s.program(t, store.Viewer, nil).slow(t, path, 2, 2048)
 	}
+	until(6)
 	quick("all turns are held")
+	page.CutAfter(time.Second)
 	c := s.program(t, store.Viewer, nil).slow(t, path, 1, 128<<10)[0]
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
